@@ -1,0 +1,65 @@
+/** Every way in which margincore refuses or fails, so that a program can branch on `error.code`. */
+export type ErrorCode =
+  | 'INVALID_OPTION' // an option is unknown, of the wrong type, or out of its range
+  | 'INVALID_DATA' // arrays whose shapes, labels or values cannot be trained on
+  | 'FILE_NOT_FOUND'
+  | 'FILE_CORRUPT' // truncated, not the format it claims, or a checksum that differs
+  | 'SHAPE_MISMATCH' // a network whose layers do not fit each other or the data
+  | 'DEVICE_UNAVAILABLE'
+  | 'UNSUPPORTED' // an operation or precision that this backend does not have
+  | 'OUT_OF_MEMORY'
+  | 'NON_FINITE' // a loss, gradient or parameter became NaN or infinite
+  | 'DISPOSED' // the object's native memory was already released
+  | 'NATIVE_MODULE_NOT_FOUND'
+  | 'INTERNAL'; // a fault of margincore itself; please report it
+
+/** The one error class of this package. `code` says what kind it is, `details` carries numbers that a program may want. */
+export class MarginCoreError extends Error {
+  override readonly name = 'MarginCoreError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.details = options.details ?? {};
+  }
+
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** `Expected <what> for <option> but received <value> of type <type>`: the one shape of an option's refusal. */
+export function invalidOption(option: string, expected: string, received: unknown, hint = ''): MarginCoreError {
+  return new MarginCoreError(
+    'INVALID_OPTION',
+    `Expected ${expected} for ${option} but received ${show(received)} of type ${typeName(received)}${hint && `. ${hint}`}`,
+    { details: { option } },
+  );
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  if (typeof value === 'object') return value.constructor?.name ?? 'object';
+  return typeof value;
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+  if (ArrayBuffer.isView(value)) return `${typeName(value)}(${(value as Uint8Array).length ?? value.byteLength})`;
+  if (typeof value === 'object' && value !== null) {
+    const text = safeJson(value);
+    return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  }
+  return String(value);
+}
+
+function safeJson(value: object): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return String(value);
+  }
+}
