@@ -165,16 +165,31 @@ export interface NativeMemoryPlan {
   dataset: number;
 }
 
-/** One network with its head on one device. Work runs on the session's own thread, one call after another. */
+/** The device that a session runs on. */
+export interface NativeDevice {
+  /** 'cpu', 'cuda:0' */
+  device: string;
+  version: string;
+  description: string;
+  simulated: boolean;
+  threads: number;
+}
+
+/**
+ * One network with its head on one device. The constructor only validates; `open` comes next. Work runs on the
+ * session's own thread, one call after another; no call waits for it on the JavaScript thread.
+ */
 export interface NativeSession {
   readonly summary: NetworkSummary;
+  /** Opens the backend and allocates. Rejects with DEVICE_UNAVAILABLE or OUT_OF_MEMORY. */
+  open(): Promise<NativeDevice>;
   /** Bytes by purpose. */
-  memory(): NativeMemoryPlan;
-  /** Copies the training images (N, H, W, C) and labels to the device. */
-  setTrainingData(images: Uint8Array, labels: Int32Array): void;
+  memory(): Promise<NativeMemoryPlan>;
+  /** Copies the training images (N, H, W, C) and labels before it returns, then moves them to the device. */
+  setTrainingData(images: Uint8Array, labels: Int32Array): Promise<void>;
   runSteps(request: NativeStepsRequest): Promise<NativeStepsResult>;
   infer(request: NativeInferRequest): Promise<NativeInferResult>;
-  /** Makes a runSteps or infer in flight end after its current step or batch. */
+  /** Makes a runSteps in flight end after its current step, and an infer reject after its current batch. */
   cancel(): void;
   /** Releases gradients, optimizer state, training activations and data; the session can still infer. */
   endTraining(): Promise<void>;
@@ -184,7 +199,7 @@ export interface NativeSession {
   writeParameter(name: string, values: Float32Array): Promise<void>;
   /** Gradients of the last step; valid until endTraining. */
   readGradient(name: string): Promise<Float32Array>;
-  /** Stops the thread, frees all memory. Calling it twice is allowed. */
+  /** Cancels what runs, frees all memory, ends the thread; does not wait for it. Calling it twice is allowed. */
   dispose(): void;
 }
 

@@ -1,0 +1,88 @@
+// What margincore.node exports; lib/native.ts has the types.
+#include <napi.h>
+
+#include "addon/convert.h"
+#include "addon/guard.h"
+#include "addon/session_object.h"
+#include "train/permutation.h"
+
+namespace margincore {
+
+namespace {
+
+Napi::Value list_backends(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    Napi::Array list = Napi::Array::New(info.Env());
+    uint32_t index = 0;
+    for (const BackendAvailability& backend : find_backends()) {
+      Napi::Object entry = from_device(info.Env(), backend.info);
+      entry.Set("name", backend.name);
+      entry.Set("available", backend.available);
+      entry.Set("reason", backend.reason);
+      entry.Set("path", backend.path);
+      entry.Set("defaultThreads", backend.info.threads);
+      list.Set(index++, entry);
+    }
+    return list;
+  });
+}
+
+Napi::Value make_permutation(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const int64_t epoch = info[1].ToNumber().Int64Value(), count = info[2].ToNumber().Int64Value();
+    if (epoch < 0 || count < 0 || count > INT32_MAX)
+      throw Error(ErrorCode::InvalidOption, "native: expected an epoch and a count of at least 0");
+    const std::vector<int32_t> order = permutation(to_seed(info[0]), static_cast<uint32_t>(epoch), count);
+    Napi::Int32Array array = Napi::Int32Array::New(info.Env(), order.size());
+    std::copy(order.begin(), order.end(), array.Data());
+    return array;
+  });
+}
+
+Napi::Value summarize(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    ParameterTable table;
+    const Network network(to_network_spec(object_argument(info, 0)), table);
+    return from_summary(info.Env(), network, table);
+  });
+}
+
+Napi::Value run_head_loss(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const HeadLossRequest request = to_head_loss_request(object_argument(info, 0));
+    Worker& worker = info.Env().GetInstanceData<WorkerRegistry>()->shared(info.Env());
+    return worker.run(info.Env(), [request]() -> Worker::Result {
+      auto result = std::make_shared<HeadLossResult>(head_loss(request));
+      return [result, has_bias = request.head.bias](Napi::Env env) {
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("loss", result->loss);
+        object.Set("logits", from_floats(env, std::move(result->logits)));
+        object.Set("scores", from_floats(env, std::move(result->scores)));
+        object.Set("cosTheta", from_floats(env, std::move(result->cosines)));
+        object.Set("dFeatures", from_floats(env, std::move(result->dfeatures)));
+        object.Set("dWeights", from_floats(env, std::move(result->dweights)));
+        if (has_bias) object.Set("dBias", from_floats(env, std::move(result->dbias)));
+        if (!result->dscale.empty()) object.Set("dScale", result->dscale[0]);
+        return object;
+      };
+    });
+  });
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new WorkerRegistry(env));
+  exports.Set("version", MARGINCORE_VERSION);
+  exports.Set("backends", Napi::Function::New(env, list_backends, "backends"));
+  exports.Set("permutation", Napi::Function::New(env, make_permutation, "permutation"));
+  exports.Set("summarize", Napi::Function::New(env, summarize, "summarize"));
+  exports.Set("headLoss", Napi::Function::New(env, run_head_loss, "headLoss"));
+  exports.Set("Session", SessionObject::define(env));
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace margincore
+
+using margincore::initialize;
+NODE_API_MODULE(margincore, initialize)

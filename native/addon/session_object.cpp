@@ -1,0 +1,244 @@
+#include "addon/session_object.h"
+
+#include "addon/convert.h"
+#include "addon/guard.h"
+
+namespace margincore {
+
+Napi::Function SessionObject::define(Napi::Env env) {
+  return DefineClass(env, "Session",
+                     {InstanceAccessor<&SessionObject::summary>("summary"),
+                      InstanceMethod<&SessionObject::open>("open"),
+                      InstanceMethod<&SessionObject::memory>("memory"),
+                      InstanceMethod<&SessionObject::set_training_data>("setTrainingData"),
+                      InstanceMethod<&SessionObject::run_steps>("runSteps"),
+                      InstanceMethod<&SessionObject::infer>("infer"),
+                      InstanceMethod<&SessionObject::cancel>("cancel"),
+                      InstanceMethod<&SessionObject::end_training>("endTraining"),
+                      InstanceMethod<&SessionObject::parameters>("parameters"),
+                      InstanceMethod<&SessionObject::read_parameter>("readParameter"),
+                      InstanceMethod<&SessionObject::write_parameter>("writeParameter"),
+                      InstanceMethod<&SessionObject::read_gradient>("readGradient"),
+                      InstanceMethod<&SessionObject::dispose>("dispose")});
+}
+
+SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionObject>(info) {
+  guarded(info.Env(), [&] {
+    state_ = std::make_shared<State>();
+    state_->session = std::make_unique<Session>(to_session_spec(object_argument(info, 0)));
+    worker_ = Worker::create(info.Env());
+    return info.Env().Undefined();
+  });
+}
+
+SessionObject::~SessionObject() { stop(); }
+
+void SessionObject::stop() {
+  if (!worker_) return;
+  state_->cancelled = true;
+  // Device memory is released on the thread that used it.
+  worker_->stop([state = state_] { state->session.reset(); });
+}
+
+Napi::Value SessionObject::run(Napi::Env env, std::function<Worker::Result(Session&)> work) {
+  if (!worker_ || worker_->stopped()) throw Error(ErrorCode::Disposed, "the session was disposed");
+  return worker_->run(env, [state = state_, work = std::move(work)]() -> Worker::Result {
+    if (!state->opened) throw Error(ErrorCode::Internal, "native: the session was not opened");
+    return work(*state->session);
+  });
+}
+
+Napi::Value SessionObject::summary(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!state_ || !state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
+    return from_summary(info.Env(), state_->session->network(), state_->session->table());
+  });
+}
+
+Napi::Value SessionObject::open(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (worker_->stopped()) throw Error(ErrorCode::Disposed, "the session was disposed");
+    return worker_->run(info.Env(), [state = state_]() -> Worker::Result {
+      state->session->open();
+      state->opened = true;
+      const BackendInfo device = state->session->backend_info();
+      return [device](Napi::Env env) { return from_device(env, device); };
+    });
+  });
+}
+
+Napi::Value SessionObject::memory(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return run(info.Env(), [](Session& session) -> Worker::Result {
+      const MemoryUse use = session.memory();
+      return [use](Napi::Env env) {
+        Napi::Object memory = Napi::Object::New(env);
+        memory.Set("parameters", static_cast<double>(use.parameters));
+        memory.Set("gradients", static_cast<double>(use.gradients));
+        memory.Set("optimizer", static_cast<double>(use.optimizer));
+        memory.Set("activations", static_cast<double>(use.activations));
+        memory.Set("dataset", static_cast<double>(use.dataset));
+        return memory;
+      };
+    });
+  });
+}
+
+Napi::Value SessionObject::set_training_data(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
+    // Copied here and now: a caller's ArrayBuffer may be detached before the worker gets to it.
+    auto images = std::make_shared<std::vector<uint8_t>>(to_bytes(info[0], "images"));
+    auto labels = std::make_shared<std::vector<int32_t>>(to_ints(info[1], "labels"));
+    const auto count = static_cast<int64_t>(labels->size());
+    const Shape image = state_->session->input();
+    if (count < 1 || static_cast<int64_t>(images->size()) != count * image.count())
+      throw Error(ErrorCode::InvalidData, format("native: %zu bytes of images do not hold %lld images of %s",
+                                                 images->size(), static_cast<long long>(count),
+                                                 to_string(image).c_str()));
+    for (int32_t label : *labels)
+      if (label < 0 || label >= state_->session->head().num_classes())
+        throw Error(ErrorCode::InvalidData, format("native: label %d is out of range", label));
+    return run(info.Env(), [images, labels, count](Session& session) mutable -> Worker::Result {
+      session.set_training_data({images->data(), labels->data(), count});
+      images.reset();
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value SessionObject::run_steps(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const StepsRequest request = to_steps_request(object_argument(info, 0));
+    state_->cancelled = false;
+    return run(info.Env(), [state = state_, request](Session& session) -> Worker::Result {
+      auto result = std::make_shared<StepsResult>(session.run_steps(request, state->cancelled));
+      return [result](Napi::Env env) {
+        const size_t steps = result->reports.size();
+        std::vector<float> losses, norms;
+        Napi::Int32Array correct = Napi::Int32Array::New(env, steps);
+        for (size_t i = 0; i < steps; ++i) {
+          losses.push_back(result->reports[i].loss);
+          norms.push_back(result->reports[i].gradient_norm);
+          correct[i] = result->reports[i].correct;
+        }
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("steps", static_cast<double>(steps));
+        object.Set("loss", from_floats(env, std::move(losses)));
+        object.Set("gradientNorm", from_floats(env, std::move(norms)));
+        object.Set("correct", correct);
+        if (!result->non_finite.empty()) object.Set("nonFinite", result->non_finite);
+        return object;
+      };
+    });
+  });
+}
+
+Napi::Value SessionObject::infer(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
+    const Napi::Object request = object_argument(info, 0);
+    struct Work {
+      std::vector<uint8_t> images;
+      std::vector<float> probabilities, scores, embeddings;
+    };
+    auto work = std::make_shared<Work>();
+    work->images = to_bytes(request.Get("images"), "images");
+    const int64_t count = to_integer(request, "count");
+    const Session& session = *state_->session;
+    if (count < 1 || static_cast<int64_t>(work->images.size()) != count * session.input().count())
+      throw Error(ErrorCode::InvalidData, format("native: %zu bytes of images do not hold %lld images of %s",
+                                                 work->images.size(), static_cast<long long>(count),
+                                                 to_string(session.input()).c_str()));
+    const bool probabilities = to_boolean(request, "probabilities"), scores = to_boolean(request, "scores");
+    const bool embeddings = to_boolean(request, "embeddings");
+    const bool normalize = to_boolean(request, "normalizeEmbeddings");
+    state_->cancelled = false;
+    return run(info.Env(), [=, state = state_](Session& opened) -> Worker::Result {
+      const int64_t classes = opened.head().num_classes(), size = opened.head().embedding_size();
+      PredictRequest predict;
+      const auto room = [&](std::vector<float>& values, bool wanted, int64_t columns) -> float* {
+        if (!wanted) return nullptr;
+        values.resize(count * columns);
+        return values.data();
+      };
+      predict.images = work->images.data();
+      predict.count = count;
+      predict.probabilities = room(work->probabilities, probabilities, classes);
+      predict.scores = room(work->scores, scores, classes);
+      predict.embeddings = room(work->embeddings, embeddings, size);
+      predict.normalize_embeddings = normalize;
+      if (opened.predict(predict, state->cancelled).count < count)
+        throw Error(ErrorCode::Disposed, "prediction was cancelled");
+      work->images = {};
+      return [=](Napi::Env env) {
+        Napi::Object object = Napi::Object::New(env);
+        if (probabilities) object.Set("probabilities", from_floats(env, std::move(work->probabilities)));
+        if (scores) object.Set("scores", from_floats(env, std::move(work->scores)));
+        if (embeddings) object.Set("embeddings", from_floats(env, std::move(work->embeddings)));
+        return object;
+      };
+    });
+  });
+}
+
+Napi::Value SessionObject::end_training(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return run(info.Env(), [](Session& session) -> Worker::Result {
+      session.end_training();
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value SessionObject::parameters(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
+    Napi::Array list = Napi::Array::New(info.Env());
+    uint32_t index = 0;
+    for (const ParameterTable::Entry& entry : state_->session->table().entries()) {
+      Napi::Object parameter = Napi::Object::New(info.Env());
+      parameter.Set("name", entry.spec.name);
+      parameter.Set("shape", from_shape(info.Env(), entry.spec.shape));
+      list.Set(index++, parameter);
+    }
+    return list;
+  });
+}
+
+Napi::Value SessionObject::read_parameter(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::string name = text_argument(info, 0);
+    return run(info.Env(), [name](Session& session) -> Worker::Result {
+      auto values = std::make_shared<std::vector<float>>(session.parameters().read_value(name));
+      return [values](Napi::Env env) { return from_floats(env, std::move(*values)); };
+    });
+  });
+}
+
+Napi::Value SessionObject::read_gradient(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::string name = text_argument(info, 0);
+    return run(info.Env(), [name](Session& session) -> Worker::Result {
+      auto values = std::make_shared<std::vector<float>>(session.parameters().read_gradient(name));
+      return [values](Napi::Env env) { return from_floats(env, std::move(*values)); };
+    });
+  });
+}
+
+Napi::Value SessionObject::write_parameter(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::string name = text_argument(info, 0);
+    const std::vector<float> values = to_floats(info[1], "values");
+    return run(info.Env(), [name, values](Session& session) -> Worker::Result {
+      session.parameters().write_value(name, values.data(), static_cast<int64_t>(values.size()));
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+void SessionObject::cancel(const Napi::CallbackInfo&) { state_->cancelled = true; }
+
+void SessionObject::dispose(const Napi::CallbackInfo&) { stop(); }
+
+}  // namespace margincore

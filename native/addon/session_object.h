@@ -1,0 +1,49 @@
+// The JavaScript class Session: a native session on a worker of its own.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <memory>
+
+#include "addon/worker.h"
+#include "train/session.h"
+
+namespace margincore {
+
+class SessionObject : public Napi::ObjectWrap<SessionObject> {
+ public:
+  static Napi::Function define(Napi::Env env);
+
+  explicit SessionObject(const Napi::CallbackInfo& info);
+  ~SessionObject() override;
+
+ private:
+  Napi::Value summary(const Napi::CallbackInfo& info);
+  Napi::Value open(const Napi::CallbackInfo& info);
+  Napi::Value memory(const Napi::CallbackInfo& info);
+  Napi::Value set_training_data(const Napi::CallbackInfo& info);
+  Napi::Value run_steps(const Napi::CallbackInfo& info);
+  Napi::Value infer(const Napi::CallbackInfo& info);
+  Napi::Value end_training(const Napi::CallbackInfo& info);
+  Napi::Value parameters(const Napi::CallbackInfo& info);
+  Napi::Value read_parameter(const Napi::CallbackInfo& info);
+  Napi::Value read_gradient(const Napi::CallbackInfo& info);
+  Napi::Value write_parameter(const Napi::CallbackInfo& info);
+  void cancel(const Napi::CallbackInfo& info);
+  void dispose(const Napi::CallbackInfo& info);
+
+  /// Refuses once disposed, otherwise queues work on an opened session.
+  Napi::Value run(Napi::Env env, std::function<Worker::Result(Session&)> work);
+  void stop();
+
+  struct State {
+    std::unique_ptr<Session> session;
+    std::atomic<bool> cancelled{false};
+    bool opened = false;  // worker thread only
+  };
+  std::shared_ptr<State> state_;
+  std::shared_ptr<Worker> worker_;
+};
+
+}  // namespace margincore

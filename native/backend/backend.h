@@ -1,0 +1,266 @@
+// THE seam between what a network computes and where it is computed. A backend is a plugin, libmargincore_<name>.so,
+// that implements this class; nothing outside its folder includes a vendor's header.
+//
+// Conventions, for every operation:
+//  - Outputs come first, then inputs, then a descriptor. Tensors are views of this backend's device memory.
+//  - Images are dense NHWC, convolution weights dense OHWI, matrices row-major. A matrix made from an image has its
+//    columns in NHWC order.
+//  - Activations are fp32; labels, orders and flags int32; images of a dataset uint8. `batch` means the first axis.
+//  - An operation is queued in the order of the calls; only `download` and `synchronize` wait. One thread uses a
+//    Backend at a time.
+//  - A backward operation overwrites its gradient outputs, it does not add to them, unless it says so.
+//  - Operands that may be absent are marked "or none": a Tensor without data, or a null pointer.
+//  - What changes from step to step is read from the device-resident StepBlock, never passed by value, so that a
+//    recorded step can be replayed.
+//  - Memory that an operation needs only while it runs (workspace) is the backend's own; state that a backward pass
+//    needs is an explicit operand, sized by the caller.
+//  - Answers are plain Status values; no exception, no standard-library object crosses this boundary.
+//  - An operation that a backend does not have answers Unsupported and names itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/tensor.h"
+#include "heads/margin.h"
+
+namespace margincore {
+
+inline constexpr int32_t kBackendAbiVersion = 1;
+
+/// Values of one training step, in device memory.
+struct StepBlock {
+  uint64_t seed;
+  uint64_t step;           // since the start of training, from 0: counter of dropout; Adam's t is step + 1
+  uint32_t epoch;          // stream of augmentation
+  int32_t report_index;    // entry of this step in the StepReport array
+  int64_t order_position;  // this step's first sample in the order array
+  float learning_rate;
+  float lambda;            // annealing of the margin, 0 = margin in full
+  float margin_ramp;       // share of the margin in force, 0…1
+};
+
+/// What a step leaves behind, in device memory; fetched once per reporting interval.
+struct StepReport {
+  float loss;           // batch mean, with margin
+  int32_t correct;      // samples whose margin-free score is highest for their own class
+  float gradient_norm;  // L2 norm over all gradients
+};
+
+struct BackendOptions {
+  int32_t device_index;
+  int32_t threads;        // 0: the backend's default
+  int32_t deterministic;  // same bits for the same kind of machine and thread count
+};
+
+struct BackendInfo {
+  char device[64];        // "cpu", "cuda:0"
+  char version[128];      // libraries and their versions
+  char description[128];  // instruction set, or the card's name and compute capability
+  int32_t simulated;      // 1: results come from a simulated device
+  int32_t threads;        // threads in use; of a probe: the default
+};
+
+// ---- descriptors ----------------------------------------------------------------------------------------------------
+
+struct Conv2d {
+  int32_t stride = 1;
+  int32_t padding = 0;
+  int32_t groups = 1;
+};
+
+struct Pool2d {
+  int32_t kernel = 2;
+  int32_t stride = 2;
+  int32_t padding = 0;
+};
+
+struct BatchNorm {
+  float epsilon = 1e-5f;
+  float momentum = 0.1f;
+  int32_t relu = 0;  // fused after the normalisation (and after the residual, where there is one)
+};
+
+struct Dropout {
+  float rate = 0;          // probability that an element is dropped; kept ones are scaled by 1/(1 - rate)
+  uint32_t stream = 0;     // tells the dropout layers of a network apart
+};
+
+/// Random changes of an image while it is gathered; a zero switches the change off.
+struct Augmentation {
+  int32_t crop_padding = 0;   // pad by so many black pixels, crop back at a random place
+  int32_t flip = 0;           // mirror left and right with probability 1/2
+  int32_t erase = 0;          // blacken a random square of this side
+};
+
+struct GatherImages {
+  Tensor images;        // (M, H, W, C) uint8, the dataset
+  Tensor labels;        // (M) int32
+  Tensor order;         // int32: sample numbers; this step's start at StepBlock::order_position
+  Tensor scale, shift;  // (C) each: pixel p of channel c becomes p * scale[c] + shift[c]
+  Augmentation augmentation;
+};
+
+struct MarginSoftmax {
+  Margin margin;
+  float label_smoothing = 0;
+  int32_t normalize_weights = 0;  // class weights enter by direction only
+};
+
+/// Operands of `margin_softmax`; N rows (batch), C classes, D embedding size.
+struct MarginSoftmaxOperands {
+  Tensor logits;          // in: (N, C) products f·w_j; out: their gradients
+  Tensor feature_radial;  // out: (N) or none; d loss / d f gains feature_radial[i] * f_i
+  Tensor class_radial;    // out: (C) or none; d loss / d w gains class_radial[j] * w_j
+  Tensor margin_logits;   // out: (N, C) or none; the logits with margin, as they enter the softmax
+  StepReport* report;     // out: loss and correct of entry StepBlock::report_index
+  int32_t* halted;        // out: set to 1 if the loss is not finite
+  Tensor labels;          // (N) int32
+  Tensor features;        // (N, D) f, as multiplied
+  Tensor class_weights;   // (C, D) W
+  Tensor feature_norms;   // (N), or none where there is no margin
+  Tensor class_norms;     // (C), or none where weights are not normalised and there is no margin
+  Tensor class_scale;     // (C) or none; factor of each class's logit beside 1/|w_j|
+  Tensor class_shift;     // (C) or none; added to each class's logit (a bias)
+  Tensor loss_weights;    // (C) or none; weight of each class in the loss
+  Tensor mixed_labels;    // (N) int32 or none; second label of each row
+  Tensor mixed_share;     // (N) or none; share of the second label
+  const StepBlock* step;  // lambda, margin_ramp, report_index
+};
+
+struct Sgd {
+  float momentum = 0.9f;
+  int32_t nesterov = 0;
+  float weight_decay = 0;    // added to the gradient
+  float rate_multiplier = 1;
+};
+
+struct Adam {
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+  float weight_decay = 0;
+  int32_t decoupled = 0;     // AdamW: decay shrinks the parameter directly
+  float rate_multiplier = 1;
+};
+
+/// A recorded sequence of operations, owned by the backend until `discard`.
+struct Program;
+
+// ---- the operations -------------------------------------------------------------------------------------------------
+
+class Backend {
+ public:
+  virtual const BackendInfo& info() const = 0;
+  virtual void destroy() = 0;  // the plugin deletes what the plugin made
+
+  // Memory. Contents of a new allocation are undefined; alignment is at least 64 bytes.
+  virtual Status allocate(void** memory, size_t bytes) = 0;
+  virtual void release(void* memory) = 0;
+  virtual Status upload(void* device, const void* host, size_t bytes) = 0;    // host may be reused on return
+  virtual Status download(void* host, const void* device, size_t bytes) = 0;  // waits
+  virtual Status copy(void* to, const void* from, size_t bytes) = 0;
+  virtual Status zero(void* memory, size_t bytes) = 0;
+  virtual Status synchronize() = 0;
+
+  // Recording. `body` calls operations only; each must have run once with the same shapes before (that is when plans
+  // are made). `context` must outlive the program.
+  virtual Status record(Program** program, Status (*body)(void* context), void* context) = 0;
+  virtual Status replay(Program* program) = 0;
+  virtual void discard(Program* program) = 0;
+
+  // Convolution: x (N, H, W, C), w (K, R, S, C/groups), y (N, P, Q, K), bias (K) or none.
+  virtual Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv);
+  virtual Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv);
+  virtual Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv);
+
+  // Linear: x (N, I), w (O, I), y (N, O), bias (O) or none. The head's products are these, too.
+  virtual Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias);
+  virtual Status linear_backward_data(Tensor dx, Tensor dy, Tensor w);
+  virtual Status linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x);
+
+  // Element-wise; y may be x and dx may be dy. The derivative of ReLU at 0 is 0.
+  virtual Status relu_forward(Tensor y, Tensor x);
+  virtual Status relu_backward(Tensor dx, Tensor dy, Tensor y);
+  virtual Status prelu_forward(Tensor y, Tensor x, Tensor slope);  // slope (C)
+  virtual Status prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope);
+  virtual Status add(Tensor y, Tensor a, Tensor b);
+  virtual Status scale(Tensor y, Tensor x, float factor);
+  // Dropout's mask is drawn again from (seed, step, stream, element) in the backward pass: nothing is stored.
+  virtual Status dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step);
+  virtual Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step);
+
+  // Batch norm over (N, H, W) per channel: gamma, beta, running_* and saved_* are (C); residual and dresidual or none.
+  virtual Status batch_norm_forward_train(Tensor y, Tensor running_mean, Tensor running_variance, Tensor saved_mean,
+                                          Tensor saved_inverse_std, Tensor x, Tensor gamma, Tensor beta,
+                                          Tensor residual, BatchNorm norm);
+  virtual Status batch_norm_forward_infer(Tensor y, Tensor x, Tensor gamma, Tensor beta, Tensor running_mean,
+                                          Tensor running_variance, Tensor residual, BatchNorm norm);
+  virtual Status batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x,
+                                     Tensor y, Tensor gamma, Tensor saved_mean, Tensor saved_inverse_std,
+                                     BatchNorm norm);
+
+  // Pooling: x (N, H, W, C), y (N, P, Q, C); padding never wins a maximum and does not count in an average.
+  // position (uint8, shape of y) keeps the place of the first maximum inside its window; kernel <= 15.
+  virtual Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool);
+  virtual Status max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool);
+  virtual Status average_pool_forward(Tensor y, Tensor x, Pool2d pool);
+  virtual Status average_pool_backward(Tensor dx, Tensor dy, Pool2d pool);
+  virtual Status global_average_pool_forward(Tensor y, Tensor x);  // y (N, C)
+  virtual Status global_average_pool_backward(Tensor dx, Tensor dy);
+
+  // Channel ranges of an NHWC tensor: write `part` into, or read it from, `whole` starting at channel `first`.
+  virtual Status concat_write(Tensor whole, Tensor part, int64_t first);
+  virtual Status concat_read(Tensor part, Tensor whole, int64_t first);
+
+  // Rows of a matrix x (N, D). A row of zeros has norm 0, a zero result and a zero gradient.
+  virtual Status row_norms(Tensor norms, Tensor x);  // (N), L2
+  // y_i = scale * x_i / |x_i|; `scale` is one float in device memory. dscale (1 element) or none.
+  virtual Status l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale);
+  virtual Status l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms, const float* scale);
+  // dx_i -= x^_i (x^_i · dx_i): the gradient of what depends on x_i by direction only.
+  virtual Status remove_radial(Tensor dx, Tensor x, Tensor norms);
+  // y_i += coefficients_i * x_i
+  virtual Status add_scaled_rows(Tensor y, Tensor x, Tensor coefficients);
+
+  // The head (native/heads/ has the formulas): cross-entropy over logits whose target carries a margin. One pass over
+  // a row for the sums, one that writes the gradient over the logits.
+  virtual Status margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head);
+  // z_ij = z_ij / (row_norms_i * column_norms_j) + column_shift_j, in place; each of the three or none. Where a norm is 0
+  // the quotient is 0.
+  virtual Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_shift);
+  virtual Status softmax(Tensor probabilities, Tensor logits);
+  virtual Status column_sums(Tensor sums, Tensor x);  // (N, C) -> (C)
+  // Scaled batch norm of logits (Zhu et al. 2020, eq. 9): per-class mean and variance over the batch.
+  virtual Status column_stats(Tensor mean, Tensor variance, Tensor running_mean, Tensor running_variance, Tensor z,
+                              float momentum);
+  virtual Status scaled_bn_backward(Tensor dz, Tensor z, Tensor mean, Tensor variance, float scale, float epsilon);
+  virtual Status center_update(Tensor centers, Tensor features, Tensor labels, float rate);
+
+  // Batch assembly: batch (N, H, W, C) fp32 and batch_labels (N) int32 from a uint8 dataset.
+  virtual Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step);
+
+  // Parameter update over a contiguous range of the arenas; does nothing once *halted is not 0.
+  virtual Status sgd(Tensor parameters, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+                     const int32_t* halted);
+  virtual Status adam(Tensor parameters, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
+                      const StepBlock* step, const int32_t* halted);
+  // L2 norm of all gradients into report->gradient_norm; sets *halted to 1 if any is not finite.
+  virtual Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step);
+
+ protected:
+  ~Backend() = default;
+};
+
+/// What a plugin exports as `margincore_plugin`. Everything else of it is hidden.
+struct Plugin {
+  int32_t abi_version;  // first, so that it can be read from any version
+  const char* name;     // "cpu", "cuda"
+  Status (*probe)(BackendInfo* info, int32_t device_index);
+  Status (*create)(Backend** backend, const BackendOptions* options);
+};
+
+using PluginEntry = const Plugin* (*)();
+inline constexpr const char* kPluginEntryName = "margincore_plugin";
+
+}  // namespace margincore

@@ -1,0 +1,108 @@
+#include "backend/load.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+namespace margincore {
+
+namespace {
+
+constexpr const char* kKnownBackends[] = {"cuda", "cpu"};
+
+struct LoadedPlugin {
+  const Plugin* plugin = nullptr;
+  std::string path;
+  std::string reason;
+};
+
+/// Folder of the library that this code is linked into: plugins lie beside it.
+std::filesystem::path own_folder() {
+  Dl_info own{};
+  if (dladdr(reinterpret_cast<void*>(&own_folder), &own) == 0 || own.dli_fname == nullptr) return ".";
+  std::error_code ignored;
+  return std::filesystem::absolute(own.dli_fname, ignored).parent_path();
+}
+
+/// MARGINCORE_CUDA_LIBRARY=<path> takes another build of the plugin than the one beside the addon.
+std::filesystem::path plugin_path(const std::string& name) {
+  std::string variable = "MARGINCORE_";
+  for (char letter : name) variable += static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+  variable += "_LIBRARY";
+  if (const char* path = std::getenv(variable.c_str()); path != nullptr && *path != '\0') return path;
+  return own_folder() / ("libmargincore_" + name + ".so");
+}
+
+LoadedPlugin open_plugin(const std::string& name) {
+  LoadedPlugin loaded;
+  const std::filesystem::path path = plugin_path(name);
+  loaded.path = path.string();
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) {
+    loaded.reason = "no plugin at " + loaded.path + ": this build has no " + name + " backend";
+    return loaded;
+  }
+  // Never closed: libraries with threads of their own (OpenMP, CUDA) do not survive being unloaded.
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    loaded.reason = dlerror();
+    return loaded;
+  }
+  const auto entry = reinterpret_cast<PluginEntry>(dlsym(library, kPluginEntryName));
+  if (entry == nullptr) {
+    loaded.reason = loaded.path + " is no margincore plugin: it exports no " + kPluginEntryName;
+    return loaded;
+  }
+  const Plugin* plugin = entry();
+  if (plugin->abi_version != kBackendAbiVersion) {
+    loaded.reason = format("%s has plugin version %d, this build of margincore needs %d", loaded.path.c_str(),
+                           plugin->abi_version, kBackendAbiVersion);
+    return loaded;
+  }
+  loaded.plugin = plugin;
+  return loaded;
+}
+
+/// Each plugin is opened once per process; the answer, also a refusal, is kept with its path.
+const LoadedPlugin& plugin(const std::string& name) {
+  static std::mutex mutex;
+  static std::map<std::string, LoadedPlugin> plugins;
+  const std::lock_guard lock(mutex);
+  const std::string key = name + "|" + plugin_path(name).string();
+  auto found = plugins.find(key);
+  if (found == plugins.end()) found = plugins.emplace(key, open_plugin(name)).first;
+  return found->second;
+}
+
+}  // namespace
+
+std::vector<BackendAvailability> find_backends(int device_index) {
+  std::vector<BackendAvailability> result;
+  for (const char* name : kKnownBackends) {
+    const LoadedPlugin& loaded = plugin(name);
+    BackendAvailability availability;
+    availability.name = name;
+    availability.path = loaded.path;
+    availability.reason = loaded.reason;
+    if (loaded.plugin != nullptr) {
+      const Status status = loaded.plugin->probe(&availability.info, device_index);
+      availability.available = status.ok();
+      availability.reason = status.message;
+    }
+    result.push_back(std::move(availability));
+  }
+  return result;
+}
+
+BackendPtr open_backend(const std::string& name, const BackendOptions& options) {
+  const LoadedPlugin& loaded = plugin(name);
+  if (loaded.plugin == nullptr) throw Error(ErrorCode::DeviceUnavailable, "device " + name + ": " + loaded.reason);
+  Backend* backend = nullptr;
+  check(loaded.plugin->create(&backend, &options));
+  return BackendPtr(backend);
+}
+
+}  // namespace margincore

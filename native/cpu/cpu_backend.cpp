@@ -1,0 +1,276 @@
+#include "cpu/cpu_backend.h"
+
+#include <omp.h>
+
+#include <cmath>
+#include <cstring>
+#include <set>
+#include <fstream>
+#include <thread>
+
+#include "cpu/convolution.h"
+#include "cpu/products.h"
+
+namespace margincore {
+
+// A recorded sequence is the function that calls it: there is nothing to prepare on a CPU.
+struct Program {
+  Status (*body)(void* context);
+  void* context;
+};
+
+namespace {
+
+const int32_t* ints(const Tensor& tensor) { return static_cast<const int32_t*>(tensor.data); }
+
+PoolSizes pool_sizes(const Tensor& x, const Tensor& y) {
+  return {x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[1], y.shape[2]};
+}
+
+/// What a linear layer sees: one row per sample.
+struct Matrices {
+  Tensor x, y;
+  Matrices(const Tensor& image, const Tensor& output) : x(image.as_matrix()), y(output.as_matrix()) {}
+};
+
+}  // namespace
+
+int default_threads() {
+  std::set<std::string> cores;
+  std::ifstream file("/proc/cpuinfo");
+  std::string line, package;
+  while (std::getline(file, line)) {
+    if (line.rfind("physical id", 0) == 0) package = line;
+    if (line.rfind("core id", 0) == 0) cores.insert(package + line);
+  }
+  // A container may be given fewer processors than the machine has cores.
+  const int allowed = static_cast<int>(std::thread::hardware_concurrency());
+  const int physical = cores.empty() ? allowed : static_cast<int>(cores.size());
+  return std::max(1, std::min(physical, allowed));
+}
+
+CpuBackend::CpuBackend(const BackendOptions& options)
+    : loops_(choose_loops()),
+      convolutions_(std::make_unique<Convolutions>(scratch_)),
+      products_(std::make_unique<Products>(scratch_)) {
+  const int threads = options.threads > 0 ? options.threads : default_threads();
+  // Applies to the calling thread alone: the one that will run this backend's operations.
+  omp_set_num_threads(threads);
+  omp_set_dynamic(0);
+  std::snprintf(info_.device, sizeof info_.device, "cpu");
+  std::snprintf(info_.version, sizeof info_.version, "%s", onednn::version().c_str());
+  std::snprintf(info_.description, sizeof info_.description, "%s", loops_.instruction_set);
+  info_.threads = threads;
+}
+
+CpuBackend::~CpuBackend() = default;
+
+std::vector<std::string> CpuBackend::implementations() const {
+  std::vector<std::string> names;
+  convolutions_->append_names(names);
+  products_->append_names(names);
+  return names;
+}
+
+// ---- memory and programs --------------------------------------------------------------------------------------------
+
+Status CpuBackend::allocate(void** memory, size_t bytes) {
+  *memory = std::aligned_alloc(64, std::max<size_t>(64, (bytes + 63) / 64 * 64));
+  if (*memory == nullptr) return Status::failure(ErrorCode::OutOfMemory, "cpu: no memory for %zu bytes", bytes);
+  return Status::success();
+}
+
+void CpuBackend::release(void* memory) { std::free(memory); }
+
+Status CpuBackend::upload(void* device, const void* host, size_t bytes) { return copy(device, host, bytes); }
+Status CpuBackend::download(void* host, const void* device, size_t bytes) { return copy(host, device, bytes); }
+
+Status CpuBackend::copy(void* to, const void* from, size_t bytes) {
+  std::memcpy(to, from, bytes);
+  return Status::success();
+}
+
+Status CpuBackend::zero(void* memory, size_t bytes) {
+  std::memset(memory, 0, bytes);
+  return Status::success();
+}
+
+Status CpuBackend::synchronize() { return Status::success(); }
+
+Status CpuBackend::record(Program** program, Status (*body)(void* context), void* context) {
+  *program = new Program{body, context};
+  return Status::success();
+}
+
+Status CpuBackend::replay(Program* program) { return program->body(program->context); }
+
+void CpuBackend::discard(Program* program) { delete program; }
+
+// ---- convolution and products ---------------------------------------------------------------------------------------
+
+Status CpuBackend::conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {
+  return onednn::guarded("conv2d_forward", [&] { convolutions_->forward(y, x, w, bias, conv); });
+}
+
+Status CpuBackend::conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
+  return onednn::guarded("conv2d_backward_data", [&] { convolutions_->backward_data(dx, dy, w, conv); });
+}
+
+Status CpuBackend::conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {
+  return onednn::guarded("conv2d_backward_filter",
+                         [&] { convolutions_->backward_filter(dw, dbias, dy, x, conv); });
+}
+
+Status CpuBackend::linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) {
+  const Matrices m(x, y);
+  return onednn::guarded("linear_forward", [&] { products_->multiply(m.y, {m.x}, {w, true}, bias); });
+}
+
+Status CpuBackend::linear_backward_data(Tensor dx, Tensor dy, Tensor w) {
+  const Matrices m(dx, dy);
+  return onednn::guarded("linear_backward_data", [&] { products_->multiply(m.x, {m.y}, {w}); });
+}
+
+Status CpuBackend::linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) {
+  const Matrices m(x, dy);
+  if (dbias) loops_.column_sums(dbias.f32(), m.y.f32(), m.y.shape[0], m.y.shape[1]);
+  return onednn::guarded("linear_backward_weight", [&] { products_->multiply(dw, {m.y, true}, {m.x}); });
+}
+
+// ---- element-wise and pooling ---------------------------------------------------------------------------------------
+
+Status CpuBackend::relu_forward(Tensor y, Tensor x) {
+  loops_.relu_forward(y.f32(), x.f32(), x.count());
+  return Status::success();
+}
+
+Status CpuBackend::relu_backward(Tensor dx, Tensor dy, Tensor y) {
+  loops_.relu_backward(dx.f32(), dy.f32(), y.f32(), y.count());
+  return Status::success();
+}
+
+Status CpuBackend::dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) {
+  loops_.dropout(y.f32(), x.f32(), x.count(), dropout, step);
+  return Status::success();
+}
+
+Status CpuBackend::dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) {
+  loops_.dropout(dx.f32(), dy.f32(), dy.count(), dropout, step);
+  return Status::success();
+}
+
+Status CpuBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) {
+  loops_.max_pool_forward(y.f32(), static_cast<uint8_t*>(position.data), x.f32(), pool_sizes(x, y), pool);
+  return Status::success();
+}
+
+Status CpuBackend::max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) {
+  loops_.max_pool_backward(dx.f32(), dy.f32(), static_cast<const uint8_t*>(position.data), pool_sizes(dx, dy), pool);
+  return Status::success();
+}
+
+// ---- rows and the head ----------------------------------------------------------------------------------------------
+
+Status CpuBackend::row_norms(Tensor norms, Tensor x) {
+  loops_.row_norms(norms.f32(), x.f32(), x.shape[0], x.shape[1]);
+  return Status::success();
+}
+
+Status CpuBackend::l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale) {
+  loops_.l2_scale_forward(y.f32(), x.f32(), norms.f32(), *scale, x.shape[0], x.shape[1]);
+  return Status::success();
+}
+
+Status CpuBackend::l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms, const float* scale) {
+  return onednn::guarded("l2_scale_backward", [&] {
+    const int64_t rows = x.shape[0];
+    float* row_dscale = dscale ? static_cast<float*>(scratch_.take(rows * sizeof(float))) : nullptr;
+    loops_.l2_scale_backward(dx.f32(), row_dscale, dy.f32(), x.f32(), norms.f32(), *scale, rows, x.shape[1]);
+    if (!dscale) return;
+    double total = 0;
+    for (int64_t i = 0; i < rows; ++i) total += row_dscale[i];
+    *dscale.f32() = static_cast<float>(total);
+  });
+}
+
+Status CpuBackend::remove_radial(Tensor dx, Tensor x, Tensor norms) {
+  loops_.remove_radial(dx.f32(), x.f32(), norms.f32(), x.shape[0], x.shape[1]);
+  return Status::success();
+}
+
+Status CpuBackend::add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) {
+  loops_.add_scaled_rows(y.f32(), x.f32(), coefficients.f32(), x.shape[0], x.shape[1]);
+  return Status::success();
+}
+
+Status CpuBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head) {
+  if (operands.mixed_labels)
+    return Status::failure(ErrorCode::Unsupported, "margin_softmax: two labels per row are not available on cpu");
+  return onednn::guarded("margin_softmax", [&] {
+    MarginSoftmaxRows work{};
+    work.rows = operands.logits.shape[0];
+    work.classes = operands.logits.shape[1];
+    work.embedding_size = operands.features.shape[1];
+    work.operands = operands;
+    work.head = head;
+    const bool factors = head.normalize_weights || operands.class_scale;
+    const size_t needed = 2 * work.rows + (factors ? work.classes : 0);
+    work.row_losses = static_cast<float*>(scratch_.take(needed * sizeof(float)));
+    work.class_factors = factors ? work.row_losses + 2 * work.rows : nullptr;
+    loops_.margin_softmax(work);
+  });
+}
+
+Status CpuBackend::scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_shift) {
+  loops_.scale_logits(z.f32(), row_norms.f32(), column_norms.f32(), column_shift.f32(), z.shape[0], z.shape[1]);
+  return Status::success();
+}
+
+Status CpuBackend::softmax(Tensor probabilities, Tensor logits) {
+  loops_.softmax(probabilities.f32(), logits.f32(), logits.shape[0], logits.shape[1]);
+  return Status::success();
+}
+
+Status CpuBackend::column_sums(Tensor sums, Tensor x) {
+  loops_.column_sums(sums.f32(), x.f32(), x.shape[0], x.shape[1]);
+  return Status::success();
+}
+
+// ---- batch assembly and update --------------------------------------------------------------------------------------
+
+Status CpuBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) {
+  const Augmentation& change = gather.augmentation;
+  if (change.crop_padding != 0 || change.flip != 0 || change.erase != 0)
+    return Status::failure(ErrorCode::Unsupported, "gather_images: augmentation is not available on cpu");
+  const int32_t* order = gather.order ? ints(gather.order) + step->order_position : nullptr;
+  loops_.gather_images(batch.f32(), static_cast<int32_t*>(batch_labels.data), gather, batch.shape[0], order);
+  return Status::success();
+}
+
+Status CpuBackend::sgd(Tensor parameters, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+                       const int32_t* halted) {
+  if (*halted != 0) return Status::success();
+  loops_.sgd(parameters.f32(), velocity.f32(), gradients.f32(), parameters.count(), options,
+             step->learning_rate * options.rate_multiplier);
+  return Status::success();
+}
+
+Status CpuBackend::adam(Tensor parameters, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
+                        const StepBlock* step, const int32_t* halted) {
+  if (*halted != 0) return Status::success();
+  loops_.adam(parameters.f32(), first_moment.f32(), second_moment.f32(), gradients.f32(), parameters.count(), options,
+              step->learning_rate * options.rate_multiplier, step->step + 1);
+  return Status::success();
+}
+
+Status CpuBackend::gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) {
+  return onednn::guarded("gradient_norm", [&] {
+    const int64_t blocks = (gradients.count() + kSumBlock - 1) / kSumBlock;
+    auto* sums = static_cast<double*>(scratch_.take(blocks * sizeof(double)));
+    const double norm = std::sqrt(loops_.sum_of_squares(gradients.f32(), gradients.count(), sums));
+    report[step->report_index].gradient_norm = static_cast<float>(norm);
+    if (!std::isfinite(norm)) *halted = 1;
+  });
+}
+
+}  // namespace margincore

@@ -1,0 +1,78 @@
+// The CPU backend: oneDNN for convolutions and products, our own loops for everything else.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "cpu/loops.h"
+#include "cpu/scratch.h"
+
+namespace margincore {
+
+class Convolutions;  // convolution.h
+class Products;      // products.h
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(const BackendOptions& options);
+  ~CpuBackend();
+
+  const BackendInfo& info() const override { return info_; }
+  void destroy() override { delete this; }
+
+  /// Names of the oneDNN implementations chosen so far.
+  std::vector<std::string> implementations() const;
+
+  Status allocate(void** memory, size_t bytes) override;
+  void release(void* memory) override;
+  Status upload(void* device, const void* host, size_t bytes) override;
+  Status download(void* host, const void* device, size_t bytes) override;
+  Status copy(void* to, const void* from, size_t bytes) override;
+  Status zero(void* memory, size_t bytes) override;
+  Status synchronize() override;
+  Status record(Program** program, Status (*body)(void* context), void* context) override;
+  Status replay(Program* program) override;
+  void discard(Program* program) override;
+
+  Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) override;
+  Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) override;
+  Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) override;
+  Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) override;
+  Status linear_backward_data(Tensor dx, Tensor dy, Tensor w) override;
+  Status linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) override;
+  Status relu_forward(Tensor y, Tensor x) override;
+  Status relu_backward(Tensor dx, Tensor dy, Tensor y) override;
+  Status dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) override;
+  Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) override;
+  Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) override;
+  Status max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) override;
+  Status row_norms(Tensor norms, Tensor x) override;
+  Status l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale) override;
+  Status l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms, const float* scale) override;
+  Status remove_radial(Tensor dx, Tensor x, Tensor norms) override;
+  Status add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) override;
+  Status margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head) override;
+  Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_shift) override;
+  Status softmax(Tensor probabilities, Tensor logits) override;
+  Status column_sums(Tensor sums, Tensor x) override;
+  Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) override;
+  Status sgd(Tensor parameters, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+             const int32_t* halted) override;
+  Status adam(Tensor parameters, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
+              const StepBlock* step, const int32_t* halted) override;
+  Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) override;
+
+ private:
+  BackendInfo info_{};
+  const Loops& loops_;
+  Scratch scratch_;
+  std::unique_ptr<Convolutions> convolutions_;
+  std::unique_ptr<Products> products_;
+};
+
+/// Threads used when none are asked for: one per physical core.
+int default_threads();
+
+}  // namespace margincore

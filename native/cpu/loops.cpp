@@ -1,0 +1,36 @@
+// Compiled three times: MARGINCORE_ISA is the namespace of the instruction set that the compiler may use.
+#include "cpu/loops.h"
+
+#include "cpu/loops/elementwise.h"
+#include "cpu/loops/gather.h"
+#include "cpu/loops/logits.h"
+#include "cpu/loops/margin_softmax.h"
+#include "cpu/loops/pooling.h"
+#include "cpu/loops/rows.h"
+#include "cpu/loops/update.h"
+
+namespace margincore::MARGINCORE_ISA {
+
+const Loops loops = {
+    .instruction_set = MARGINCORE_ISA_NAME,
+    .relu_forward = relu_forward,
+    .relu_backward = relu_backward,
+    .dropout = dropout,
+    .max_pool_forward = max_pool_forward,
+    .max_pool_backward = max_pool_backward,
+    .row_norms = row_norms,
+    .l2_scale_forward = l2_scale_forward,
+    .l2_scale_backward = l2_scale_backward,
+    .remove_radial = remove_radial,
+    .add_scaled_rows = add_scaled_rows,
+    .margin_softmax = margin_softmax,
+    .scale_logits = scale_logits,
+    .softmax = softmax,
+    .column_sums = column_sums,
+    .gather_images = gather_images,
+    .sgd = sgd,
+    .adam = adam,
+    .sum_of_squares = sum_of_squares,
+};
+
+}  // namespace margincore::MARGINCORE_ISA

@@ -1,0 +1,66 @@
+// Our own loops of the CPU backend, compiled once per instruction set (loops.cpp) and chosen at run time.
+// They take plain pointers and sizes; shapes were checked by the operation that calls them. All run on the calling
+// thread's OpenMP team, with a fixed division of work: no result depends on scheduling.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/backend.h"
+
+namespace margincore {
+
+struct PoolSizes {
+  int64_t batch, height, width, channels, out_height, out_width;
+};
+
+struct MarginSoftmaxRows {
+  int64_t rows, classes, embedding_size;
+  MarginSoftmaxOperands operands;
+  MarginSoftmax head;
+  float* class_factors;  // (classes) scratch, or none where every factor is 1
+  float* row_losses;     // (rows) scratch
+};
+
+struct Loops {
+  const char* instruction_set;
+
+  void (*relu_forward)(float* y, const float* x, int64_t count);
+  void (*relu_backward)(float* dx, const float* dy, const float* y, int64_t count);
+  void (*dropout)(float* y, const float* x, int64_t count, Dropout dropout, const StepBlock* step);
+  void (*max_pool_forward)(float* y, uint8_t* position, const float* x, PoolSizes sizes, Pool2d pool);
+  void (*max_pool_backward)(float* dx, const float* dy, const uint8_t* position, PoolSizes sizes, Pool2d pool);
+
+  void (*row_norms)(float* norms, const float* x, int64_t rows, int64_t columns);
+  void (*l2_scale_forward)(float* y, const float* x, const float* norms, float scale, int64_t rows, int64_t columns);
+  void (*l2_scale_backward)(float* dx, float* row_dscale, const float* dy, const float* x, const float* norms,
+                            float scale, int64_t rows, int64_t columns);
+  void (*remove_radial)(float* dx, const float* x, const float* norms, int64_t rows, int64_t columns);
+  void (*add_scaled_rows)(float* y, const float* x, const float* coefficients, int64_t rows, int64_t columns);
+
+  void (*margin_softmax)(const MarginSoftmaxRows& work);
+  void (*scale_logits)(float* z, const float* row_norms, const float* column_norms, const float* column_shift,
+                       int64_t rows, int64_t columns);
+  void (*softmax)(float* probabilities, const float* logits, int64_t rows, int64_t columns);
+  void (*column_sums)(float* sums, const float* x, int64_t rows, int64_t columns);
+
+  void (*gather_images)(float* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
+                        const int32_t* order);
+
+  void (*sgd)(float* parameters, float* velocity, const float* gradients, int64_t count, Sgd options, float rate);
+  void (*adam)(float* parameters, float* first_moment, float* second_moment, const float* gradients, int64_t count,
+               Adam options, float rate, uint64_t t);
+  double (*sum_of_squares)(const float* x, int64_t count, double* block_sums);
+};
+
+/// Elements per entry of `block_sums`: a norm is summed in blocks, so that its bits do not depend on the threads.
+inline constexpr int64_t kSumBlock = 1 << 15;
+
+/// The best set of loops that this processor can run.
+const Loops& choose_loops();
+
+namespace x86_64_v2 { extern const Loops loops; }
+namespace x86_64_v3 { extern const Loops loops; }
+namespace x86_64_v4 { extern const Loops loops; }
+
+}  // namespace margincore

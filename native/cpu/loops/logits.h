@@ -1,0 +1,57 @@
+// Plain operations on a matrix of logits (rows = samples, columns = classes).
+#pragma once
+
+#include "cpu/loops/exponential.h"
+#include "cpu/loops/parallel.h"
+#include "cpu/loops/rows.h"
+
+namespace margincore::MARGINCORE_ISA {
+
+static void scale_logits(float* z, const float* row_norms, const float* column_norms, const float* column_shift,
+                         int64_t rows, int64_t columns) {
+  parallel_rows(rows, columns, [&](int64_t i) {
+    const float row_factor = row_norms != nullptr ? inverse(row_norms[i]) : 1;
+    float* row = z + i * columns;
+    for (int64_t j = 0; j < columns; ++j) {
+      const float factor = column_norms != nullptr ? row_factor * inverse(column_norms[j]) : row_factor;
+      row[j] = row[j] * factor + (column_shift != nullptr ? column_shift[j] : 0);
+    }
+  });
+}
+
+static void softmax(float* probabilities, const float* logits, int64_t rows, int64_t columns) {
+  parallel_rows(rows, columns, [&](int64_t i) {
+    const float* z = logits + i * columns;
+    float* p = probabilities + i * columns;
+    float max = z[0];
+#pragma omp simd reduction(max : max)
+    for (int64_t j = 0; j < columns; ++j) max = z[j] > max ? z[j] : max;
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < columns; ++j) {
+      p[j] = exponential(z[j] - max);
+      sum += p[j];
+    }
+    const float factor = 1 / sum;
+#pragma omp simd
+    for (int64_t j = 0; j < columns; ++j) p[j] *= factor;
+  });
+}
+
+/// Each thread owns a range of columns and walks the rows in order: the same sums for any number of threads.
+static void column_sums(float* sums, const float* x, int64_t rows, int64_t columns) {
+  constexpr int64_t kColumns = 256;
+  parallel_rows((columns + kColumns - 1) / kColumns, rows * kColumns, [&](int64_t block) {
+    const int64_t begin = block * kColumns;
+    const int64_t width = columns - begin < kColumns ? columns - begin : kColumns;
+    float total[kColumns] = {};
+    for (int64_t i = 0; i < rows; ++i) {
+      const float* row = x + i * columns + begin;
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) total[j] += row[j];
+    }
+    for (int64_t j = 0; j < width; ++j) sums[begin + j] = total[j];
+  });
+}
+
+}  // namespace margincore::MARGINCORE_ISA

@@ -1,0 +1,93 @@
+// Max pooling over NHWC: channels are contiguous, so a window is compared channel by channel in vectors.
+#pragma once
+
+#include "cpu/loops/parallel.h"
+
+namespace margincore::MARGINCORE_ISA {
+
+/// Part of a window that lies inside the image: rows [top, bottom), columns [left, right) of the image.
+struct Window {
+  int64_t top, bottom, left, right, first_row, first_column;
+
+  Window(const PoolSizes& sizes, const Pool2d& pool, int64_t p, int64_t q)
+      : first_row(p * pool.stride - pool.padding), first_column(q * pool.stride - pool.padding) {
+    top = first_row > 0 ? first_row : 0;
+    left = first_column > 0 ? first_column : 0;
+    bottom = first_row + pool.kernel < sizes.height ? first_row + pool.kernel : sizes.height;
+    right = first_column + pool.kernel < sizes.width ? first_column + pool.kernel : sizes.width;
+  }
+
+  int32_t position(const Pool2d& pool, int64_t row, int64_t column) const {
+    return static_cast<int32_t>((row - first_row) * pool.kernel + (column - first_column));
+  }
+};
+
+inline constexpr int64_t kPoolChannels = 64;  // channels handled at once: the running maxima stay in registers
+
+static void max_pool_forward(float* y, uint8_t* position, const float* x, PoolSizes s, Pool2d pool) {
+  parallel_rows(s.batch * s.out_height, s.out_width * s.channels * pool.kernel * pool.kernel, [&](int64_t line) {
+    const float* image = x + line / s.out_height * s.height * s.width * s.channels;
+    for (int64_t q = 0; q < s.out_width; ++q) {
+      const Window window(s, pool, line % s.out_height, q);
+      const int64_t out = (line * s.out_width + q) * s.channels;
+      for (int64_t first = 0; first < s.channels; first += kPoolChannels) {
+        const int64_t width = s.channels - first < kPoolChannels ? s.channels - first : kPoolChannels;
+        float best[kPoolChannels];
+        int32_t place[kPoolChannels];
+        bool started = false;
+        for (int64_t row = window.top; row < window.bottom; ++row) {
+          for (int64_t column = window.left; column < window.right; ++column) {
+            const float* pixel = image + (row * s.width + column) * s.channels + first;
+            const int32_t here = window.position(pool, row, column);
+            if (!started) {
+#pragma omp simd
+              for (int64_t c = 0; c < width; ++c) {
+                best[c] = pixel[c];
+                place[c] = here;
+              }
+              started = true;
+              continue;
+            }
+#pragma omp simd
+            for (int64_t c = 0; c < width; ++c) {
+              const bool larger = pixel[c] > best[c] || pixel[c] != pixel[c];  // a NaN wins, to be found later
+              best[c] = larger ? pixel[c] : best[c];
+              place[c] = larger ? here : place[c];
+            }
+          }
+        }
+#pragma omp simd
+        for (int64_t c = 0; c < width; ++c) {
+          y[out + first + c] = best[c];
+          position[out + first + c] = static_cast<uint8_t>(place[c]);
+        }
+      }
+    }
+  });
+}
+
+/// Adds each window's gradient to the place of its maximum. Windows of one image may overlap, so an image is one task.
+static void max_pool_backward(float* dx, const float* dy, const uint8_t* position, PoolSizes s, Pool2d pool) {
+  const int64_t image_size = s.height * s.width * s.channels;
+  parallel_rows(s.batch, image_size, [&](int64_t n) {
+    float* image = dx + n * image_size;
+#pragma omp simd
+    for (int64_t i = 0; i < image_size; ++i) image[i] = 0;
+    for (int64_t p = 0; p < s.out_height; ++p) {
+      for (int64_t q = 0; q < s.out_width; ++q) {
+        const Window window(s, pool, p, q);
+        const int64_t out = ((n * s.out_height + p) * s.out_width + q) * s.channels;
+        for (int64_t row = window.top; row < window.bottom; ++row) {
+          for (int64_t column = window.left; column < window.right; ++column) {
+            float* pixel = image + (row * s.width + column) * s.channels;
+            const int32_t here = window.position(pool, row, column);
+#pragma omp simd
+            for (int64_t c = 0; c < s.channels; ++c) pixel[c] += position[out + c] == here ? dy[out + c] : 0;
+          }
+        }
+      }
+    }
+  });
+}
+
+}  // namespace margincore::MARGINCORE_ISA

@@ -1,0 +1,63 @@
+// Normalisation of matrix rows, forward and backward: y = s*x/|x|, dx = s/|x| (dy - x^ (x^·dy)).
+#pragma once
+
+#include "cpu/loops/parallel.h"
+
+namespace margincore::MARGINCORE_ISA {
+
+[[gnu::always_inline]] inline float dot(const float* a, const float* b, int64_t count) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+/// 1/norm, and 0 for a row of zeros, which has no direction.
+[[gnu::always_inline]] inline float inverse(float norm) { return norm > 1e-12f ? 1 / norm : norm != norm ? norm : 0; }
+
+static void row_norms(float* norms, const float* x, int64_t rows, int64_t columns) {
+  parallel_rows(rows, columns, [&](int64_t i) {
+    const float* row = x + i * columns;
+    norms[i] = __builtin_sqrtf(dot(row, row, columns));
+  });
+}
+
+static void l2_scale_forward(float* y, const float* x, const float* norms, float scale, int64_t rows,
+                             int64_t columns) {
+  parallel_rows(rows, columns, [&](int64_t i) {
+    const float factor = scale * inverse(norms[i]);
+#pragma omp simd
+    for (int64_t j = i * columns; j < (i + 1) * columns; ++j) y[j] = factor * x[j];
+  });
+}
+
+static void l2_scale_backward(float* dx, float* row_dscale, const float* dy, const float* x, const float* norms,
+                              float scale, int64_t rows, int64_t columns) {
+  parallel_rows(rows, columns, [&](int64_t i) {
+    const float unit = inverse(norms[i]);
+    const float along = dot(x + i * columns, dy + i * columns, columns) * unit;  // x^·dy
+    if (row_dscale != nullptr) row_dscale[i] = along;
+    const float factor = scale * unit, radial = along * unit;
+#pragma omp simd
+    for (int64_t j = i * columns; j < (i + 1) * columns; ++j) dx[j] = factor * (dy[j] - radial * x[j]);
+  });
+}
+
+static void remove_radial(float* dx, const float* x, const float* norms, int64_t rows, int64_t columns) {
+  parallel_rows(rows, columns, [&](int64_t i) {
+    const float unit = inverse(norms[i]);
+    const float radial = dot(x + i * columns, dx + i * columns, columns) * unit * unit;
+#pragma omp simd
+    for (int64_t j = i * columns; j < (i + 1) * columns; ++j) dx[j] -= radial * x[j];
+  });
+}
+
+static void add_scaled_rows(float* y, const float* x, const float* coefficients, int64_t rows, int64_t columns) {
+  parallel_rows(rows, columns, [&](int64_t i) {
+    const float coefficient = coefficients[i];
+#pragma omp simd
+    for (int64_t j = i * columns; j < (i + 1) * columns; ++j) y[j] += coefficient * x[j];
+  });
+}
+
+}  // namespace margincore::MARGINCORE_ISA

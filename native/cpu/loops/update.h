@@ -1,0 +1,62 @@
+// Optimizers as one pass over a contiguous range of the arenas, and the norm of a gradient.
+#pragma once
+
+#include "cpu/loops/parallel.h"
+
+namespace margincore::MARGINCORE_ISA {
+
+/// SGD with momentum as PyTorch defines it: v = momentum*v + g; p -= rate * (nesterov ? g + momentum*v : v).
+static void sgd(float* parameters, float* velocity, const float* gradients, int64_t count, Sgd options, float rate) {
+  const float momentum = options.momentum, decay = options.weight_decay;
+  const float from_gradient = options.nesterov ? 1 : 0, from_velocity = options.nesterov ? momentum : 1;
+  parallel_ranges(count, [&](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) {
+      const float g = gradients[i] + decay * parameters[i];
+      const float v = momentum * velocity[i] + g;
+      velocity[i] = v;
+      parameters[i] -= rate * (from_gradient * g + from_velocity * v);
+    }
+  });
+}
+
+/// Adam (Kingma & Ba 2015, algorithm 1) and AdamW (Loshchilov & Hutter 2019), in PyTorch's arrangement; t from 1.
+static void adam(float* parameters, float* first_moment, float* second_moment, const float* gradients, int64_t count,
+                 Adam options, float rate, uint64_t t) {
+  const double steps = static_cast<double>(t);
+  const float beta1 = options.beta1, beta2 = options.beta2, epsilon = options.epsilon;
+  const float step_size = static_cast<float>(rate / (1 - __builtin_pow(beta1, steps)));
+  const float correction = static_cast<float>(1 / __builtin_sqrt(1 - __builtin_pow(beta2, steps)));
+  const float coupled = options.decoupled ? 0 : options.weight_decay;
+  const float shrink = options.decoupled ? 1 - rate * options.weight_decay : 1;
+  parallel_ranges(count, [&](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) {
+      const float p = parameters[i] * shrink;
+      const float g = gradients[i] + coupled * p;
+      const float m = beta1 * first_moment[i] + (1 - beta1) * g;
+      const float v = beta2 * second_moment[i] + (1 - beta2) * g * g;
+      first_moment[i] = m;
+      second_moment[i] = v;
+      parameters[i] = p - step_size * m / (__builtin_sqrtf(v) * correction + epsilon);
+    }
+  });
+}
+
+static double sum_of_squares(const float* x, int64_t count, double* block_sums) {
+  const int64_t blocks = (count + kSumBlock - 1) / kSumBlock;
+#pragma omp parallel for schedule(static) if (blocks > 1)
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t begin = block * kSumBlock;
+    const int64_t end = begin + kSumBlock < count ? begin + kSumBlock : count;
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = begin; i < end; ++i) sum += x[i] * x[i];
+    block_sums[block] = sum;
+  }
+  double total = 0;
+  for (int64_t block = 0; block < blocks; ++block) total += block_sums[block];
+  return total;
+}
+
+}  // namespace margincore::MARGINCORE_ISA

@@ -1,0 +1,53 @@
+#include "cpu/products.h"
+
+namespace margincore {
+
+using dnnl::memory;
+
+namespace {
+
+memory::desc matrix_desc(const Operand& operand) {
+  const int64_t rows = operand.matrix.shape[0], columns = operand.matrix.shape[1];
+  const auto type = onednn::data_type(operand.matrix.dtype);
+  if (operand.transposed) return {{columns, rows}, type, memory::dims{1, columns}};
+  return {{rows, columns}, type, memory::dims{columns, 1}};
+}
+
+}  // namespace
+
+void Products::multiply(Tensor c, Operand a, Operand b, Tensor bias) {
+  const PlanCache<Plan>::Key key = {c.shape[0], c.shape[1], a.matrix.shape[0], a.matrix.shape[1], b.matrix.shape[0],
+                                    b.matrix.shape[1], a.transposed, b.transposed, bool(bias)};
+  Plan& plan = plans_.get(key, [&] {
+    auto made = std::make_unique<Plan>();
+    const memory::desc c_desc = matrix_desc({c});
+    const memory::desc bias_desc =
+        bias ? memory::desc({1, c.shape[1]}, memory::data_type::f32, memory::dims{c.shape[1], 1}) : memory::desc();
+    const auto description = onednn::product(matrix_desc(a), matrix_desc(b), bias_desc, c_desc);
+    made->implementation = description.impl_info_str();
+    made->primitive = dnnl::matmul(description);
+    const auto unbound = [](const memory::desc& desc) { return memory(desc, onednn::engine(), nullptr); };
+    made->a = unbound(matrix_desc(a));
+    made->b = unbound(matrix_desc(b));
+    made->c = unbound(c_desc);
+    if (bias) made->bias = unbound(bias_desc);
+    made->workspace = unbound(description.scratchpad_desc());
+    made->workspace_bytes = description.scratchpad_desc().get_size();
+    return made;
+  });
+  plan.a.set_data_handle(a.matrix.data);
+  plan.b.set_data_handle(b.matrix.data);
+  plan.c.set_data_handle(c.data);
+  plan.workspace.set_data_handle(scratch_.take(plan.workspace_bytes));
+  std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, plan.a},
+                                               {DNNL_ARG_WEIGHTS, plan.b},
+                                               {DNNL_ARG_DST, plan.c},
+                                               {DNNL_ARG_SCRATCHPAD, plan.workspace}};
+  if (bias) {
+    plan.bias.set_data_handle(bias.data);
+    arguments.emplace(DNNL_ARG_BIAS, plan.bias);
+  }
+  plan.primitive.execute(stream_, arguments);
+}
+
+}  // namespace margincore

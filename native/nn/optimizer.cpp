@@ -1,0 +1,36 @@
+#include "nn/optimizer.h"
+
+namespace margincore {
+
+Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters)
+    : spec_(spec), first_(backend, parameters.value_bytes()) {
+  check(backend.zero(first_.data(), first_.bytes()));
+  if (spec.type == OptimizerSpec::Type::Sgd) return;
+  second_ = Buffer(backend, parameters.value_bytes());
+  check(backend.zero(second_.data(), second_.bytes()));
+}
+
+void Optimizer::update(Backend& backend, const Parameters& parameters, const StepBlock* step,
+                       const int32_t* halted) const {
+  for (int index = 0; index < kParameterGroups; ++index) {
+    const ParameterTable::Range range = parameters.table().group(index);
+    if (range.count == 0) continue;
+    const auto group = static_cast<ParameterGroup>(index);
+    const bool decays = group == ParameterGroup::BackboneDecay || group == ParameterGroup::HeadDecay;
+    const bool head = group == ParameterGroup::HeadDecay || group == ParameterGroup::HeadNoDecay;
+    const float decay = decays ? spec_.weight_decay : 0, rate = head ? spec_.head_rate : 1;
+    const Tensor values = parameters.values_of(range), gradients = parameters.gradients_of(range);
+    const Tensor first(first_.f32() + range.offset, {range.count});
+    if (spec_.type == OptimizerSpec::Type::Sgd) {
+      const Sgd options{spec_.momentum, spec_.nesterov, decay, rate};
+      check(backend.sgd(values, first, gradients, options, step, halted));
+    } else {
+      const Tensor second(second_.f32() + range.offset, {range.count});
+      const Adam options{spec_.beta1, spec_.beta2, spec_.epsilon, decay,
+                         spec_.type == OptimizerSpec::Type::AdamW, rate};
+      check(backend.adam(values, first, second, gradients, options, step, halted));
+    }
+  }
+}
+
+}  // namespace margincore

@@ -1,0 +1,101 @@
+// The parameter arenas: one allocation for all parameters and one for their gradients; tensors are views.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "nn/buffer.h"
+
+namespace margincore {
+
+/// Parameters that are updated alike lie together, in this order, so that an optimizer step is one call per group.
+enum class ParameterGroup { BackboneDecay, BackboneNoDecay, HeadDecay, HeadNoDecay };
+inline constexpr int kParameterGroups = 4;
+
+/// How a parameter starts. Random values come from (seed, Weights, ordinal of the tensor, element).
+struct Initializer {
+  enum class Kind { Constant, HeNormal, XavierUniform } kind = Kind::Constant;
+  float value = 0;                  // of Constant
+  int64_t fan_in = 0, fan_out = 0;  // of the random ones
+};
+
+struct ParameterSpec {
+  std::string name;
+  Shape shape;
+  ParameterGroup group;
+  Initializer initializer;
+};
+
+/// Names, shapes and places of all parameters; made once, before anything is allocated.
+class ParameterTable {
+ public:
+  /// The key under which the owner finds its tensor again.
+  using Key = int;
+
+  Key add(ParameterSpec spec);
+  /// Sorts into groups, keeping the order of `add` inside each, and gives every tensor its offset.
+  void arrange();
+
+  struct Entry {
+    ParameterSpec spec;
+    int64_t offset;  // in floats
+  };
+  struct Range {
+    int64_t offset, count;  // in floats
+  };
+
+  const std::vector<Entry>& entries() const { return entries_; }  // arena order
+  const Entry& entry(Key key) const { return entries_[position_[key]]; }
+  const Entry& find(const std::string& name) const;  // throws InvalidOption
+  Range group(int index) const { return groups_[index]; }
+  int64_t size() const { return size_; }               // floats, with padding between tensors
+  int64_t parameter_count() const;                     // without it
+
+ private:
+  std::vector<Entry> entries_;
+  std::vector<int> position_;  // by key
+  std::array<Range, kParameterGroups> groups_{};
+  int64_t size_ = 0;
+};
+
+class Parameters {
+ public:
+  /// Allocates and initialises the values; gradients come with `allocate_gradients`.
+  Parameters(Backend& backend, const ParameterTable& table, uint64_t seed);
+
+  void allocate_gradients();
+  void release_gradients() { gradients_ = Buffer(); }
+
+  const ParameterTable& table() const { return table_; }
+  Tensor value(ParameterTable::Key key) const { return view(values_, table_.entry(key)); }
+  Tensor gradient(ParameterTable::Key key) const { return view(gradients_, table_.entry(key)); }
+  Tensor values_of(ParameterTable::Range range) const { return view(values_, range); }
+  Tensor gradients_of(ParameterTable::Range range) const { return view(gradients_, range); }
+  bool has_gradients() const { return gradients_.data() != nullptr; }
+
+  std::vector<float> read_value(const std::string& name) const;
+  std::vector<float> read_gradient(const std::string& name) const;
+  void write_value(const std::string& name, const float* values, int64_t count);
+
+  size_t value_bytes() const { return values_.bytes(); }
+  size_t gradient_bytes() const { return gradients_.bytes(); }
+
+ private:
+  static Tensor view(const Buffer& arena, const ParameterTable::Entry& entry) {
+    return {arena.f32() + entry.offset, entry.spec.shape};
+  }
+  static Tensor view(const Buffer& arena, ParameterTable::Range range) {
+    return {arena.f32() + range.offset, {range.count}};
+  }
+  std::vector<float> read(const Buffer& arena, const std::string& name) const;
+
+  Backend& backend_;
+  const ParameterTable& table_;
+  Buffer values_, gradients_;
+};
+
+/// Initial values of one tensor, in its own layout.
+std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint32_t ordinal);
+
+}  // namespace margincore

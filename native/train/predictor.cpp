@@ -1,0 +1,95 @@
+#include "train/predictor.h"
+
+#include <algorithm>
+
+namespace margincore {
+
+namespace {
+
+constexpr int64_t kMaxBatch = 128;
+
+}  // namespace
+
+Predictor::Predictor(Backend& backend, const Network& network, const Head& head, const Parameters& parameters,
+                     const Normalization& normalization)
+    : backend_(backend),
+      network_(network),
+      head_(head),
+      parameters_(parameters),
+      normalization_(backend, normalization) {}
+
+Predictor::Buffers::Buffers(Backend& backend, const Network& network, const Head& head, int64_t batch)
+    : max_batch(batch),
+      network_pass(network, batch, false, plan),
+      head_pass(head, batch, false, plan, network_pass.head_moment()) {
+  const int moment = network_pass.head_moment();
+  const int64_t bytes = sizeof(float);
+  probabilities = plan.add(batch * head.num_classes() * bytes, moment, moment);
+  unit_embeddings = plan.add(batch * head.embedding_size() * bytes, moment, moment);
+  norms = plan.add(batch * bytes, moment, moment);
+  plan.arrange();
+  arena = Buffer(backend, plan.bytes());
+  images = Buffer(backend, batch * network.input().count());
+  one = Buffer(backend, sizeof(float));
+  const float value = 1;
+  check(backend.upload(one.data(), &value, sizeof value));
+  network_pass.bind(plan, arena.data());
+  head_pass.bind(backend, plan, arena.data());
+}
+
+void Predictor::prepare(int64_t batch) {
+  if (buffers_ && buffers_->max_batch >= batch) return;
+  buffers_.reset();  // before the larger one is made: both need not fit
+  buffers_ = std::make_unique<Buffers>(backend_, network_, head_, batch);
+}
+
+PredictResult Predictor::run(const PredictRequest& request, const std::atomic<bool>& cancelled) {
+  PredictResult result;
+  prepare(std::min(request.count, kMaxBatch));
+  while (result.count < request.count && !cancelled.load(std::memory_order_relaxed)) {
+    const int64_t batch = std::min(kMaxBatch, request.count - result.count);
+    run_batch(request, result.count, batch);
+    result.count += batch;
+  }
+  return result;
+}
+
+void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t batch) {
+  Buffers& buffers = *buffers_;
+  const Shape& image = network_.input();
+  check(backend_.upload(buffers.images.data(), request.images + first * image.count(), batch * image.count()));
+  GatherImages gather;
+  gather.images = {buffers.images.data(), DType::U8, {batch, image[0], image[1], image[2]}};
+  gather.scale = normalization_.scale();
+  gather.shift = normalization_.shift();
+  check(backend_.gather_images(buffers.network_pass.input(batch), {}, gather, nullptr));
+  buffers.network_pass.forward(backend_, parameters_, batch, nullptr);
+
+  const Tensor embeddings = buffers.network_pass.embedding(batch);
+  const auto deliver = [&](float* to, const Tensor& rows) {
+    check(backend_.download(to + first * rows.shape[1], rows.data, rows.bytes()));
+  };
+  const auto planned = [&](ActivationPlan::Id id) {
+    return static_cast<float*>(buffers.arena.at(buffers.plan.offset(id)));
+  };
+  if (request.embeddings != nullptr) {
+    Tensor result = embeddings;
+    if (request.normalize_embeddings) {
+      result = Tensor(planned(buffers.unit_embeddings), embeddings.shape);
+      const Tensor norms(planned(buffers.norms), {batch});
+      check(backend_.row_norms(norms, embeddings));
+      check(backend_.l2_scale_forward(result, embeddings, norms, buffers.one.f32()));
+    }
+    deliver(request.embeddings, result);
+  }
+  if (request.scores == nullptr && request.probabilities == nullptr) return;
+  const Tensor scores = buffers.head_pass.score(backend_, parameters_, embeddings);
+  if (request.scores != nullptr) deliver(request.scores, scores);
+  if (request.probabilities != nullptr) {
+    const Tensor probabilities(planned(buffers.probabilities), scores.shape);
+    check(backend_.softmax(probabilities, scores));
+    deliver(request.probabilities, probabilities);
+  }
+}
+
+}  // namespace margincore

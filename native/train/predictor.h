@@ -1,0 +1,61 @@
+// Margin-free prediction: images to scores, probabilities and embeddings, in batches of bounded size.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "nn/head.h"
+#include "nn/network.h"
+#include "train/normalization.h"
+
+namespace margincore {
+
+struct PredictRequest {
+  const uint8_t* images = nullptr;  // (count, H, W, C)
+  int64_t count = 0;
+  // Where the results go, each or none: (count, C) twice, (count, D).
+  float* probabilities = nullptr;
+  float* scores = nullptr;
+  float* embeddings = nullptr;
+  bool normalize_embeddings = false;
+};
+
+struct PredictResult {
+  int64_t count = 0;  // fewer than asked for once cancelled
+};
+
+class Predictor {
+ public:
+  Predictor(Backend& backend, const Network& network, const Head& head, const Parameters& parameters,
+            const Normalization& normalization);
+
+  PredictResult run(const PredictRequest& request, const std::atomic<bool>& cancelled);
+
+  size_t activation_bytes() const { return buffers_ ? buffers_->bytes() : 0; }
+
+ private:
+  void prepare(int64_t batch);
+  void run_batch(const PredictRequest& request, int64_t first, int64_t batch);
+
+  Backend& backend_;
+  const Network& network_;
+  const Head& head_;
+  const Parameters& parameters_;
+  NormalizationFactors normalization_;
+
+  struct Buffers {
+    int64_t max_batch;
+    ActivationPlan plan;
+    NetworkPass network_pass;
+    HeadPass head_pass;
+    ActivationPlan::Id probabilities, unit_embeddings, norms;
+    Buffer arena, images, one;
+
+    Buffers(Backend& backend, const Network& network, const Head& head, int64_t batch);
+    size_t bytes() const { return arena.bytes() + images.bytes(); }
+  };
+  std::unique_ptr<Buffers> buffers_;  // made at the first use, for the batch size that it needs
+};
+
+}  // namespace margincore

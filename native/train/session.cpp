@@ -1,0 +1,51 @@
+#include "train/session.h"
+
+namespace margincore {
+
+Session::Session(const SessionSpec& spec)
+    : spec_(spec), network_(spec.network, table_), head_(spec.head, network_.embedding_size(), table_) {
+  table_.arrange();
+}
+
+void Session::open() {
+  backend_ = open_backend(spec_.backend, spec_.options);
+  parameters_ = std::make_unique<Parameters>(*backend_, table_, spec_.seed);
+  predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, *parameters_, spec_.normalization);
+  if (spec_.batch_size > 0) {
+    trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer,
+                                         spec_.normalization, spec_.batch_size, spec_.seed);
+  }
+}
+
+Trainer& Session::trainer() {
+  if (!trainer_) throw Error(ErrorCode::InvalidOption, "this session does not train");
+  return *trainer_;
+}
+
+StepsResult Session::run_steps(const StepsRequest& request, const std::atomic<bool>& cancelled) {
+  return trainer().run(request, cancelled);
+}
+
+PredictResult Session::predict(const PredictRequest& request, const std::atomic<bool>& cancelled) {
+  return predictor_->run(request, cancelled);
+}
+
+void Session::end_training() {
+  trainer_.reset();
+  parameters_->release_gradients();
+}
+
+MemoryUse Session::memory() const {
+  MemoryUse use;
+  use.parameters = parameters_->value_bytes();
+  use.gradients = parameters_->gradient_bytes();
+  use.activations = predictor_->activation_bytes();
+  if (trainer_) {
+    use.optimizer = trainer_->optimizer_bytes();
+    use.activations += trainer_->activation_bytes();
+    use.dataset = trainer_->dataset_bytes();
+  }
+  return use;
+}
+
+}  // namespace margincore

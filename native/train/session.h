@@ -1,0 +1,70 @@
+// A session: one network with its head on one backend, for training and for prediction. All of it runs on one thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/load.h"
+#include "nn/head.h"
+#include "nn/network.h"
+#include "nn/optimizer.h"
+#include "nn/parameters.h"
+#include "train/predictor.h"
+#include "train/trainer.h"
+
+namespace margincore {
+
+struct SessionSpec {
+  std::string backend;
+  BackendOptions options;
+  uint64_t seed = 0;
+  NetworkSpec network;
+  HeadSpec head;
+  Normalization normalization;
+  int64_t batch_size = 0;  // largest training batch; 0: prediction only
+  OptimizerSpec optimizer;
+};
+
+struct MemoryUse {
+  size_t parameters = 0, gradients = 0, optimizer = 0, activations = 0, dataset = 0;
+};
+
+class Session {
+ public:
+  /// Validates and infers shapes; touches no device.
+  explicit Session(const SessionSpec& spec);
+
+  const Network& network() const { return network_; }
+  const Head& head() const { return head_; }
+  const ParameterTable& table() const { return table_; }
+  const Shape& input() const { return network_.input(); }
+
+  /// Opens the backend and allocates. Everything below needs it, and runs on the thread that called it.
+  void open();
+  const BackendInfo& backend_info() const { return backend_->info(); }
+
+  void set_training_data(const TrainingData& data) { trainer().set_data(data); }
+  StepsResult run_steps(const StepsRequest& request, const std::atomic<bool>& cancelled);
+  PredictResult predict(const PredictRequest& request, const std::atomic<bool>& cancelled);
+  void end_training();
+
+  Parameters& parameters() { return *parameters_; }
+  MemoryUse memory() const;
+
+ private:
+  Trainer& trainer();
+
+  SessionSpec spec_;
+  ParameterTable table_;
+  Network network_;
+  Head head_;
+  // Destroyed in reverse order: what lives in device memory goes before the backend.
+  BackendPtr backend_;
+  std::unique_ptr<Parameters> parameters_;
+  std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<Predictor> predictor_;
+};
+
+}  // namespace margincore

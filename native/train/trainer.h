@@ -1,0 +1,85 @@
+// Training steps: batch assembly, forward, head, backward, update, as one recorded sequence per batch size.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/head.h"
+#include "nn/network.h"
+#include "nn/optimizer.h"
+#include "train/normalization.h"
+
+namespace margincore {
+
+struct TrainingData {
+  const uint8_t* images;  // (count, H, W, C)
+  const int32_t* labels;
+  int64_t count;
+};
+
+struct StepValues {
+  float learning_rate, lambda, margin_ramp;
+};
+
+struct StepsRequest {
+  uint32_t epoch = 0;
+  std::vector<int32_t> order;      // sample numbers; groups of `batch_size` are the steps, the last may be smaller
+  int64_t batch_size = 0;
+  std::vector<StepValues> values;  // one per step
+};
+
+struct StepsResult {
+  std::vector<StepReport> reports;  // of the steps that were run
+  std::string non_finite;           // name of the tensor that stopped the run, or empty
+};
+
+class Trainer {
+ public:
+  Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
+          const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed);
+
+  void set_data(const TrainingData& data);
+  /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.
+  StepsResult run(const StepsRequest& request, const std::atomic<bool>& cancelled);
+
+  size_t optimizer_bytes() const { return optimizer_.bytes(); }
+  size_t activation_bytes() const { return arena_.bytes(); }
+  size_t dataset_bytes() const { return images_.bytes() + labels_.bytes(); }
+
+ private:
+  /// One batch size's step: the context that a recorded program is replayed with.
+  struct Step {
+    Trainer* trainer;
+    int64_t batch;
+    Program* program = nullptr;
+  };
+  struct DiscardProgram {
+    void operator()(Step* step) const;
+  };
+
+  void check_request(const StepsRequest& request) const;
+  void run_step(int64_t batch);
+  Status execute(int64_t batch) const;
+  std::string find_non_finite(const StepReport& report) const;
+
+  Backend& backend_;
+  const Network& network_;
+  const Head& head_;
+  Parameters& parameters_;
+  int64_t max_batch_;
+  uint64_t seed_, step_ = 0;
+  ActivationPlan plan_;
+  NetworkPass network_pass_;
+  HeadPass head_pass_;
+  Buffer arena_;
+  Optimizer optimizer_;
+  NormalizationFactors normalization_;
+  Buffer images_, labels_, order_, batch_labels_, step_block_, reports_, halted_;
+  int64_t sample_count_ = 0;
+  std::map<int64_t, std::unique_ptr<Step, DiscardProgram>> steps_;
+};
+
+}  // namespace margincore
