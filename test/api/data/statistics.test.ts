@@ -1,0 +1,51 @@
+import { channelStatistics, datasets, type ImageArray } from '../../../lib/data/index.js';
+
+/** As one would write it down: two passes over the pixels of one channel. */
+function naive({ data, shape: [N, H, W, C] }: ImageArray, channel: number) {
+  const count = N * H * W;
+  let sum = 0;
+  for (let pixel = 0; pixel < count; pixel += 1) sum += data[pixel * C + channel]! / 255;
+  const mean = sum / count;
+  let squares = 0;
+  for (let pixel = 0; pixel < count; pixel += 1) squares += (data[pixel * C + channel]! / 255 - mean) ** 2;
+  return { mean, std: Math.sqrt(squares / count) };
+}
+
+test('three channels, each as a naive double loop has it', () => {
+  const shape: ImageArray['shape'] = [7, 5, 3, 3];
+  const data = Uint8Array.from({ length: 315 }, (_, index) => (index * index * 31) >> (index % 3));
+  const { mean, std } = channelStatistics({ data, shape });
+  expect(mean).toHaveLength(3);
+  expect(std).toHaveLength(3);
+  for (let channel = 0; channel < 3; channel += 1) {
+    const expected = naive({ data, shape }, channel);
+    expect(mean[channel]).toBeCloseTo(expected.mean, 6);
+    expect(std[channel]).toBeCloseTo(expected.std, 6);
+  }
+});
+
+test('a real data set', async () => {
+  const { images } = (await datasets.fashionMnistSample()).train;
+  const expected = naive(images, 0);
+  const { mean, std } = channelStatistics(images);
+  expect(mean[0]).toBeCloseTo(expected.mean, 6);
+  expect(std[0]).toBeCloseTo(expected.std, 6);
+});
+
+test('half black, half white', () => {
+  const { mean, std } = channelStatistics({ data: Uint8Array.of(0, 255, 255, 0), shape: [1, 2, 2, 1] });
+  expect([mean[0], std[0]]).toEqual([0.5, 0.5]);
+});
+
+test('a channel without contrast has standard deviation 1', () => {
+  const data = Uint8Array.of(7, 0, 7, 255);
+  const { mean, std } = channelStatistics({ data, shape: [2, 1, 1, 2] });
+  expect([...std]).toEqual([1, 0.5]);
+  expect(mean[0]).toBeCloseTo(7 / 255, 7);
+});
+
+test('one stray pixel among many is no contrast', () => {
+  const data = new Uint8Array(4_000_000);
+  data[5] = 1;
+  expect(channelStatistics({ data, shape: [4, 1000, 1000, 1] }).std[0]).toBe(1);
+});
