@@ -30,7 +30,12 @@ export class MarginCoreError extends Error {
 }
 
 /** `Expected <what> for <option> but received <value> of type <type>`: the one shape of an option's refusal. */
-export function invalidOption(option: string, expected: string, received: unknown, hint = ''): MarginCoreError {
+export function invalidOption(
+  option: string,
+  expected: string,
+  received: unknown,
+  hint = '',
+): MarginCoreError {
   return new MarginCoreError(
     'INVALID_OPTION',
     `Expected ${expected} for ${option} but received ${show(received)} of type ${typeName(received)}${hint && `. ${hint}`}`,
@@ -48,7 +53,8 @@ function typeName(value: unknown): string {
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
-  if (ArrayBuffer.isView(value)) return `${typeName(value)}(${(value as Uint8Array).length ?? value.byteLength})`;
+  if (ArrayBuffer.isView(value))
+    return `${typeName(value)}(${(value as Uint8Array).length ?? value.byteLength})`;
   if (typeof value === 'object' && value !== null) {
     const text = safeJson(value);
     return text.length > 80 ? `${text.slice(0, 77)}...` : text;

@@ -133,7 +133,10 @@ export interface NativeStepsResult {
   correct: Int32Array;
   /** Per step: L2 norm of the whole gradient. */
   gradientNorm: Float32Array;
-  /** Set when a non-finite loss or gradient stopped the run: the first tensor in which it was found. */
+  /**
+   * Set when a non-finite loss or gradient stopped the run: the first tensor in which it was found. The last of the
+   * reported steps is then the one that failed; it changed no parameter.
+   */
   nonFinite?: string;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "backend/backend.h"
@@ -28,9 +29,10 @@ class Convolutions {
   struct Plan {
     std::string implementation;
     dnnl::primitive primitive;
-    dnnl::memory x, w, bias, y, workspace;  // as the primitive wants them; handles are set at each call
-    dnnl::memory stored_w;                  // OHWI, as the arena has them
-    dnnl::reorder reorder;                  // between the two; empty where the layouts are the same
+    dnnl::memory x, w, bias, y, workspace;         // as the primitive wants them; handles are set at each call
+    std::unordered_map<int, dnnl::memory> operands; // the same, by the primitive's names for them
+    dnnl::memory stored_w;                         // OHWI, as the arena has them
+    dnnl::reorder reorder;                         // between the two; empty where the layouts are the same
     bool reorders = false;
     size_t w_bytes = 0, workspace_bytes = 0;
   };

@@ -32,6 +32,11 @@ void Products::multiply(Tensor c, Operand a, Operand b, Tensor bias) {
     made->c = unbound(c_desc);
     if (bias) made->bias = unbound(bias_desc);
     made->workspace = unbound(description.scratchpad_desc());
+    made->operands = {{DNNL_ARG_SRC, made->a},
+                      {DNNL_ARG_WEIGHTS, made->b},
+                      {DNNL_ARG_DST, made->c},
+                      {DNNL_ARG_SCRATCHPAD, made->workspace}};
+    if (bias) made->operands.emplace(DNNL_ARG_BIAS, made->bias);
     made->workspace_bytes = description.scratchpad_desc().get_size();
     return made;
   });
@@ -39,15 +44,8 @@ void Products::multiply(Tensor c, Operand a, Operand b, Tensor bias) {
   plan.b.set_data_handle(b.matrix.data);
   plan.c.set_data_handle(c.data);
   plan.workspace.set_data_handle(scratch_.take(plan.workspace_bytes));
-  std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, plan.a},
-                                               {DNNL_ARG_WEIGHTS, plan.b},
-                                               {DNNL_ARG_DST, plan.c},
-                                               {DNNL_ARG_SCRATCHPAD, plan.workspace}};
-  if (bias) {
-    plan.bias.set_data_handle(bias.data);
-    arguments.emplace(DNNL_ARG_BIAS, plan.bias);
-  }
-  plan.primitive.execute(stream_, arguments);
+  if (bias) plan.bias.set_data_handle(bias.data);
+  plan.primitive.execute(stream_, plan.operands);
 }
 
 }  // namespace margincore

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "backend/backend.h"
@@ -31,7 +32,8 @@ class Products {
   struct Plan {
     std::string implementation;
     dnnl::matmul primitive;
-    dnnl::memory a, b, bias, c, workspace;
+    dnnl::memory a, b, bias, c, workspace;  // handles are set at each call
+    std::unordered_map<int, dnnl::memory> operands;
     size_t workspace_bytes = 0;
   };
 

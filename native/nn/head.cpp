@@ -32,7 +32,7 @@ void validate(const HeadSpec& spec) {
   expect(spec.label_smoothing >= 0 && spec.label_smoothing < 1, "labelSmoothing in [0, 1)");
   const auto weights = static_cast<int64_t>(spec.class_weights.size());
   expect(weights == 0 || weights == spec.num_classes, "as many classWeights as classes");
-  for (float weight : spec.class_weights) expect(std::isfinite(weight) && weight > 0, "classWeights above 0");
+  for (float weight : spec.class_weights) expect(std::isfinite(weight) && weight >= 0, "classWeights of at least 0");
 }
 
 Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table)
@@ -119,8 +119,9 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   if (margin_ || spec.normalize_weights) check(backend.row_norms(class_norms, weights));
   if (margin_) check(backend.row_norms(rows(feature_norms_, batch), features));
 
-  // Along f the gradient of the transform is zero anyway, unless dropout stands between them.
-  const bool radial_features = margin_ && (!spec.normalize_features || spec.feature_dropout > 0);
+  // A normalisation with a fixed scale has no use for the gradient along f, unless dropout stands between them.
+  const bool along_features = !spec.normalize_features || spec.feature_dropout > 0 || spec.learn_scale;
+  const bool radial_features = margin_ && along_features;
   const bool radial_weights = margin_ && !spec.normalize_weights;
   MarginSoftmaxOperands operands;
   operands.logits = logits;

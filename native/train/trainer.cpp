@@ -55,6 +55,8 @@ void Trainer::set_data(const TrainingData& data) {
   labels_ = Buffer(backend_, data.count * sizeof(int32_t));
   check(backend_.upload(images_.data(), data.images, image_bytes));
   check(backend_.upload(labels_.data(), data.labels, labels_.bytes()));
+  reserve(backend_, order_, data.count * sizeof(int32_t));  // an epoch at most, in steps of one sample at least
+  reserve(backend_, reports_, data.count * sizeof(StepReport));
   sample_count_ = data.count;
 }
 

@@ -199,7 +199,8 @@ static void margin_softmax(const MarginSoftmaxRows& work) {
     for (int64_t j = 0; j < work.classes; ++j) weight_sum += weights[j];
   }
   // class_radial's rows share the scratch of the losses' second half.
-  MarginSoftmaxRow row{work, ramped(work.head.margin, o.step->margin_ramp), static_cast<float>(1 / batch_weight),
+  const double normalizer = batch_weight > 0 ? 1 / batch_weight : 0;  // a batch of classes without weight is no loss
+  MarginSoftmaxRow row{work, ramped(work.head.margin, o.step->margin_ramp), static_cast<float>(normalizer),
                        static_cast<float>(weight_sum), work.row_losses + work.rows};
   int32_t correct = 0;
 #pragma omp parallel for schedule(static) reduction(+ : correct) if (work.rows * work.classes >= kParallelElements)

@@ -1,6 +1,8 @@
 // Max pooling over NHWC: channels are contiguous, so a window is compared channel by channel in vectors.
 #pragma once
 
+#include <algorithm>
+
 #include "cpu/loops/parallel.h"
 
 namespace margincore::MARGINCORE_ISA {
@@ -66,27 +68,54 @@ static void max_pool_forward(float* y, uint8_t* position, const float* x, PoolSi
   });
 }
 
-/// Adds each window's gradient to the place of its maximum. Windows of one image may overlap, so an image is one task.
-static void max_pool_backward(float* dx, const float* dy, const uint8_t* position, PoolSizes s, Pool2d pool) {
-  const int64_t image_size = s.height * s.width * s.channels;
-  parallel_rows(s.batch, image_size, [&](int64_t n) {
-    float* image = dx + n * image_size;
-#pragma omp simd
-    for (int64_t i = 0; i < image_size; ++i) image[i] = 0;
-    for (int64_t p = 0; p < s.out_height; ++p) {
+/// Windows that tile the image: each element belongs to one window at most, so it is written once and not read.
+[[gnu::always_inline]] inline void spread_tiles(float* image, const float* dy, const uint8_t* position,
+                                                const PoolSizes& s, int64_t kernel) {
+  const int64_t line = s.width * s.channels, covered = s.out_width * kernel * s.channels;
+  for (int64_t p = 0; p < s.out_height; ++p) {
+    for (int64_t row = 0; row < kernel; ++row) {
+      float* pixel = image + (p * kernel + row) * line;
+      float* const line_end = pixel + line;
       for (int64_t q = 0; q < s.out_width; ++q) {
-        const Window window(s, pool, p, q);
-        const int64_t out = ((n * s.out_height + p) * s.out_width + q) * s.channels;
-        for (int64_t row = window.top; row < window.bottom; ++row) {
-          for (int64_t column = window.left; column < window.right; ++column) {
-            float* pixel = image + (row * s.width + column) * s.channels;
-            const int32_t here = window.position(pool, row, column);
+        const int64_t out = (p * s.out_width + q) * s.channels;
+        for (int64_t column = 0; column < kernel; ++column, pixel += s.channels) {
+          const int32_t here = static_cast<int32_t>(row * kernel + column);
 #pragma omp simd
-            for (int64_t c = 0; c < s.channels; ++c) pixel[c] += position[out + c] == here ? dy[out + c] : 0;
-          }
+          for (int64_t c = 0; c < s.channels; ++c) pixel[c] = position[out + c] == here ? dy[out + c] : 0;
+        }
+      }
+      if (covered < line) std::fill(pixel, line_end, 0.0f);
+    }
+  }
+  std::fill(image + s.out_height * kernel * line, image + s.height * line, 0.0f);
+}
+
+/// Windows that may overlap or reach over the edge: the gradients of all that share an element are added.
+[[gnu::always_inline]] inline void add_windows(float* image, const float* dy, const uint8_t* position,
+                                               const PoolSizes& s, const Pool2d& pool) {
+  std::fill(image, image + s.height * s.width * s.channels, 0.0f);
+  for (int64_t p = 0; p < s.out_height; ++p) {
+    for (int64_t q = 0; q < s.out_width; ++q) {
+      const Window window(s, pool, p, q);
+      const int64_t out = (p * s.out_width + q) * s.channels;
+      for (int64_t row = window.top; row < window.bottom; ++row) {
+        for (int64_t column = window.left; column < window.right; ++column) {
+          float* pixel = image + (row * s.width + column) * s.channels;
+          const int32_t here = window.position(pool, row, column);
+#pragma omp simd
+          for (int64_t c = 0; c < s.channels; ++c) pixel[c] += position[out + c] == here ? dy[out + c] : 0;
         }
       }
     }
+  }
+}
+
+static void max_pool_backward(float* dx, const float* dy, const uint8_t* position, PoolSizes s, Pool2d pool) {
+  const int64_t image_size = s.height * s.width * s.channels, out_size = s.out_height * s.out_width * s.channels;
+  const bool tiles = pool.stride == pool.kernel && pool.padding == 0;
+  parallel_rows(s.batch, image_size, [&](int64_t n) {
+    if (tiles) spread_tiles(dx + n * image_size, dy + n * out_size, position + n * out_size, s, pool.kernel);
+    else add_windows(dx + n * image_size, dy + n * out_size, position + n * out_size, s, pool);
   });
 }
 

@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+const TIME_LIMIT_SECONDS = 300;
+
+/**
+ * Runs one job in a process of its own. Resolves with the events it reported and the seconds from its start to each
+ * of them; rejects with the reason where it fails.
+ */
+export async function runJob([command, ...args], job) {
+  const started = performance.now();
+  const child = spawn(command, [...args, JSON.stringify(job)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, OMP_NUM_THREADS: String(job.threads) },
+  });
+  const timer = setTimeout(() => child.kill('SIGKILL'), TIME_LIMIT_SECONDS * 1000);
+  const events = {};
+  createInterface(child.stdout).on('line', (line) => {
+    const seconds = (performance.now() - started) / 1000;
+    if (!line.startsWith('@bench ')) return;
+    const { event, ...fields } = JSON.parse(line.slice('@bench '.length));
+    events[event] = { ...fields, secondsFromStart: seconds };
+  });
+  let complaints = '';
+  child.stderr.on('data', (text) => {
+    complaints += text;
+  });
+  const { code, signal } = await ended(child);
+  clearTimeout(timer);
+  if (code !== 0 || !events.result) throw new Error(whyItFailed({ code, signal, complaints }));
+  return events;
+}
+
+const ended = (child) =>
+  new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal }));
+  });
+
+function whyItFailed({ code, signal, complaints }) {
+  if (signal === 'SIGKILL') return `killed (by the system, or after its limit of ${TIME_LIMIT_SECONDS} s)`;
+  const lines = complaints.trim().split('\n');
+  const error = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1);
+  return `${error.trim() || 'no message'} (exit ${signal ?? code})`;
+}

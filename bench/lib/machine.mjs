@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { setTimeout as wait } from 'node:timers/promises';
+
+/** Cores, not hyper-threads, and no more than this process may use. */
+export function physicalCores() {
+  const processors = readFileSync('/proc/cpuinfo', 'utf8').split('\n\n');
+  const core = (text) =>
+    ['physical id', 'core id'].map((key) => text.match(new RegExp(`^${key}\\s*: (\\d+)`, 'm'))?.[1]);
+  const known = processors.map(core).filter(([, id]) => id !== undefined);
+  const count = new Set(known.map(String)).size || cpus().length;
+  return Math.min(count, availableParallelism());
+}
+
+export function describeMachine() {
+  return {
+    cpu: cpus()[0].model,
+    cores: physicalCores(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
+    node: process.version,
+  };
+}
+
+/** Fraction of all processors' time that is in use while this process does nothing: others' work, which disturbs timing. */
+export async function foreignLoad(milliseconds = 300) {
+  const before = processorTimes();
+  await wait(milliseconds);
+  const after = processorTimes();
+  return 1 - (after.idle - before.idle) / (after.total - before.total);
+}
+
+function processorTimes() {
+  const times = readFileSync('/proc/stat', 'utf8').split('\n')[0].trim().split(/\s+/).slice(1, 9).map(Number);
+  const [, , , idle, ioWait] = times;
+  return { idle: idle + ioWait, total: times.reduce((sum, value) => sum + value) };
+}

@@ -1,0 +1,73 @@
+// What is measured, with how much work each time.
+import { fileURLToPath } from 'node:url';
+
+const file = (name) => fileURLToPath(new URL(`../../datasets/fashion-mnist-sample/${name}`, import.meta.url));
+
+/** 5,760 images are whole batches of 20 and of 128, so that nobody meets a smaller last batch. */
+const data = {
+  limit: 5760,
+  images: file('train-images-idx3-ubyte.gz'),
+  labels: file('train-labels-idx1-ubyte.gz'),
+};
+
+/** The tables, in the order of measuring. A startup job answers for the last two of them. */
+export const tables = [
+  { id: 'batch128', title: 'Training, batch 128', unit: 'images/s', moreIsBetter: true },
+  { id: 'batch20', title: 'Training, batch 20', unit: 'images/s', moreIsBetter: true },
+  {
+    id: 'firstStep',
+    title: 'Process start to first training step, batch 128',
+    unit: 's',
+    moreIsBetter: false,
+  },
+  { id: 'memory', title: 'Peak resident memory, batch 128', unit: 'MiB', moreIsBetter: false },
+];
+
+/** Ratios that margincore is meant to reach, against the contender's best variant. */
+export const targets = [
+  { table: 'batch128', contender: 'pytorch', atLeast: 1.5 },
+  { table: 'batch20', contender: 'pytorch', atLeast: 1.3 },
+  { table: 'batch128', contender: 'convnetjs', atLeast: 100 },
+  { table: 'batch20', contender: 'convnetjs', atLeast: 100 },
+  { table: 'firstStep', contender: 'pytorch', atMost: 0.2 },
+  { table: 'memory', contender: 'pytorch', atMost: 0.5 },
+];
+
+/** One round: jobs of the same kind follow each other, so that all contenders meet the same state of the machine. */
+export function planRound({ quick, threads, only }) {
+  const epochs = quick ? 1 : 4;
+  const common = { threads, ...data };
+  const training = (contender, batch, work, variant) => ({
+    contender,
+    variant,
+    measure: 'throughput',
+    batch,
+    ...work,
+    ...common,
+  });
+  const startup = (contender, variant) => ({
+    contender,
+    variant,
+    measure: 'startup',
+    batch: 128,
+    epochs: quick ? 1 : 3,
+    ...common,
+  });
+  const fast = (batch) => [
+    training('margincore', batch, { warmupEpochs: 1, epochs }),
+    ...['nchw', 'nhwc', 'compile'].map((variant) => training('pytorch', batch, { epochs }, variant)),
+  ];
+  // Those in JavaScript take seconds per step, so they get a few steps, and tfjs (minutes at 128) batch 20 only.
+  return [
+    ...fast(128),
+    training('convnetjs', 128, { warmupBatch: 20, steps: 1 }),
+    ...fast(20),
+    training('convnetjs', 20, { warmupBatch: 20, steps: 4 }),
+    training('tfjs', 20, { warmupBatch: 2, steps: 1 }),
+    startup('margincore'),
+    startup('pytorch', 'nchw'),
+    startup('pytorch', 'nhwc'),
+  ].filter(({ contender }) => only.includes(contender));
+}
+
+export const jobName = ({ contender, variant }) => (variant ? `${contender} ${variant}` : contender);

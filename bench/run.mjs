@@ -1,0 +1,83 @@
+#!/usr/bin/env node
+// npm run bench: margincore beside PyTorch, ConvNetJS and tfjs on the same work. See README.md in this folder.
+import { execFileSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { contenders } from './lib/contenders.mjs';
+import { describeMachine } from './lib/machine.mjs';
+import { readOptions, usage } from './lib/options.mjs';
+import { runRounds } from './lib/rounds.mjs';
+import { summarize } from './lib/summary.mjs';
+import { asMarkdown, asText } from './lib/table.mjs';
+import { describeVersions } from './lib/versions.mjs';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const log = (text) => process.stderr.write(`${text}\n`);
+
+async function main(options) {
+  installRivals();
+  const { commands, skipped } = prepare(options.only);
+  for (const { contender, reason } of skipped) log(`skipped: ${contender}: ${reason}`);
+  const { measurements, loads, versions, failures } = await runRounds(commands, options, log);
+  const { rounds, threads, quick } = options;
+  const report = {
+    date: new Date().toISOString(),
+    machine: describeMachine(),
+    versions: describeVersions(versions),
+    settings: { rounds, threads, quick },
+    tables: summarize(measurements),
+    skipped,
+    failures,
+    disturbed: disturbances(loads),
+  };
+  const json = `${JSON.stringify({ ...report, measurements }, null, 2)}\n`;
+  const text = asText(report);
+  if (options.json === '-') {
+    process.stderr.write(text);
+    process.stdout.write(json);
+  } else {
+    process.stdout.write(text);
+    if (options.json) writeFileSync(options.json, json);
+  }
+  if (options.markdown) writeFileSync(options.markdown, asMarkdown(report));
+  if (!measurements.some(({ contender }) => contender === options.only[0])) process.exitCode = 1;
+}
+
+/** The JavaScript contenders are dependencies of this folder, not of the package. */
+function installRivals() {
+  if (existsSync(`${here}node_modules`)) return;
+  log('installing the contenders: npm ci --prefix bench');
+  try {
+    execFileSync('npm', ['ci', '--prefix', here, '--ignore-scripts'], { stdio: ['ignore', 2, 2] });
+  } catch (error) {
+    log(`could not install them: ${error.message}`); // those that need it fail, and say so; the others are measured
+  }
+}
+
+/** Before how many of the runs something else was busy on this machine. */
+function disturbances(loads, limit = 0.1) {
+  return { limit, runs: loads.filter((load) => load > limit).length, of: loads.length };
+}
+
+function prepare(only) {
+  const commands = {};
+  const skipped = [];
+  for (const { name, prepare } of contenders.filter(({ name }) => only.includes(name))) {
+    const { command, reason } = prepare();
+    if (command) commands[name] = command;
+    else skipped.push({ contender: name, reason });
+  }
+  return { commands, skipped };
+}
+
+try {
+  const options = readOptions(
+    process.argv.slice(2),
+    contenders.map(({ name }) => name),
+  );
+  if (options.help) console.log(usage);
+  else await main(options);
+} catch (error) {
+  log(`${error.message}\n\n${usage}`);
+  process.exitCode = 1;
+}

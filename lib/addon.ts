@@ -1,0 +1,88 @@
+/** Loads the native addon, once, from wherever it was built or shipped. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import bindings from 'bindings';
+import { type ErrorCode, MarginCoreError } from './errors.js';
+import type { NativeModule } from './native.js';
+import { packageRoot } from './packageRoot.js';
+
+const FOLDERS = [`prebuilds/${process.platform}-${process.arch}`, 'build/Release'];
+
+let loaded: NativeModule | undefined;
+
+/** The addon. Throws NATIVE_MODULE_NOT_FOUND, listing every file tried and why it did not do. */
+export function native(): NativeModule {
+  loaded ??= load();
+  return loaded;
+}
+
+/** A failure of the addon as this package's own error class. */
+export function fromNative(error: unknown): MarginCoreError {
+  if (error instanceof MarginCoreError) return error;
+  const { code, message = String(error) } = (error ?? {}) as { code?: unknown; message?: string };
+  return new MarginCoreError(isErrorCode(code) ? code : 'INTERNAL', message, { cause: error });
+}
+
+/** Calls the addon; what it throws becomes a MarginCoreError. */
+export function callNative<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/** Awaits work of the addon; its rejection, or what its start throws, becomes a MarginCoreError. */
+export async function awaitNative<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+function load(): NativeModule {
+  const root = packageRoot();
+  const failures: { file: string; reason: string }[] = [];
+  for (const folder of FOLDERS) {
+    const file = join(root, folder, 'margincore.node');
+    if (!existsSync(file)) {
+      failures.push({ file, reason: 'no such file' });
+      continue;
+    }
+    try {
+      // One call per folder: `bindings` does not know prebuilds/, and gives up at the first file that does not load.
+      return bindings({
+        bindings: 'margincore',
+        module_root: join(root, folder),
+        try: [['module_root', 'bindings']],
+      });
+    } catch (error) {
+      failures.push({ file, reason: fromNative(error).message });
+    }
+  }
+  throw new MarginCoreError(
+    'NATIVE_MODULE_NOT_FOUND',
+    `margincore's native addon could not be loaded:\n${failures
+      .map(({ file, reason }) => `  ${file}: ${reason}`)
+      .join('\n')}\nBuild it with: npm run setup`,
+    { details: { failures } },
+  );
+}
+
+/** The codes that the addon uses; anything else it throws is a fault of ours. */
+const NATIVE_CODES: readonly ErrorCode[] = [
+  'INVALID_OPTION',
+  'INVALID_DATA',
+  'SHAPE_MISMATCH',
+  'DEVICE_UNAVAILABLE',
+  'UNSUPPORTED',
+  'OUT_OF_MEMORY',
+  'NON_FINITE',
+  'DISPOSED',
+  'INTERNAL',
+];
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return NATIVE_CODES.includes(code as ErrorCode);
+}

@@ -1,0 +1,137 @@
+/** Command line flags from a table: one row per flag, which parsing and help both read. */
+import { parseArgs } from 'node:util';
+import { checkOneOf } from '../check.js';
+import type { MarginCoreError } from '../errors.js';
+
+export interface Flag {
+  /** In kebab-case, without dashes; --camelCase is taken as well. */
+  readonly name: string;
+  /** Where the value goes in what `parseFlags` returns: 'm', or 'optimizer.momentum' for a part of an object. */
+  readonly to: string;
+  /** How its value is read. Without it the flag is a switch: --name is true, --no-name false. */
+  readonly value?: FlagValue;
+  readonly help: string;
+}
+
+export interface FlagValue {
+  /** What help shows for the value, and what an error says was needed: 'NUMBER' */
+  readonly form: string;
+  /** The value, or undefined where the text is not of that form. */
+  parse(text: string): unknown;
+}
+
+export interface FlagGroup {
+  readonly title: string;
+  readonly flags: readonly Flag[];
+}
+
+/** Values by their destination, objects for dotted ones. */
+export type ParsedFlags = Record<string, unknown>;
+
+/** The command line itself is wrong; the program ends with status 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Throws UsageError for an unknown or repeated flag, a value that is missing or not of its form, and other words. */
+export function parseFlags(groups: readonly FlagGroup[], argv: readonly string[]): ParsedFlags {
+  const flags = groups.flatMap((group) => group.flags);
+  const { tokens } = parseArgs({
+    args: argv.map(toKebabCase),
+    options: Object.fromEntries(
+      flags.map(({ name, value }) => [name, { type: value ? 'string' : 'boolean' }]),
+    ),
+    strict: false, // its own messages know neither the flags' forms nor a better spelling
+    tokens: true,
+  });
+  const parsed: ParsedFlags = {};
+  const seen = new Set<Flag>();
+  for (const token of tokens) {
+    if (token.kind === 'positional') throw new UsageError(`unexpected argument '${token.value}'`);
+    if (token.kind === 'option-terminator') continue;
+    const flag = findFlag(flags, token.name, token.rawName);
+    if (seen.has(flag)) throw new UsageError(`--${flag.name} is given twice`);
+    seen.add(flag);
+    place(parsed, flag.to, flag.value ? readValue(flag, flag.value, token) : readSwitch(flag, token));
+  }
+  return parsed;
+}
+
+/** The flags of all groups, in two columns. */
+export function describeFlags(groups: readonly FlagGroup[]): string {
+  const rows = groups.flatMap(({ title, flags }) => [
+    ['', ''],
+    [`${title}:`, ''],
+    ...flags.map(({ name, value, help }) => [
+      `  ${value ? `--${name} ${value.form}` : `--[no-]${name}`}`,
+      help,
+    ]),
+  ]);
+  const width = Math.min(34, Math.max(...rows.map(([left]) => left!.length)));
+  const indent = ' '.repeat(width + 2);
+  return rows
+    .map(([left, right]) => {
+      const wide = left!.length > width && right !== '';
+      return `${wide ? `${left}\n${indent}` : left!.padEnd(width + 2)}${right}`.trimEnd();
+    })
+    .join('\n');
+}
+
+/** The known word that is nearest to a misspelt one, in the judgement of the API's own checks. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  try {
+    return checkOneOf(word, 'word', known);
+  } catch (error) {
+    return /Did you mean '(.*)'\?$/.exec((error as MarginCoreError).message)?.[1];
+  }
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+  readonly inlineValue: boolean | undefined;
+}
+
+function findFlag(flags: readonly Flag[], name: string, rawName: string): Flag {
+  const flag = flags.find((each) => each.name === name || (!each.value && `no-${each.name}` === name));
+  if (flag !== undefined) return flag;
+  const guess = nearest(
+    name,
+    flags.map((each) => each.name),
+  );
+  throw new UsageError(`there is no option ${rawName}.${guess ? ` Did you mean --${guess}?` : ''}`);
+}
+
+function readSwitch({ name }: Flag, token: OptionToken): boolean {
+  if (token.value !== undefined)
+    throw new UsageError(`--${name} takes no value: use --${name} or --no-${name}`);
+  return token.name === name;
+}
+
+function readValue({ name }: Flag, { form, parse }: FlagValue, { value, inlineValue }: OptionToken): unknown {
+  // `--head --m 0.5`: what follows is the next flag, not the value.
+  if (value === undefined || (!inlineValue && value.startsWith('--'))) {
+    throw new UsageError(`--${name} needs a value: ${form}`);
+  }
+  const parsed = parse(value);
+  if (parsed === undefined) throw new UsageError(`--${name} needs ${form}, not '${value}'`);
+  return parsed;
+}
+
+function place(target: ParsedFlags, path: string, value: unknown): void {
+  const [key, ...rest] = path.split('.');
+  if (rest.length === 0) {
+    target[key!] = value;
+    return;
+  }
+  target[key!] ??= {};
+  place(target[key!] as ParsedFlags, rest.join('.'), value);
+}
+
+/** --batchSize=20 → --batch-size=20; anything that is not a flag stays as it is. */
+function toKebabCase(argument: string): string {
+  return argument.replace(/^--[^=]+/, (name) =>
+    name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+  );
+}

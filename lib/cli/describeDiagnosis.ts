@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { packageRoot } from '../packageRoot.js';
+import { count } from '../report/format.js';
+import type { AddonState, Diagnosis } from './diagnose.js';
+
+/** A diagnosis for people, with what to do at its end. */
+export function describeDiagnosis(diagnosis: Diagnosis): string {
+  const { margincore, node, platform, addon, backends, buildTools, datasets } = diagnosis;
+  return [
+    `margincore ${margincore}`,
+    line('Node', `${node.version}, ABI ${node.abi}, Node-API ${node.nodeApi}`),
+    line('Machine', `${platform.os}, ${platform.cpu}, ${platform.logicalCores} logical cores`),
+    '',
+    ...describeAddon(addon),
+    ...backends.map(({ name, available, reason, version, description, defaultThreads, path }) => {
+      if (!available) return mark(false, `backend ${name}`, reason);
+      const threads = defaultThreads > 0 ? `, ${count(defaultThreads)} threads` : '';
+      return mark(true, `backend ${name}`, `${version}, ${description}${threads}\n${INDENT}${path}`);
+    }),
+    '',
+    'To build from source:',
+    ...buildTools.map(({ name, found, detail }) => mark(found, name, found ? detail : 'not found')),
+    '',
+    'Data sets:',
+    ...datasets.map(({ name, found, detail }) => mark(found, name, detail)),
+    '',
+    verdict(diagnosis),
+  ].join('\n');
+}
+
+const LABEL_WIDTH = 24;
+const INDENT = ' '.repeat(LABEL_WIDTH);
+
+function line(label: string, text: string): string {
+  return `${label.padEnd(LABEL_WIDTH)}${text}`;
+}
+
+function mark(good: boolean, label: string, text: string): string {
+  return line(`${good ? '✓' : '✗'} ${label}`, text);
+}
+
+function describeAddon({ loaded, version, file, failures = [] }: AddonState): string[] {
+  if (loaded) return [mark(true, 'addon', `${version}\n${INDENT}${file ?? ''}`)];
+  return failures.map(({ file, reason }) => mark(false, 'addon', `${file}\n${INDENT}${reason}`));
+}
+
+function verdict({ ready, addon, buildTools }: Diagnosis): string {
+  if (ready) return 'margincore can train here.';
+  if (addon.loaded) return 'No backend can train here: the reasons are above.';
+  const missing = buildTools.filter(({ found }) => !found).map((tool) => tool.package);
+  const packages = missing.length > 0 ? `, which also installs ${missing.join(', ')}` : '';
+  return `The addon does not load. Build it with: bash ${join(packageRoot(), 'scripts', 'setup.sh')}${packages}`;
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+/** The program `margincore`: picks the command, and turns what goes wrong into a message and an exit status. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MarginCoreError } from '../errors.js';
+import { packageRoot } from '../packageRoot.js';
+import { nearest, UsageError } from './arguments.js';
+import type { Command } from './command.js';
+import { doctorCommand } from './doctorCommand.js';
+import { Interrupted } from './interrupt.js';
+import { trainCommand } from './trainCommand.js';
+
+const COMMANDS: Readonly<Record<string, Command>> = { train: trainCommand, doctor: doctorCommand };
+
+const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name = '--help', ...rest] = argv;
+  if (name === '--version')
+    return print(JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version);
+  if (isHelp(name)) return print(overview());
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : unknownCommand(name);
+  return rest.some(isHelp) ? print(command.help()) : command.run(rest);
+}
+
+function isHelp(argument: string): boolean {
+  return argument === '--help' || argument === '-h';
+}
+
+function overview(): string {
+  const commands = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`);
+  return [
+    'usage: margincore <command> [options]',
+    '',
+    ...commands,
+    '',
+    'margincore <command> --help   the options of a command',
+    'margincore --version',
+  ].join('\n');
+}
+
+function unknownCommand(name: string): never {
+  const guess = nearest(name, Object.keys(COMMANDS));
+  throw new UsageError(`there is no command '${name}'.${guess ? ` Did you mean '${guess}'?` : ''}`);
+}
+
+function print(text: string): number {
+  console.log(text);
+  return 0;
+}
+
+/** Says what went wrong; the stack only where it was asked for. */
+function fail(error: unknown, [command = '']: readonly string[]): number {
+  if (error instanceof Interrupted) {
+    console.error('margincore: interrupted');
+    return EXIT.interrupted;
+  }
+  const { message } = error as Error;
+  const code = error instanceof MarginCoreError ? ` [${error.code}]` : '';
+  console.error(`margincore: ${message}${code}`);
+  if (process.env.MARGINCORE_DEBUG === '1') console.error((error as Error).stack);
+  if (!(error instanceof UsageError)) return EXIT.failed;
+  console.error(`See margincore ${Object.hasOwn(COMMANDS, command) ? `${command} ` : ''}--help`);
+  return EXIT.usage;
+}
+
+// A reader that closes early, such as `head`, is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+const argv = process.argv.slice(2);
+main(argv)
+  .catch((error: unknown) => fail(error, argv))
+  .then((status) => {
+    process.exitCode = status;
+  });

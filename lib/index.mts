@@ -1,0 +1,2 @@
+/** The same package for `import`: one implementation, so that one process has one native addon. */
+export * from './index.js';

@@ -1,0 +1,45 @@
+/** The public interface of margincore. */
+export { type BackendInfo, backends, type Device } from './backends.js';
+export {
+  type DataInput,
+  type Dataset,
+  datasets,
+  type FromArraysOptions,
+  type ImageArray,
+  type ImageShape,
+  type Split,
+} from './data/index.js';
+export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
+export type { Environment } from './environment.js';
+export { type ErrorCode, MarginCoreError } from './errors.js';
+export type { Controls, EpochEvent, EpochRecord, Scores, StepEvent } from './events.js';
+export { type HeadLossInputs, type HeadLossOptions, type HeadLossResult, headLoss } from './headLoss.js';
+export type {
+  ArcFaceHead,
+  CommonHeadOptions,
+  EffectiveHead,
+  HeadName,
+  HeadOptions,
+  MarginOptions,
+  Scale,
+  SoftmaxHead,
+} from './headOptions.js';
+export type { AngleReport } from './metrics/angles.js';
+export { type Embeddings, type Evaluation, Model, type Prediction } from './model.js';
+export type { ModelSummary } from './modelSummary.js';
+export { type ModelDescription, models, sequential } from './models/index.js';
+export { conv2d, dropout, type LayerDescription, linear, maxPool2d, relu } from './models/layers.js';
+export type { LayerSummary } from './native.js';
+export type { ChannelNormalization, Normalize } from './normalize.js';
+export type {
+  AdamOptions,
+  EffectiveOptimizer,
+  OptimizerOptions,
+  OptimizerType,
+  SgdOptions,
+} from './optimizers.js';
+export type { RunOptions, TrainOptions } from './options.js';
+export type { ImageSize } from './samples.js';
+export { type Duration, type Schedule, type ScheduleProgress, schedules } from './schedules.js';
+export { type TrainResult, train } from './train.js';
+export type { EffectiveOptions } from './trainJob.js';

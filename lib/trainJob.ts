@@ -1,0 +1,94 @@
+/** A training run once its data is known: everything that has to be worked out before the first step. */
+import { callNative, native } from './addon.js';
+import { type Device, type Placement, selectDevice } from './backends.js';
+import type { Dataset, Split } from './data/index.js';
+import type { HeadOptions } from './headOptions.js';
+import { type ResolvedHead, resolveHead } from './heads.js';
+import type { NativeDevice, NativeSession } from './native.js';
+import { type ChannelNormalization, resolveNormalize } from './normalize.js';
+import { nativeOptimizer } from './optimizers.js';
+import type { RunOptions, TrainSettings } from './options.js';
+import { type ImageSize, imageSize, requireSize, splitValidation } from './samples.js';
+
+export interface TrainJob {
+  readonly settings: TrainSettings;
+  readonly classNames: readonly string[];
+  /** Without the samples that are held out for validation */
+  readonly train: Split;
+  readonly validation?: Split;
+  readonly test?: Split;
+  readonly input: ImageSize;
+  readonly normalization: ChannelNormalization;
+  readonly head: ResolvedHead;
+  readonly placement: Placement;
+}
+
+/**
+ * All options as they were in force, defaults and values taken from the data included. With the same `data` they
+ * repeat the run: `train({ ...result.options, data })`.
+ */
+export type EffectiveOptions = HeadOptions &
+  Required<Omit<RunOptions, 'data' | 'validation' | 'signal' | 'onStep' | 'onEpoch' | 'progress'>> & {
+    /** Where a fraction was asked for. */
+    validation?: number;
+  };
+
+/** Throws INVALID_OPTION, INVALID_DATA, SHAPE_MISMATCH or DEVICE_UNAVAILABLE where settings and data do not fit. */
+export function prepareJob(settings: TrainSettings, dataset: Dataset): TrainJob {
+  const { model } = settings;
+  const { classNames, numClasses, test } = dataset;
+  if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
+  const splits = splitValidation(dataset.train, numClasses, settings.validation);
+  return {
+    settings,
+    classNames,
+    ...splits,
+    ...(test && { test }),
+    input: imageSize(splits.train.images),
+    normalization: resolveNormalize(settings.normalize, splits.train.images),
+    head: resolveHead(settings.head as HeadOptions, numClasses),
+    placement: selectDevice(settings.device, settings.threads),
+  };
+}
+
+/** A session for the job's network, not yet opened: it holds no device memory. Throws SHAPE_MISMATCH or INVALID_OPTION. */
+export function createSession(job: TrainJob): NativeSession {
+  const { settings, train, input, normalization, head, placement } = job;
+  return callNative(
+    () =>
+      new (native().Session)({
+        backend: placement.backend.name,
+        deviceIndex: placement.deviceIndex,
+        threads: placement.threads,
+        deterministic: settings.deterministic,
+        seed: settings.seed,
+        network: { input: [...input], layers: [...settings.model.layers] },
+        head: head.native,
+        mean: normalization.mean,
+        std: normalization.std,
+        batchSize: Math.min(settings.batchSize, train.labels.length),
+        optimizer: nativeOptimizer(settings.optimizer, head.headLr),
+      }),
+  );
+}
+
+export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
+  const { settings, normalization, head } = job;
+  const { model, epochs, batchSize, optimizer, learningRate, precision, seed, deterministic, validation } =
+    settings;
+  return {
+    ...(head.effective as HeadOptions),
+    model,
+    epochs,
+    batchSize,
+    optimizer,
+    learningRate,
+    normalize: { mean: [...normalization.mean], std: [...normalization.std] },
+    precision,
+    device: device as Device,
+    threads,
+    seed,
+    deterministic,
+    ...(typeof validation === 'number' && { validation }),
+  };
+}

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Makes a checkout ready to run: system packages, npm packages, native build, TypeScript build.
+#
+#   scripts/setup.sh            what the demo needs
+#   scripts/setup.sh --tests    and the C++ tests
+#
+# `npm run demo` and `npm test` begin with it, so a step that has nothing to do must cost next to nothing.
+# Made for Debian 12 with Node and git; elsewhere it says what to install and goes on once that is there.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+tests=false
+case "${1-}" in
+  '') ;;
+  --tests) tests=true ;;
+  *) echo "usage: scripts/setup.sh [--tests]" >&2 && exit 2 ;;
+esac
+
+readonly log=build/setup.log
+readonly native_stamp=build/native.checksum native_sources=(CMakeLists.txt package.json native test/native)
+readonly dist_stamp=dist/typescript.checksum dist_sources=(tsconfig.json package-lock.json lib test examples)
+missing=()
+
+main() {
+  mkdir -p build
+  local started
+  started=$(milliseconds)
+  step 'system packages' system_is_complete install_system_packages
+  step 'npm packages' npm_is_current install_npm_packages
+  step 'native build' native_is_current build_native
+  step 'TypeScript build' dist_is_current build_dist
+  echo "setup: ready … $(seconds_since "$started")"
+}
+
+# step <what> <is it done?> <do it>: one line on the terminal; what the tools say goes to the log.
+# `set -e` has no effect inside the functions that this calls: they chain their commands with &&.
+step() {
+  local what=$1 is_done=$2 do_it=$3 started
+  started=$(milliseconds)
+  printf 'setup: %s … ' "$what"
+  if "$is_done"; then
+    echo "nothing to do, $(seconds_since "$started")"
+  elif "$do_it" >"$log" 2>&1 </dev/null; then
+    seconds_since "$started"
+  else
+    echo "failed after $(seconds_since "$started")"
+    cat "$log"
+    exit 1
+  fi
+}
+
+# --- system packages: what is missing is found by looking for the thing itself, not for a distribution's package
+
+system_is_complete() {
+  missing=()
+  have cmake || missing+=(cmake)
+  have ninja || have make || missing+=(ninja-build)
+  compiles '__cplusplus >= 202002L && __has_include(<concepts>)' || missing+=(g++)
+  { compiles '__has_include(<dnnl.hpp>)' && links libdnnl.so; } || missing+=(libdnnl-dev)
+  if $tests; then compiles '__has_include(<doctest/doctest.h>)' || missing+=(doctest-dev); fi
+  ((${#missing[@]} == 0))
+}
+
+install_system_packages() {
+  local install=(apt-get install -y --no-install-recommends "${missing[@]}") as_root=()
+  if ((EUID != 0)); then as_root=(sudo); fi
+  if ! have apt-get || { ((EUID != 0)) && ! sudo -n true; }; then
+    echo "Some packages are missing. This installs them; then run this script again:"
+    echo
+    echo "    ${as_root[*]} apt-get update && ${as_root[*]} ${install[*]}"
+    return 1
+  fi
+  if ((EUID != 0)); then as_root=(sudo -n); fi
+  export DEBIAN_FRONTEND=noninteractive
+  "${as_root[@]}" apt-get update &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" &&
+    { system_is_complete || { echo "Still not usable after their installation: ${missing[*]}" && false; }; }
+}
+
+have() { command -v "$1" >/dev/null; }
+
+# compiles <preprocessor condition>: the C++ compiler is there, knows C++20 and the condition holds.
+compiles() {
+  printf '#if !(%s)\n#error no\n#endif\n' "$1" | "${CXX:-c++}" -std=c++20 -x c++ -fsyntax-only - 2>/dev/null
+}
+
+# links <file>: the compiler finds the library; it answers with the bare name where it does not.
+links() { [[ $("${CXX:-c++}" -print-file-name="$1" 2>/dev/null) == /* ]]; }
+
+# --- npm packages
+
+npm_is_current() { [[ -f node_modules/.package-lock.json && ! package-lock.json -nt node_modules/.package-lock.json ]]; }
+
+install_npm_packages() { npm ci; }
+
+# --- native build
+
+native_is_current() {
+  [[ -f build/Release/margincore.node ]] &&
+    { ! $tests || grep -qs '^MARGINCORE_TESTS:[A-Z]*=ON' build/CMakeCache.txt; } &&
+    is_stamped "$native_stamp" "${native_sources[@]}"
+}
+
+build_native() {
+  local options=()
+  if $tests; then options=(--CDMARGINCORE_TESTS=ON); fi
+  # Configuring first, because `cmake-js build` does not apply options to a folder that is configured already.
+  rm -f "$native_stamp" &&
+    node_modules/.bin/cmake-js configure "${options[@]}" &&
+    node_modules/.bin/cmake-js build --parallel "$(nproc)" &&
+    stamp "$native_stamp" "${native_sources[@]}"
+}
+
+# --- TypeScript build
+
+dist_is_current() { is_stamped "$dist_stamp" "${dist_sources[@]}"; }
+
+build_dist() {
+  # What was compiled from a file that is gone must go too: Jest would still run it.
+  rm -rf dist &&
+    node_modules/.bin/tsc -p tsconfig.json &&
+    stamp "$dist_stamp" "${dist_sources[@]}"
+}
+
+# --- stamps: a file that holds the checksum of the sources from which a folder was built
+
+stamp() { checksum "${@:2}" >"$1"; }
+
+is_stamped() { [[ -f $1 && $(checksum "${@:2}") == "$(<"$1")" ]]; }
+
+# checksum <file or folder…>: over the names and contents of all files.
+checksum() { find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1; }
+
+# --- time
+
+milliseconds() { echo "$((${EPOCHREALTIME/[.,]/} / 1000))"; }
+
+seconds_since() {
+  local elapsed=$(($(milliseconds) - $1))
+  printf '%d.%02ds\n' $((elapsed / 1000)) $((elapsed % 1000 / 10))
+}
+
+main

@@ -1,0 +1,60 @@
+import { cpSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../../../lib/packageRoot.js';
+import { temporaryFolder } from '../data/temporaryFolder.js';
+import { margincore } from './margincore.js';
+
+const inFolder = temporaryFolder();
+
+test('where the addon loads: what it is and what it computes with', async () => {
+  const { status, stdout, stderr } = await margincore(['doctor', '--json', '-']);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toMatchObject({
+    ready: true,
+    node: { version: process.version, abi: process.versions.modules },
+    platform: { os: `${process.platform} ${process.arch}` },
+    addon: { loaded: true, file: expect.stringMatching(/margincore\.node$/) },
+    backends: expect.arrayContaining([expect.objectContaining({ name: 'cpu', available: true, reason: '' })]),
+    datasets: expect.arrayContaining([
+      { name: 'fashion-mnist-sample', found: true, detail: '6000 training and 1000 test images' },
+    ]),
+  });
+});
+
+test('the same for people', async () => {
+  const { status, stdout } = await margincore(['doctor']);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^✓ addon /m);
+  expect(stdout).toMatch(/^✓ backend cpu +oneDNN /m);
+  expect(stdout).toMatch(/margincore can train here\.\n$/);
+});
+
+describe('where the addon does not load', () => {
+  /** The program as it is, without a built addon and without data. */
+  function bareCopy(): string {
+    const root = packageRoot();
+    cpSync(join(root, 'dist/lib'), inFolder('dist/lib'), { recursive: true });
+    cpSync(join(root, 'package.json'), inFolder('package.json'));
+    symlinkSync(join(root, 'node_modules'), inFolder('node_modules'));
+    return inFolder();
+  }
+
+  test('every file tried, and the command that builds it', async () => {
+    const root = bareCopy();
+    const { status, stdout, stderr } = await margincore(['doctor'], { root });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
+    for (const folder of ['prebuilds', 'build/Release']) expect(stdout).toContain(join(root, folder));
+    expect(stdout).toMatch(/✗ fashion-mnist-sample .*datasets\/fashion-mnist-sample/);
+    expect(stdout).toContain(`Build it with: bash ${join(root, 'scripts/setup.sh')}`);
+  });
+
+  test('the same as JSON, in a file', async () => {
+    const { status } = await margincore(['doctor', '--json', inFolder('report.json')], { root: bareCopy() });
+    expect(status).toBe(1);
+    expect(JSON.parse(readFileSync(inFolder('report.json'), 'utf8'))).toMatchObject({
+      ready: false,
+      addon: { loaded: false, failures: [{ reason: 'no such file' }, { reason: 'no such file' }] },
+      backends: [],
+    });
+  });
+});

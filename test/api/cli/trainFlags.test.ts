@@ -1,0 +1,95 @@
+/** From the command line to the options of `train()`, without training. */
+import { parseFlags } from '../../../lib/cli/arguments.js';
+import { TRAIN_FLAGS } from '../../../lib/cli/trainFlags.js';
+import { trainOptions } from '../../../lib/cli/trainOptions.js';
+import { HEAD_NAMES, headOptionNames } from '../../../lib/heads.js';
+import { models } from '../../../lib/models/index.js';
+import type { RunOptions } from '../../../lib/options.js';
+import { schedules } from '../../../lib/schedules.js';
+
+const options = (...args: string[]) => trainOptions(parseFlags(TRAIN_FLAGS, args));
+
+test.each([
+  [[], {}],
+  [['--data', 'fashion-mnist'], { data: 'fashion-mnist' }],
+  [['--data', 'some/folder'], { data: 'some/folder' }],
+  [['--validation', '0.1'], { validation: 0.1 }],
+  [['--normalize', 'unit'], { normalize: 'unit' }],
+  [['--normalize', '0.5,0.4:0.2,0.3'], { normalize: { mean: [0.5, 0.4], std: [0.2, 0.3] } }],
+  [['--embedding-size', '128'], { model: models.seedCnn({ embeddingSize: 128 }) }],
+  [['--head', 'arcface', '--m', '0.4', '--s', '16'], { head: 'arcface', m: 0.4, s: 16 }],
+  [['--s', 'auto'], { s: 'auto' }],
+  [['--s', 'learn'], { s: { learn: true } }],
+  [['--s=learn:12'], { s: { learn: true, init: 12 } }],
+  [['--wrap', 'linear', '--gradient', 'detached'], { wrap: 'linear', gradient: 'detached' }],
+  [['--easy-margin', '--no-bias'], { easyMargin: true, bias: false }],
+  [['--margin-warmup', '0.2'], { marginWarmup: 0.2 }],
+  [['--feature-dropout', '0.1', '--label-smoothing', '0.2'], { featureDropout: 0.1, labelSmoothing: 0.2 }],
+  [['--class-weights', '1,2.5,0', '--head-lr', '10'], { classWeights: [1, 2.5, 0], headLr: 10 }],
+  [['--epochs', '3', '--batch-size', '20', '--seed', '7'], { epochs: 3, batchSize: 20, seed: 7 }],
+  [['--batchSize', '20', '--labelSmoothing=0.2'], { batchSize: 20, labelSmoothing: 0.2 }],
+  [['--optimizer', 'sgd'], { optimizer: { type: 'sgd' } }],
+  [['--weight-decay', '1e-4'], { optimizer: { type: 'adam', weightDecay: 1e-4 } }],
+  [
+    ['--optimizer', 'sgd', '--momentum', '0.8', '--nesterov'],
+    { optimizer: { type: 'sgd', momentum: 0.8, nesterov: true } },
+  ],
+  [
+    ['--beta1', '0.8', '--beta2', '0.9', '--epsilon', '1e-6'],
+    { optimizer: { type: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 1e-6 } },
+  ],
+  [
+    ['--device', 'cpu', '--threads', '2', '--precision', 'fp32'],
+    { device: 'cpu', threads: 2, precision: 'fp32' },
+  ],
+  [['--deterministic', '--no-progress'], { deterministic: true, progress: false }],
+  [['--seed', '-1'], { seed: -1 }],
+])('%j', (args, expected) => {
+  expect(options(...args)).toEqual({ progress: true, ...expected });
+});
+
+test.each([
+  [['--learning-rate', '0.01'], 0.01],
+  [['--schedule', 'cosine', '--optimizer', 'sgd'], 0.1],
+  [['--min-learning-rate', '1e-5'], schedules.cosine({ base: 1e-3, min: 1e-5, warmup: 0.01 })],
+  [['--learning-rate', '0.01', '--warmup', '50'], schedules.cosine({ base: 0.01, warmup: 50 })],
+  [['--warmup', '0'], schedules.cosine({ base: 1e-3 })],
+  [['--schedule', 'constant', '--learning-rate', '0.01'], schedules.constant(0.01)],
+  [['--schedule', 'constant', '--warmup', '5'], schedules.warmup(schedules.constant(1e-3), 5)],
+  [['--schedule', 'step', '--milestones', '2,3.5'], schedules.step({ base: 1e-3, milestones: [2, 3.5] })],
+  [
+    ['--schedule', 'step', '--milestones', '2', '--gamma', '0.5', '--learning-rate', '0.2'],
+    schedules.step({ base: 0.2, milestones: [2], gamma: 0.5 }),
+  ],
+])('learning rate: %j', (args, expected) => {
+  expect(options(...args).learningRate).toEqual(expected);
+});
+
+test('every option of the API has a flag', () => {
+  const targets = new Set(TRAIN_FLAGS.flatMap(({ flags }) => flags.map(({ to }) => to.split('.')[0])));
+  for (const name of HEAD_NAMES.flatMap(headOptionNames)) expect(targets).toContain(name);
+  for (const [name, hasFlag] of Object.entries(RUN_OPTIONS)) {
+    expect({ name, hasFlag: targets.has(name) }).toEqual({ name, hasFlag });
+  }
+});
+
+/** Whether an option can be said on a command line. The type makes a forgotten one a compile error. */
+const RUN_OPTIONS = {
+  data: true,
+  model: true,
+  epochs: true,
+  batchSize: true,
+  optimizer: true,
+  learningRate: true,
+  normalize: true,
+  precision: true,
+  device: true,
+  threads: true,
+  seed: true,
+  deterministic: true,
+  validation: true,
+  progress: true,
+  signal: false,
+  onStep: false,
+  onEpoch: false,
+} satisfies Record<keyof RunOptions, boolean>;

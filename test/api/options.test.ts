@@ -1,0 +1,82 @@
+import { resolveTrainOptions, type TrainOptions } from '../../lib/options.js';
+import { refusal } from '../support/refusal.js';
+
+/** Options as a JavaScript caller may write them. */
+const resolve = (options: Record<string, unknown>) => resolveTrainOptions(options as TrainOptions);
+
+test('every default is filled in', () => {
+  expect(resolve({})).toEqual({
+    model: expect.objectContaining({ name: 'seedCnn' }),
+    head: { head: 'softmax', bias: true, featureDropout: 0, labelSmoothing: 0, headLr: 1 },
+    epochs: 10,
+    batchSize: 128,
+    optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+    learningRate: { type: 'warmup', length: 0.01, schedule: { type: 'cosine', base: 1e-3, min: 0 } },
+    normalize: 'dataset',
+    precision: 'fp32',
+    device: 'auto',
+    seed: 0,
+    deterministic: false,
+    progress: 'auto',
+  });
+});
+
+test.each([
+  ['sgd', { type: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 5e-4 }, 0.1],
+  ['adamw', { type: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 }, 1e-3],
+])('%s has its own defaults', (type, optimizer, base) => {
+  const settings = resolve({ optimizer: type });
+  expect(settings.optimizer).toEqual(optimizer);
+  expect(settings.learningRate).toMatchObject({ schedule: { base } });
+});
+
+test('an undefined option counts as absent', () => {
+  expect(resolve({ epochs: undefined, head: undefined, m: undefined })).toEqual(resolve({}));
+});
+
+test.each<[Record<string, unknown>, string]>([
+  [{ epochs: 0 }, 'Expected a whole number of at least 1 for epochs but received 0 of type number'],
+  [{ epochs: null }, 'for epochs but received null of type null'],
+  [{ epochs: '5' }, 'for epochs but received "5" of type string'],
+  [{ batchSize: 1.5 }, 'for batchSize but received 1.5'],
+  [{ learningRate: Number.NaN }, 'for learningRate but received NaN of type number'],
+  [{ learningRate: -1 }, 'for learningRate but received -1'],
+  [{ learningRate: '1e-3' }, 'a number, a schedule or a function for learningRate'],
+  [{ optimizer: 'adamm' }, "Did you mean 'adam'?"],
+  [{ optimizer: { type: 'sgd', beta1: 0.9 } }, 'for optimizer.beta1'],
+  [{ optimizer: { type: 'adam', beta1: 1 } }, 'Expected a number in [0, 1) for optimizer.beta1'],
+  [{ normalize: 'imagenet' }, "'dataset', 'unit' or { mean, std } for normalize"],
+  [{ normalize: { mean: [0.5], std: [0] } }, 'a number above 0 for normalize.std[0]'],
+  [{ device: 'gpu' }, "'auto', 'cpu', 'cuda' or 'cuda:<number>' for device"],
+  [{ threads: 0 }, 'for threads but received 0'],
+  [{ seed: -1 }, 'for seed but received -1'],
+  [{ seed: 2 ** 32 }, 'for seed but received 4294967296'],
+  [{ deterministic: 1 }, 'true or false for deterministic'],
+  [{ validation: 1 }, 'a number in (0, 1) for validation'],
+  [{ signal: {} }, 'an AbortSignal for signal'],
+  [{ onStep: 'log' }, 'a function for onStep'],
+  [{ progress: 'yes' }, "true, false or 'auto' for progress"],
+  [{ model: { layers: [] } }, 'a string for model.name'],
+  [{ model: { name: 'x', layers: [] } }, 'a list of one or more layers for model.layers'],
+  [{ head: 'arcFace' }, "Did you mean 'arcface'?"],
+  [{ lerningRate: 0.1 }, "Did you mean 'learningRate'?"],
+  [{ logDir: 'runs' }, 'no value (there is no such option) for logDir'],
+  [{ m: 0.5 }, 'The head here is softmax; m is an option of arcface'],
+])('%j is refused', async (options, message) => {
+  const error = await refusal(() => resolve(options));
+  expect(error.code).toBe('INVALID_OPTION');
+  expect(error.message).toContain(message);
+});
+
+test('options that are no object are refused', async () => {
+  expect((await refusal(() => resolveTrainOptions(null as never))).code).toBe('INVALID_OPTION');
+});
+
+test.each(['bf16', 'tf32'])(
+  'the precision %s of later versions is refused with the reason',
+  async (precision) => {
+    const error = await refusal(() => resolve({ precision }));
+    expect(error.code).toBe('UNSUPPORTED');
+    expect(error.message).toContain(`precision '${precision}' is not in this version`);
+  },
+);
