@@ -1,5 +1,5 @@
 /**
- * What `npm run demo` runs: ArcFace on real images, from data to a picture of what it learned. About 15 seconds of
+ * What `npm run demo` runs: ArcFace on real images, from data to a picture of what it learned. A few seconds of
  * training on two cores.
  */
 import { writeFileSync } from 'node:fs';

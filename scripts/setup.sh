@@ -62,19 +62,20 @@ system_is_complete() {
 }
 
 install_system_packages() {
-  local install=(apt-get install -y --no-install-recommends "${missing[@]}") as_root=()
-  if ((EUID != 0)); then as_root=(sudo); fi
-  if ! have apt-get || { ((EUID != 0)) && ! sudo -n true; }; then
-    echo "Some packages are missing. This installs them; then run this script again:"
-    echo
-    echo "    ${as_root[*]} apt-get update && ${as_root[*]} ${install[*]}"
+  local options='-y --no-install-recommends' install
+  install="apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install $options ${missing[*]}"
+  if ! have apt-get; then
+    echo "Install what these packages of Debian bring, then run this script again: ${missing[*]}"
     return 1
-  fi
-  if ((EUID != 0)); then as_root=(sudo -n); fi
-  export DEBIAN_FRONTEND=noninteractive
-  "${as_root[@]}" apt-get update &&
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" &&
-    { system_is_complete || { echo "Still not usable after their installation: ${missing[*]}" && false; }; }
+  elif ((EUID == 0)); then
+    sh -c "$install"
+  elif have sudo && sudo -n true; then
+    sudo -n sh -c "$install"
+  else
+    printf 'This installs what is missing; then run this script again:\n\n    %s\n' "sudo sh -c '$install'"
+    return 1
+  fi &&
+    { system_is_complete || { echo "Installed, but still not usable: ${missing[*]}" && return 1; }; }
 }
 
 have() { command -v "$1" >/dev/null; }

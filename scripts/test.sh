@@ -85,4 +85,4 @@ count() {
   if (($3 == 0 && ($1 != 0 || $2 == 0))); then add 0 1 0; fi
 }
 
-main
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then main; fi  # sourced, it only offers its functions

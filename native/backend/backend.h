@@ -75,7 +75,10 @@ struct Pool2d {
   int32_t kernel = 2;
   int32_t stride = 2;
   int32_t padding = 0;
+  int32_t relu = 0;  // max pool only: ReLU of the maximum, which is the maximum of the ReLUs
 };
+
+inline constexpr uint8_t kNoPosition = 255;
 
 struct BatchNorm {
   float epsilon = 1e-5f;
@@ -201,7 +204,8 @@ class Backend {
                                      BatchNorm norm);
 
   // Pooling: x (N, H, W, C), y (N, P, Q, C); padding never wins a maximum and does not count in an average.
-  // position (uint8, shape of y) keeps the place of the first maximum inside its window; kernel <= 15.
+  // position (uint8, shape of y) keeps the place of the first maximum inside its window, row * kernel + column, or
+  // kNoPosition where a fused ReLU cut it off; kernel <= 15.
   virtual Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool);
   virtual Status max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool);
   virtual Status average_pool_forward(Tensor y, Tensor x, Pool2d pool);

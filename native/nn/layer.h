@@ -24,6 +24,7 @@ struct Conv2dSpec {
 struct ReluSpec {};
 struct MaxPool2dSpec {
   int64_t kernel, stride, padding = 0;
+  bool relu = false;  // fused by Network, not asked for by users
 };
 struct LinearSpec {
   int64_t out_features;
@@ -71,8 +72,6 @@ class Layer {
   virtual bool in_place() const { return false; }
   /// Bytes per sample that forward leaves for backward.
   virtual int64_t state_bytes() const { return 0; }
-  /// f(max pool(x)) = max pool(f(x)): true for functions that never decrease.
-  virtual bool commutes_with_max_pool() const { return false; }
 
  protected:
   Layer(std::string name, Shape output) : name_(std::move(name)), output_(output) {}

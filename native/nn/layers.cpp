@@ -99,7 +99,6 @@ class ReluLayer final : public Layer {
   const char* type() const override { return "relu"; }
   bool backward_needs_output() const override { return true; }
   bool in_place() const override { return true; }
-  bool commutes_with_max_pool() const override { return true; }
 
   void forward(const LayerCall& call) const override { check(call.backend.relu_forward(call.y, call.x)); }
   void backward(const LayerCall& call) const override {
@@ -117,7 +116,8 @@ class MaxPool2dLayer final : public Layer {
     if (spec.kernel > 15) refuse(ErrorCode::InvalidOption, name, "kernelSize of a max pool is at most 15");
     if (spec.padding > spec.kernel / 2)
       refuse(ErrorCode::InvalidOption, name, "padding of a max pool is at most half its kernelSize");
-    pool_ = {static_cast<int32_t>(spec.kernel), static_cast<int32_t>(spec.stride), static_cast<int32_t>(spec.padding)};
+    pool_ = {static_cast<int32_t>(spec.kernel), static_cast<int32_t>(spec.stride), static_cast<int32_t>(spec.padding),
+             spec.relu};
     output_ = {windows(name, "height", input[0], spec.kernel, spec.stride, spec.padding),
                windows(name, "width", input[1], spec.kernel, spec.stride, spec.padding), input[2]};
   }

@@ -9,11 +9,25 @@ namespace {
 
 constexpr ActivationPlan::Id kNone = -1;
 
-/// An activation before a max pool gives the same values and gradients after it, on a fraction of the elements.
-void move_activations_behind_pools(std::vector<LayerSpec>& layers) {
-  for (size_t i = 0; i + 1 < layers.size(); ++i)
-    if (std::holds_alternative<ReluSpec>(layers[i].of) && std::holds_alternative<MaxPool2dSpec>(layers[i + 1].of))
-      std::swap(layers[i], layers[i + 1]);
+/// A ReLU beside a max pool becomes part of it, on either side: the maximum of ReLUs is the ReLU of the maximum, with
+/// the same gradient. That saves two passes over the larger tensor.
+std::vector<LayerSpec> fuse_relu_into_max_pool(const std::vector<LayerSpec>& layers) {
+  std::vector<LayerSpec> fused;
+  const auto is_relu = [](const LayerSpec& layer) { return std::holds_alternative<ReluSpec>(layer.of); };
+  for (const LayerSpec& layer : layers) {
+    const bool before = !fused.empty() && is_relu(fused.back());
+    const bool behind = !fused.empty() && std::holds_alternative<MaxPool2dSpec>(fused.back().of);
+    if (const auto* pool = std::get_if<MaxPool2dSpec>(&layer.of); pool != nullptr && before) {
+      MaxPool2dSpec with_relu = *pool;
+      with_relu.relu = true;
+      fused.back() = {layer.name, with_relu};
+    } else if (is_relu(layer) && behind) {
+      std::get<MaxPool2dSpec>(fused.back().of).relu = true;
+    } else {
+      fused.push_back(layer);
+    }
+  }
+  return fused;
 }
 
 void name_layers(std::vector<LayerSpec>& layers) {
@@ -45,10 +59,9 @@ Network::Network(const NetworkSpec& spec, ParameterTable& table) : input_(spec.i
   }
   embedding_size_ = shape.count();
 
-  move_activations_behind_pools(described);
   shape = input_;
-  for (size_t i = 0; i < described.size(); ++i) {
-    layers_.push_back(make_layer(described[i], described[i].name, shape, static_cast<uint32_t>(i), table));
+  for (const LayerSpec& layer : fuse_relu_into_max_pool(described)) {
+    layers_.push_back(make_layer(layer, layer.name, shape, static_cast<uint32_t>(layers_.size()), table));
     shape = layers_.back()->output();
   }
 }

@@ -24,7 +24,38 @@ struct Window {
   }
 };
 
-inline constexpr int64_t kPoolChannels = 64;  // channels handled at once: the running maxima stay in registers
+/// Channels are compared this many at a time, in registers.
+inline constexpr int64_t kLanes = 16;
+typedef float Floats __attribute__((vector_size(kLanes * sizeof(float))));
+typedef int32_t Ints __attribute__((vector_size(kLanes * sizeof(int32_t))));
+typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
+
+/// Maximum over one window for a single channel (T float) or for kLanes neighbouring ones (T Floats).
+template <class T, class Place>
+struct WindowMaximum {
+  T best;
+  Place place;
+
+  [[gnu::always_inline]] WindowMaximum(const float* image, const PoolSizes& s, const Pool2d& pool,
+                                       const Window& window, int64_t channel) {
+    best = T{} - __builtin_inff();
+    place = Place{} + window.position(pool, window.top, window.left);
+    for (int64_t row = window.top; row < window.bottom; ++row) {
+      for (int64_t column = window.left; column < window.right; ++column) {
+        T pixel;
+        __builtin_memcpy(&pixel, image + (row * s.width + column) * s.channels + channel, sizeof pixel);
+        const Place here = Place{} + window.position(pool, row, column);
+        const auto larger = (pixel > best) | (pixel != pixel);  // a NaN wins, to be found later
+        best = larger ? pixel : best;
+        place = larger ? here : place;
+      }
+    }
+    if (pool.relu) {
+      place = best > T{} ? place : Place{} + kNoPosition;
+      best = best < T{} ? T{} : best;
+    }
+  }
+};
 
 static void max_pool_forward(float* y, uint8_t* position, const float* x, PoolSizes s, Pool2d pool) {
   parallel_rows(s.batch * s.out_height, s.out_width * s.channels * pool.kernel * pool.kernel, [&](int64_t line) {
@@ -32,37 +63,17 @@ static void max_pool_forward(float* y, uint8_t* position, const float* x, PoolSi
     for (int64_t q = 0; q < s.out_width; ++q) {
       const Window window(s, pool, line % s.out_height, q);
       const int64_t out = (line * s.out_width + q) * s.channels;
-      for (int64_t first = 0; first < s.channels; first += kPoolChannels) {
-        const int64_t width = s.channels - first < kPoolChannels ? s.channels - first : kPoolChannels;
-        float best[kPoolChannels];
-        int32_t place[kPoolChannels];
-        bool started = false;
-        for (int64_t row = window.top; row < window.bottom; ++row) {
-          for (int64_t column = window.left; column < window.right; ++column) {
-            const float* pixel = image + (row * s.width + column) * s.channels + first;
-            const int32_t here = window.position(pool, row, column);
-            if (!started) {
-#pragma omp simd
-              for (int64_t c = 0; c < width; ++c) {
-                best[c] = pixel[c];
-                place[c] = here;
-              }
-              started = true;
-              continue;
-            }
-#pragma omp simd
-            for (int64_t c = 0; c < width; ++c) {
-              const bool larger = pixel[c] > best[c] || pixel[c] != pixel[c];  // a NaN wins, to be found later
-              best[c] = larger ? pixel[c] : best[c];
-              place[c] = larger ? here : place[c];
-            }
-          }
-        }
-#pragma omp simd
-        for (int64_t c = 0; c < width; ++c) {
-          y[out + first + c] = best[c];
-          position[out + first + c] = static_cast<uint8_t>(place[c]);
-        }
+      int64_t c = 0;
+      for (; c + kLanes <= s.channels; c += kLanes) {
+        const WindowMaximum<Floats, Ints> maximum(image, s, pool, window, c);
+        const Bytes place = __builtin_convertvector(maximum.place, Bytes);
+        __builtin_memcpy(y + out + c, &maximum.best, sizeof maximum.best);
+        __builtin_memcpy(position + out + c, &place, sizeof place);
+      }
+      for (; c < s.channels; ++c) {
+        const WindowMaximum<float, int32_t> maximum(image, s, pool, window, c);
+        y[out + c] = maximum.best;
+        position[out + c] = static_cast<uint8_t>(maximum.place);
       }
     }
   });

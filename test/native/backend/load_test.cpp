@@ -1,0 +1,91 @@
+#include "backend/load.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "support/backends.h"
+
+namespace margincore::test {
+
+namespace {
+
+/// An environment variable for the time of one test.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    setenv(name, value.c_str(), 1);
+  }
+  ~Variable() {
+    if (before_.empty()) unsetenv(name_);
+    else setenv(name_, before_.c_str(), 1);
+  }
+
+ private:
+  const char* name_;
+  std::string before_;
+};
+
+std::string reason_with(const std::string& path) {
+  const Variable variable("MARGINCORE_CUDA_LIBRARY", path);
+  const BackendAvailability found = availability("cuda");
+  CHECK_FALSE(found.available);
+  CHECK(found.path == path);
+  try {
+    open_backend("cuda", {});
+    FAIL_CHECK("opened");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::DeviceUnavailable);
+    CHECK(error.what() == "device cuda: " + found.reason);
+  }
+  return found.reason;
+}
+
+}  // namespace
+
+TEST_CASE("the backend cpu is available") {
+  const BackendAvailability cpu = availability("cpu");
+  CHECK_MESSAGE(cpu.available, cpu.reason);
+}
+
+TEST_CASE("the backend cuda is available" * doctest::skip(!is_required("cuda") && !availability("cuda").available)) {
+  const BackendAvailability cuda = availability("cuda");
+  CHECK_MESSAGE(cuda.available, cuda.reason);
+}
+
+TEST_CASE("a backend says what it is, and uses as many threads as it is told") {
+  for (const std::string& name : backend_names()) {
+    const BackendInfo probed = availability(name).info;
+    BackendOptions options{};
+    options.threads = 3;
+    const BackendPtr backend = open_backend(name, options);
+    const BackendInfo& info = backend->info();
+    CHECK(std::string(info.device).rfind(name, 0) == 0);
+    CHECK(std::string(info.version) == probed.version);
+    CHECK(std::string(info.version) != "");
+    CHECK(std::string(info.description) != "");
+    if (name != "cpu") continue;
+    CHECK(info.threads == 3);
+    CHECK(open_backend(name, {})->info().threads == probed.threads);
+    CHECK(probed.threads >= 1);
+  }
+}
+
+TEST_CASE("a plugin that cannot be used is a reason, not a crash") {
+  CHECK(reason_with("/nowhere/plugin.so") == "no plugin at /nowhere/plugin.so: this build has no cuda backend");
+
+  const std::filesystem::path text = std::filesystem::temp_directory_path() / "margincore-not-a-library.so";
+  std::ofstream(text) << "not a library";
+  CHECK(reason_with(text.string()).find(text.string()) != std::string::npos);
+  std::filesystem::remove(text);
+
+  const char* stale = std::getenv("MARGINCORE_STALE_PLUGIN");
+  REQUIRE_MESSAGE(stale != nullptr, "ctest sets MARGINCORE_STALE_PLUGIN");
+  CHECK(reason_with(stale) == std::string(stale) + format(" has plugin version %d, this build of margincore needs %d",
+                                                          kBackendAbiVersion + 1, kBackendAbiVersion));
+}
+
+}  // namespace margincore::test

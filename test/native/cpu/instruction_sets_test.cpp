@@ -1,0 +1,202 @@
+// Our loops are compiled once per instruction set: all must give the same, but for the order in which sums are taken.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "cpu/loops.h"
+#include "support/compare.h"
+#include "support/random.h"
+
+namespace margincore::test {
+
+namespace {
+
+bool runs_here(const Loops& loops) {
+  __builtin_cpu_init();
+  if (&loops == &x86_64_v4::loops)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (&loops == &x86_64_v3::loops)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  return true;
+}
+
+constexpr int64_t kRows = 13, kColumns = 1009, kCount = kRows * kColumns;
+
+/// Every loop of a table on the same random numbers, result by result.
+struct Results {
+  std::vector<std::pair<Op, Floats>> rounded;
+  std::vector<std::pair<const char*, Floats>> exact;
+};
+
+Results run(const Loops& loops) {
+  Random random(1);
+  const Floats x = random.normals(kCount), dy = random.normals(kCount);
+  const Floats shift = random.normals(kColumns), norms_of_columns = random.uniform(kColumns, 0.5, 2);
+  Results results;
+  const auto made = [](int64_t count) { return Floats(count, NAN); };
+
+  Floats y = made(kCount), dx = made(kCount);
+  loops.relu_forward(y.data(), x.data(), kCount);
+  loops.relu_backward(dx.data(), dy.data(), y.data(), kCount);
+  results.exact.emplace_back("relu_forward", y);
+  results.exact.emplace_back("relu_backward", dx);
+
+  StepBlock step{};
+  step.seed = 5;
+  step.margin_ramp = 1;
+  step.lambda = 0.5f;
+  loops.dropout(y.data(), x.data(), kCount, {0.25f, 1}, &step);
+  results.exact.emplace_back("dropout", y);
+
+  const PoolSizes pool{1, kRows, 7, 144, 7, 4};  // 13 x 7 pixels of 144 channels, padded to windows of 3 by 2
+  Floats pooled = made(7 * 4 * 144), unpooled = made(kRows * 7 * 144);
+  Bytes position(pooled.size(), 255);
+  loops.max_pool_forward(pooled.data(), position.data(), x.data(), pool, {3, 2, 1});
+  loops.max_pool_backward(unpooled.data(), dy.data(), position.data(), pool, {3, 2, 1});
+  results.exact.emplace_back("max_pool_forward", pooled);
+  results.exact.emplace_back("max_pool positions", Floats(position.begin(), position.end()));
+  results.rounded.emplace_back(Op::MaxPoolBackward, unpooled);
+
+  Floats norms = made(kRows), dscale = made(kRows);
+  loops.row_norms(norms.data(), x.data(), kRows, kColumns);
+  results.rounded.emplace_back(Op::RowNorms, norms);
+  loops.l2_scale_forward(y.data(), x.data(), norms.data(), 30, kRows, kColumns);
+  results.rounded.emplace_back(Op::L2ScaleForward, y);
+  loops.l2_scale_backward(dx.data(), dscale.data(), dy.data(), x.data(), norms.data(), 30, kRows, kColumns);
+  results.rounded.emplace_back(Op::L2ScaleBackward, dx);
+  results.rounded.emplace_back(Op::ScaleGradient, dscale);
+  dx = dy;
+  loops.remove_radial(dx.data(), x.data(), norms.data(), kRows, kColumns);
+  results.rounded.emplace_back(Op::RemoveRadial, dx);
+  dx = dy;
+  loops.add_scaled_rows(dx.data(), x.data(), norms.data(), kRows, kColumns);
+  results.rounded.emplace_back(Op::AddScaledRows, dx);
+
+  dx = dy;
+  loops.scale_logits(dx.data(), norms.data(), norms_of_columns.data(), shift.data(), kRows, kColumns);
+  results.rounded.emplace_back(Op::ScaleLogits, dx);
+  loops.softmax(y.data(), x.data(), kRows, kColumns);
+  results.rounded.emplace_back(Op::Softmax, y);
+  Floats sums = made(kColumns);
+  loops.column_sums(sums.data(), x.data(), kRows, kColumns);
+  results.rounded.emplace_back(Op::ColumnSums, sums);
+
+  // ArcFace on free weights, so that every output is asked for.
+  constexpr int64_t kSize = 33;
+  const Floats features = random.normals(kRows * kSize), weights = random.normals(kColumns * kSize);
+  Floats logits(kCount, 0), class_norms(kColumns, 0), feature_norms(kRows, 0);
+  for (int64_t i = 0; i < kCount; ++i)
+    for (int64_t k = 0; k < kSize; ++k)
+      logits[i] += features[i / kColumns * kSize + k] * weights[i % kColumns * kSize + k] / 8;
+  for (int64_t i = 0; i < kColumns * kSize; ++i) class_norms[i / kSize] += weights[i] * weights[i];
+  for (int64_t i = 0; i < kRows * kSize; ++i) feature_norms[i / kSize] += features[i] * features[i];
+  for (float& norm : class_norms) norm = std::sqrt(norm);
+  for (float& norm : feature_norms) norm = std::sqrt(norm);
+  Ints labels = random.integers(kRows, 0, kColumns - 1);
+  Floats shown = made(kCount), feature_radial = made(kRows), class_radial = made(kColumns), losses = made(2 * kRows);
+  StepReport report{};
+  int32_t halted = 0;
+  MarginSoftmaxRows work{};
+  work.rows = kRows;
+  work.classes = kColumns;
+  work.embedding_size = kSize;
+  work.row_losses = losses.data();
+  MarginSoftmaxOperands& o = work.operands;
+  o.logits = {logits.data(), {kRows, kColumns}};
+  o.feature_radial = {feature_radial.data(), {kRows}};
+  o.class_radial = {class_radial.data(), {kColumns}};
+  o.margin_logits = {shown.data(), {kRows, kColumns}};
+  o.report = &report;
+  o.halted = &halted;
+  o.labels = {labels.data(), DType::I32, {kRows}};
+  o.features = {const_cast<float*>(features.data()), {kRows, kSize}};
+  o.class_weights = {const_cast<float*>(weights.data()), {kColumns, kSize}};
+  o.feature_norms = {feature_norms.data(), {kRows}};
+  o.class_norms = {class_norms.data(), {kColumns}};
+  o.step = &step;
+  work.head.margin.m2 = 0.5f;
+  work.head.label_smoothing = 0.1f;
+  loops.margin_softmax(work);
+  results.rounded.emplace_back(Op::MarginLoss, Floats{report.loss});
+  results.rounded.emplace_back(Op::MarginGradient, logits);
+  results.rounded.emplace_back(Op::MarginLogits, shown);
+  results.rounded.emplace_back(Op::MarginRadial, feature_radial);
+  results.rounded.emplace_back(Op::MarginRadial, class_radial);
+  results.exact.emplace_back("correct", Floats{static_cast<float>(report.correct)});
+
+  const Ints pixels = random.integers(5 * 12 * 3, 0, 255);
+  Bytes images(pixels.begin(), pixels.end());
+  Ints sample_labels = {4, 3, 2, 1, 0}, order = {1, 1, 4, 0}, batch_labels(4, -1);
+  Floats scale = {0.1f, 0.2f, 0.3f}, offset = {1, 2, 3}, batch = made(4 * 36);
+  GatherImages gather;
+  gather.images = {images.data(), DType::U8, {5, 3, 4, 3}};
+  gather.labels = {sample_labels.data(), DType::I32, {5}};
+  gather.scale = {scale.data(), {3}};
+  gather.shift = {offset.data(), {3}};
+  loops.gather_images(batch.data(), batch_labels.data(), gather, 4, order.data());
+  results.rounded.emplace_back(Op::GatherImages, batch);
+  results.exact.emplace_back("labels", Floats(batch_labels.begin(), batch_labels.end()));
+
+  Floats p = x, v = random.normals(kCount);
+  loops.sgd(p.data(), v.data(), dy.data(), kCount, {0.9f, 1, 5e-4f, 1}, 0.1f);
+  results.rounded.emplace_back(Op::Sgd, p);
+  results.rounded.emplace_back(Op::Sgd, v);
+  Floats first = random.normals(kCount), second = random.uniform(kCount, 0, 1);
+  p = x;
+  loops.adam(p.data(), first.data(), second.data(), dy.data(), kCount, {}, 1e-3f, 7);
+  results.rounded.emplace_back(Op::Adam, p);
+  results.rounded.emplace_back(Op::Adam, first);
+  results.rounded.emplace_back(Op::Adam, second);
+  double blocks[1];
+  results.rounded.emplace_back(
+      Op::GradientNorm, Floats{static_cast<float>(std::sqrt(loops.sum_of_squares(x.data(), kCount, blocks)))});
+  return results;
+}
+
+void expect_agreement(const Loops& loops) {
+  const Results expected = run(x86_64_v2::loops), found = run(loops);
+  for (size_t i = 0; i < expected.exact.size(); ++i) {
+    CAPTURE(expected.exact[i].first);
+    expect_same(found.exact[i].second, expected.exact[i].second);
+  }
+  for (size_t i = 0; i < expected.rounded.size(); ++i)
+    expect_close(expected.rounded[i].first, found.rounded[i].second, to_doubles(expected.rounded[i].second));
+}
+
+bool report_skip(const Loops& loops) {
+  const bool runs = runs_here(loops);
+  if (!runs) std::printf("skipped: loops for %s: this processor does not have it\n", loops.instruction_set);
+  return !runs;
+}
+
+}  // namespace
+
+TEST_CASE("loops for x86-64-v3 agree with those for x86-64-v2" * doctest::skip(report_skip(x86_64_v3::loops))) {
+  expect_agreement(x86_64_v3::loops);
+}
+
+TEST_CASE("loops for x86-64-v4 agree with those for x86-64-v2" * doctest::skip(report_skip(x86_64_v4::loops))) {
+  expect_agreement(x86_64_v4::loops);
+}
+
+TEST_CASE("the best set that this processor has is chosen, or a lower one that is asked for") {
+  const Loops& best = runs_here(x86_64_v4::loops)   ? x86_64_v4::loops
+                      : runs_here(x86_64_v3::loops) ? x86_64_v3::loops
+                                                    : x86_64_v2::loops;
+  const Loops& at_most_v3 = runs_here(x86_64_v3::loops) ? x86_64_v3::loops : x86_64_v2::loops;
+  const char* asked = std::getenv("MARGINCORE_CPU_ISA");
+  const std::string before = asked == nullptr ? "" : asked;
+  unsetenv("MARGINCORE_CPU_ISA");
+  CHECK(&choose_loops() == &best);
+  setenv("MARGINCORE_CPU_ISA", "x86-64-v2", 1);
+  CHECK(&choose_loops() == &x86_64_v2::loops);
+  setenv("MARGINCORE_CPU_ISA", "x86-64-v3", 1);
+  CHECK(&choose_loops() == &at_most_v3);
+  unsetenv("MARGINCORE_CPU_ISA");
+  if (!before.empty()) setenv("MARGINCORE_CPU_ISA", before.c_str(), 1);
+}
+
+}  // namespace margincore::test

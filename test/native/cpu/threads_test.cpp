@@ -1,0 +1,123 @@
+// With `deterministic` the same thread count gives the same bits; our own loops give them for any thread count.
+#include <doctest/doctest.h>
+
+#include <omp.h>
+
+#include "cpu/cpu_backend.h"
+#include "support/compare.h"
+#include "support/device.h"
+#include "support/model.h"
+#include "support/random.h"
+
+namespace margincore::test {
+
+namespace {
+
+BackendOptions threads(int count) {
+  BackendOptions options{};
+  options.threads = count;
+  options.deterministic = 1;
+  return options;
+}
+
+/// Loss and every gradient of one step of the seed CNN.
+std::vector<Floats> train_once(int thread_count) {
+  CpuBackend backend(threads(thread_count));
+  const int64_t batch = 32;
+  Random random(1);
+  Model model(backend, seed_cnn(128), arcface(10, 30, 0.5f), batch, 1);
+  StepBlock step{};
+  step.margin_ramp = 1;
+  std::vector<Floats> results;
+  const double loss = model.loss(random.normals(batch * 784), random.integers(batch, 0, 9), step);
+  results.push_back({static_cast<float>(loss)});
+  for (const auto& entry : model.table().entries()) results.push_back(model.parameters().read_gradient(entry.spec.name));
+  return results;
+}
+
+/// Results of our own loops, on more elements than one thread takes.
+std::vector<Floats> run_loops(int thread_count) {
+  CpuBackend backend(threads(thread_count));
+  const int64_t rows = 130, columns = 1009, count = rows * columns;
+  Random random(1);
+  const Floats x = random.normals(count), dy = random.normals(count);
+  Device device(backend);
+  const Shape shape{rows, columns};
+  const Tensor in = device.input(x, shape), gradient = device.input(dy, shape);
+  std::vector<Floats> results;
+  const auto keep = [&](const Tensor& tensor) { results.push_back(device.read(tensor)); };
+
+  const Tensor norms = device.output({rows}), y = device.output(shape), dx = device.output(shape);
+  const Tensor dscale = device.output({1}), sums = device.output({columns}), p = device.output(shape);
+  device.call(backend.row_norms(norms, in));
+  device.call(backend.l2_scale_forward(y, in, norms, device.constant(30.0f)));
+  device.call(backend.l2_scale_backward(dx, dscale, gradient, in, norms, device.constant(30.0f)));
+  device.call(backend.column_sums(sums, in));
+  device.call(backend.softmax(p, in));
+  for (const Tensor& result : {norms, y, dx, dscale, sums, p}) keep(result);
+
+  StepBlock block{};
+  block.margin_ramp = 1;
+  block.learning_rate = 1e-3f;
+  const StepBlock* step = device.constant(block);
+  StepReport* report = device.variable(std::vector<StepReport>(1));
+  int32_t* halted = device.variable(Ints{0});
+  MarginSoftmaxOperands operands;
+  operands.logits = device.inout(x, shape);
+  operands.feature_radial = device.output({rows});
+  operands.class_radial = device.output({columns});
+  operands.report = report;
+  operands.halted = halted;
+  operands.labels = device.input(random.integers(rows, 0, columns - 1), {rows});
+  operands.features = device.input(random.normals(rows * 64), {rows, 64});
+  operands.class_weights = device.input(random.normals(columns * 64), {columns, 64});
+  operands.feature_norms = device.input(random.uniform(rows, 7, 9), {rows});
+  operands.class_norms = device.input(random.uniform(columns, 7, 9), {columns});
+  operands.step = step;
+  MarginSoftmax head;
+  head.margin.m2 = 0.5f;
+  head.label_smoothing = 0.1f;
+  device.call(backend.margin_softmax(operands, head));
+  device.call(backend.gradient_norm(report, halted, in, step));
+  for (const Tensor& result : {operands.logits, operands.feature_radial, operands.class_radial}) keep(result);
+  const StepReport reported = device.read<StepReport>(report, 1)[0];
+  results.push_back({reported.loss, static_cast<float>(reported.correct), reported.gradient_norm});
+
+  const Tensor parameters = device.inout(x, shape), first = device.inout(dy, shape);
+  const Tensor second = device.inout(Floats(count, 1), shape);
+  device.call(backend.adam(parameters, first, second, gradient, {}, step, halted));
+  keep(parameters);
+  const Tensor dropped = device.output(shape);
+  device.call(backend.dropout_forward(dropped, in, {0.5f, 1}, step));
+  keep(dropped);
+  return results;
+}
+
+void expect_same_results(const std::vector<Floats>& found, const std::vector<Floats>& expected) {
+  REQUIRE(found.size() == expected.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    CAPTURE(i);
+    expect_same(found[i], expected[i]);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("training gives the same bits in every run, for each thread count") {
+  for (const int count : {1, 2, 5}) {
+    CAPTURE(count);
+    const auto expected = train_once(count);
+    for (int repetition = 0; repetition < 3; ++repetition) expect_same_results(train_once(count), expected);
+  }
+}
+
+TEST_CASE("our own loops give the same bits for any thread count") {
+  const auto expected = run_loops(1);
+  for (const int count : {1, 2, 5}) {
+    CAPTURE(count);
+    expect_same_results(run_loops(count), expected);
+    CHECK(omp_get_max_threads() == count);  // so many were really used
+  }
+}
+
+}  // namespace margincore::test

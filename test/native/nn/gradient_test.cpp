@@ -1,0 +1,124 @@
+// Whole networks: the gradient of the loss in every parameter against differences of the loss itself.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "support/backends.h"
+#include "support/model.h"
+#include "support/random.h"
+
+namespace margincore::test {
+
+namespace {
+
+struct Case {
+  const char* name;
+  NetworkSpec network;
+  HeadSpec head;
+};
+
+HeadSpec plain_head(int64_t classes) {
+  HeadSpec head;
+  head.num_classes = classes;
+  head.bias = true;
+  return head;
+}
+
+HeadSpec l_softmax(int64_t classes) {
+  HeadSpec head;
+  head.num_classes = classes;
+  head.margin.m1 = 2;
+  return head;
+}
+
+HeadSpec arcface_with_everything(int64_t classes) {
+  HeadSpec head = arcface(classes, 8, 0.3f);
+  head.learn_scale = true;
+  head.feature_dropout = 0.25f;
+  head.label_smoothing = 0.1f;
+  head.class_weights.assign(classes, 1);
+  head.class_weights[0] = 3;
+  return head;
+}
+
+const NetworkSpec kConvNet = {{8, 8, 3},
+                              {{"conv", Conv2dSpec{16, 3, 3, 1, std::nullopt}},
+                               {"", ReluSpec{}},
+                               {"", MaxPool2dSpec{2, 2}},
+                               {"fc", LinearSpec{12}},
+                               {"", DropoutSpec{0.25f}}}};
+
+// Layers in other orders, so that values share memory in other ways.
+const NetworkSpec kOddNet = {{9, 7, 2},
+                             {{"", DropoutSpec{0.1f}},
+                              {"", Conv2dSpec{8, 3, 3, 2, 1}},
+                              {"", MaxPool2dSpec{3, 1, 1}},
+                              {"", ReluSpec{}},
+                              {"", DropoutSpec{0.2f}},
+                              {"", ReluSpec{}},
+                              {"", Conv2dSpec{5, 1, 1, 1, 0, false}},
+                              {"", LinearSpec{11, false}},
+                              {"", ReluSpec{}},
+                              {"", LinearSpec{6}},
+                              {"", DropoutSpec{0.2f}},
+                              {"", DropoutSpec{0.2f}}}};
+
+const Case kCases[] = {
+    {"conv net, arcface", kConvNet, arcface(5, 8, 0.3f)},
+    {"conv net, arcface with every option", kConvNet, arcface_with_everything(5)},
+    {"conv net, l-softmax", kConvNet, l_softmax(5)},
+    {"odd net, softmax", kOddNet, plain_head(4)},
+    {"odd net, arcface", kOddNet, arcface(4, 8, 0.3f)},
+};
+
+}  // namespace
+
+TEST_CASE("gradients of a whole network are the differences of its loss") {
+  constexpr int64_t kBatch = 16;
+  for (Backend* backend : backends()) {
+    for (const Case& c : kCases) {
+      CAPTURE(backend->info().device);
+      CAPTURE(c.name);
+      Random random(1);
+      const Floats images = random.normals(kBatch * c.network.input.count());
+      const Ints labels = random.integers(kBatch, 0, c.head.num_classes - 1);
+      StepBlock step{};
+      step.seed = 3;
+      step.step = 5;
+      step.margin_ramp = 1;
+      Model model(*backend, c.network, c.head, kBatch, 2);
+      Parameters& parameters = model.parameters();
+      model.loss(images, labels, step);
+      std::vector<Floats> gradients;
+      for (const auto& entry : model.table().entries()) gradients.push_back(parameters.read_gradient(entry.spec.name));
+
+      for (size_t i = 0; i < gradients.size(); ++i) {
+        const std::string& name = model.table().entries()[i].spec.name;
+        CAPTURE(name);
+        const Floats start = parameters.read_value(name);
+        const double length = std::sqrt(dot(to_doubles(gradients[i]), to_doubles(gradients[i])));
+        REQUIRE(length > 1e-4);
+        // Along the gradient, where the slope is its length, and along it with random signs, which finds
+        // entries that were exchanged. The loss is fp32, 1e-7 of about 3, so a step that changes it by 2e-2 leaves 1e-5; what
+        // remains of the error is the loss's curvature, and ReLUs and maxima that switch within the step.
+        for (const bool signs : {false, true}) {
+          CAPTURE(signs);
+          Doubles direction = to_doubles(gradients[i]);
+          for (double& entry : direction) entry *= (signs && random.unit() < 0.25 ? -1 : 1) / length;
+          const double slope = dot(direction, to_doubles(gradients[i])), h = 0.01 / length;
+          const auto loss_at = [&](double distance) {
+            Floats moved = start;
+            for (size_t k = 0; k < moved.size(); ++k) moved[k] += static_cast<float>(distance * direction[k]);
+            parameters.write_value(name, moved.data(), static_cast<int64_t>(moved.size()));
+            return model.loss(images, labels, step);
+          };
+          const double found = (loss_at(h) - loss_at(-h)) / (2 * h);
+          CHECK(std::abs(found - slope) <= 0.01 * length);
+        }
+        parameters.write_value(name, start.data(), static_cast<int64_t>(start.size()));
+      }
+    }
+  }
+}
+
+}  // namespace margincore::test

@@ -1,0 +1,154 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "nn/network.h"
+#include "support/backends.h"
+#include "support/compare.h"
+#include "support/device.h"
+#include "support/model.h"
+#include "support/random.h"
+
+namespace margincore::test {
+
+namespace {
+
+/// The message with which a network is refused, after its code.
+std::string refusal(const Shape& input, const std::vector<LayerSpec>& layers) {
+  try {
+    ParameterTable table;
+    const Network network({input, layers}, table);
+  } catch (const Error& error) {
+    return std::string(error_code_name(error.code())) + ": " + error.what();
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("shapes are inferred and summed up in the order of the description") {
+  ParameterTable table;
+  const Network network(seed_cnn(128), table);
+  const char* names[] = {"conv1", "relu1", "maxPool1", "conv2", "relu2", "maxPool2", "embedding"};
+  const Shape shapes[] = {{24, 24, 32}, {24, 24, 32}, {12, 12, 32}, {10, 10, 64}, {10, 10, 64}, {5, 5, 64}, {128}};
+  const int64_t parameters[] = {832, 0, 0, 18'496, 0, 0, 204'928};
+  REQUIRE(network.summary().size() == 7);
+  for (int i = 0; i < 7; ++i) {
+    const LayerSummary& layer = network.summary()[i];
+    CHECK(layer.name == names[i]);
+    CHECK(layer.output == shapes[i]);
+    CHECK(layer.parameters == parameters[i]);
+  }
+  CHECK(network.summary()[0].flops == 2 * 24 * 24 * 32 * 25);
+  CHECK(network.embedding_size() == 128);
+  table.arrange();
+  CHECK(table.parameter_count() == 832 + 18'496 + 204'928);
+}
+
+TEST_CASE("'same' padding keeps the size") {
+  ParameterTable table;
+  const Network network({{7, 9, 3}, {{"", Conv2dSpec{4, 5, 5, 1, std::nullopt}}}}, table);
+  CHECK(network.summary()[0].output == Shape{7, 9, 4});
+}
+
+TEST_CASE("what does not fit is refused with the layer's name") {
+  CHECK(refusal({28, 28, 1}, {}) == "INVALID_OPTION: a network needs at least one layer");
+  CHECK(refusal({28, 28, 1}, {{"", LinearSpec{10}}, {"c", Conv2dSpec{8, 3, 3}}}) ==
+        "SHAPE_MISMATCH: layer c: needs an image (H, W, C) but its input has shape (10)");
+  CHECK(refusal({28, 28, 1}, {{"", LinearSpec{10}}, {"", MaxPool2dSpec{2, 2}}}) ==
+        "SHAPE_MISMATCH: layer maxPool1: needs an image (H, W, C) but its input has shape (10)");
+  CHECK(refusal({4, 9, 1}, {{"", Conv2dSpec{8, 3, 3}}, {"", Conv2dSpec{8, 3, 3}}}) ==
+        "SHAPE_MISMATCH: layer conv2: a window of 3 does not fit an input height of 2 with padding 0");
+  CHECK(refusal({9, 2, 1}, {{"", MaxPool2dSpec{3, 1}}}) ==
+        "SHAPE_MISMATCH: layer maxPool1: a window of 3 does not fit an input width of 2 with padding 0");
+  CHECK(refusal({9, 9, 1}, {{"", Conv2dSpec{0, 3, 3}}}) ==
+        "INVALID_OPTION: layer conv1: expected outChannels of at least 1 but received 0");
+  CHECK(refusal({9, 9, 1}, {{"", Conv2dSpec{1, 3, 0}}}) ==
+        "INVALID_OPTION: layer conv1: expected kernelSize of at least 1 but received 0");
+  CHECK(refusal({9, 9, 1}, {{"", Conv2dSpec{1, 3, 3, 0}}}) ==
+        "INVALID_OPTION: layer conv1: expected stride of at least 1 but received 0");
+  CHECK(refusal({9, 9, 1}, {{"", Conv2dSpec{1, 3, 3, 1, -1}}}) ==
+        "INVALID_OPTION: layer conv1: expected padding of at least 0 but received -1");
+  CHECK(refusal({9, 9, 1}, {{"", Conv2dSpec{1, 2, 2, 1, std::nullopt}}}) ==
+        "INVALID_OPTION: layer conv1: padding 'same' needs stride 1 and a square kernel of odd size");
+  CHECK(refusal({40, 40, 1}, {{"", MaxPool2dSpec{16, 1}}}) ==
+        "INVALID_OPTION: layer maxPool1: kernelSize of a max pool is at most 15");
+  CHECK(refusal({9, 9, 1}, {{"", MaxPool2dSpec{2, 2, 2}}}) ==
+        "INVALID_OPTION: layer maxPool1: padding of a max pool is at most half its kernelSize");
+  CHECK(refusal({9, 9, 1}, {{"", LinearSpec{0}}}) ==
+        "INVALID_OPTION: layer fc1: expected outFeatures of at least 1 but received 0");
+  for (const float rate : {-0.5f, 1.0f})
+    CHECK(refusal({9, 9, 1}, {{"", DropoutSpec{rate}}}) ==
+          format("INVALID_OPTION: layer dropout1: expected rate in [0, 1) but received %g", rate));
+  CHECK(refusal({9, 9, 1}, {{"a", ReluSpec{}}, {"a", ReluSpec{}}}) ==
+        "INVALID_OPTION: layer a: the name is already taken");
+  CHECK(refusal({9, 9, 1}, {{"relu2", ReluSpec{}}, {"", ReluSpec{}}}) ==
+        "INVALID_OPTION: layer relu2: the name is already taken");
+  CHECK(refusal({9, 9, 1}, {{"head", LinearSpec{3}}}) == "INVALID_OPTION: layer head: the name is already taken");
+}
+
+TEST_CASE("running ReLU after the max pool instead of before changes no value and no gradient") {
+  // The network is described as conv, ReLU, pool; against the operations in exactly that order.
+  const int64_t batch = 3;
+  const Shape image{batch, 9, 8, 2}, convolved{batch, 9, 8, 17}, pooled{batch, 4, 4, 17};
+  const MaxPool2dSpec pool{2, 2};
+  HeadSpec head;
+  head.num_classes = 4;
+  Random random(1);
+  Floats x = random.normals(image.count());
+  // Equal pixels make equal maxima, and a black image makes windows without any positive value.
+  std::fill(x.begin(), x.begin() + 9 * 8 * 2, 0.5f);
+  const Ints labels = {0, 3, 1};
+  for (Backend* backend : backends()) {
+    const std::vector<LayerSpec> layers = {
+        {"conv", Conv2dSpec{17, 3, 3, 1, std::nullopt}}, {"", ReluSpec{}}, {"", pool}, {"fc", LinearSpec{5}}};
+    Model model(*backend, {{9, 8, 2}, layers}, head, batch, 1);
+    const Floats bias = random.normals(17);
+    model.parameters().write_value("conv.bias", bias.data(), 17);
+    model.loss(x, labels, {});
+    const auto value = [&](const char* name) { return model.parameters().read_value(name); };
+    const auto gradient = [&](const char* name) { return model.parameters().read_gradient(name); };
+
+    Device device(*backend);
+    const Tensor input = device.input(x, image);
+    const Tensor conv_w = device.input(value("conv.weight"), {17, 3, 3, 2}), conv_b = device.input(bias, {17});
+    const Tensor fc_w = device.input(value("fc.weight"), {5, pooled.row_count()});
+    const Tensor convolution = device.output(convolved), rectified = device.output(convolved);
+    const Tensor maxima = device.output(pooled), position = device.output(pooled, DType::U8);
+    const Tensor embedding = device.output({batch, 5});
+    const Conv2d conv{1, 1, 1};
+    const Pool2d pool2d{2, 2, 0};
+    device.call(backend->conv2d_forward(convolution, input, conv_w, conv_b, conv));
+    device.call(backend->relu_forward(rectified, convolution));
+    device.call(backend->max_pool_forward(maxima, position, rectified, pool2d));
+    device.call(backend->linear_forward(embedding, maxima, fc_w, device.input(value("fc.bias"), {5})));
+    expect_same(device.read(embedding), model.embedding());
+
+    // Backward from the embedding's gradient, as the head alone gives it: dx = dlogits · W.
+    const Tensor logits = device.output({batch, 4}), head_w = device.input(value("head.weight"), {4, 5});
+    device.call(backend->linear_forward(logits, embedding, head_w, {}));
+    MarginSoftmaxOperands operands;
+    operands.logits = logits;
+    operands.report = device.variable(std::vector<StepReport>(1));
+    operands.halted = device.variable(Ints{0});
+    operands.labels = device.input(labels, {batch});
+    operands.features = embedding;
+    operands.class_weights = head_w;
+    operands.step = device.constant(StepBlock{});
+    device.call(backend->margin_softmax(operands, {}));
+    const Tensor dembedding = device.output({batch, 5}), dmaxima = device.output(pooled);
+    const Tensor drectified = device.output(convolved), dconvolution = device.output(convolved);
+    const Tensor dw = device.output({17, 3, 3, 2}), db = device.output({17}), dfc = device.output(fc_w.shape);
+    device.call(backend->linear_backward_data(dembedding, logits, head_w));
+    device.call(backend->linear_backward_weight(dfc, {}, dembedding, maxima));
+    device.call(backend->linear_backward_data(dmaxima, dembedding, fc_w));
+    device.call(backend->max_pool_backward(drectified, dmaxima, position, pool2d));
+    device.call(backend->relu_backward(dconvolution, drectified, rectified));
+    device.call(backend->conv2d_backward_filter(dw, db, dconvolution, input, conv));
+    expect_same(device.read(dfc), gradient("fc.weight"));
+    expect_same(device.read(dw), gradient("conv.weight"));
+    expect_same(device.read(db), gradient("conv.bias"));
+  }
+}
+
+}  // namespace margincore::test

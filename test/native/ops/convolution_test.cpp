@@ -1,0 +1,122 @@
+#include <doctest/doctest.h>
+
+#include "reference/convolution.h"
+#include "support/backends.h"
+#include "support/compare.h"
+#include "support/device.h"
+#include "support/differences.h"
+#include "support/random.h"
+
+namespace margincore::test {
+
+namespace {
+
+using reference::ConvolutionSizes;
+
+// batch, height, width, in channels, out channels, kernel height, kernel width, {stride, padding, groups}
+const ConvolutionSizes kCases[] = {
+    {1, 1, 1, 1, 1, 1, 1, {}},
+    {2, 7, 9, 3, 16, 3, 3, {1, 1}},
+    {1, 11, 5, 16, 33, 5, 5, {2, 2}},
+    {2, 8, 8, 33, 16, 1, 1, {}},
+    {2, 9, 9, 33, 33, 3, 3, {2, 1}},
+    {3, 5, 5, 3, 1, 5, 5, {}},
+    {1, 10, 10, 1, 3, 1, 1, {3, 0}},   // some pixels reach no output
+    {2, 4, 4, 3, 3, 1, 1, {1, 1}},     // some outputs see padding only
+    {2, 6, 10, 3, 5, 1, 3, {}},        // kernel not square
+    {2, 28, 28, 1, 32, 5, 5, {}},      // the seed CNN's two
+    {2, 12, 12, 32, 64, 3, 3, {}},
+    {127, 5, 5, 1, 17, 3, 3, {1, 1}},
+    {128, 6, 6, 3, 16, 3, 3, {2, 1}},
+    {2, 6, 6, 16, 32, 3, 3, {1, 1, 4}},    // groups
+    {2, 6, 6, 16, 16, 3, 3, {1, 1, 16}},   // one channel each
+    {1, 5, 7, 3, 33, 3, 3, {1, 0, 3}},
+};
+
+struct Operands {
+  Floats x, w, bias, dy;
+
+  explicit Operands(const ConvolutionSizes& sizes) {
+    Random random(static_cast<uint64_t>(sizes.x().count() + sizes.w().count()));
+    x = random.normals(sizes.x().count());
+    w = random.normals(sizes.w().count());
+    bias = random.normals(sizes.out_channels);
+    dy = random.normals(sizes.y().count());
+  }
+};
+
+/// body(backend, sizes, operands) for every backend and case.
+template <class Body>
+void for_each_case(const Body& body) {
+  for (Backend* backend : backends()) {
+    for (const ConvolutionSizes& sizes : kCases) {
+      CAPTURE(backend->info().device);
+      CAPTURE(to_string(sizes.x()));
+      CAPTURE(to_string(sizes.w()));
+      CAPTURE(sizes.conv.groups);
+      body(*backend, sizes, Operands(sizes));
+    }
+  }
+}
+
+/// Differences of a convolution need two walks over it per entry: for small ones only.
+bool is_small(const ConvolutionSizes& sizes) { return sizes.y().count() * sizes.w().row_count() < 300'000; }
+
+}  // namespace
+
+TEST_CASE("conv2d_forward") {
+  for_each_case([](Backend& backend, const ConvolutionSizes& sizes, const Operands& o) {
+    for (const bool has_bias : {false, true}) {
+      CAPTURE(has_bias);
+      Device device(backend);
+      const Tensor y = device.output(sizes.y());
+      const Tensor bias = has_bias ? device.input(o.bias, {sizes.out_channels}) : Tensor();
+      device.call(backend.conv2d_forward(y, device.input(o.x, sizes.x()), device.input(o.w, sizes.w()), bias,
+                                         sizes.conv));
+      expect_close(Op::Conv2dForward, device.read(y),
+                   reference::conv2d_forward(sizes, to_doubles(o.x), to_doubles(o.w),
+                                             has_bias ? to_doubles(o.bias) : Doubles()));
+    }
+  });
+}
+
+TEST_CASE("conv2d_backward_data") {
+  for_each_case([](Backend& backend, const ConvolutionSizes& sizes, const Operands& o) {
+    Device device(backend);
+    const Tensor dx = device.output(sizes.x());
+    device.call(
+        backend.conv2d_backward_data(dx, device.input(o.dy, sizes.y()), device.input(o.w, sizes.w()), sizes.conv));
+    const Doubles dy = to_doubles(o.dy), w = to_doubles(o.w);
+    expect_close(Op::Conv2dBackwardData, device.read(dx), reference::conv2d_backward_data(sizes, dy, w));
+
+    if (!is_small(sizes)) return;
+    const auto probes = Random(1).indices(o.x.size(), 24);
+    const auto loss = [&](const Doubles& x) { return dot(dy, reference::conv2d_forward(sizes, x, w, {})); };
+    expect_close(Op::Conv2dBackwardData, pick(device.read(dx), probes),
+                 central_differences(to_doubles(o.x), probes, 0.5, loss));  // linear in x: any step is exact
+  });
+}
+
+TEST_CASE("conv2d_backward_filter") {
+  for_each_case([](Backend& backend, const ConvolutionSizes& sizes, const Operands& o) {
+    for (const bool has_bias : {false, true}) {
+      CAPTURE(has_bias);
+      Device device(backend);
+      const Tensor dw = device.output(sizes.w());
+      const Tensor dbias = has_bias ? device.output({sizes.out_channels}) : Tensor();
+      device.call(backend.conv2d_backward_filter(dw, dbias, device.input(o.dy, sizes.y()),
+                                                 device.input(o.x, sizes.x()), sizes.conv));
+      const Doubles dy = to_doubles(o.dy), x = to_doubles(o.x);
+      expect_close(Op::Conv2dBackwardFilter, device.read(dw), reference::conv2d_backward_filter(sizes, dy, x));
+      if (has_bias) expect_close(Op::BiasGradient, device.read(dbias), reference::conv2d_backward_bias(sizes, dy));
+
+      if (!is_small(sizes) || has_bias) continue;
+      const auto probes = Random(2).indices(o.w.size(), 24);
+      const auto loss = [&](const Doubles& w) { return dot(dy, reference::conv2d_forward(sizes, x, w, {})); };
+      expect_close(Op::Conv2dBackwardFilter, pick(device.read(dw), probes),
+                   central_differences(to_doubles(o.w), probes, 0.5, loss));
+    }
+  });
+}
+
+}  // namespace margincore::test

@@ -1,0 +1,134 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "reference/elementwise.h"
+#include "support/backends.h"
+#include "support/compare.h"
+#include "support/device.h"
+#include "support/differences.h"
+#include "support/random.h"
+
+namespace margincore::test {
+
+namespace {
+
+// Around the width of a vector, a cache line, and the block that is given to a thread (2^14).
+const int64_t kCounts[] = {1, 2, 15, 17, 127, 1009, 16'384, 32'769, 70'001};
+
+const float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+StepBlock step_block(uint64_t seed, uint64_t step) {
+  StepBlock block{};
+  block.seed = seed;
+  block.step = step;
+  return block;
+}
+
+}  // namespace
+
+TEST_CASE("relu_forward and relu_backward are exact, also in place") {
+  for (Backend* backend : backends()) {
+    for (const int64_t count : kCounts) {
+      CAPTURE(backend->info().device);
+      CAPTURE(count);
+      Random random(static_cast<uint64_t>(count));
+      Floats x = random.normals(count), dy = random.normals(count);
+      x[count / 2] = 0;  // where the derivative is 0
+      const Floats expected_y = to_floats(reference::relu_forward(to_doubles(x)));
+      const Floats expected_dx = to_floats(reference::relu_backward(to_doubles(dy), to_doubles(expected_y)));
+
+      Device device(*backend);
+      const Tensor y = device.output({count}), dx = device.output({count});
+      device.call(backend->relu_forward(y, device.input(x, {count})));
+      device.call(backend->relu_backward(dx, device.input(dy, {count}), y));
+      expect_same(device.read(y), expected_y);
+      expect_same(device.read(dx), expected_dx);
+
+      const Tensor value = device.inout(x, {count}), gradient = device.inout(dy, {count});
+      device.call(backend->relu_forward(value, value));
+      device.call(backend->relu_backward(gradient, gradient, value));
+      expect_same(device.read(value), expected_y);
+      expect_same(device.read(gradient), expected_dx);
+
+      const auto probes = Random(1).indices(count, 16);
+      const auto loss = [&](const Doubles& at) { return dot(to_doubles(dy), reference::relu_forward(at)); };
+      const Doubles slopes = central_differences(to_doubles(x), probes, 1e-9, loss);
+      for (size_t i = 0; i < probes.size(); ++i)
+        if (x[probes[i]] != 0) CHECK(expected_dx[probes[i]] == doctest::Approx(slopes[i]).epsilon(1e-3));
+    }
+  }
+}
+
+TEST_CASE("relu lets NaN pass, so that it is found") {
+  for (Backend* backend : backends()) {
+    Floats x = Random(1).normals(100);
+    x[3] = x[64] = x[99] = kNaN;
+    Device device(*backend);
+    const Tensor y = device.output({100});
+    device.call(backend->relu_forward(y, device.input(x, {100})));
+    const Floats result = device.read(y);
+    for (size_t i = 0; i < x.size(); ++i) CHECK(std::isnan(result[i]) == std::isnan(x[i]));
+  }
+}
+
+TEST_CASE("dropout") {
+  const Dropout kDropouts[] = {{0, 0}, {0.1f, 1}, {0.5f, 2}, {0.75f, 1u << 16}};
+  // The last needs more than 32 bits of seed and of step.
+  const StepBlock kSteps[] = {step_block(0, 0), step_block(7, 1), step_block(0x123456789abcdefu, 4'000'000'001u)};
+  for (Backend* backend : backends()) {
+    for (const int64_t count : kCounts) {
+      for (const Dropout& dropout : kDropouts) {
+        for (const StepBlock& block : kSteps) {
+          CAPTURE(backend->info().device);
+          CAPTURE(count);
+          CAPTURE(dropout.rate);
+          CAPTURE(block.step);
+          const Floats x = Random(static_cast<uint64_t>(count)).normals(count);
+          const Doubles expected = reference::dropout(to_doubles(x), dropout, block);
+          Device device(*backend);
+          const StepBlock* step = device.constant(block);
+          const Tensor y = device.output({count}), dx = device.output({count}), in_place = device.inout(x, {count});
+          device.call(backend->dropout_forward(y, device.input(x, {count}), dropout, step));
+          device.call(backend->dropout_backward(dx, device.input(x, {count}), dropout, step));
+          device.call(backend->dropout_forward(in_place, in_place, dropout, step));
+          expect_close(Op::Dropout, device.read(y), expected);
+          expect_same(device.read(dx), device.read(y));  // the same mask and factor
+          expect_same(device.read(in_place), device.read(y));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("dropout keeps about 1 - rate, and another mask for each step, stream and seed") {
+  const int64_t count = 100'000;
+  const Floats ones(count, 1);
+  for (Backend* backend : backends()) {
+    const auto mask = [&](const Dropout& dropout, const StepBlock& block) {
+      Device device(*backend);
+      const Tensor y = device.output({count});
+      device.call(backend->dropout_forward(y, device.input(ones, {count}), dropout, device.constant(block)));
+      return device.read(y);
+    };
+    for (const float rate : {0.1f, 0.5f, 0.75f}) {
+      CAPTURE(rate);
+      const Floats first = mask({rate, 0}, step_block(1, 0));
+      const auto kept = static_cast<double>(count - std::count(first.begin(), first.end(), 0.0f));
+      const double deviation = std::sqrt(rate * (1 - rate) / count);
+      CHECK(std::abs(kept / count - (1 - rate)) < 5 * deviation);
+
+      for (const Floats& other : {mask({rate, 0}, step_block(1, 1)), mask({rate, 1}, step_block(1, 0)),
+                                  mask({rate, 0}, step_block(2, 0)), mask({rate, 0}, step_block(1ull << 32 | 1, 0))}) {
+        double together = 0;
+        for (int64_t i = 0; i < count; ++i) together += first[i] != 0 && other[i] != 0 ? 1 : 0;
+        const double independent = (1 - rate) * (1 - rate);
+        CHECK(std::abs(together / count - independent) < 5 * std::sqrt(independent * (1 - independent) / count));
+      }
+    }
+  }
+}
+
+}  // namespace margincore::test

@@ -1,0 +1,114 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "reference/matrices.h"
+#include "support/backends.h"
+#include "support/compare.h"
+#include "support/device.h"
+#include "support/random.h"
+
+namespace margincore::test {
+
+namespace {
+
+struct Matrix {
+  int64_t rows, classes;
+};
+
+const Matrix kCases[] = {{1, 1}, {1, 10}, {2, 17}, {128, 1}, {127, 255}, {128, 257}, {3, 1009}, {300, 513}};
+
+template <class Body>
+void for_each_case(const Body& body) {
+  for (Backend* backend : backends()) {
+    for (const Matrix& m : kCases) {
+      CAPTURE(backend->info().device);
+      CAPTURE(m.rows);
+      CAPTURE(m.classes);
+      Random random(static_cast<uint64_t>(m.rows * 10'000 + m.classes));
+      body(*backend, m, random);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("softmax") {
+  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+    for (const double size : {1.0, 30.0}) {  // with 30, rows span e^-200
+      CAPTURE(size);
+      const Floats z = random.normals(m.rows * m.classes, size);
+      Doubles expected = reference::softmax(to_doubles(z), m.rows, m.classes);
+      Device device(backend);
+      const Tensor p = device.output({m.rows, m.classes});
+      device.call(backend.softmax(p, device.input(z, p.shape)));
+      Floats found = device.read(p);
+      // Below the smallest normal fp32 a probability has no digits to compare.
+      for (size_t i = 0; i < found.size(); ++i) {
+        if (expected[i] >= 1e-37) continue;
+        CHECK(found[i] <= 2e-37f);
+        found[i] = 0;
+        expected[i] = 0;
+      }
+      expect_close(Op::Softmax, found, expected);
+    }
+  });
+}
+
+TEST_CASE("softmax of logits far from 0") {
+  for (Backend* backend : backends()) {
+    const Floats z = {1000, 1001, 999, -1000, -1001, -999};
+    Device device(*backend);
+    const Tensor p = device.output({2, 3});
+    device.call(backend->softmax(p, device.input(z, {2, 3})));
+    expect_close(Op::Softmax, device.read(p), reference::softmax(to_doubles(z), 2, 3));
+  }
+}
+
+TEST_CASE("softmax shows a NaN in its row and in no other") {
+  for (Backend* backend : backends()) {
+    Floats z = Random(1).normals(2 * 37);
+    z[5] = std::numeric_limits<float>::quiet_NaN();
+    Device device(*backend);
+    const Tensor p = device.output({2, 37});
+    device.call(backend->softmax(p, device.input(z, {2, 37})));
+    const Floats found = device.read(p);
+    for (size_t i = 0; i < found.size(); ++i) CHECK(std::isnan(found[i]) == (i < 37));
+  }
+}
+
+TEST_CASE("scale_logits: each of row norms, column norms and shift may be absent") {
+  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+    const Floats z = random.normals(m.rows * m.classes), shift = random.normals(m.classes);
+    Floats row_norms = random.uniform(m.rows, 0.5, 2), column_norms = random.uniform(m.classes, 0.5, 2);
+    if (m.rows > 1) row_norms[1] = 0;
+    if (m.classes > 10) column_norms[3] = 0;
+    for (int present = 0; present < 8; ++present) {
+      CAPTURE(present);
+      Device device(backend);
+      const auto operand = [&](int bit, const Floats& values) {
+        return (present & bit) != 0 ? device.input(values, {static_cast<int64_t>(values.size())}) : Tensor();
+      };
+      const auto expected = [&](int bit, const Floats& values) {
+        return (present & bit) != 0 ? to_doubles(values) : Doubles();
+      };
+      const Tensor scaled = device.inout(z, {m.rows, m.classes});
+      device.call(backend.scale_logits(scaled, operand(1, row_norms), operand(2, column_norms), operand(4, shift)));
+      expect_close(Op::ScaleLogits, device.read(scaled),
+                   reference::scale_logits(to_doubles(z), expected(1, row_norms), expected(2, column_norms),
+                                           expected(4, shift), m.rows, m.classes));
+    }
+  });
+}
+
+TEST_CASE("column_sums") {
+  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+    const Floats x = random.normals(m.rows * m.classes);
+    Device device(backend);
+    const Tensor sums = device.output({m.classes});
+    device.call(backend.column_sums(sums, device.input(x, {m.rows, m.classes})));
+    expect_close(Op::ColumnSums, device.read(sums), reference::column_sums(to_doubles(x), m.rows, m.classes));
+  });
+}
+
+}  // namespace margincore::test

@@ -1,0 +1,143 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "reference/rows.h"
+#include "support/backends.h"
+#include "support/compare.h"
+#include "support/device.h"
+#include "support/differences.h"
+#include "support/random.h"
+
+namespace margincore::test {
+
+namespace {
+
+struct Matrix {
+  int64_t rows, columns;
+};
+
+const Matrix kCases[] = {{1, 1}, {1, 2}, {3, 17}, {2, 1009}, {127, 33}, {128, 512}, {1009, 2}, {1, 40'000}};
+
+/// A row of zeros in every matrix of more than two rows.
+Floats values(Random& random, const Matrix& m) {
+  Floats x = random.normals(m.rows * m.columns);
+  if (m.rows > 2) std::fill_n(x.begin() + m.columns, m.columns, 0.0f);
+  return x;
+}
+
+/// body(backend, matrix, random) for every backend and case.
+template <class Body>
+void for_each_case(const Body& body) {
+  for (Backend* backend : backends()) {
+    for (const Matrix& m : kCases) {
+      CAPTURE(backend->info().device);
+      CAPTURE(m.rows);
+      CAPTURE(m.columns);
+      Random random(static_cast<uint64_t>(m.rows * 100'000 + m.columns));
+      body(*backend, m, random);
+    }
+  }
+}
+
+Floats norms_of(const Floats& x, const Matrix& m) {
+  return to_floats(reference::row_norms(to_doubles(x), m.rows, m.columns));
+}
+
+}  // namespace
+
+TEST_CASE("row_norms") {
+  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+    const Floats x = values(random, m);
+    Device device(backend);
+    const Tensor norms = device.output({m.rows});
+    device.call(backend.row_norms(norms, device.input(x, {m.rows, m.columns})));
+    expect_close(Op::RowNorms, device.read(norms), reference::row_norms(to_doubles(x), m.rows, m.columns));
+  });
+}
+
+TEST_CASE("l2_scale_forward") {
+  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+    const Floats x = values(random, m);
+    for (const float scale : {1.0f, 30.0f, 0.1f}) {
+      CAPTURE(scale);
+      Device device(backend);
+      const Tensor y = device.output({m.rows, m.columns});
+      device.call(backend.l2_scale_forward(y, device.input(x, y.shape), device.input(norms_of(x, m), {m.rows}),
+                                           device.constant(scale)));
+      expect_close(Op::L2ScaleForward, device.read(y),
+                   reference::l2_scale_forward(to_doubles(x), scale, m.rows, m.columns));
+    }
+  });
+}
+
+TEST_CASE("l2_scale_backward, also in place") {
+  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+    const Floats x = values(random, m), dy = random.normals(m.rows * m.columns);
+    const double scale = 16;
+    Device device(backend);
+    const Shape shape{m.rows, m.columns};
+    const Tensor dx = device.output(shape), dscale = device.output({1}), in_place = device.inout(dy, shape);
+    const Tensor x_on_device = device.input(x, shape), norms = device.input(norms_of(x, m), {m.rows});
+    const float* factor = device.constant(static_cast<float>(scale));
+    device.call(backend.l2_scale_backward(dx, dscale, device.input(dy, shape), x_on_device, norms, factor));
+    device.call(backend.l2_scale_backward(in_place, {}, in_place, x_on_device, norms, factor));
+
+    const Doubles at = to_doubles(x), up = to_doubles(dy);
+    if (m.columns > 1)  // a single column has one direction only: the gradient is 0 but for rounding
+      expect_close(Op::L2ScaleBackward, device.read(dx), reference::l2_scale_backward(up, at, scale, m.rows, m.columns));
+    expect_same(device.read(in_place), device.read(dx));
+    expect_close(Op::ScaleGradient, device.read(dscale),
+                 {reference::l2_scale_backward_scale(up, at, m.rows, m.columns)});
+
+    // A row of zeros has no derivative; its gradient is 0 by rule.
+    if (m.rows > 2) expect_same(Floats(device.read(dx).begin() + m.columns, device.read(dx).begin() + 2 * m.columns),
+                                Floats(m.columns, 0));
+    const auto probes = Random(1).indices(m.columns, 16);  // in the first row
+    if (m.columns == 1) return;
+    const auto loss = [&](const Doubles& x) { return dot(up, reference::l2_scale_forward(x, scale, m.rows, m.columns)); };
+    expect_close(Op::L2ScaleBackward, pick(device.read(dx), probes), central_differences(at, probes, 1e-4, loss));
+    const auto loss_of_scale = [&](const Doubles& s) {
+      return dot(up, reference::l2_scale_forward(at, s[0], m.rows, m.columns));
+    };
+    expect_close(Op::ScaleGradient, device.read(dscale), central_differences({scale}, {0}, 0.5, loss_of_scale));
+  });
+}
+
+TEST_CASE("remove_radial takes away the part along x and nothing else") {
+  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+    if (m.columns == 1) return;  // nothing is left but rounding
+    const Floats x = values(random, m), gradient = random.normals(m.rows * m.columns);
+    Device device(backend);
+    const Shape shape{m.rows, m.columns};
+    const Tensor dx = device.inout(gradient, shape);
+    device.call(backend.remove_radial(dx, device.input(x, shape), device.input(norms_of(x, m), {m.rows})));
+    expect_close(Op::RemoveRadial, device.read(dx),
+                 reference::remove_radial(to_doubles(gradient), to_doubles(x), m.rows, m.columns));
+
+    // It is the derivative of what depends on x by direction only: of sum(gradient * |x_i| x^_i), |x_i| held fixed.
+    const Doubles up = to_doubles(gradient), norms = reference::row_norms(to_doubles(x), m.rows, m.columns);
+    const auto loss = [&](const Doubles& at) {
+      const Doubles unit = reference::unit_rows(at, m.rows, m.columns);
+      double sum = 0;
+      for (size_t i = 0; i < unit.size(); ++i) sum += up[i] * norms[i / m.columns] * unit[i];
+      return sum;
+    };
+    const auto probes = Random(1).indices(m.columns, 16);
+    expect_close(Op::RemoveRadial, pick(device.read(dx), probes), central_differences(to_doubles(x), probes, 1e-4, loss));
+  });
+}
+
+TEST_CASE("add_scaled_rows") {
+  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+    const Floats y = random.normals(m.rows * m.columns), x = values(random, m), coefficients = random.normals(m.rows);
+    Device device(backend);
+    const Shape shape{m.rows, m.columns};
+    const Tensor sum = device.inout(y, shape);
+    device.call(backend.add_scaled_rows(sum, device.input(x, shape), device.input(coefficients, {m.rows})));
+    expect_close(Op::AddScaledRows, device.read(sum),
+                 reference::add_scaled_rows(to_doubles(y), to_doubles(x), to_doubles(coefficients), m.columns));
+  });
+}
+
+}  // namespace margincore::test

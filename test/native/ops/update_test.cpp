@@ -1,0 +1,206 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "reference/update.h"
+#include "support/backends.h"
+#include "support/compare.h"
+#include "support/device.h"
+#include "support/random.h"
+
+namespace margincore::test {
+
+namespace {
+
+const int64_t kCounts[] = {1, 17, 1009, 16'384, 70'001};
+
+StepBlock step_block(uint64_t step, float learning_rate) {
+  StepBlock block{};
+  block.step = step;
+  block.learning_rate = learning_rate;
+  return block;
+}
+
+Sgd sgd_options(float momentum, int nesterov, float decay, float multiplier) {
+  return {momentum, nesterov, decay, multiplier};
+}
+
+Adam adam_options(float decay, int decoupled, float multiplier) {
+  Adam options;
+  options.weight_decay = decay;
+  options.decoupled = decoupled;
+  options.rate_multiplier = multiplier;
+  return options;
+}
+
+const Sgd kSgds[] = {sgd_options(0, 0, 0, 1), sgd_options(0.9f, 0, 5e-4f, 1), sgd_options(0.9f, 1, 5e-4f, 10),
+                     sgd_options(0.5f, 1, 0, 0.1f)};
+const Adam kAdams[] = {adam_options(0, 0, 1), adam_options(0.01f, 0, 1), adam_options(0.01f, 1, 1),
+                       adam_options(0.1f, 1, 3)};
+
+}  // namespace
+
+TEST_CASE("sgd") {
+  for (Backend* backend : backends()) {
+    for (const int64_t count : kCounts) {
+      for (const Sgd& options : kSgds) {
+        CAPTURE(backend->info().device);
+        CAPTURE(count);
+        CAPTURE(options.momentum);
+        CAPTURE(options.nesterov);
+        Random random(static_cast<uint64_t>(count));
+        const Floats p = random.normals(count), v = random.normals(count), g = random.normals(count);
+        Device device(*backend);
+        const Tensor parameters = device.inout(p, {count}), velocity = device.inout(v, {count});
+        device.call(backend->sgd(parameters, velocity, device.input(g, {count}), options,
+                                 device.constant(step_block(5, 0.1f)), device.constant(int32_t{0})));
+        Doubles expected_p, expected_v;
+        for (int64_t i = 0; i < count; ++i) {
+          const auto state = reference::sgd({p[i], v[i]}, g[i], options, 0.1f);
+          expected_p.push_back(state.parameter);
+          expected_v.push_back(state.velocity);
+        }
+        expect_close(Op::Sgd, device.read(parameters), expected_p);
+        expect_close(Op::Sgd, device.read(velocity), expected_v);
+      }
+    }
+  }
+}
+
+TEST_CASE("adam and adamw") {
+  for (Backend* backend : backends()) {
+    for (const int64_t count : kCounts) {
+      for (const Adam& options : kAdams) {
+        for (const uint64_t step : {0u, 1u, 1'000'000u}) {
+          CAPTURE(backend->info().device);
+          CAPTURE(count);
+          CAPTURE(options.weight_decay);
+          CAPTURE(options.decoupled);
+          CAPTURE(step);
+          Random random(static_cast<uint64_t>(count));
+          const Floats p = random.normals(count), g = random.normals(count, 0.01);
+          Floats m = random.normals(count, 0.01), v = random.uniform(count, 0, 1e-4);
+          if (step == 0) m = v = Floats(count, 0);  // as training starts
+          Device device(*backend);
+          const Tensor parameters = device.inout(p, {count});
+          const Tensor first = device.inout(m, {count}), second = device.inout(v, {count});
+          device.call(backend->adam(parameters, first, second, device.input(g, {count}), options,
+                                    device.constant(step_block(step, 1e-3f)), device.constant(int32_t{0})));
+          // The change is compared, not the parameter beside which it is small.
+          Doubles expected_p, expected_m, expected_v, expected_change;
+          Floats change;
+          const Floats found = device.read(parameters);
+          for (int64_t i = 0; i < count; ++i) {
+            const auto state =
+                reference::adam({p[i], m[i], v[i]}, g[i], options, 1e-3f, static_cast<double>(step + 1));
+            expected_p.push_back(state.parameter);
+            expected_m.push_back(state.first_moment);
+            expected_v.push_back(state.second_moment);
+          }
+          expect_close(Op::Adam, found, expected_p);
+          expect_close(Op::Adam, device.read(first), expected_m);
+          expect_close(Op::Adam, device.read(second), expected_v);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("adam's step itself, on parameters of 0: where nothing rounds it away") {
+  for (Backend* backend : backends()) {
+    for (const Adam& options : kAdams) {
+      for (const uint64_t step : {0u, 1u, 9u, 999u, 1'000'000u}) {
+        CAPTURE(step);
+        const int64_t count = 1009;
+        Random random(step);
+        // Gradients from 1e-12 up: where they are small, epsilon counts.
+        Floats g = random.normals(count), zero(count, 0);
+        for (float& value : g) value *= static_cast<float>(std::pow(10, random.between(-12, 2)));
+        Device device(*backend);
+        const Tensor parameters = device.inout(zero, {count});
+        device.call(backend->adam(parameters, device.inout(zero, {count}), device.inout(zero, {count}),
+                                  device.input(g, {count}), options, device.constant(step_block(step, 1e-3f)),
+                                  device.constant(int32_t{0})));
+        Doubles expected;
+        for (float gradient : g)
+          expected.push_back(
+              reference::adam({0, 0, 0}, gradient, options, 1e-3f, static_cast<double>(step + 1)).parameter);
+        expect_close(Op::Adam, device.read(parameters), expected);
+      }
+    }
+  }
+}
+
+TEST_CASE("once halted, an update does nothing") {
+  for (Backend* backend : backends()) {
+    const Floats p = Random(1).normals(100), state = Random(2).normals(100), g(100, NAN);
+    Device device(*backend);
+    const int32_t* halted = device.constant(int32_t{1});
+    const StepBlock* step = device.constant(step_block(0, 0.1f));
+    // `input`: none of them may change.
+    device.call(backend->sgd(device.input(p, {100}), device.input(state, {100}), device.input(g, {100}),
+                             sgd_options(0.9f, 1, 0.1f, 1), step, halted));
+    device.call(backend->adam(device.input(p, {100}), device.input(state, {100}), device.input(state, {100}),
+                              device.input(g, {100}), adam_options(0.1f, 1, 1), step, halted));
+  }
+}
+
+TEST_CASE("gradient_norm") {
+  for (Backend* backend : backends()) {
+    for (const int64_t count : {1, 17, 1009, 32'768, 32'769, 200'003}) {
+      for (const double size : {1e-15, 1.0, 1e14}) {  // the extremes that squares in fp32 allow
+        CAPTURE(backend->info().device);
+        CAPTURE(count);
+        CAPTURE(size);
+        const Floats g = Random(static_cast<uint64_t>(count)).normals(count, size);
+        Device device(*backend);
+        StepBlock block{};
+        block.report_index = 2;
+        const StepReport untouched{1, 2, 3};
+        StepReport* reports = device.variable(std::vector<StepReport>(4, untouched));
+        int32_t* halted = device.variable(Ints{0});
+        device.call(backend->gradient_norm(reports, halted, device.input(g, {count}), device.constant(block)));
+
+        const auto found = device.read<StepReport>(reports, 4);
+        expect_close(Op::GradientNorm, {found[2].gradient_norm}, {std::sqrt(dot(to_doubles(g), to_doubles(g)))});
+        CHECK(device.read<int32_t>(halted, 1)[0] == 0);
+        CHECK((found[2].loss == 1 && found[2].correct == 2));
+        for (int other : {0, 1, 3}) CHECK(found[other].gradient_norm == 3);
+      }
+    }
+  }
+}
+
+TEST_CASE("gradient_norm halts on a single value that is not finite, wherever it stands") {
+  const int64_t count = 100'003;
+  for (Backend* backend : backends()) {
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY, -INFINITY}) {
+      for (const int64_t place : {int64_t{0}, int64_t{32'768}, count - 1}) {
+        CAPTURE(bad);
+        CAPTURE(place);
+        Floats g = Random(1).normals(count);
+        g[place] = bad;
+        Device device(*backend);
+        StepReport* report = device.variable(std::vector<StepReport>(1));
+        int32_t* halted = device.variable(Ints{0});
+        device.call(backend->gradient_norm(report, halted, device.input(g, {count}), device.constant(StepBlock{})));
+        CHECK(device.read<int32_t>(halted, 1)[0] == 1);
+        CHECK_FALSE(std::isfinite(device.read<StepReport>(report, 1)[0].gradient_norm));
+      }
+    }
+  }
+}
+
+TEST_CASE("gradient_norm leaves a halt that came before as it is") {
+  for (Backend* backend : backends()) {
+    Device device(*backend);
+    StepReport* report = device.variable(std::vector<StepReport>(1));
+    int32_t* halted = device.variable(Ints{1});
+    device.call(
+        backend->gradient_norm(report, halted, device.input(Floats{1, 2}, {2}), device.constant(StepBlock{})));
+    CHECK(device.read<int32_t>(halted, 1)[0] == 1);
+  }
+}
+
+}  // namespace margincore::test

@@ -1,0 +1,32 @@
+// Arrays of the tests. Inputs are drawn as fp32, so that a backend and the reference see the same numbers.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace margincore::test {
+
+using Floats = std::vector<float>;
+using Doubles = std::vector<double>;
+using Ints = std::vector<int32_t>;
+using Bytes = std::vector<uint8_t>;
+
+inline Doubles to_doubles(const Floats& values) { return Doubles(values.begin(), values.end()); }
+
+inline Floats to_floats(const Doubles& values) { return Floats(values.begin(), values.end()); }
+
+/// values[indices[0]], values[indices[1]], …
+template <class T>
+std::vector<T> pick(const std::vector<T>& values, const std::vector<size_t>& indices) {
+  std::vector<T> picked;
+  for (size_t index : indices) picked.push_back(values[index]);
+  return picked;
+}
+
+inline double dot(const Doubles& a, const Doubles& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+}  // namespace margincore::test

@@ -1,0 +1,43 @@
+#include "support/backends.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace margincore::test {
+
+const std::vector<Backend*>& backends() {
+  static std::vector<BackendPtr> opened;
+  static const std::vector<Backend*> available = [] {
+    std::vector<Backend*> result;
+    for (const BackendAvailability& found : find_backends()) {
+      if (!found.available) continue;
+      BackendOptions options{};
+      options.deterministic = 1;
+      opened.push_back(open_backend(found.name, options));
+      result.push_back(opened.back().get());
+    }
+    return result;
+  }();
+  return available;
+}
+
+std::vector<std::string> backend_names() {
+  std::vector<std::string> names;
+  for (const BackendAvailability& found : find_backends())
+    if (found.available) names.push_back(found.name);
+  return names;
+}
+
+bool is_required(const std::string& name) {
+  if (name == "cpu") return true;
+  const char* value = std::getenv("REQUIRE_CUDA");
+  return name == "cuda" && value != nullptr && std::strcmp(value, "1") == 0;
+}
+
+BackendAvailability availability(const std::string& name) {
+  for (const BackendAvailability& found : find_backends())
+    if (found.name == name) return found;
+  throw Error(ErrorCode::Internal, "no backend is named " + name);
+}
+
+}  // namespace margincore::test

@@ -1,0 +1,22 @@
+// The backends that the tests run on: all that this machine has.
+#pragma once
+
+#include <vector>
+
+#include "backend/load.h"
+
+namespace margincore::test {
+
+/// Opened once, with `deterministic`; the preferred one first.
+const std::vector<Backend*>& backends();
+
+/// Their names, for tests that open a backend of their own.
+std::vector<std::string> backend_names();
+
+/// Whether the environment says that this backend must be there: REQUIRE_CUDA=1. The CPU always must.
+bool is_required(const std::string& name);
+
+/// Whether it is there, and if not, why.
+BackendAvailability availability(const std::string& name);
+
+}  // namespace margincore::test

@@ -1,0 +1,68 @@
+#include "support/model.h"
+
+namespace margincore::test {
+
+Model::Model(Backend& backend, const NetworkSpec& network, const HeadSpec& head, int64_t batch, uint64_t seed)
+    : backend_(backend),
+      network_(network, table_),
+      head_(head, network_.embedding_size(), table_),
+      network_pass_(network_, batch, true, plan_),
+      head_pass_(head_, batch, true, plan_, network_pass_.head_moment()),
+      labels_(backend, batch * sizeof(int32_t)),
+      step_(backend, sizeof(StepBlock)),
+      report_(backend, sizeof(StepReport)),
+      halted_(backend, sizeof(int32_t)),
+      batch_(batch) {
+  table_.arrange();
+  parameters_ = std::make_unique<Parameters>(backend, table_, seed);
+  parameters_->allocate_gradients();
+  plan_.arrange();
+  arena_ = Buffer(backend, plan_.bytes());
+  network_pass_.bind(plan_, arena_.data());
+  head_pass_.bind(backend, plan_, arena_.data());
+}
+
+double Model::loss(const Floats& images, const Ints& labels, const StepBlock& step) {
+  check(backend_.upload(network_pass_.input(batch_).data, images.data(), images.size() * sizeof(float)));
+  check(backend_.upload(labels_.data(), labels.data(), labels_.bytes()));
+  check(backend_.upload(step_.data(), &step, sizeof step));
+  check(backend_.zero(halted_.data(), halted_.bytes()));
+  const auto* block = static_cast<const StepBlock*>(step_.data());
+  network_pass_.forward(backend_, *parameters_, batch_, block);
+  head_pass_.train(backend_, *parameters_, network_pass_.embedding_gradient(batch_), network_pass_.embedding(batch_),
+                   {{labels_.data(), DType::I32, {batch_}}, block, static_cast<StepReport*>(report_.data()),
+                    static_cast<int32_t*>(halted_.data()), {}});
+  network_pass_.backward(backend_, *parameters_, batch_, block);
+  StepReport report;
+  check(backend_.download(&report, report_.data(), sizeof report));
+  return report.loss;
+}
+
+Floats Model::embedding() const {
+  const Tensor embedding = network_pass_.embedding(batch_);
+  Floats values(embedding.count());
+  check(backend_.download(values.data(), embedding.data, embedding.bytes()));
+  return values;
+}
+
+NetworkSpec seed_cnn(int64_t embedding_size) {
+  return {{28, 28, 1},
+          {{"conv1", Conv2dSpec{32, 5, 5}},
+           {"", ReluSpec{}},
+           {"", MaxPool2dSpec{2, 2}},
+           {"conv2", Conv2dSpec{64, 3, 3}},
+           {"", ReluSpec{}},
+           {"", MaxPool2dSpec{2, 2}},
+           {"embedding", LinearSpec{embedding_size}}}};
+}
+
+HeadSpec arcface(int64_t classes, float s, float m) {
+  HeadSpec head;
+  head.num_classes = classes;
+  head.normalize_features = head.normalize_weights = true;
+  head.scale = s;
+  head.margin.m2 = m;
+  return head;
+}
+
+}  // namespace margincore::test

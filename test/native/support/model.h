@@ -1,0 +1,42 @@
+// A network with its head on one backend, run step by step: what a Trainer does, without data set and optimizer.
+#pragma once
+
+#include <memory>
+
+#include "nn/head.h"
+#include "nn/network.h"
+#include "support/arrays.h"
+
+namespace margincore::test {
+
+class Model {
+ public:
+  Model(Backend& backend, const NetworkSpec& network, const HeadSpec& head, int64_t batch, uint64_t seed);
+
+  /// Forward, loss, backward. Images (batch, H, W, C); gradients are then in `parameters`.
+  double loss(const Floats& images, const Ints& labels, const StepBlock& step);
+
+  const ParameterTable& table() const { return table_; }
+  Parameters& parameters() { return *parameters_; }
+  Floats embedding() const;
+
+ private:
+  Backend& backend_;
+  ParameterTable table_;
+  Network network_;
+  Head head_;
+  ActivationPlan plan_;
+  NetworkPass network_pass_;
+  HeadPass head_pass_;
+  std::unique_ptr<Parameters> parameters_;
+  Buffer arena_, labels_, step_, report_, halted_;
+  int64_t batch_;
+};
+
+/// The project's first network: two convolutions and a linear layer, for images (28, 28, 1).
+NetworkSpec seed_cnn(int64_t embedding_size);
+
+/// ArcFace with scale s and margin m.
+HeadSpec arcface(int64_t classes, float s, float m);
+
+}  // namespace margincore::test
