@@ -7,7 +7,7 @@ import { contenders } from './lib/contenders.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { readOptions, usage } from './lib/options.mjs';
 import { runRounds } from './lib/rounds.mjs';
-import { summarize } from './lib/summary.mjs';
+import { isDisturbed, summarize } from './lib/summary.mjs';
 import { asMarkdown, asText } from './lib/table.mjs';
 import { describeVersions } from './lib/versions.mjs';
 
@@ -18,7 +18,7 @@ async function main(options) {
   installRivals();
   const { commands, skipped } = prepare(options.only);
   for (const { contender, reason } of skipped) log(`skipped: ${contender}: ${reason}`);
-  const { measurements, loads, versions, failures } = await runRounds(commands, options, log);
+  const { measurements, versions, failures } = await runRounds(commands, options, log);
   const { rounds, threads, quick } = options;
   const report = {
     date: new Date().toISOString(),
@@ -28,7 +28,7 @@ async function main(options) {
     tables: summarize(measurements),
     skipped,
     failures,
-    disturbed: disturbances(loads),
+    disturbed: measurements.filter(isDisturbed).length,
   };
   const json = `${JSON.stringify({ ...report, measurements }, null, 2)}\n`;
   const text = asText(report);
@@ -52,11 +52,6 @@ function installRivals() {
   } catch (error) {
     log(`could not install them: ${error.message}`); // those that need it fail, and say so; the others are measured
   }
-}
-
-/** Before how many of the runs something else was busy on this machine. */
-function disturbances(loads, limit = 0.1) {
-  return { limit, runs: loads.filter((load) => load > limit).length, of: loads.length };
 }
 
 function prepare(only) {

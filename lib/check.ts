@@ -102,7 +102,13 @@ function describe({ min, max, above, below }: Range): string {
 }
 
 function didYouMean(word: string, candidates: readonly string[]): string {
-  let best = '';
+  const nearest = nearestWord(word, candidates);
+  return nearest ? `Did you mean '${nearest}'?` : '';
+}
+
+/** The known word that a misspelt one was probably meant to be; undefined where none is near enough. */
+export function nearestWord(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
   // A word may differ in a third of its letters before the guess would be noise.
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
@@ -112,7 +118,7 @@ function didYouMean(word: string, candidates: readonly string[]): string {
       bestDistance = distance;
     }
   }
-  return best && `Did you mean '${best}'?`;
+  return best;
 }
 
 /** Levenshtein's distance: the fewest insertions, deletions and replacements of letters. */

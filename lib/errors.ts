@@ -55,6 +55,7 @@ function show(value: unknown): string {
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
   if (ArrayBuffer.isView(value))
     return `${typeName(value)}(${(value as Uint8Array).length ?? value.byteLength})`;
+  if (Array.isArray(value) && value.length > 20) return `array(${value.length})`; // writing out pixels takes seconds
   if (typeof value === 'object' && value !== null) {
     const text = safeJson(value);
     return text.length > 80 ? `${text.slice(0, 77)}...` : text;

@@ -38,6 +38,7 @@ step(randomRows(job.limit, job.warmupBatch).next().value);
 trainer.k = 0; // it updates when its count of images is a multiple of the batch size
 
 const batches = randomRows(job.limit, job.batch);
+report('begin');
 const start = performance.now();
 let loss;
 for (let i = 0; i < job.steps; i++) loss = step(batches.next().value);

@@ -39,7 +39,11 @@ async function run(epochs, callbacks) {
 /** Wall time between the ends of two epochs, so that whatever happens between steps and epochs counts too. */
 async function throughput() {
   const ends = [];
-  const result = await run(job.warmupEpochs + job.epochs, { onEpoch: () => ends.push(performance.now()) });
+  const onEpoch = ({ epoch }) => {
+    if (epoch === job.warmupEpochs) report('begin');
+    ends.push(performance.now());
+  };
+  const result = await run(job.warmupEpochs + job.epochs, { onEpoch });
   const seconds = (ends.at(-1) - ends[job.warmupEpochs - 1]) / 1000;
   report('result', { images: job.epochs * job.limit, seconds, loss: result.history.at(-1).loss });
   return result;

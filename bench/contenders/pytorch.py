@@ -18,7 +18,7 @@ SCALE, MARGIN, CLASSES, EMBEDDING = 30.0, 0.5, 10, 1024
 
 
 def report(event, **fields):
-    print("@bench " + json.dumps({"event": event, **fields}), flush=True)
+    print("@bench " + json.dumps({"event": event, "cpuSeconds": time.process_time(), **fields}), flush=True)
 
 
 def read_idx(path):
@@ -123,6 +123,7 @@ def warm_up(training):
 def throughput(job, training):
     adam = warm_up(training)
     losses = []
+    report("begin")
     elapsed = seconds(lambda: losses.extend(training.epoch() for _ in range(job["epochs"])))
     report("result", images=job["epochs"] * job["limit"], seconds=elapsed, loss=losses[-1], adam=adam)
 

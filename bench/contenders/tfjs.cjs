@@ -81,6 +81,7 @@ async function main() {
 
   step(randomRows(job.limit, job.warmupBatch).next().value);
   const batches = randomRows(job.limit, job.batch);
+  report('begin');
   const start = performance.now();
   let loss;
   for (let i = 0; i < job.steps; i++) loss = step(batches.next().value);

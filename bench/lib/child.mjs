@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { processorTimes } from './machine.mjs';
 
 const TIME_LIMIT_SECONDS = 300;
+const TICKS_PER_SECOND = 100; // USER_HZ, the same on every Linux that Node runs on
 
 /**
- * Runs one job in a process of its own. Resolves with the events it reported and the seconds from its start to each
- * of them; rejects with the reason where it fails.
+ * Runs one job in a process of its own. Resolves with the events it reported, each with the seconds from its start,
+ * and with the part of the processors that others used meanwhile; rejects with the reason where it fails.
  */
 export async function runJob([command, ...args], job) {
   const started = performance.now();
@@ -15,11 +17,15 @@ export async function runJob([command, ...args], job) {
   });
   const timer = setTimeout(() => child.kill('SIGKILL'), TIME_LIMIT_SECONDS * 1000);
   const events = {};
+  let begin = { cpuSeconds: 0, machine: processorTimes() };
   createInterface(child.stdout).on('line', (line) => {
     const seconds = (performance.now() - started) / 1000;
     if (!line.startsWith('@bench ')) return;
     const { event, ...fields } = JSON.parse(line.slice('@bench '.length));
     events[event] = { ...fields, secondsFromStart: seconds };
+    const now = { cpuSeconds: fields.cpuSeconds, machine: processorTimes() };
+    if (event === 'begin') begin = now;
+    if (event === 'result') events.foreignLoad = foreignLoad(begin, now);
   });
   let complaints = '';
   child.stderr.on('data', (text) => {
@@ -29,6 +35,13 @@ export async function runJob([command, ...args], job) {
   clearTimeout(timer);
   if (code !== 0 || !events.result) throw new Error(whyItFailed({ code, signal, complaints }));
   return events;
+}
+
+/** Which fraction of all processors' time others had, and so disturbed the timing. */
+function foreignLoad(begin, end) {
+  const own = (end.cpuSeconds - begin.cpuSeconds) * TICKS_PER_SECOND;
+  const used = end.machine.used - begin.machine.used;
+  return Math.max(0, (used - own) / (end.machine.total - begin.machine.total));
 }
 
 const ended = (child) =>

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { setTimeout as wait } from 'node:timers/promises';
 
 /** Cores, not hyper-threads, and no more than this process may use. */
 export function physicalCores() {
@@ -22,16 +21,10 @@ export function describeMachine() {
   };
 }
 
-/** Fraction of all processors' time that is in use while this process does nothing: others' work, which disturbs timing. */
-export async function foreignLoad(milliseconds = 300) {
-  const before = processorTimes();
-  await wait(milliseconds);
-  const after = processorTimes();
-  return 1 - (after.idle - before.idle) / (after.total - before.total);
-}
-
-function processorTimes() {
-  const times = readFileSync('/proc/stat', 'utf8').split('\n')[0].trim().split(/\s+/).slice(1, 9).map(Number);
-  const [, , , idle, ioWait] = times;
-  return { idle: idle + ioWait, total: times.reduce((sum, value) => sum + value) };
+/** Processor time of the whole machine since it started, in clock ticks: what was used, and all there was. */
+export function processorTimes() {
+  const ticks = readFileSync('/proc/stat', 'utf8').split('\n')[0].trim().split(/\s+/).slice(1, 9).map(Number);
+  const [, , , idle, ioWait] = ticks;
+  const total = ticks.reduce((sum, value) => sum + value);
+  return { used: total - idle - ioWait, total };
 }

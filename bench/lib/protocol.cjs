@@ -4,9 +4,15 @@ const { readFileSync } = require('node:fs');
 /** The job that this process was started for. */
 const job = () => JSON.parse(process.argv[2]);
 
-/** Marked, so that whatever a library prints is told apart from an answer. */
-const report = (event, fields = {}) =>
-  process.stdout.write(`@bench ${JSON.stringify({ event, ...fields })}\n`);
+/**
+ * Marked, so that whatever a library prints is told apart from an answer. With the processor time used so far, from
+ * which bench/run.mjs learns how much of the machine somebody else had: events 'begin' and 'result' enclose the timed work.
+ */
+function report(event, fields = {}) {
+  const { user, system } = process.cpuUsage();
+  const cpuSeconds = (user + system) / 1e6;
+  process.stdout.write(`@bench ${JSON.stringify({ event, cpuSeconds, ...fields })}\n`);
+}
 
 /** VmHWM, not resourceUsage().maxRSS: the latter starts at the size of the process that spawned this one. */
 const peakMemory = () =>

@@ -1,3 +1,5 @@
+import { DISTURBED_ABOVE } from './plan.mjs';
+
 /** What has to be said below the tables, one line each. */
 export function remarks({ tables, machine, versions, settings, skipped, failures, disturbed }) {
   const { rounds, threads } = settings;
@@ -9,8 +11,8 @@ export function remarks({ tables, machine, versions, settings, skipped, failures
     ].join('; '),
     ...notes(tables),
     ...skipped.map(({ contender, reason }) => `Skipped: ${contender}: ${reason}`),
-    ...failures.map(({ job, reason }) => `Failed: ${job}: ${reason}`),
-    ...(disturbed.runs > 0 ? [warning(disturbed)] : []),
+    ...failures.map(({ round, job, reason }) => `Failed in round ${round}: ${job}: ${reason}`),
+    ...(disturbed > 0 ? [warning(disturbed)] : []),
     `Contenders skipped: ${skipped.length}. Measurements failed: ${failures.length}.`,
   ];
 }
@@ -21,5 +23,5 @@ function notes(tables) {
   return [...new Set(rows.map(({ label, note }) => `${label}: ${note}`))];
 }
 
-const warning = ({ limit, runs, of }) =>
-  `Before ${runs} of ${of} runs other work took more than ${limit * 100} % of the processors: do not trust the times.`;
+const warning = (count) =>
+  `Disturbed: in ${count} measurements other work took over ${DISTURBED_ABOVE * 100} % of the processors. No ratio is taken from them.`;

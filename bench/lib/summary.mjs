@@ -1,5 +1,5 @@
 import { contenders } from './contenders.mjs';
-import { jobName, tables, targets } from './plan.mjs';
+import { DISTURBED_ABOVE, jobName, tables, targets } from './plan.mjs';
 import { spread } from './statistics.mjs';
 
 const [baseline] = contenders;
@@ -12,31 +12,37 @@ export function summarize(measurements) {
   }));
 }
 
-function rowsOf(table, measurements) {
-  const here = measurements.filter((one) => one.table === table.id);
-  const ours = new Map(
-    here.filter(({ contender }) => contender === baseline.name).map(({ round, value }) => [round, value]),
-  );
+export const isDisturbed = ({ table, foreignLoad }) =>
+  tables.find(({ id }) => id === table).timed && foreignLoad > DISTURBED_ABOVE;
+
+function rowsOf({ id }, measurements) {
+  const here = measurements.filter(({ table }) => table === id);
+  const ours = here.filter(({ contender }) => contender === baseline.name);
   return Object.values(groupBy(here, jobName)).map((group) => {
-    const { contender, variant } = group[0];
-    const values = group.map(({ value }) => value);
-    // Per round, so that a slow phase of the machine weighs on both sides of a ratio.
-    const ratios = group
-      .filter(({ round }) => ours.has(round))
-      .map(({ round, value }) => ours.get(round) / value);
-    const notes = new Set(group.map(({ note }) => note).filter(Boolean));
+    const { contender, variant, batch, note } = group[0];
+    const undisturbed = group.filter((one) => !isDisturbed(one));
+    const values = (undisturbed.length > 0 ? undisturbed : group).map(({ value }) => value);
+    const ratios = contender === baseline.name ? [] : ratiosPerRound(ours, undisturbed);
     return {
       contender,
       label: contenders.find(({ name }) => name === contender).label,
-      ...(variant && { variant }),
-      ...(group[0].batch && { batch: group[0].batch }),
+      variant,
+      batch,
+      note,
       ...spread(values),
       values,
-      ...(contender !== baseline.name &&
-        ratios.length > 0 && { ratio: { ...spread(ratios), values: ratios } }),
-      ...(notes.size > 0 && { note: [...notes].join('; ') }),
+      disturbed: undisturbed.length === 0,
+      ...(ratios.length > 0 && { ratio: { ...spread(ratios), values: ratios } }),
     };
   });
+}
+
+/** Within a round, so that a slow phase of the machine weighs on both sides of a ratio. */
+function ratiosPerRound(ours, theirs) {
+  const counted = new Map(ours.filter((one) => !isDisturbed(one)).map(({ round, value }) => [round, value]));
+  return theirs
+    .filter(({ round }) => counted.has(round))
+    .map(({ round, value }) => counted.get(round) / value);
 }
 
 /** Object.groupBy is not yet in Node 20. */
@@ -49,10 +55,12 @@ function groupBy(items, keyOf) {
   return groups;
 }
 
-/** Of a contender's variants the one with the best median counts. */
+/** Of a contender's variants the one with the best median counts; a disturbed one only where all are. */
 function markBest(rows, { moreIsBetter }) {
   return rows.map((row) => {
-    const rivals = rows.filter(({ contender }) => contender === row.contender).map(({ median }) => median);
+    const own = rows.filter(({ contender }) => contender === row.contender);
+    const undisturbed = own.filter(({ disturbed }) => !disturbed);
+    const rivals = (undisturbed.length > 0 ? undisturbed : own).map(({ median }) => median);
     const best = row.median === (moreIsBetter ? Math.max(...rivals) : Math.min(...rivals));
     return { ...row, best };
   });

@@ -9,11 +9,11 @@ const HEADINGS = ['', 'median', 'min – max', 'margincore is', 'min – max', '
 
 /** The cells of one row. Ratios are margincore's value divided by this row's. */
 function cells(row, { unit, rows }) {
-  const { median, batch, ratio, target } = row;
+  const { median, batch, ratio, target, disturbed } = row;
   const steps = batch ? ` = ${digits(median / batch)} steps/s` : '';
   return [
     rowName(row, rows),
-    `${digits(median)} ${unit}${steps}`,
+    `${disturbed ? '(disturbed) ' : ''}${digits(median)} ${unit}${steps}`,
     range(row, digits),
     ratio ? times(ratio.median) : '',
     ratio ? range(ratio, times) : '',

@@ -1,7 +1,6 @@
 /** Command line flags from a table: one row per flag, which parsing and help both read. */
 import { parseArgs } from 'node:util';
-import { checkOneOf } from '../check.js';
-import type { MarginCoreError } from '../errors.js';
+import { nearestWord } from '../check.js';
 
 export interface Flag {
   /** In kebab-case, without dashes; --camelCase is taken as well. */
@@ -77,15 +76,6 @@ export function describeFlags(groups: readonly FlagGroup[]): string {
     .join('\n');
 }
 
-/** The known word that is nearest to a misspelt one, in the judgement of the API's own checks. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  try {
-    return checkOneOf(word, 'word', known);
-  } catch (error) {
-    return /Did you mean '(.*)'\?$/.exec((error as MarginCoreError).message)?.[1];
-  }
-}
-
 interface OptionToken {
   readonly name: string;
   readonly rawName: string;
@@ -96,7 +86,7 @@ interface OptionToken {
 function findFlag(flags: readonly Flag[], name: string, rawName: string): Flag {
   const flag = flags.find((each) => each.name === name || (!each.value && `no-${each.name}` === name));
   if (flag !== undefined) return flag;
-  const guess = nearest(
+  const guess = nearestWord(
     name,
     flags.map((each) => each.name),
   );

@@ -2,9 +2,10 @@
 /** The program `margincore`: picks the command, and turns what goes wrong into a message and an exit status. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { nearestWord } from '../check.js';
 import { MarginCoreError } from '../errors.js';
 import { packageRoot } from '../packageRoot.js';
-import { nearest, UsageError } from './arguments.js';
+import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
 import { doctorCommand } from './doctorCommand.js';
 import { Interrupted } from './interrupt.js';
@@ -40,7 +41,7 @@ function overview(): string {
 }
 
 function unknownCommand(name: string): never {
-  const guess = nearest(name, Object.keys(COMMANDS));
+  const guess = nearestWord(name, Object.keys(COMMANDS));
   throw new UsageError(`there is no command '${name}'.${guess ? ` Did you mean '${guess}'?` : ''}`);
 }
 

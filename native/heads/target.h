@@ -5,7 +5,8 @@
 
 namespace margincore {
 
-/// Geometry of a sample and its class: z = |f|*omega*cos(theta), omega = |w| or, for unit class weights, 1.
+/// Geometry of a sample and its class: z = |f|*omega*cos(theta), omega = |w| or, for unit class weights, 1; times the
+/// class's own scale, where there is one.
 template <class Real>
 struct TargetGeometry {
   Real feature_norm;  // |f|
@@ -28,7 +29,7 @@ MARGINCORE_HOST_DEVICE TargetLogit<Real> target_logit(const Margin& margin, Real
                                                       const TargetGeometry<Real>& geometry) {
   const Real length = geometry.feature_norm * geometry.omega;
   // A zero feature or class weight has no angle: it keeps the un-margined logit and derivative.
-  if (!has_margin(margin) || !(length > 0)) return {plain_logit, Real(1), Real(0), false};
+  if (!has_margin(margin) || length == 0) return {plain_logit, Real(1), Real(0), false};
   const MarginValue<Real> value = evaluate_margin<Real>(margin, geometry.cosine, geometry.sine);
   const Real annealing = 1 / (1 + lambda);
   const Real correction = (value.phi - geometry.cosine) * annealing;

@@ -119,9 +119,9 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   if (margin_ || spec.normalize_weights) check(backend.row_norms(class_norms, weights));
   if (margin_) check(backend.row_norms(rows(feature_norms_, batch), features));
 
-  // A normalisation with a fixed scale has no use for the gradient along f, unless dropout stands between them.
-  const bool along_features = !spec.normalize_features || spec.feature_dropout > 0 || spec.learn_scale;
-  const bool radial_features = margin_ && along_features;
+  // Each row's normalisation with a fixed scale removes the gradient along f, unless dropout stands between them.
+  const bool rows_on_sphere = spec.normalize_features && !spec.batch_norm_scope;
+  const bool radial_features = margin_ && (!rows_on_sphere || spec.feature_dropout > 0 || spec.learn_scale);
   const bool radial_weights = margin_ && !spec.normalize_weights;
   MarginSoftmaxOperands operands;
   operands.logits = logits;

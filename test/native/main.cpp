@@ -8,9 +8,11 @@
 
 int main(int count, char** arguments) {
   for (const margincore::BackendAvailability& backend : margincore::find_backends())
-    if (!backend.available) std::printf("skipped: everything on %s: %s\n", backend.name.c_str(), backend.reason.c_str());
+    if (!backend.available)
+      std::printf("skipped: everything on %s: %s\n", backend.name.c_str(), backend.reason.c_str());
   doctest::Context context(count, arguments);
   const int result = context.run();
-  if (!context.shouldExit()) std::printf("Share of each tolerance that was used:\n%s", margincore::test::limits_used().c_str());
+  if (!context.shouldExit())
+    std::printf("Share of each tolerance that was used:\n%s", margincore::test::limits_used().c_str());
   return result;
 }

@@ -13,9 +13,14 @@ namespace margincore::MARGINCORE_ISA {
 
 inline constexpr int64_t kClassBlock = 512;  // logits handled at once: 2 KB, stays in the first-level cache
 
-/// sin(theta) between two rows as 1/2 |a^ - b^| |a^ + b^|.
-[[gnu::always_inline]] inline float sine_between(const float* a, float inverse_a, const float* b, float inverse_b,
-                                                 int64_t count) {
+/// cos(theta) = 1 - |a^ - b^|^2/2 = |a^ + b^|^2/2 - 1, by the smaller of the two, and sin(theta) = |a^ - b^| |a^ + b^|/2:
+/// exact to the last digits of the angle also where the rows are nearly parallel.
+struct AngleBetween {
+  float cosine, sine;
+};
+
+[[gnu::always_inline]] inline AngleBetween angle_between(const float* a, float inverse_a, const float* b,
+                                                         float inverse_b, int64_t count) {
   float apart = 0, together = 0;
 #pragma omp simd reduction(+ : apart, together)
   for (int64_t i = 0; i < count; ++i) {
@@ -23,7 +28,8 @@ inline constexpr int64_t kClassBlock = 512;  // logits handled at once: 2 KB, st
     apart += (unit_a - unit_b) * (unit_a - unit_b);
     together += (unit_a + unit_b) * (unit_a + unit_b);
   }
-  return 0.5f * __builtin_sqrtf(apart) * __builtin_sqrtf(together);
+  const float sine = 0.5f * __builtin_sqrtf(apart) * __builtin_sqrtf(together);
+  return {apart < together ? 1 - 0.5f * apart : 0.5f * together - 1, sine > 1 ? 1 : sine};
 }
 
 /// z_j = product_j * factor_j + shift_j of one block of classes.
@@ -89,7 +95,7 @@ struct MarginSoftmaxRow {
     const ExponentSum<float> others = sum_others(row, factors, shifts, classes, target);
     const float factor = factors != nullptr ? factors[target] : 1;
     const float plain = row[target] * factor + (shifts != nullptr ? shifts[target] : 0);
-    const TargetGeometry<float> geometry = target_geometry(i, target, row[target]);
+    const TargetGeometry<float> geometry = target_geometry(i, target);
     const TargetLogit<float> logit = target_logit<float>(margin, o.step->lambda, plain, geometry);
     const RowLoss<float> loss = row_loss(others, logit.logit);
     const GradientTerms<float> terms =
@@ -108,26 +114,28 @@ struct MarginSoftmaxRow {
     if (o.feature_radial)
       o.feature_radial.f32()[i] = dz * logit.radial * inverse(geometry.feature_norm);
     // Rows of one class would race here: the caller sums these after all rows are done.
-    if (o.class_radial) radial_of_class[i] = dz * logit.radial * geometry.feature_norm * inverse(geometry.omega) * inverse(geometry.omega);
+    if (o.class_radial) {
+      const float unit = inverse(o.class_norms.f32()[target]);
+      radial_of_class[i] = dz * logit.radial * geometry.feature_norm * unit * unit;
+    }
     return plain > others.max || classes == 1;
   }
 
   float* radial_of_class;  // (rows) scratch, where class_radial is asked for
 
  private:
-  [[gnu::always_inline]] inline TargetGeometry<float> target_geometry(int64_t i, int64_t target, float product) const {
+  [[gnu::always_inline]] inline TargetGeometry<float> target_geometry(int64_t i, int64_t target) const {
     const MarginSoftmaxOperands& o = work.operands;
     if (!has_margin(margin)) return {0, 0, 0, 0};
     const float feature_norm = o.feature_norms.f32()[i], class_norm = o.class_norms.f32()[target];
     const float inverse_feature = inverse(feature_norm), inverse_class = inverse(class_norm);
-    float cosine = product * inverse_feature * inverse_class;
-    cosine = cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
     const int64_t size = work.embedding_size;
-    const float sine = sine_between(o.features.f32() + i * size, inverse_feature,
+    const AngleBetween angle = angle_between(o.features.f32() + i * size, inverse_feature,
                                     o.class_weights.f32() + target * size, inverse_class, size);
     const bool degenerate = inverse_feature == 0 || inverse_class == 0;
+    const float class_scale = o.class_scale ? o.class_scale.f32()[target] : 1;
     const float omega = degenerate ? 0 : work.head.normalize_weights ? 1 : class_norm;
-    return {feature_norm, omega, cosine, sine > 1 ? 1 : sine};
+    return {feature_norm, class_scale * omega, angle.cosine, angle.sine};
   }
 
   /// sum_j w_j * -log p_j

@@ -75,7 +75,9 @@ TEST_CASE("a backend says what it is, and uses as many threads as it is told") {
 }
 
 TEST_CASE("a plugin that cannot be used is a reason, not a crash") {
-  CHECK(reason_with("/nowhere/plugin.so") == "no plugin at /nowhere/plugin.so: this build has no cuda backend");
+  const std::string missing = reason_with("/nowhere/plugin.so");
+  CHECK(missing.find("this build has no cuda backend") != std::string::npos);
+  CHECK(missing.find("/nowhere/plugin.so") != std::string::npos);
 
   const std::filesystem::path text = std::filesystem::temp_directory_path() / "margincore-not-a-library.so";
   std::ofstream(text) << "not a library";

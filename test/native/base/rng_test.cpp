@@ -42,8 +42,8 @@ TEST_CASE("every operand of philox changes the draw") {
   std::set<Words> draws;
   int count = 0;
   for (const uint64_t seed : {uint64_t{1}, uint64_t{2}, uint64_t{1} << 32})
-    for (const RandomPurpose purpose : {RandomPurpose::Weights, RandomPurpose::Shuffle, RandomPurpose::Dropout,
-                                        RandomPurpose::Augmentation})
+    for (const RandomPurpose purpose :
+         {RandomPurpose::Weights, RandomPurpose::Shuffle, RandomPurpose::Dropout, RandomPurpose::Augmentation})
       for (const uint32_t stream : {0u, 1u, 1u << 16})
         for (const uint64_t index : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32}) {
           const Random4 r = philox(seed, purpose, stream, index);

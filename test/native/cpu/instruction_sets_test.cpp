@@ -17,7 +17,8 @@ bool runs_here(const Loops& loops) {
   __builtin_cpu_init();
   if (&loops == &x86_64_v4::loops)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
   if (&loops == &x86_64_v3::loops)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
   return true;
@@ -28,7 +29,7 @@ constexpr int64_t kRows = 13, kColumns = 1009, kCount = kRows * kColumns;
 /// Every loop of a table on the same random numbers, result by result.
 struct Results {
   std::vector<std::pair<Op, Floats>> rounded;
-  std::vector<std::pair<const char*, Floats>> exact;
+  std::vector<std::pair<std::string, Floats>> exact;
 };
 
 Results run(const Loops& loops) {
@@ -51,14 +52,19 @@ Results run(const Loops& loops) {
   loops.dropout(y.data(), x.data(), kCount, {0.25f, 1}, &step);
   results.exact.emplace_back("dropout", y);
 
-  const PoolSizes pool{1, kRows, 7, 144, 7, 4};  // 13 x 7 pixels of 144 channels, padded to windows of 3 by 2
-  Floats pooled = made(7 * 4 * 144), unpooled = made(kRows * 7 * 144);
-  Bytes position(pooled.size(), 255);
-  loops.max_pool_forward(pooled.data(), position.data(), x.data(), pool, {3, 2, 1});
-  loops.max_pool_backward(unpooled.data(), dy.data(), position.data(), pool, {3, 2, 1});
-  results.exact.emplace_back("max_pool_forward", pooled);
-  results.exact.emplace_back("max_pool positions", Floats(position.begin(), position.end()));
-  results.rounded.emplace_back(Op::MaxPoolBackward, unpooled);
+  // 13 x 7 pixels of 144 channels: windows that overlap, and windows that tile, the latter with ReLU.
+  for (const Pool2d& pool : {Pool2d{3, 2, 1, 0}, Pool2d{2, 2, 0, 1}}) {
+    const int64_t out_height = (kRows + 2 * pool.padding - pool.kernel) / pool.stride + 1;
+    const int64_t out_width = (7 + 2 * pool.padding - pool.kernel) / pool.stride + 1;
+    const PoolSizes sizes{1, kRows, 7, 144, out_height, out_width};
+    Floats pooled = made(out_height * out_width * 144), unpooled = made(kRows * 7 * 144);
+    Bytes position(pooled.size(), 0);
+    loops.max_pool_forward(pooled.data(), position.data(), x.data(), sizes, pool);
+    loops.max_pool_backward(unpooled.data(), dy.data(), position.data(), sizes, pool);
+    results.exact.emplace_back("max_pool_forward", pooled);
+    results.exact.emplace_back("max_pool positions", Floats(position.begin(), position.end()));
+    results.rounded.emplace_back(Op::MaxPoolBackward, unpooled);
+  }
 
   Floats norms = made(kRows), dscale = made(kRows);
   loops.row_norms(norms.data(), x.data(), kRows, kColumns);
@@ -151,8 +157,8 @@ Results run(const Loops& loops) {
   results.rounded.emplace_back(Op::Adam, first);
   results.rounded.emplace_back(Op::Adam, second);
   double blocks[1];
-  results.rounded.emplace_back(
-      Op::GradientNorm, Floats{static_cast<float>(std::sqrt(loops.sum_of_squares(x.data(), kCount, blocks)))});
+  results.rounded.emplace_back(Op::GradientNorm,
+                               Floats{static_cast<float>(std::sqrt(loops.sum_of_squares(x.data(), kCount, blocks)))});
   return results;
 }
 

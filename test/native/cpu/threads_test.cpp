@@ -31,7 +31,8 @@ std::vector<Floats> train_once(int thread_count) {
   std::vector<Floats> results;
   const double loss = model.loss(random.normals(batch * 784), random.integers(batch, 0, 9), step);
   results.push_back({static_cast<float>(loss)});
-  for (const auto& entry : model.table().entries()) results.push_back(model.parameters().read_gradient(entry.spec.name));
+  for (const auto& entry : model.table().entries())
+    results.push_back(model.parameters().read_gradient(entry.spec.name));
   return results;
 }
 

@@ -69,19 +69,16 @@ TEST_CASE("target_logit: dcos and radial make up its derivatives in f and w") {
           const TargetGeometry<double> g = geometry(p.f, p.w, unit_weights);
           const TargetLogit<double> z = logit(margin, lambda, p.f, p.w, unit_weights);
           const double norm_w = std::sqrt(dot(p.w, p.w));
-          const Doubles df = central_differences(p.f, all, 1e-6, [&](const Doubles& f) {
-            return logit(margin, lambda, f, p.w, unit_weights).logit;
-          });
-          const Doubles dw = central_differences(p.w, all, 1e-6, [&](const Doubles& w) {
-            return logit(margin, lambda, p.f, w, unit_weights).logit;
-          });
+          const Doubles df = central_differences(
+              p.f, all, 1e-6, [&](const Doubles& f) { return logit(margin, lambda, f, p.w, unit_weights).logit; });
+          const Doubles dw = central_differences(
+              p.w, all, 1e-6, [&](const Doubles& w) { return logit(margin, lambda, p.f, w, unit_weights).logit; });
           for (int64_t k = 0; k < kSize; ++k) {
             const double unit_f = p.f[k] / g.feature_norm, unit_w = p.w[k] / norm_w;
             CHECK(z.dcos * g.omega * unit_w + z.radial * unit_f == doctest::Approx(df[k]).epsilon(1e-7));
             // A unit weight has no part along w: |f| dcos (f^ - c w^) / |w|.
-            const double expected = unit_weights
-                                        ? z.dcos * g.feature_norm * (unit_f - g.cosine * unit_w) / norm_w
-                                        : z.dcos * p.f[k] + z.radial * g.feature_norm / g.omega * unit_w;
+            const double expected = unit_weights ? z.dcos * g.feature_norm * (unit_f - g.cosine * unit_w) / norm_w
+                                                 : z.dcos * p.f[k] + z.radial * g.feature_norm / g.omega * unit_w;
             CHECK(expected == doctest::Approx(dw[k]).epsilon(1e-7));
           }
         }

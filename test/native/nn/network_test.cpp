@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "nn/network.h"
 #include "support/backends.h"
@@ -22,6 +23,80 @@ std::string refusal(const Shape& input, const std::vector<LayerSpec>& layers) {
     return std::string(error_code_name(error.code())) + ": " + error.what();
   }
   return "accepted";
+}
+
+/// The network conv, ReLU, pool, linear (or conv, pool, ReLU, linear) against the single operations in that order.
+void expect_same_as_single_operations(Backend& backend, bool relu_first) {
+  const int64_t batch = 3;
+  const Shape image{batch, 9, 8, 2}, convolved{batch, 9, 8, 17}, pooled{batch, 4, 4, 17};
+  HeadSpec head;
+  head.num_classes = 4;
+  Random random(1);
+  Floats x = random.normals(image.count());
+  // Equal pixels make equal maxima, and windows without any positive value.
+  std::fill(x.begin(), x.begin() + 9 * 8 * 2, 0.5f);
+  const Ints labels = {0, 3, 1};
+  const LayerSpec relu_layer{"", ReluSpec{}}, pool_layer{"", MaxPool2dSpec{2, 2}};
+  const std::vector<LayerSpec> layers = {{"conv", Conv2dSpec{17, 3, 3, 1, std::nullopt}},
+                                         relu_first ? relu_layer : pool_layer,
+                                         relu_first ? pool_layer : relu_layer,
+                                         {"fc", LinearSpec{5}}};
+  Model model(backend, {{9, 8, 2}, layers}, head, batch, 1);
+  const Floats bias = random.normals(17);
+  model.parameters().write_value("conv.bias", bias.data(), 17);
+  const double loss = model.loss(x, labels, {});
+  const auto value = [&](const char* name) { return model.parameters().read_value(name); };
+  const auto gradient = [&](const char* name) { return model.parameters().read_gradient(name); };
+
+  Device device(backend);
+  const Tensor input = device.input(x, image);
+  const Tensor conv_w = device.input(value("conv.weight"), {17, 3, 3, 2}), conv_b = device.input(bias, {17});
+  const Tensor fc_w = device.input(value("fc.weight"), {5, pooled.row_count()});
+  const Tensor convolution = device.output(convolved), position = device.output(pooled, DType::U8);
+  const Tensor between = device.output(relu_first ? convolved : pooled), reduced = device.output(pooled);
+  const Tensor embedding = device.output({batch, 5});
+  const Conv2d conv{1, 1, 1};
+  const Pool2d pool{2, 2, 0};
+  device.call(backend.conv2d_forward(convolution, input, conv_w, conv_b, conv));
+  if (relu_first) {
+    device.call(backend.relu_forward(between, convolution));
+    device.call(backend.max_pool_forward(reduced, position, between, pool));
+  } else {
+    device.call(backend.max_pool_forward(between, position, convolution, pool));
+    device.call(backend.relu_forward(reduced, between));
+  }
+  device.call(backend.linear_forward(embedding, reduced, fc_w, device.input(value("fc.bias"), {5})));
+
+  // The plain head: logits, their gradient, and with W the embedding's.
+  const Tensor logits = device.output({batch, 4}), head_w = device.input(value("head.weight"), {4, 5});
+  device.call(backend.linear_forward(logits, embedding, head_w, {}));
+  MarginSoftmaxOperands operands;
+  operands.logits = logits;
+  operands.report = device.variable(std::vector<StepReport>(1));
+  operands.halted = device.variable(Ints{0});
+  operands.labels = device.input(labels, {batch});
+  operands.features = embedding;
+  operands.class_weights = head_w;
+  operands.step = device.constant(StepBlock{});
+  device.call(backend.margin_softmax(operands, {}));
+  CHECK(device.read<StepReport>(operands.report, 1)[0].loss == loss);
+  const Tensor dembedding = device.output({batch, 5}), dreduced = device.output(pooled);
+  const Tensor dbetween = device.output(between.shape), dconvolution = device.output(convolved);
+  const Tensor dw = device.output({17, 3, 3, 2}), db = device.output({17}), dfc = device.output(fc_w.shape);
+  device.call(backend.linear_backward_data(dembedding, logits, head_w));
+  device.call(backend.linear_backward_weight(dfc, {}, dembedding, reduced));
+  device.call(backend.linear_backward_data(dreduced, dembedding, fc_w));
+  if (relu_first) {
+    device.call(backend.max_pool_backward(dbetween, dreduced, position, pool));
+    device.call(backend.relu_backward(dconvolution, dbetween, between));
+  } else {
+    device.call(backend.relu_backward(dbetween, dreduced, reduced));
+    device.call(backend.max_pool_backward(dconvolution, dbetween, position, pool));
+  }
+  device.call(backend.conv2d_backward_filter(dw, db, dconvolution, input, conv));
+  expect_same(device.read(dfc), gradient("fc.weight"));
+  expect_same(device.read(dw), gradient("conv.weight"));
+  expect_same(device.read(db), gradient("conv.bias"));
 }
 
 }  // namespace
@@ -87,67 +162,25 @@ TEST_CASE("what does not fit is refused with the layer's name") {
   CHECK(refusal({9, 9, 1}, {{"head", LinearSpec{3}}}) == "INVALID_OPTION: layer head: the name is already taken");
 }
 
-TEST_CASE("running ReLU after the max pool instead of before changes no value and no gradient") {
-  // The network is described as conv, ReLU, pool; against the operations in exactly that order.
-  const int64_t batch = 3;
-  const Shape image{batch, 9, 8, 2}, convolved{batch, 9, 8, 17}, pooled{batch, 4, 4, 17};
-  const MaxPool2dSpec pool{2, 2};
-  HeadSpec head;
-  head.num_classes = 4;
-  Random random(1);
-  Floats x = random.normals(image.count());
-  // Equal pixels make equal maxima, and a black image makes windows without any positive value.
-  std::fill(x.begin(), x.begin() + 9 * 8 * 2, 0.5f);
-  const Ints labels = {0, 3, 1};
+TEST_CASE("dropout layers of one network drop independently of one another") {
   for (Backend* backend : backends()) {
-    const std::vector<LayerSpec> layers = {
-        {"conv", Conv2dSpec{17, 3, 3, 1, std::nullopt}}, {"", ReluSpec{}}, {"", pool}, {"fc", LinearSpec{5}}};
-    Model model(*backend, {{9, 8, 2}, layers}, head, batch, 1);
-    const Floats bias = random.normals(17);
-    model.parameters().write_value("conv.bias", bias.data(), 17);
-    model.loss(x, labels, {});
-    const auto value = [&](const char* name) { return model.parameters().read_value(name); };
-    const auto gradient = [&](const char* name) { return model.parameters().read_gradient(name); };
+    const int64_t batch = 100, size = 100;
+    HeadSpec head;
+    head.num_classes = 2;
+    Model model(*backend, {{1, 1, size}, {{"", DropoutSpec{0.5f}}, {"", DropoutSpec{0.5f}}}}, head, batch, 1);
+    const Floats embedding = model.embed(Floats(batch * size, 1), {});
+    const auto kept = std::count(embedding.begin(), embedding.end(), 4.0f);
+    CHECK(kept + std::count(embedding.begin(), embedding.end(), 0.0f) == batch * size);
+    CHECK(std::abs(kept / 10'000.0 - 0.25) < 5 * std::sqrt(0.25 * 0.75 / 10'000));
+  }
+}
 
-    Device device(*backend);
-    const Tensor input = device.input(x, image);
-    const Tensor conv_w = device.input(value("conv.weight"), {17, 3, 3, 2}), conv_b = device.input(bias, {17});
-    const Tensor fc_w = device.input(value("fc.weight"), {5, pooled.row_count()});
-    const Tensor convolution = device.output(convolved), rectified = device.output(convolved);
-    const Tensor maxima = device.output(pooled), position = device.output(pooled, DType::U8);
-    const Tensor embedding = device.output({batch, 5});
-    const Conv2d conv{1, 1, 1};
-    const Pool2d pool2d{2, 2, 0};
-    device.call(backend->conv2d_forward(convolution, input, conv_w, conv_b, conv));
-    device.call(backend->relu_forward(rectified, convolution));
-    device.call(backend->max_pool_forward(maxima, position, rectified, pool2d));
-    device.call(backend->linear_forward(embedding, maxima, fc_w, device.input(value("fc.bias"), {5})));
-    expect_same(device.read(embedding), model.embedding());
-
-    // Backward from the embedding's gradient, as the head alone gives it: dx = dlogits · W.
-    const Tensor logits = device.output({batch, 4}), head_w = device.input(value("head.weight"), {4, 5});
-    device.call(backend->linear_forward(logits, embedding, head_w, {}));
-    MarginSoftmaxOperands operands;
-    operands.logits = logits;
-    operands.report = device.variable(std::vector<StepReport>(1));
-    operands.halted = device.variable(Ints{0});
-    operands.labels = device.input(labels, {batch});
-    operands.features = embedding;
-    operands.class_weights = head_w;
-    operands.step = device.constant(StepBlock{});
-    device.call(backend->margin_softmax(operands, {}));
-    const Tensor dembedding = device.output({batch, 5}), dmaxima = device.output(pooled);
-    const Tensor drectified = device.output(convolved), dconvolution = device.output(convolved);
-    const Tensor dw = device.output({17, 3, 3, 2}), db = device.output({17}), dfc = device.output(fc_w.shape);
-    device.call(backend->linear_backward_data(dembedding, logits, head_w));
-    device.call(backend->linear_backward_weight(dfc, {}, dembedding, maxima));
-    device.call(backend->linear_backward_data(dmaxima, dembedding, fc_w));
-    device.call(backend->max_pool_backward(drectified, dmaxima, position, pool2d));
-    device.call(backend->relu_backward(dconvolution, drectified, rectified));
-    device.call(backend->conv2d_backward_filter(dw, db, dconvolution, input, conv));
-    expect_same(device.read(dfc), gradient("fc.weight"));
-    expect_same(device.read(dw), gradient("conv.weight"));
-    expect_same(device.read(db), gradient("conv.bias"));
+TEST_CASE("a ReLU that runs as part of a max pool, before it or behind, changes no value and no gradient") {
+  for (Backend* backend : backends()) {
+    for (const bool relu_first : {true, false}) {
+      CAPTURE(relu_first);
+      expect_same_as_single_operations(*backend, relu_first);
+    }
   }
 }
 

@@ -17,19 +17,21 @@ using reference::ConvolutionSizes;
 const ConvolutionSizes kCases[] = {
     {1, 1, 1, 1, 1, 1, 1, {}},
     {2, 7, 9, 3, 16, 3, 3, {1, 1}},
+    {2, 7, 9, 3, 16, 3, 3, {1, 0}},       // the same but for padding and stride: a plan of one is not the other's
+    {2, 7, 9, 3, 16, 3, 3, {2, 1}},
     {1, 11, 5, 16, 33, 5, 5, {2, 2}},
     {2, 8, 8, 33, 16, 1, 1, {}},
     {2, 9, 9, 33, 33, 3, 3, {2, 1}},
     {3, 5, 5, 3, 1, 5, 5, {}},
-    {1, 10, 10, 1, 3, 1, 1, {3, 0}},   // some pixels reach no output
-    {2, 4, 4, 3, 3, 1, 1, {1, 1}},     // some outputs see padding only
-    {2, 6, 10, 3, 5, 1, 3, {}},        // kernel not square
-    {2, 28, 28, 1, 32, 5, 5, {}},      // the seed CNN's two
-    {2, 12, 12, 32, 64, 3, 3, {}},
+    {1, 10, 10, 1, 3, 1, 1, {3, 0}},      // some pixels reach no output
+    {2, 4, 4, 3, 3, 1, 1, {1, 1}},        // some outputs see padding only
+    {2, 6, 10, 3, 5, 1, 3, {}},           // the kernel is not square
+    {2, 28, 28, 1, 32, 5, 5, {}},         // the seed CNN's first
+    {2, 12, 12, 32, 64, 3, 3, {}},        // and second
     {127, 5, 5, 1, 17, 3, 3, {1, 1}},
     {128, 6, 6, 3, 16, 3, 3, {2, 1}},
-    {2, 6, 6, 16, 32, 3, 3, {1, 1, 4}},    // groups
-    {2, 6, 6, 16, 16, 3, 3, {1, 1, 16}},   // one channel each
+    {2, 6, 6, 16, 32, 3, 3, {1, 1, 4}},   // groups
+    {2, 6, 6, 16, 16, 3, 3, {1, 1, 16}},  // of one channel each
     {1, 5, 7, 3, 33, 3, 3, {1, 0, 3}},
 };
 
@@ -50,7 +52,7 @@ template <class Body>
 void for_each_case(const Body& body) {
   for (Backend* backend : backends()) {
     for (const ConvolutionSizes& sizes : kCases) {
-      CAPTURE(backend->info().device);
+      CAPTURE(std::string(backend->info().device));
       CAPTURE(to_string(sizes.x()));
       CAPTURE(to_string(sizes.w()));
       CAPTURE(sizes.conv.groups);
@@ -71,8 +73,8 @@ TEST_CASE("conv2d_forward") {
       Device device(backend);
       const Tensor y = device.output(sizes.y());
       const Tensor bias = has_bias ? device.input(o.bias, {sizes.out_channels}) : Tensor();
-      device.call(backend.conv2d_forward(y, device.input(o.x, sizes.x()), device.input(o.w, sizes.w()), bias,
-                                         sizes.conv));
+      device.call(
+          backend.conv2d_forward(y, device.input(o.x, sizes.x()), device.input(o.w, sizes.w()), bias, sizes.conv));
       expect_close(Op::Conv2dForward, device.read(y),
                    reference::conv2d_forward(sizes, to_doubles(o.x), to_doubles(o.w),
                                              has_bias ? to_doubles(o.bias) : Doubles()));
@@ -104,8 +106,8 @@ TEST_CASE("conv2d_backward_filter") {
       Device device(backend);
       const Tensor dw = device.output(sizes.w());
       const Tensor dbias = has_bias ? device.output({sizes.out_channels}) : Tensor();
-      device.call(backend.conv2d_backward_filter(dw, dbias, device.input(o.dy, sizes.y()),
-                                                 device.input(o.x, sizes.x()), sizes.conv));
+      device.call(backend.conv2d_backward_filter(dw, dbias, device.input(o.dy, sizes.y()), device.input(o.x, sizes.x()),
+                                                 sizes.conv));
       const Doubles dy = to_doubles(o.dy), x = to_doubles(o.x);
       expect_close(Op::Conv2dBackwardFilter, device.read(dw), reference::conv2d_backward_filter(sizes, dy, x));
       if (has_bias) expect_close(Op::BiasGradient, device.read(dbias), reference::conv2d_backward_bias(sizes, dy));

@@ -32,7 +32,7 @@ StepBlock step_block(uint64_t seed, uint64_t step) {
 TEST_CASE("relu_forward and relu_backward are exact, also in place") {
   for (Backend* backend : backends()) {
     for (const int64_t count : kCounts) {
-      CAPTURE(backend->info().device);
+      CAPTURE(std::string(backend->info().device));
       CAPTURE(count);
       Random random(static_cast<uint64_t>(count));
       Floats x = random.normals(count), dy = random.normals(count);
@@ -82,7 +82,7 @@ TEST_CASE("dropout") {
     for (const int64_t count : kCounts) {
       for (const Dropout& dropout : kDropouts) {
         for (const StepBlock& block : kSteps) {
-          CAPTURE(backend->info().device);
+          CAPTURE(std::string(backend->info().device));
           CAPTURE(count);
           CAPTURE(dropout.rate);
           CAPTURE(block.step);

@@ -24,7 +24,7 @@ TEST_CASE("gather_images takes the samples of this step, normalised per channel,
   for (Backend* backend : backends()) {
     for (const Dataset& data : kCases) {
       for (const int64_t batch : {1, 2, 127}) {
-        CAPTURE(backend->info().device);
+        CAPTURE(std::string(backend->info().device));
         CAPTURE(data.count);
         CAPTURE(data.channels);
         CAPTURE(batch);

@@ -15,7 +15,7 @@ struct LinearSizes {
   int64_t rows, in, out;
 };
 
-const LinearSizes kCases[] = {{1, 1, 1},    {1, 17, 1},   {2, 2, 10},     {3, 5, 7},      {127, 33, 17},
+const LinearSizes kCases[] = {{1, 1, 1},    {1, 17, 1},     {2, 2, 10},     {3, 5, 7},     {127, 33, 17},
                               {128, 16, 1}, {20, 1600, 33}, {128, 64, 513}, {2, 128, 1009}};
 
 struct Operands {
@@ -34,7 +34,7 @@ template <class Body>
 void for_each_case(const Body& body) {
   for (Backend* backend : backends()) {
     for (const LinearSizes& sizes : kCases) {
-      CAPTURE(backend->info().device);
+      CAPTURE(std::string(backend->info().device));
       CAPTURE(sizes.rows);
       CAPTURE(sizes.in);
       CAPTURE(sizes.out);
@@ -67,8 +67,7 @@ TEST_CASE("linear_backward_data") {
     device.call(
         backend.linear_backward_data(dx, device.input(o.dy, {s.rows, s.out}), device.input(o.w, {s.out, s.in})));
     const Doubles dy = to_doubles(o.dy), w = to_doubles(o.w);
-    expect_close(Op::LinearBackwardData, device.read(dx),
-                 reference::linear_backward_data(dy, w, s.rows, s.in, s.out));
+    expect_close(Op::LinearBackwardData, device.read(dx), reference::linear_backward_data(dy, w, s.rows, s.in, s.out));
 
     const auto probes = Random(1).indices(o.x.size(), 8);
     const auto loss = [&](const Doubles& x) {

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "reference/matrices.h"
 #include "support/backends.h"
@@ -22,7 +23,7 @@ template <class Body>
 void for_each_case(const Body& body) {
   for (Backend* backend : backends()) {
     for (const Matrix& m : kCases) {
-      CAPTURE(backend->info().device);
+      CAPTURE(std::string(backend->info().device));
       CAPTURE(m.rows);
       CAPTURE(m.classes);
       Random random(static_cast<uint64_t>(m.rows * 10'000 + m.classes));
@@ -99,6 +100,18 @@ TEST_CASE("scale_logits: each of row norms, column norms and shift may be absent
                                            expected(4, shift), m.rows, m.classes));
     }
   });
+}
+
+TEST_CASE("scale_logits by a NaN norm is NaN: a bad class weight is found") {
+  for (Backend* backend : backends()) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const Floats z = Random(1).normals(2 * 3);
+    Device device(*backend);
+    const Tensor scaled = device.inout(z, {2, 3});
+    device.call(backend->scale_logits(scaled, {}, device.input(Floats{1, nan, 1}, {3}), {}));
+    const Floats found = device.read(scaled);
+    for (size_t i = 0; i < found.size(); ++i) CHECK(std::isnan(found[i]) == (i % 3 == 1));
+  }
 }
 
 TEST_CASE("column_sums") {

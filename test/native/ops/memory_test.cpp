@@ -48,7 +48,8 @@ TEST_CASE("a recorded sequence runs again with what the step block says then") {
     Device device(*backend);
     StepBlock block{};
     const StepBlock* step = device.constant(block);
-    Sequence sequence{*backend, device.output({count}), device.output({count}), device.input(x, {count}), {0.5f, 3}, step};
+    Sequence sequence{*backend, device.output({count}), device.output({count}), device.input(x, {count}), {0.5f, 3},
+                      step};
     device.call(body(&sequence));  // each operation must have run once
 
     Program* program = nullptr;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "reference/pooling.h"
 #include "support/backends.h"
@@ -25,10 +26,10 @@ const PoolingSizes kCases[] = {
 };
 
 /// All values differ (`levels` 0), or there are so few that windows have several maxima.
-Floats values(const PoolingSizes& sizes, int levels) {
+Floats values(const PoolingSizes& sizes, int levels = 0) {
   Random random(static_cast<uint64_t>(sizes.x().count()));
   if (levels == 0) return random.normals(sizes.x().count());
-  const Ints drawn = random.integers(sizes.x().count(), -levels, 0);
+  const Ints drawn = random.integers(sizes.x().count(), -levels, levels);
   return Floats(drawn.begin(), drawn.end());
 }
 
@@ -36,12 +37,13 @@ Floats values(const PoolingSizes& sizes, int levels) {
 
 TEST_CASE("max_pool: values and places of the first maximum are exact; gradients") {
   for (Backend* backend : backends()) {
-    for (const PoolingSizes& sizes : kCases) {
-      for (const int levels : {0, 2}) {
-        CAPTURE(backend->info().device);
+    for (PoolingSizes sizes : kCases) {
+      for (const auto& [levels, relu] : {std::pair(0, 0), std::pair(1, 0), std::pair(0, 1), std::pair(1, 1)}) {
+        sizes.pool.relu = relu;
+        CAPTURE(std::string(backend->info().device));
         CAPTURE(to_string(sizes.x()));
         CAPTURE(sizes.pool.kernel);
-        CAPTURE(levels);
+        CAPTURE(relu);
         const Floats x = values(sizes, levels), dy = Random(5).normals(sizes.y().count());
         const reference::MaxPooled expected = reference::max_pool_forward(sizes, to_doubles(x));
 
@@ -58,7 +60,9 @@ TEST_CASE("max_pool: values and places of the first maximum are exact; gradients
 
         if (levels != 0) continue;  // no derivative where there are several maxima
         const auto probes = Random(1).indices(x.size(), 16);
-        const auto loss = [&](const Doubles& at) { return dot(to_doubles(dy), reference::max_pool_forward(sizes, at).y); };
+        const auto loss = [&](const Doubles& at) {
+          return dot(to_doubles(dy), reference::max_pool_forward(sizes, at).y);
+        };
         const Doubles slopes = central_differences(to_doubles(x), probes, 1e-9, loss);
         const Floats found = device.read(dx);
         for (size_t i = 0; i < probes.size(); ++i)
@@ -68,25 +72,29 @@ TEST_CASE("max_pool: values and places of the first maximum are exact; gradients
   }
 }
 
-TEST_CASE("max_pool lets NaN pass, so that it is found, and sends it the gradient") {
-  const PoolingSizes sizes{2, 6, 6, 19, {3, 2, 1}};
+TEST_CASE("max_pool lets NaN pass, so that it is found") {
   for (Backend* backend : backends()) {
-    Floats x = values(sizes, 0);
-    for (size_t i : {0u, 5u, 400u, 1000u, 1367u}) x[i] = std::numeric_limits<float>::quiet_NaN();
-    Doubles is_nan(x.size());
-    for (size_t i = 0; i < x.size(); ++i) is_nan[i] = std::isnan(x[i]) ? 1 : 0;
-    const Doubles has_nan = reference::max_pool_forward(sizes, is_nan).y;
+    for (const int relu : {0, 1}) {
+      const PoolingSizes sizes{2, 6, 6, 19, {3, 2, 1, relu}};
+      Floats x = values(sizes);
+      for (size_t i : {0u, 5u, 400u, 1000u, 1367u}) x[i] = std::numeric_limits<float>::quiet_NaN();
+      Doubles is_nan(x.size());
+      for (size_t i = 0; i < x.size(); ++i) is_nan[i] = std::isnan(x[i]) ? 1 : 0;
+      const Doubles has_nan = reference::max_pool_forward(sizes, is_nan).y;
 
-    Device device(*backend);
-    const Tensor y = device.output(sizes.y()), position = device.output(sizes.y(), DType::U8);
-    device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x()), sizes.pool));
-    const Floats result = device.read(y);
-    for (size_t i = 0; i < result.size(); ++i) CHECK(std::isnan(result[i]) == (has_nan[i] == 1));
+      Device device(*backend);
+      const Tensor y = device.output(sizes.y()), position = device.output(sizes.y(), DType::U8);
+      device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x()), sizes.pool));
+      const Floats result = device.read(y);
+      for (size_t i = 0; i < result.size(); ++i) CHECK(std::isnan(result[i]) == (has_nan[i] == 1));
 
-    const Tensor dx = device.output(sizes.x());
-    device.call(backend->max_pool_backward(dx, device.input(to_floats(has_nan), sizes.y()), position, sizes.pool));
-    const Floats gradient = device.read(dx);
-    for (size_t i = 0; i < x.size(); ++i) CHECK((gradient[i] > 0) == std::isnan(x[i]));
+      if (relu) continue;
+      // Without a ReLU it takes the gradient, too.
+      const Tensor dx = device.output(sizes.x());
+      device.call(backend->max_pool_backward(dx, device.input(to_floats(has_nan), sizes.y()), position, sizes.pool));
+      const Floats gradient = device.read(dx);
+      for (size_t i = 0; i < x.size(); ++i) CHECK((gradient[i] > 0) == std::isnan(x[i]));
+    }
   }
 }
 

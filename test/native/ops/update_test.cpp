@@ -45,7 +45,7 @@ TEST_CASE("sgd") {
   for (Backend* backend : backends()) {
     for (const int64_t count : kCounts) {
       for (const Sgd& options : kSgds) {
-        CAPTURE(backend->info().device);
+        CAPTURE(std::string(backend->info().device));
         CAPTURE(count);
         CAPTURE(options.momentum);
         CAPTURE(options.nesterov);
@@ -73,7 +73,7 @@ TEST_CASE("adam and adamw") {
     for (const int64_t count : kCounts) {
       for (const Adam& options : kAdams) {
         for (const uint64_t step : {0u, 1u, 1'000'000u}) {
-          CAPTURE(backend->info().device);
+          CAPTURE(std::string(backend->info().device));
           CAPTURE(count);
           CAPTURE(options.weight_decay);
           CAPTURE(options.decoupled);
@@ -92,8 +92,7 @@ TEST_CASE("adam and adamw") {
           Floats change;
           const Floats found = device.read(parameters);
           for (int64_t i = 0; i < count; ++i) {
-            const auto state =
-                reference::adam({p[i], m[i], v[i]}, g[i], options, 1e-3f, static_cast<double>(step + 1));
+            const auto state = reference::adam({p[i], m[i], v[i]}, g[i], options, 1e-3f, static_cast<double>(step + 1));
             expected_p.push_back(state.parameter);
             expected_m.push_back(state.first_moment);
             expected_v.push_back(state.second_moment);
@@ -150,7 +149,7 @@ TEST_CASE("gradient_norm") {
   for (Backend* backend : backends()) {
     for (const int64_t count : {1, 17, 1009, 32'768, 32'769, 200'003}) {
       for (const double size : {1e-15, 1.0, 1e14}) {  // the extremes that squares in fp32 allow
-        CAPTURE(backend->info().device);
+        CAPTURE(std::string(backend->info().device));
         CAPTURE(count);
         CAPTURE(size);
         const Floats g = Random(static_cast<uint64_t>(count)).normals(count, size);
@@ -197,8 +196,7 @@ TEST_CASE("gradient_norm leaves a halt that came before as it is") {
     Device device(*backend);
     StepReport* report = device.variable(std::vector<StepReport>(1));
     int32_t* halted = device.variable(Ints{1});
-    device.call(
-        backend->gradient_norm(report, halted, device.input(Floats{1, 2}, {2}), device.constant(StepBlock{})));
+    device.call(backend->gradient_norm(report, halted, device.input(Floats{1, 2}, {2}), device.constant(StepBlock{})));
     CHECK(device.read<int32_t>(halted, 1)[0] == 1);
   }
 }

@@ -16,6 +16,7 @@ struct HeadProblem {
   Ints labels;
   StepBlock step{};
   Dropout dropout;
+  double scale = spec.scale;
 
   /// Rows that are normalised: samples, or the whole batch as one.
   int64_t norm_rows() const { return spec.batch_norm_scope ? 1 : rows; }
@@ -23,19 +24,23 @@ struct HeadProblem {
 };
 
 inline Doubles features(const HeadProblem& p) {
-  const Doubles f =
-      p.spec.normalize_features ? l2_scale_forward(p.x, p.spec.scale, p.norm_rows(), p.norm_columns()) : p.x;
+  const Doubles f = p.spec.normalize_features ? l2_scale_forward(p.x, p.scale, p.norm_rows(), p.norm_columns()) : p.x;
   return p.dropout.rate > 0 ? dropout(f, p.dropout, p.step) : f;
 }
 
 inline MarginSoftmaxProblem softmax_problem(const HeadProblem& p) {
   const HeadSpec& spec = p.spec;
-  return {p.rows,        spec.num_classes,
-          p.size,        features(p),
-          p.weights,     p.labels,
+  return {p.rows,
+          spec.num_classes,
+          p.size,
+          features(p),
+          p.weights,
+          p.labels,
           {spec.margin, spec.label_smoothing, spec.normalize_weights},
-          p.step.lambda, p.step.margin_ramp,
-          {},            p.bias,
+          p.step.lambda,
+          p.step.margin_ramp,
+          {},
+          p.bias,
           to_doubles(spec.class_weights)};
 }
 
@@ -55,16 +60,15 @@ inline HeadGradients head_gradients(const HeadProblem& p) {
   result.dbias = column_sums(result.dbias, p.rows, classes);
 
   result.dweights = linear_backward_weight(answer.dlogits, problem.features, p.rows, p.size, classes);
-  result.dweights = p.spec.normalize_weights
-                        ? remove_radial(result.dweights, p.weights, classes, p.size)
-                        : add_scaled_rows(result.dweights, p.weights, answer.class_radial, p.size);
+  result.dweights = p.spec.normalize_weights ? remove_radial(result.dweights, p.weights, classes, p.size)
+                                             : add_scaled_rows(result.dweights, p.weights, answer.class_radial, p.size);
 
   Doubles df = linear_backward_data(answer.dlogits, p.weights, p.rows, p.size, classes);
   df = add_scaled_rows(df, problem.features, answer.feature_radial, p.size);
   if (p.dropout.rate > 0) df = dropout(df, p.dropout, p.step);
   result.dx = df;
   if (p.spec.normalize_features) {
-    result.dx = l2_scale_backward(df, p.x, p.spec.scale, p.norm_rows(), p.norm_columns());
+    result.dx = l2_scale_backward(df, p.x, p.scale, p.norm_rows(), p.norm_columns());
     result.dscale = l2_scale_backward_scale(df, p.x, p.norm_rows(), p.norm_columns());
   }
   return result;

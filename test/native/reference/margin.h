@@ -26,14 +26,15 @@ struct MarginPoint {
 
 /// For theta inside (0, pi). Wrap and easy margin are options of ArcFace, where u = theta + m2.
 inline MarginPoint margin(const Margin& m, double theta) {
-  const double u = m.m1 * theta + m.m2;
-  const double du_dc = -m.m1 / std::sin(theta);
-  if (m.m1 == 1 && m.m2 != 0) {
-    if (m.easy && theta >= kPi / 2) return {std::cos(theta) - m.m3, 1};
-    if (m.wrap == Wrap::Linear && u > kPi) return {std::cos(theta) - m.m2 * std::sin(m.m2) - m.m3, 1};
-    if (m.wrap == Wrap::None) return {std::cos(u) - m.m3, -std::sin(u) * du_dc};
+  const double m1 = m.m1, m2 = m.m2, m3 = m.m3;
+  const double u = m1 * theta + m2, du_dc = -m1 / std::sin(theta);
+  if (m1 == 1 && m2 == 0) return {std::cos(theta) - m3, 1};
+  if (m1 == 1) {
+    if (m.easy && theta >= kPi / 2) return {std::cos(theta) - m3, 1};
+    if (m.wrap == Wrap::Linear && u > kPi) return {std::cos(theta) - m2 * std::sin(m2) - m3, 1};
+    if (m.wrap == Wrap::None) return {std::cos(u) - m3, -std::sin(u) * du_dc};
   }
-  return {psi(u) - m.m3, psi_slope(u) * du_dc};
+  return {psi(u) - m3, psi_slope(u) * du_dc};
 }
 
 }  // namespace margincore::test::reference

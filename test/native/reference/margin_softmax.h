@@ -131,8 +131,8 @@ inline CrossEntropy cross_entropy(const MarginSoftmaxProblem& p, const Doubles& 
 struct MarginSoftmaxAnswer {
   double loss;
   int32_t correct;
-  Doubles margin_logits, dlogits;         // (rows, classes)
-  Doubles feature_radial, class_radial;   // (rows), (classes)
+  Doubles margin_logits, dlogits;        // (rows, classes)
+  Doubles feature_radial, class_radial;  // (rows), (classes)
 };
 
 inline MarginSoftmaxAnswer margin_softmax(const MarginSoftmaxProblem& p, const Doubles& products) {
@@ -153,8 +153,7 @@ inline MarginSoftmaxAnswer margin_softmax(const MarginSoftmaxProblem& p, const D
     // dz/dw = scale * |f| * (phi' f^ + (phi - c phi') w^).
     const Target t = target(p, i);
     if (!t.has_angle) continue;
-    const double radial =
-        entropy.dz[i * p.classes + y] * p.scale_of(y) * (t.margin.phi - t.cosine * t.margin.dphi);
+    const double radial = entropy.dz[i * p.classes + y] * p.scale_of(y) * (t.margin.phi - t.cosine * t.margin.dphi);
     answer.dlogits[i * p.classes + y] *= t.margin.dphi;
     answer.feature_radial[i] = radial * t.omega / t.feature_norm;
     answer.class_radial[y] += radial * t.feature_norm / t.weight_norm;

@@ -63,8 +63,7 @@ inline Doubles scale_logits(Doubles z, const Doubles& row_norms, const Doubles& 
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j) {
       double& value = z[i * columns + j];
-      const double divisor =
-          (row_norms.empty() ? 1 : row_norms[i]) * (column_norms.empty() ? 1 : column_norms[j]);
+      const double divisor = (row_norms.empty() ? 1 : row_norms[i]) * (column_norms.empty() ? 1 : column_norms[j]);
       value = divisor == 0 ? 0 : value / divisor;
       if (!column_shift.empty()) value += column_shift[j];
     }

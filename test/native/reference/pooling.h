@@ -1,4 +1,5 @@
-// Max pooling of NHWC images. The place of the first maximum, row by row inside its window, takes the gradient.
+// Max pooling of NHWC images. The place of the first maximum, row by row inside its window, takes the gradient; with a
+// fused ReLU only if the maximum is above 0.
 #pragma once
 
 #include "backend/backend.h"
@@ -39,12 +40,17 @@ struct MaxPooled {
 };
 
 inline MaxPooled max_pool_forward(const PoolingSizes& s, const Doubles& x) {
-  MaxPooled result{Doubles(s.y().count(), -INFINITY), Bytes(s.y().count(), 255)};
+  MaxPooled result{Doubles(s.y().count(), -INFINITY), Bytes(s.y().count(), kNoPosition)};
   for_each_window_element(s, [&](int64_t iy, int64_t ix, int64_t place) {
-    if (result.position[iy] != 255 && !(x[ix] > result.y[iy])) return;
+    if (result.position[iy] != kNoPosition && !(x[ix] > result.y[iy])) return;
     result.y[iy] = x[ix];
     result.position[iy] = static_cast<uint8_t>(place);
   });
+  for (size_t i = 0; s.pool.relu && i < result.y.size(); ++i) {
+    if (result.y[i] > 0) continue;
+    result.y[i] = 0;
+    result.position[i] = kNoPosition;
+  }
   return result;
 }
 

@@ -41,8 +41,7 @@ inline Doubles remove_radial(Doubles dx, const Doubles& x, int64_t rows, int64_t
 inline Doubles l2_scale_backward(const Doubles& dy, const Doubles& x, double scale, int64_t rows, int64_t columns) {
   const Doubles norms = row_norms(x, rows, columns);
   Doubles dx = remove_radial(dy, x, rows, columns);
-  for (int64_t i = 0; i < rows * columns; ++i)
-    dx[i] = norms[i / columns] > 0 ? dx[i] * scale / norms[i / columns] : 0;
+  for (int64_t i = 0; i < rows * columns; ++i) dx[i] = norms[i / columns] > 0 ? dx[i] * scale / norms[i / columns] : 0;
   return dx;
 }
 

@@ -9,11 +9,10 @@ const std::vector<Backend*>& backends() {
   static std::vector<BackendPtr> opened;
   static const std::vector<Backend*> available = [] {
     std::vector<Backend*> result;
-    for (const BackendAvailability& found : find_backends()) {
-      if (!found.available) continue;
+    for (const std::string& name : backend_names()) {
       BackendOptions options{};
       options.deterministic = 1;
-      opened.push_back(open_backend(found.name, options));
+      opened.push_back(open_backend(name, options));
       result.push_back(opened.back().get());
     }
     return result;
@@ -23,8 +22,12 @@ const std::vector<Backend*>& backends() {
 
 std::vector<std::string> backend_names() {
   std::vector<std::string> names;
-  for (const BackendAvailability& found : find_backends())
+  std::string reasons;
+  for (const BackendAvailability& found : find_backends()) {
     if (found.available) names.push_back(found.name);
+    else reasons += "; " + found.name + ": " + found.reason;
+  }
+  if (names.empty()) throw Error(ErrorCode::DeviceUnavailable, "there is nothing to test" + reasons);
   return names;
 }
 

@@ -7,7 +7,8 @@
 
 namespace margincore::test {
 
-/// Opened once, with `deterministic`; the preferred one first.
+/// Opened once, with `deterministic`; the preferred one first. Throws if there is none: a test must not pass by doing
+/// nothing.
 const std::vector<Backend*>& backends();
 
 /// Their names, for tests that open a backend of their own.

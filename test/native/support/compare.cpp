@@ -27,8 +27,7 @@ bool same_special(double a, double b) { return (std::isnan(a) && std::isnan(b)) 
 
 template <class T>
 std::string first_difference_of(const std::vector<T>& actual, const std::vector<T>& expected) {
-  if (actual.size() != expected.size())
-    return format("%zu entries instead of %zu", actual.size(), expected.size());
+  if (actual.size() != expected.size()) return format("%zu entries instead of %zu", actual.size(), expected.size());
   for (size_t i = 0; i < actual.size(); ++i)
     if (std::memcmp(&actual[i], &expected[i], sizeof(T)) != 0)
       return format("entry %zu of %zu is %.9g instead of %.9g", i, actual.size(), static_cast<double>(actual[i]),
@@ -65,8 +64,8 @@ Comparison compare(const Floats& actual, const Doubles& expected, const Toleranc
   }
   if (worst > 1)
     return {false,
-            format("entry %zu of %zu is %.9g instead of %.9g: %.3g times the limit", place, actual.size(), actual[place],
-                   expected[place], worst),
+            format("entry %zu of %zu is %.9g instead of %.9g: %.3g times the limit", place, actual.size(),
+                   actual[place], expected[place], worst),
             worst};
   const double mean = root_mean_square(errors), mean_used = share(mean, tolerance.mean * scale);
   if (mean_used > 1)
@@ -88,7 +87,7 @@ double relative_distance(const Floats& actual, const Doubles& expected) {
 void expect_close(Op op, const Floats& actual, const Doubles& expected) {
   const Tolerance& limits = tolerance(op, DType::F32);
   const Comparison comparison = compare(actual, expected, limits);
-  CHECK_MESSAGE(comparison.equal, limits.name << ": " << comparison.message);
+  CHECK_MESSAGE(comparison.equal, std::string(limits.name) << ": " << comparison.message);
   double& used = used_by_op()[op];
   used = std::max(used, comparison.used);
 }

@@ -59,17 +59,19 @@ TEST_CASE("compare: NaN equals only NaN, an infinity only itself") {
   CHECK_FALSE(equal({kNaN}, {kInfinity}));
 }
 
-TEST_CASE("every row of the table accepts the rounded result, and refuses one wrong entry, a drift, and 16-bit results") {
+TEST_CASE(
+    "every row of the table accepts the rounded result, and refuses one wrong entry, a drift, and 16-bit results") {
   const Floats values = Random(1).normals(10'000);
   const Doubles expected = to_doubles(values);
   for (const Tolerance& row : kTolerances) {
-    CAPTURE(row.name);
+    INFO(std::string(row.name));
     CHECK(std::string(row.reason) != "");
     CHECK(&tolerance(row.op, row.dtype) == &row);
     CHECK(compare(values, expected, row).equal);
 
     Floats wrong = values;
-    wrong[77] += 2.5f * static_cast<float>(row.relative * std::abs(values[77]) + row.absolute) + 1e-6f * std::abs(values[77]);
+    wrong[77] +=
+        2.5f * static_cast<float>(row.relative * std::abs(values[77]) + row.absolute) + 1e-6f * std::abs(values[77]);
     CHECK_FALSE(compare(wrong, expected, row).equal);
 
     Floats drifted = values;
@@ -82,9 +84,7 @@ TEST_CASE("every row of the table accepts the rounded result, and refuses one wr
   }
 }
 
-TEST_CASE("an op that the table does not have is an error") {
-  CHECK_THROWS_AS(tolerance(Op::Adam, DType::U8), Error);
-}
+TEST_CASE("an op that the table does not have is an error") { CHECK_THROWS_AS(tolerance(Op::Adam, DType::U8), Error); }
 
 TEST_CASE("relative_distance") {
   CHECK(relative_distance({1, 2}, {1, 2}) == 0);

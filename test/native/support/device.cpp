@@ -27,11 +27,12 @@ std::string Device::damage() const {
     const Block& block = *blocks_[i];
     const Bytes now = read<uint8_t>(block.buffer.data(), static_cast<int64_t>(block.buffer.bytes()));
     const auto begin = now.begin() + kGuard, end = now.end() - kGuard;
-    const char* fault = !std::all_of(now.begin(), begin, is_guard) ? "written before its start"
-                        : !std::all_of(end, now.end(), is_guard)   ? "written past its end"
+    const char* fault = !std::all_of(now.begin(), begin, is_guard)                          ? "written before its start"
+                        : !std::all_of(end, now.end(), is_guard)                            ? "written past its end"
                         : block.constant && !std::equal(begin, end, block.contents.begin()) ? "an input, was changed"
                                                                                             : nullptr;
-    if (fault != nullptr) return format("block %zu of %zu (%zu bytes): %s", i, blocks_.size(), block.contents.size(), fault);
+    if (fault != nullptr)
+      return format("block %zu of %zu (%zu bytes): %s", i, blocks_.size(), block.contents.size(), fault);
   }
   return "";
 }

@@ -14,11 +14,17 @@ namespace margincore::test {
 template <class T>
 DType dtype_of();
 template <>
-inline DType dtype_of<float>() { return DType::F32; }
+inline DType dtype_of<float>() {
+  return DType::F32;
+}
 template <>
-inline DType dtype_of<int32_t>() { return DType::I32; }
+inline DType dtype_of<int32_t>() {
+  return DType::I32;
+}
 template <>
-inline DType dtype_of<uint8_t>() { return DType::U8; }
+inline DType dtype_of<uint8_t>() {
+  return DType::U8;
+}
 
 class Device {
  public:
@@ -64,7 +70,7 @@ class Device {
 
   /// To be called with the answer of an operation: it must have succeeded, and damaged nothing.
   void call(const Status& status) {
-    REQUIRE_MESSAGE(status.ok(), status.message);
+    REQUIRE_MESSAGE(status.ok(), std::string(status.message));
     CHECK(damage() == "");
   }
 

@@ -22,6 +22,16 @@ Model::Model(Backend& backend, const NetworkSpec& network, const HeadSpec& head,
   head_pass_.bind(backend, plan_, arena_.data());
 }
 
+Floats Model::embed(const Floats& images, const StepBlock& step) {
+  check(backend_.upload(network_pass_.input(batch_).data, images.data(), images.size() * sizeof(float)));
+  check(backend_.upload(step_.data(), &step, sizeof step));
+  network_pass_.forward(backend_, *parameters_, batch_, static_cast<const StepBlock*>(step_.data()));
+  const Tensor embedding = network_pass_.embedding(batch_);
+  Floats values(embedding.count());
+  check(backend_.download(values.data(), embedding.data, embedding.bytes()));
+  return values;
+}
+
 double Model::loss(const Floats& images, const Ints& labels, const StepBlock& step) {
   check(backend_.upload(network_pass_.input(batch_).data, images.data(), images.size() * sizeof(float)));
   check(backend_.upload(labels_.data(), labels.data(), labels_.bytes()));
@@ -30,19 +40,15 @@ double Model::loss(const Floats& images, const Ints& labels, const StepBlock& st
   const auto* block = static_cast<const StepBlock*>(step_.data());
   network_pass_.forward(backend_, *parameters_, batch_, block);
   head_pass_.train(backend_, *parameters_, network_pass_.embedding_gradient(batch_), network_pass_.embedding(batch_),
-                   {{labels_.data(), DType::I32, {batch_}}, block, static_cast<StepReport*>(report_.data()),
-                    static_cast<int32_t*>(halted_.data()), {}});
+                   {{labels_.data(), DType::I32, {batch_}},
+                    block,
+                    static_cast<StepReport*>(report_.data()),
+                    static_cast<int32_t*>(halted_.data()),
+                    {}});
   network_pass_.backward(backend_, *parameters_, batch_, block);
   StepReport report;
   check(backend_.download(&report, report_.data(), sizeof report));
   return report.loss;
-}
-
-Floats Model::embedding() const {
-  const Tensor embedding = network_pass_.embedding(batch_);
-  Floats values(embedding.count());
-  check(backend_.download(values.data(), embedding.data, embedding.bytes()));
-  return values;
 }
 
 NetworkSpec seed_cnn(int64_t embedding_size) {

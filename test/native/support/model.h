@@ -16,9 +16,11 @@ class Model {
   /// Forward, loss, backward. Images (batch, H, W, C); gradients are then in `parameters`.
   double loss(const Floats& images, const Ints& labels, const StepBlock& step);
 
+  /// Forward alone: the embeddings (batch, D).
+  Floats embed(const Floats& images, const StepBlock& step);
+
   const ParameterTable& table() const { return table_; }
   Parameters& parameters() { return *parameters_; }
-  Floats embedding() const;
 
  private:
   Backend& backend_;

@@ -3,8 +3,9 @@
 // Unit roundoff of fp32 is u = 6e-8. For an array of results with root mean square S
 //   every entry:    |error| <= relative * |expected| + absolute * S
 //   all entries:    root mean square of the errors <= mean * S
-// The first limit finds a single wrong entry, the second a drift of all. Rows stand at two to ten times what correct
-// code was seen to need (main.cpp prints the share in use), and all refuse results rounded to 16 bits.
+// The first limit finds a single wrong entry, the second a drift of all. Rows stand at 1.2 (the project's own gate) to
+// ten times what correct code was seen to need with any instruction set (main.cpp prints the share in use), and all
+// refuse results rounded to 16 bits.
 #pragma once
 
 #include "base/error.h"
@@ -34,6 +35,8 @@ enum class Op {
   MarginRadial,
   HeadLoss,
   HeadGradient,
+  WideHeadGradient,
+  HeadScaleGradient,
   ScaleLogits,
   Softmax,
   ColumnSums,
@@ -52,36 +55,43 @@ struct Tolerance {
 };
 
 inline constexpr Tolerance kTolerances[] = {
-    {Op::Conv2dForward, DType::F32, "conv2d_forward", 1e-6, 4e-6, 5e-7, "sums of up to 800 products of either sign"},
-    {Op::Conv2dBackwardData, DType::F32, "conv2d_backward_data", 1e-6, 4e-6, 5e-7, "as forward"},
-    {Op::Conv2dBackwardFilter, DType::F32, "conv2d_backward_filter", 1e-6, 1e-5, 1e-6,
+    {Op::Conv2dForward, DType::F32, "conv2d_forward", 1e-6, 6e-6, 1e-6, "sums of up to 800 products of either sign"},
+    {Op::Conv2dBackwardData, DType::F32, "conv2d_backward_data", 1e-6, 6e-6, 1e-6, "as forward"},
+    {Op::Conv2dBackwardFilter, DType::F32, "conv2d_backward_filter", 1e-6, 1e-5, 2e-6,
      "sums over all pixels of a batch, up to 10,000 products"},
-    {Op::LinearForward, DType::F32, "linear_forward", 1e-6, 4e-6, 5e-7, "sums of up to 1,600 products of either sign"},
-    {Op::LinearBackwardData, DType::F32, "linear_backward_data", 1e-6, 4e-6, 5e-7, "as forward, over the outputs"},
-    {Op::LinearBackwardWeight, DType::F32, "linear_backward_weight", 1e-6, 4e-6, 5e-7, "as forward, over the batch"},
+    {Op::LinearForward, DType::F32, "linear_forward", 1e-6, 6e-6, 1e-6, "sums of up to 1,600 products of either sign"},
+    {Op::LinearBackwardData, DType::F32, "linear_backward_data", 1e-6, 6e-6, 1e-6, "as forward, over the outputs"},
+    {Op::LinearBackwardWeight, DType::F32, "linear_backward_weight", 1e-6, 6e-6, 1e-6, "as forward, over the batch"},
     {Op::BiasGradient, DType::F32, "dbias", 1e-6, 1e-5, 2e-6, "sums over a batch without products, often cancelling"},
     {Op::Dropout, DType::F32, "dropout", 3e-7, 0, 3e-7, "1/(1 - rate) and one product are rounded"},
-    {Op::MaxPoolBackward, DType::F32, "max_pool_backward", 1e-6, 1e-6, 2e-7, "few windows overlap: sums of at most 9"},
-    {Op::RowNorms, DType::F32, "row_norms", 1e-6, 0, 1e-6, "a sum of squares does not cancel"},
+    {Op::MaxPoolBackward, DType::F32, "max_pool_backward", 1e-6, 1e-6, 4e-7, "few windows overlap: sums of at most 9"},
+    {Op::RowNorms, DType::F32, "row_norms", 5e-6, 0, 5e-6, "a sum of up to 40,000 squares, in any order"},
     {Op::L2ScaleForward, DType::F32, "l2_scale_forward", 4e-7, 0, 3e-7, "a quotient and two products are rounded"},
     {Op::L2ScaleBackward, DType::F32, "l2_scale_backward", 1e-6, 4e-6, 5e-7, "dy - x^ (x^·dy): the sum's error"},
-    {Op::ScaleGradient, DType::F32, "dscale", 1e-6, 2e-6, 1e-6, "one number: the sum of x^·dy over rows, cancelling"},
+    {Op::ScaleGradient, DType::F32, "dscale", 1e-6, 4e-6, 4e-6, "one number: the sum of x^·dy over rows, cancelling"},
     {Op::RemoveRadial, DType::F32, "remove_radial", 1e-6, 4e-6, 5e-7, "as l2_scale_backward"},
     {Op::AddScaledRows, DType::F32, "add_scaled_rows", 4e-7, 4e-7, 2e-7, "one product and one sum"},
-    {Op::MarginLogits, DType::F32, "margin_logits", 1e-6, 2e-6, 5e-7, "a product, and for the target psi(c) - c"},
+    {Op::MarginLogits, DType::F32, "margin_logits", 1e-6, 6e-6, 3e-6,
+     "a product, and for the target |f| (psi(c) - c), which may cancel it"},
     {Op::MarginLoss, DType::F32, "margin loss", 1e-6, 1e-6, 1e-6, "one number: a mean of positive terms"},
     {Op::MarginGradient, DType::F32, "margin gradient", 1e-5, 1e-5, 5e-6,
      "e^z of logits up to 40, whose own rounding is 2e-6"},
     {Op::MarginRadial, DType::F32, "margin radial", 1e-5, 1e-5, 1e-5, "phi - c*phi' cancels near the class centre"},
-    {Op::HeadLoss, DType::F32, "head loss", 2e-6, 2e-6, 2e-6, "as margin loss, with the products' rounding"},
-    {Op::HeadGradient, DType::F32, "head gradient", 3e-5, 3e-5, 1e-5, "the project's gate: 1e-5 of its length"},
+    {Op::HeadLoss, DType::F32, "head loss", 1e-5, 0, 1e-5,
+     "one number; near certainty it is e^z, and z up to 100 is rounded to 4e-6"},
+    {Op::HeadGradient, DType::F32, "head gradient", 1e-4, 1e-3, 1e-5, "the project's gate: 1e-5 of the length"},
+    {Op::WideHeadGradient, DType::F32, "head gradient, wide", 1e-4, 3e-3, 5e-5,
+     "at 1 degree the target's term is 1/sin(theta) times the result; here 1,009 classes are summed beside it, or two "
+     "dimensions leave nothing to average over"},
+    {Op::HeadScaleGradient, DType::F32, "head dscale", 1e-4, 0, 1e-4,
+     "one number in which classes cancel, and at 1 degree the target's term with its own part along f"},
     {Op::ScaleLogits, DType::F32, "scale_logits", 4e-7, 4e-7, 3e-7, "two quotients, two products and a sum"},
-    {Op::Softmax, DType::F32, "softmax", 2e-6, 0, 1e-6, "e^x to 2e-7, a sum of positive terms, a quotient"},
+    {Op::Softmax, DType::F32, "softmax", 8e-6, 0, 1e-6, "z - max up to 80 is rounded to 4e-6, and e^x multiplies that"},
     {Op::ColumnSums, DType::F32, "column_sums", 1e-6, 4e-6, 1e-6, "sums of up to 128 numbers of either sign"},
     {Op::GatherImages, DType::F32, "gather_images", 4e-7, 4e-7, 2e-7, "one product and one sum"},
     {Op::Sgd, DType::F32, "sgd", 4e-7, 4e-7, 2e-7, "two products and sums"},
     {Op::Adam, DType::F32, "adam", 2e-6, 1e-6, 5e-7, "a step is a quotient of rounded moments"},
-    {Op::GradientNorm, DType::F32, "gradient_norm", 1e-6, 0, 1e-6, "a sum of squares does not cancel"},
+    {Op::GradientNorm, DType::F32, "gradient_norm", 5e-6, 0, 5e-6, "sums of 32,768 squares, in any order"},
 };
 
 inline const Tolerance& tolerance(Op op, DType dtype) {

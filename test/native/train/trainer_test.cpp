@@ -95,7 +95,7 @@ TEST_CASE("training lowers the loss, and the same run gives the same bits") {
       const StepsResult result = one.steps(first(50 * kBatch), kBatch);
       REQUIRE(result.reports.size() == 50);
       CHECK(result.non_finite == "");
-      CHECK(result.reports.back().loss < 0.5f * result.reports.front().loss);
+      CHECK(result.reports.back().loss < 0.7f * result.reports.front().loss);
       for (const StepReport& report : result.reports) {
         CHECK((report.correct >= 0 && report.correct <= kBatch));
         CHECK(report.gradient_norm > 0);
