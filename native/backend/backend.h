@@ -100,8 +100,8 @@ struct Augmentation {
 
 struct GatherImages {
   Tensor images;        // (M, H, W, C) uint8, the dataset
-  Tensor labels;        // (M) int32
-  Tensor order;         // int32: sample numbers; this step's start at StepBlock::order_position
+  Tensor labels;        // (M) int32, or none
+  Tensor order;         // int32: sample numbers, this step's from StepBlock::order_position; or none: the first images
   Tensor scale, shift;  // (C) each: pixel p of channel c becomes p * scale[c] + shift[c]
   Augmentation augmentation;
 };
@@ -189,7 +189,8 @@ class Backend {
   virtual Status prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope);
   virtual Status add(Tensor y, Tensor a, Tensor b);
   virtual Status scale(Tensor y, Tensor x, float factor);
-  // Dropout's mask is drawn again from (seed, step, stream, element) in the backward pass: nothing is stored.
+  // Dropout's mask is drawn again in the backward pass, nothing is stored: element i takes word i mod 4 of philox(seed,
+  // Dropout, stream, step * 2^32 + i / 4).
   virtual Status dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step);
   virtual Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step);
 
@@ -241,7 +242,8 @@ class Backend {
   virtual Status scaled_bn_backward(Tensor dz, Tensor z, Tensor mean, Tensor variance, float scale, float epsilon);
   virtual Status center_update(Tensor centers, Tensor features, Tensor labels, float rate);
 
-  // Batch assembly: batch (N, H, W, C) fp32 and batch_labels (N) int32 from a uint8 dataset.
+  // Batch assembly: batch (N, H, W, C) fp32 and batch_labels (N) int32 from a uint8 dataset. Without order and
+  // augmentation `step` may be null.
   virtual Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step);
 
   // Parameter update over a contiguous range of the arenas; does nothing once *halted is not 0.
@@ -249,7 +251,8 @@ class Backend {
                      const int32_t* halted);
   virtual Status adam(Tensor parameters, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
                       const StepBlock* step, const int32_t* halted);
-  // L2 norm of all gradients into report->gradient_norm; sets *halted to 1 if any is not finite.
+  // L2 norm of all gradients into report->gradient_norm; sets *halted to 1 if it is not finite, as it is not where a
+  // gradient is not.
   virtual Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step);
 
  protected:

@@ -90,7 +90,7 @@ Status CpuBackend::upload(void* device, const void* host, size_t bytes) { return
 Status CpuBackend::download(void* host, const void* device, size_t bytes) { return copy(host, device, bytes); }
 
 Status CpuBackend::copy(void* to, const void* from, size_t bytes) {
-  std::memcpy(to, from, bytes);
+  if (bytes > 0) std::memcpy(to, from, bytes);
   return Status::success();
 }
 

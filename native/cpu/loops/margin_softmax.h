@@ -13,8 +13,8 @@ namespace margincore::MARGINCORE_ISA {
 
 inline constexpr int64_t kClassBlock = 512;  // logits handled at once: 2 KB, stays in the first-level cache
 
-/// cos(theta) = 1 - |a^ - b^|^2/2 = |a^ + b^|^2/2 - 1, by the smaller of the two, and sin(theta) = |a^ - b^| |a^ + b^|/2:
-/// exact to the last digits of the angle also where the rows are nearly parallel.
+/// From d = |a^ - b^| and s = |a^ + b^|: sin(theta) = d*s/2, and cos(theta) = (s^2 - d^2)/4, which near 0 and 180 degrees
+/// is 1 - d^2/2 and s^2/2 - 1. Neither cancels, so small angles are exact to their last digits.
 struct AngleBetween {
   float cosine, sine;
 };
@@ -29,7 +29,10 @@ struct AngleBetween {
     together += (unit_a + unit_b) * (unit_a + unit_b);
   }
   const float sine = 0.5f * __builtin_sqrtf(apart) * __builtin_sqrtf(together);
-  return {apart < together ? 1 - 0.5f * apart : 0.5f * together - 1, sine > 1 ? 1 : sine};
+  const float cosine = apart < 0.25f      ? 1 - 0.5f * apart
+                       : together < 0.25f ? 0.5f * together - 1
+                                          : 0.25f * (together - apart);
+  return {cosine, sine > 1 ? 1 : sine};
 }
 
 /// z_j = product_j * factor_j + shift_j of one block of classes.
