@@ -13,7 +13,7 @@ export async function runJob([command, ...args], job) {
   const started = performance.now();
   const child = spawn(command, [...args, JSON.stringify(job)], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, OMP_NUM_THREADS: String(job.threads) },
+    env: { ...process.env, ...job.env, OMP_NUM_THREADS: String(job.threads) },
   });
   const timer = setTimeout(() => child.kill('SIGKILL'), TIME_LIMIT_SECONDS * 1000);
   const events = {};

@@ -4,8 +4,8 @@ import { DISTURBED_ABOVE, jobName, planRound } from './plan.mjs';
 /** A busy machine can make a run exceed its limit, so one failure does not end a contender's part. */
 const FAILURES_ALLOWED = 1;
 
-/** How often a run is tried while others use the processors. */
-const TRIES = 3;
+/** How often a run is tried while others use the processors: no more, for it may take minutes then. */
+const TRIES = 2;
 
 /**
  * Runs all jobs of all rounds. `failures` lists every run that failed, with the reason.
@@ -21,7 +21,7 @@ export async function runRounds(commands, options, log) {
       const name = `${jobName(job)}, ${job.measure}, batch ${job.batch}`;
       if (failures.filter((failure) => failure.job === name).length > FAILURES_ALLOWED) continue;
       try {
-        const events = await runUndisturbed(commands[job.contender], job);
+        const events = await runUndisturbed(commands[job.contender], job, options.quick ? 1 : TRIES);
         const values = measured(job, events);
         const common = { round, ...identity(job), foreignLoad: events.foreignLoad };
         measurements.push(...values.map((value) => ({ ...common, ...value })));
@@ -38,9 +38,9 @@ export async function runRounds(commands, options, log) {
 }
 
 /** The first undisturbed one of a few tries, else the least disturbed. */
-async function runUndisturbed(command, job) {
+async function runUndisturbed(command, job, tries) {
   let best;
-  for (let attempt = 0; attempt < TRIES; attempt++) {
+  for (let attempt = 0; attempt < tries; attempt++) {
     const events = await runJob(command, job);
     if (!best || events.foreignLoad < best.foreignLoad) best = events;
     if (best.foreignLoad <= DISTURBED_ABOVE) break;
@@ -49,7 +49,7 @@ async function runUndisturbed(command, job) {
 }
 
 const shown = ({ table, value }) => `${table} ${value.toPrecision(4)}`;
-const identity = ({ contender, variant }) => ({ contender, ...(variant && { variant }) });
+const identity = ({ contender, variant, tuned }) => ({ contender, variant, tuned });
 
 /** What one run of a job says: a value for one table, or for two. */
 function measured(job, events) {

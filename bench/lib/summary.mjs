@@ -19,7 +19,7 @@ function rowsOf({ id }, measurements) {
   const here = measurements.filter(({ table }) => table === id);
   const ours = here.filter(({ contender }) => contender === baseline.name);
   return Object.values(groupBy(here, jobName)).map((group) => {
-    const { contender, variant, batch, note } = group[0];
+    const { contender, variant, tuned, batch, note } = group[0];
     const undisturbed = group.filter((one) => !isDisturbed(one));
     const values = (undisturbed.length > 0 ? undisturbed : group).map(({ value }) => value);
     const ratios = contender === baseline.name ? [] : ratiosPerRound(ours, undisturbed);
@@ -27,6 +27,7 @@ function rowsOf({ id }, measurements) {
       contender,
       label: contenders.find(({ name }) => name === contender).label,
       variant,
+      tuned,
       batch,
       note,
       ...spread(values),
@@ -55,13 +56,13 @@ function groupBy(items, keyOf) {
   return groups;
 }
 
-/** Of a contender's variants the one with the best median counts; a disturbed one only where all are. */
+/** Of a contender's variants as installed the one with the best median counts; a disturbed one only where all are. */
 function markBest(rows, { moreIsBetter }) {
   return rows.map((row) => {
-    const own = rows.filter(({ contender }) => contender === row.contender);
+    const own = rows.filter(({ contender, tuned }) => contender === row.contender && !tuned);
     const undisturbed = own.filter(({ disturbed }) => !disturbed);
     const rivals = (undisturbed.length > 0 ? undisturbed : own).map(({ median }) => median);
-    const best = row.median === (moreIsBetter ? Math.max(...rivals) : Math.min(...rivals));
+    const best = !row.tuned && row.median === (moreIsBetter ? Math.max(...rivals) : Math.min(...rivals));
     return { ...row, best };
   });
 }

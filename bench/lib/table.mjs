@@ -24,7 +24,7 @@ function cells(row, { unit, rows }) {
 function rowName({ label, contender, variant, best }, rows) {
   if (!variant) return label;
   const rivals = rows.filter((row) => row.contender === contender).length - 1;
-  return `${label} (${variant}${best && rivals > 0 ? ', best' : ''})`;
+  return `${label} (${variant}${best && rivals > 0 ? ', best as installed' : ''})`;
 }
 
 const verdict = ({ atLeast, atMost, met }) =>
