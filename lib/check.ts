@@ -108,6 +108,9 @@ function didYouMean(word: string, candidates: readonly string[]): string {
 
 /** The known word that a misspelt one was probably meant to be; undefined where none is near enough. */
 export function nearestWord(word: string, candidates: readonly string[]): string | undefined {
+  const bare = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '');
+  const same = candidates.find((candidate) => bare(candidate) === bare(word));
+  if (same !== undefined) return same;
   let best: string | undefined;
   // A word may differ in a third of its letters before the guess would be noise.
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;

@@ -1,4 +1,6 @@
 /** What a training run reports while it goes on. Epochs and steps are counted from 1 here, as they are shown. */
+import type { Diagnosis } from './diagnoses.js';
+import type { HeadStatistics } from './metrics/headStatistics.js';
 
 /** One update of the parameters. */
 export interface StepEvent {
@@ -15,8 +17,21 @@ export interface StepEvent {
   readonly learningRate: number;
   /** L2 norm of the whole gradient. */
   readonly gradientNorm: number;
+  /** L2 norm of the loss's gradient in the logits of the batch: what the head sends back. */
+  readonly logitGradientNorm: number;
   /** Fraction of the head's margin in force: 1, or less during `marginWarmup`. */
   readonly marginRamp: number;
+  /** The target logit is (λ·plain + with margin)/(1 + λ); 0 for heads without `lambda`. */
+  readonly lambda: number;
+  /** Fraction of the batch whose angle with margin, m1·θ + m2, lies beyond π. */
+  readonly pastPi: number;
+}
+
+/** Angles in radians. */
+export interface Margin {
+  readonly m1: number;
+  readonly m2: number;
+  readonly m3: number;
 }
 
 /** How well a model does on samples with known labels. Never with a margin. */
@@ -40,6 +55,19 @@ export interface EpochRecord {
   readonly accuracy: number;
   /** At the epoch's last step. */
   readonly learningRate: number;
+  /** Of heads with a margin, at the epoch's last step: ψ(m1·θ + m2) − m3 takes the place of cosθ. */
+  readonly margin?: Margin;
+  /** At the epoch's last step; 0 for heads without `lambda`. */
+  readonly lambda: number;
+  /** Fraction of the epoch's samples whose angle with margin, m1·θ + m2, lay beyond π. */
+  readonly pastPi: number;
+  /** Means over the epoch's steps. */
+  readonly gradientNorm: number;
+  readonly logitGradientNorm: number;
+  /** Of some hundred training images, after the epoch's last step. */
+  readonly head: HeadStatistics;
+  /** What goes wrong, where something does. */
+  readonly diagnoses: readonly Diagnosis[];
   /** Time of the training steps alone, without callbacks and validation. */
   readonly seconds: number;
   readonly imagesPerSecond: number;

@@ -4,11 +4,11 @@ import { checkDevice, checkThreads, type Device, selectDevice } from './backends
 import { checkInteger, checkNumber, checkObject } from './check.js';
 import { invalidOption, MarginCoreError } from './errors.js';
 import type { HeadOptions } from './headOptions.js';
-import { checkHeadKeys, checkHeadName, headOptionNames, resolveHead } from './heads.js';
+import { checkHeadKeys, checkHeadName, headOptionNames, resolveHead } from './resolveHead.js';
 
-/** Head options that belong to a training run, or to `bias` as an array here. */
-type TrainingOnly = 'bias' | 'featureDropout' | 'headLr' | 'marginWarmup';
-const TRAINING_ONLY: readonly TrainingOnly[] = ['bias', 'featureDropout', 'headLr', 'marginWarmup'];
+/** Head options that belong to a training run, or have another form here. */
+type TrainingOnly = 'bias' | 'featureDropout' | 'headLr' | 'marginWarmup' | 'lambda';
+const TRAINING_ONLY: readonly TrainingOnly[] = ['bias', 'featureDropout', 'headLr', 'marginWarmup', 'lambda'];
 
 type WithoutTraining<T> = T extends unknown ? Omit<T, TrainingOnly> : never;
 
@@ -16,10 +16,12 @@ type WithoutTraining<T> = T extends unknown ? Omit<T, TrainingOnly> : never;
 export interface HeadLossInputs {
   /** (N, D) */
   features: Float32Array;
-  /** (C, D): class weights */
+  /** (C, D): class weights; of pedcc the centroids, taken by direction */
   weights: Float32Array;
   /** (C): of heads with a bias, such as softmax. Default: none. */
   bias?: Float32Array;
+  /** (C, D): of heads with center loss. Default: 0. */
+  centers?: Float32Array;
   /** (N): the target class of each sample */
   labels: Int32Array;
   /** C ≥ 2 */
@@ -38,28 +40,31 @@ export interface HeadLossInputs {
 export type HeadLossOptions = WithoutTraining<HeadOptions> & HeadLossInputs;
 
 export interface HeadLossResult {
-  /** (Weighted) mean over the samples, with margin */
+  /** (Weighted) mean over the samples, with margin and auxiliary loss */
   readonly loss: number;
-  /** (N, C): with margin, as trained */
+  /** (N, C): with margin, as they enter the softmax */
   readonly logits: Float32Array;
-  /** (N, C): margin-free, as predicted */
+  /** (N, C): margin-free, as predicted; where logits are normalised, by the statistics of these samples */
   readonly scores: Float32Array;
   /** (N, C): cosine between each feature row and each class weight */
   readonly cosTheta: Float32Array;
   /** (N, D): gradient of the loss */
   readonly dFeatures: Float32Array;
-  /** (C, D) */
+  /** (C, D); 0 for pedcc, whose centroids do not move */
   readonly dWeights: Float32Array;
   /** (C): where a bias was given */
   readonly dBias?: Float32Array;
-  /** Where the scale is learned */
+  /** Where `s` or `alpha` is learned */
   readonly dScale?: number;
+  /** (C, D): Σ(c_j − x)/(1 + n_j) over the samples of class j, which `rate` multiplies; of heads with center loss */
+  readonly dCenters?: Float32Array;
 }
 
 const INPUTS = Object.keys({
   features: 0,
   weights: 0,
   bias: 0,
+  centers: 0,
   labels: 0,
   numClasses: 0,
   embeddingSize: 0,
@@ -75,7 +80,7 @@ const INPUTS = Object.keys({
 export async function headLoss(options: HeadLossOptions): Promise<HeadLossResult> {
   const given = checkObject(options, 'options');
   checkHeadKeys(given, INPUTS, TRAINING_ONLY);
-  const { features, weights, bias, labels, numClasses, embeddingSize, lambda = 0 } = options;
+  const { features, weights, bias, centers, labels, numClasses, embeddingSize, lambda = 0 } = options;
   const { device = 'auto', threads } = options;
   const head = resolveHead(headOptions(given), numClasses);
   checkInteger(embeddingSize, 'embeddingSize', { min: 1 });
@@ -83,12 +88,19 @@ export async function headLoss(options: HeadLossOptions): Promise<HeadLossResult
   checkFloats(features, 'features', labels.length * embeddingSize, 'labels.length × embeddingSize');
   checkFloats(weights, 'weights', numClasses * embeddingSize, 'numClasses × embeddingSize');
   if (bias !== undefined) checkFloats(bias, 'bias', numClasses, 'numClasses');
+  if (centers !== undefined) {
+    checkFloats(centers, 'centers', numClasses * embeddingSize, 'numClasses × embeddingSize');
+    const { centerWeight, fixedWeights } = head.native;
+    if (centerWeight === 0 || fixedWeights) {
+      throw invalidOption('centers', 'no value (this head has no center loss)', centers);
+    }
+  }
   checkNumber(lambda, 'lambda', { min: 0 });
   const placement = selectDevice(
     checkDevice(device),
     threads === undefined ? undefined : checkThreads(threads),
   );
-  return awaitNative(() =>
+  const { seconds: _, ...result } = await awaitNative(() =>
     native().headLoss({
       backend: placement.backend.name,
       deviceIndex: placement.deviceIndex,
@@ -98,14 +110,16 @@ export async function headLoss(options: HeadLossOptions): Promise<HeadLossResult
       features,
       weights,
       ...(bias !== undefined && { bias }),
+      ...(centers !== undefined && { centers }),
       labels,
       lambda,
     }),
   );
+  return result;
 }
 
 /** The head's options with `bias` as a head knows it: whether there is one. */
-function headOptions({ bias, ...options }: Record<string, unknown>): HeadOptions {
+function headOptions({ bias, lambda: _, ...options }: Record<string, unknown>): HeadOptions {
   const head = checkHeadName(options.head);
   if (headOptionNames(head).includes('bias')) return { ...options, bias: bias !== undefined };
   if (bias === undefined) return options;

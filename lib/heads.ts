@@ -2,6 +2,7 @@
  * The heads: one table with a row per head. A row holds the head's own options with their checks and defaults, and
  * says how they map to the one native pipeline. Adding a head = its interface in headOptions.ts and its row here.
  */
+import { type Annealing, checkAnnealing, DEFAULT_ANNEALING } from './annealing.js';
 import {
   checkBoolean,
   checkInteger,
@@ -9,53 +10,57 @@ import {
   checkNumber,
   checkNumbers,
   checkOneOf,
+  isRecord,
   type Range,
 } from './check.js';
 import { invalidOption } from './errors.js';
 import type {
+  AmSoftmaxHead,
   ArcFaceHead,
+  ASoftmaxHead,
+  CenterHead,
+  CombinedHead,
   CommonHeadOptions,
-  EffectiveHead,
+  HeadAlias,
   HeadName,
-  HeadOptions,
+  L2SoftmaxHead,
+  LSoftmaxHead,
+  NormFaceHead,
+  PedccHead,
   Scale,
+  ScaledBnHead,
   SoftmaxHead,
 } from './headOptions.js';
 import type { NativeHead } from './native.js';
-import { checkScale, expectedLossAtRightAngles, resolveScale, scaleWarning } from './scale.js';
+import { checkAlpha, checkScale } from './scale.js';
 import { checkDuration, type Duration } from './schedules.js';
 
-/** A head as the native side computes it, with what the facade has to know about it. */
-export interface ResolvedHead {
-  readonly native: NativeHead;
-  readonly effective: EffectiveHead;
-  /** Scores are s·cosθ, so embeddings are compared by their angle. */
-  readonly cosine: boolean;
-  readonly headLr: number;
-  readonly marginWarmup: Duration;
-  /** Sentences for the user, about values that are allowed but will not work well. */
-  readonly warnings: readonly string[];
-}
+export type Options = Readonly<Record<string, unknown>>;
 
 /** One option: how it is checked, and what stands for it where it is not given (nothing, where `default` is absent). */
 interface Option<T> {
-  readonly default?: T;
+  readonly default?: T | ((options: Options) => T);
   check(value: unknown, name: string): T;
 }
 
+type CommonName = keyof CommonHeadOptions;
+
 interface HeadRow<T> {
-  readonly cosine: boolean;
-  /** Every option of `T` but the common ones. A cosine head has the option `s`, which becomes the native scale. */
+  readonly aliases?: readonly HeadAlias[];
+  /** The option that is the length of the features. */
+  readonly scale?: 's' | 'alpha';
+  /** Common options that this head does not have, because it is made of them. */
+  readonly without?: readonly CommonName[];
+  /** Every option of `T` but the common ones. */
   readonly options: {
-    readonly [K in Exclude<keyof T, 'head' | keyof CommonHeadOptions>]-?: Option<Required<T>[K]>;
+    readonly [K in Exclude<keyof T, 'head' | CommonName>]-?: Option<Required<T>[K]>;
   };
-  /** What differs from softmax without bias. */
+  /** What differs from softmax without bias; not the scale. */
   native(options: Required<T>): Partial<NativeHead>;
 }
 
 /** A row whose options' type is forgotten: the table's values are checked before they reach `native`. */
-interface AnyHeadRow {
-  readonly cosine: boolean;
+export interface AnyHeadRow extends Pick<HeadRow<object>, 'aliases' | 'scale' | 'without'> {
   readonly options: Readonly<Record<string, Option<unknown>>>;
   native(options: object): Partial<NativeHead>;
 }
@@ -65,6 +70,10 @@ const row = <T>(head: HeadRow<T>): AnyHeadRow => head;
 const number = (fallback: number, range: Range): Option<number> => ({
   default: fallback,
   check: (value, name) => checkNumber(value, name, range),
+});
+const integer = (fallback: number, range: Range): Option<number> => ({
+  default: fallback,
+  check: (value, name) => checkInteger(value, name, range),
 });
 const flag = (fallback: boolean): Option<boolean> => ({ default: fallback, check: checkBoolean });
 /** The first word is the default. */
@@ -79,138 +88,127 @@ const scale = (fallback: number): Option<Scale> => ({
 });
 const duration = (fallback: Duration): Option<Duration> => ({ default: fallback, check: checkDuration });
 
-const COMMON_OPTIONS: Readonly<Record<keyof CommonHeadOptions, Option<unknown>>> = {
+/** By default where nothing normalises the logits, which would take a bias away again. */
+const BIAS: Option<boolean> = {
+  default: ({ logitNormalizer }) => logitNormalizer === undefined,
+  check: checkBoolean,
+};
+const COSINE_MARGIN = number(0.35, { min: 0, max: 2 });
+const MULTIPLIER = integer(4, { min: 1, max: 16 });
+const LAMBDA: Option<Annealing> = { default: DEFAULT_ANNEALING, check: checkAnnealing };
+const SCALED_BN = { m: number(1, { above: 0 }), epsilon: number(1e-5, { above: 0 }) };
+const CENTER = { weight: number(0.01, { min: 0 }), rate: number(0.5, { min: 0, max: 1 }) };
+
+/** Options that every head has, but for those that its row is `without`. */
+export const COMMON_OPTIONS: Readonly<Record<CommonName, Option<unknown>>> = {
   featureDropout: number(0, { min: 0, below: 1 }),
   classWeights: { check: (value, name) => checkNumbers(value, name, { min: 0 }) },
   labelSmoothing: number(0, { min: 0, below: 1 }),
   headLr: number(1, { min: 0 }),
+  marginWarmup: duration(0),
+  logitNormalizer: { check: (value, name) => checkPart(value, name, 'scaled-bn', SCALED_BN) },
+  auxiliary: { check: (value, name) => checkPart(value, name, 'center', CENTER) },
 };
 
-const HEADS: Readonly<Record<HeadName, AnyHeadRow>> = {
+const COSINE = { normalizeFeatures: true, normalizeWeights: true } as const;
+
+export const HEADS: Readonly<Record<HeadName, AnyHeadRow>> = {
   softmax: row<SoftmaxHead>({
-    cosine: false,
-    options: { bias: flag(true) },
+    options: { bias: BIAS },
     native: ({ bias }) => ({ bias }),
   }),
+  'l2-softmax': row<L2SoftmaxHead>({
+    aliases: ['l2'],
+    scale: 'alpha',
+    options: {
+      alpha: { default: 16, check: (value, name) => checkAlpha(value, name, 16) },
+      l2Scope: choice('sample', 'batch'),
+      bias: BIAS,
+    },
+    native: ({ alpha, l2Scope, bias }) => ({ normalizeFeatures: alpha !== 0, l2Scope, bias }),
+  }),
+  normface: row<NormFaceHead>({
+    scale: 's',
+    options: { s: scale(16) },
+    native: () => COSINE,
+  }),
+  'l-softmax': row<LSoftmaxHead>({
+    options: { m: MULTIPLIER, lambda: LAMBDA },
+    native: ({ m }) => ({ m1: m }),
+  }),
+  'a-softmax': row<ASoftmaxHead>({
+    aliases: ['sphereface'],
+    options: { m: MULTIPLIER, lambda: LAMBDA },
+    native: ({ m }) => ({ normalizeWeights: true, m1: m }),
+  }),
+  'am-softmax': row<AmSoftmaxHead>({
+    aliases: ['cosface'],
+    scale: 's',
+    options: { m: COSINE_MARGIN, s: scale(30) },
+    native: ({ m }) => ({ ...COSINE, m3: m }),
+  }),
   arcface: row<ArcFaceHead>({
-    cosine: true,
+    scale: 's',
     options: {
       m: angle(0.5),
       s: scale(30),
       wrap: choice('continue', 'linear', 'none'),
       easyMargin: flag(false),
       gradient: choice('exact', 'detached'),
-      marginWarmup: duration(0),
     },
     native: ({ m, wrap, easyMargin, gradient }) => ({
-      normalizeFeatures: true,
-      normalizeWeights: true,
+      ...COSINE,
       m2: m,
       wrap,
       easyMargin,
       exactGradient: gradient === 'exact',
     }),
   }),
+  combined: row<CombinedHead>({
+    scale: 's',
+    options: {
+      m1: number(1, { above: 0, max: 16 }),
+      m2: angle(0.5),
+      m3: number(0, { min: 0, max: 2 }),
+      s: scale(30),
+    },
+    native: ({ m1, m2, m3 }) => ({ ...COSINE, m1, m2, m3 }),
+  }),
+  pedcc: row<PedccHead>({
+    scale: 's',
+    without: ['auxiliary'],
+    options: { m: COSINE_MARGIN, s: scale(7.5), weight: number(1, { min: 0 }) },
+    // Its distance has no factor 1/2.
+    native: ({ m, weight }) => ({ ...COSINE, fixedWeights: true, m3: m, centerWeight: 2 * weight }),
+  }),
+  center: row<CenterHead>({
+    without: ['auxiliary'],
+    options: { ...CENTER, bias: BIAS },
+    native: ({ weight, rate, bias }) => ({ bias, centerWeight: weight, centerRate: rate }),
+  }),
+  'scaled-bn': row<ScaledBnHead>({
+    aliases: ['sbn'],
+    without: ['logitNormalizer'],
+    options: SCALED_BN,
+    native: ({ m, epsilon }) => ({ scaledBn: { scale: m, epsilon } }),
+  }),
 };
 
-/** Names of all heads, for messages and the command line. */
-export const HEAD_NAMES = Object.keys(HEADS) as HeadName[];
-
-type Options = Readonly<Record<string, unknown>>;
-
-/** The head that the option `head` names; 'softmax' where it is not given. */
-export function checkHeadName(head: unknown): HeadName {
-  return head === undefined ? 'softmax' : checkOneOf(head, 'head', HEAD_NAMES);
-}
-
-/** `head`, the head's own options and the common ones. */
-export function headOptionNames(name: HeadName): string[] {
-  return ['head', ...Object.keys(HEADS[name].options), ...Object.keys(COMMON_OPTIONS)];
-}
-
-/**
- * Refuses keys that are neither options of the head nor among `others`.
- * @param except Head options that have no meaning for the caller.
- */
-export function checkHeadKeys(
-  options: Options,
-  others: readonly string[],
-  except: readonly string[] = [],
-): void {
-  const name = checkHeadName(options.head);
-  const allowed = headOptionNames(name).filter((key) => !except.includes(key));
-  checkKeys(options, [...others, ...allowed], '', (key) => {
-    const owners = HEAD_NAMES.filter((other) => other !== name && headOptionNames(other).includes(key));
-    return owners.length > 0 ? `The head here is ${name}; ${key} is an option of ${owners.join(', ')}` : '';
+/** A word, or an object with that word as its `type` and options: the object, with all options filled in. */
+function checkPart(
+  value: unknown,
+  name: string,
+  type: string,
+  options: Readonly<Record<string, Option<number>>>,
+): Options {
+  const given = value === type ? { type } : value;
+  if (!isRecord(given)) throw invalidOption(name, `'${type}' or { type: '${type}', … }`, value);
+  checkOneOf(given.type, `${name}.type`, [type]);
+  checkKeys(given, ['type', ...Object.keys(options)], `${name}.`);
+  const values = Object.entries(options).map(([key, option]) => {
+    return [key, given[key] === undefined ? option.default : option.check(given[key], `${name}.${key}`)];
   });
-}
-
-/** Checks the values of the head's options among `options` and fills in defaults. Other keys are not looked at. */
-export function checkHeadValues(options: Options): EffectiveHead {
-  const name = checkHeadName(options.head);
-  const values: Record<string, unknown> = {};
-  for (const [key, option] of Object.entries({ ...HEADS[name].options, ...COMMON_OPTIONS })) {
-    const value = options[key] === undefined ? option.default : option.check(options[key], key);
-    if (value !== undefined) values[key] = value;
-  }
-  return { head: name, ...values };
-}
-
-/**
- * Checks a head's options and turns them into what the native side computes for this number of classes (≥ 2).
- * Throws INVALID_OPTION. Keys that are not head options are not looked at: see `checkHeadKeys`.
- */
-export function resolveHead(options: HeadOptions, numClasses: number): ResolvedHead {
-  checkInteger(numClasses, 'numClasses', { min: 2 });
-  const values = checkHeadValues({ ...options });
-  const head = HEADS[values.head];
-  const common = values as CommonHeadOptions & { marginWarmup?: Duration };
-  const native: NativeHead = {
-    numClasses,
-    normalizeFeatures: false,
-    scale: 1,
-    learnScale: false,
-    l2Scope: 'sample',
-    normalizeWeights: false,
-    bias: false,
-    m1: 1,
-    m2: 0,
-    m3: 0,
-    wrap: 'continue',
-    easyMargin: false,
-    exactGradient: true,
-    featureDropout: common.featureDropout ?? 0,
-    labelSmoothing: common.labelSmoothing ?? 0,
-    ...nativeClassWeights(common.classWeights, numClasses),
-    ...head.native(values),
-  };
-  const resolved = {
-    cosine: head.cosine,
-    headLr: common.headLr ?? 1,
-    marginWarmup: common.marginWarmup ?? 0,
-  };
-  if (!head.cosine) return { ...resolved, native, effective: values, warnings: [] };
-
-  const { init, learn } = resolveScale(values.s as Scale, native, numClasses);
-  const warning = learn ? undefined : scaleWarning(init, native, numClasses);
-  return {
-    ...resolved,
-    native: { ...native, scale: init, learnScale: learn },
-    effective: { ...values, s: learn ? { learn, init } : init },
-    warnings: warning === undefined ? [] : [warning],
-  };
-}
-
-/**
- * The loss to expect at the first step; undefined where no such statement holds: in few dimensions random cosines are
- * far from 0, and with `easyMargin` about half of the targets have a margin.
- */
-export function expectedFirstLoss(head: ResolvedHead, embeddingSize: number): number | undefined {
-  const { native } = head;
-  if (!head.cosine) return Math.log(native.numClasses);
-  if (embeddingSize < 256 || native.easyMargin) return undefined;
-  const margin = head.marginWarmup === 0 ? native : { m1: 1, m2: 0, m3: 0 };
-  return expectedLossAtRightAngles(native.scale, margin, native.numClasses);
+  return { type, ...Object.fromEntries(values) };
 }
 
 function checkAngle(value: unknown, option: string): number {
@@ -223,16 +221,4 @@ function checkAngle(value: unknown, option: string): number {
     value,
     `Were degrees meant? ${value} degrees are ${radians} radians`,
   );
-}
-
-function nativeClassWeights(
-  weights: CommonHeadOptions['classWeights'],
-  numClasses: number,
-): Pick<NativeHead, 'classWeights'> {
-  if (weights === undefined) return {};
-  if (weights.length !== numClasses) {
-    throw invalidOption('classWeights', `${numClasses} numbers, one per class,`, weights);
-  }
-  if (!weights.some((weight) => weight > 0)) throw invalidOption('classWeights', 'a weight above 0', weights);
-  return { classWeights: Float32Array.from(weights) };
 }

@@ -1,4 +1,5 @@
 /** The public interface of margincore. */
+export type { Annealing, AnnealingRecipe } from './annealing.js';
 export { type BackendInfo, backends, type Device } from './backends.js';
 export {
   type DataInput,
@@ -10,21 +11,36 @@ export {
   type Split,
 } from './data/index.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
+export type { Diagnosis } from './diagnoses.js';
 export type { Environment } from './environment.js';
 export { type ErrorCode, MarginCoreError } from './errors.js';
-export type { Controls, EpochEvent, EpochRecord, Scores, StepEvent } from './events.js';
+export type { Controls, EpochEvent, EpochRecord, Margin, Scores, StepEvent } from './events.js';
+export type { FirstLoss } from './firstLoss.js';
 export { type HeadLossInputs, type HeadLossOptions, type HeadLossResult, headLoss } from './headLoss.js';
 export type {
+  AmSoftmaxHead,
   ArcFaceHead,
+  ASoftmaxHead,
+  CenterHead,
+  CenterOptions,
+  CombinedHead,
   CommonHeadOptions,
   EffectiveHead,
+  HeadAlias,
   HeadName,
   HeadOptions,
-  MarginOptions,
+  L2SoftmaxHead,
+  LearnedScale,
+  LSoftmaxHead,
+  NormFaceHead,
+  PedccHead,
   Scale,
+  ScaledBnHead,
+  ScaledBnOptions,
   SoftmaxHead,
 } from './headOptions.js';
 export type { AngleReport } from './metrics/angles.js';
+export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
 export { type Embeddings, type Evaluation, Model, type Prediction } from './model.js';
 export type { ModelSummary } from './modelSummary.js';
 export { type ModelDescription, models, sequential } from './models/index.js';

@@ -3,12 +3,12 @@ import type { ImageInput, SplitInput } from './data/types.js';
 import { MarginCoreError } from './errors.js';
 import type { Scores } from './events.js';
 import type { EffectiveHead } from './headOptions.js';
-import type { ResolvedHead } from './heads.js';
 import { infer, scoreSplit } from './inference.js';
 import { argmaxRows } from './metrics/accuracy.js';
 import { type ModelSummary, summarizeModel } from './modelSummary.js';
 import type { NativeSession } from './native.js';
 import type { ChannelNormalization } from './normalize.js';
+import type { ResolvedHead } from './resolveHead.js';
 import { checkImagesOfSize, checkSplitOfSize, type ImageSize } from './samples.js';
 
 export interface Prediction {
@@ -91,7 +91,7 @@ export class Model {
   async embed(images: ImageInput, options: { normalize?: boolean } = {}): Promise<Embeddings> {
     const session = this.#session();
     const checked = checkImagesOfSize(images, this.input, 'images');
-    const { normalize = this.#parts.head.cosine } = options;
+    const { normalize = this.#parts.head.byAngle } = options;
     const { embeddingSize } = session.summary;
     const { embeddings } = await infer(session, checked, {
       embeddings: true,

@@ -39,12 +39,13 @@ export function summarizeModel(
 }
 
 function headSummary(name: string, head: NativeHead, embeddingSize: number): LayerSummary {
-  const { numClasses, bias, learnScale } = head;
+  const { numClasses, bias, learnScale, fixedWeights } = head;
+  const weights = fixedWeights ? 0 : numClasses * embeddingSize;
   return {
     name,
     type: 'head',
     output: [numClasses],
-    parameters: numClasses * embeddingSize + (bias ? numClasses : 0) + (learnScale ? 1 : 0),
+    parameters: weights + (bias ? numClasses : 0) + (learnScale ? 1 : 0),
     flops: 2 * numClasses * embeddingSize,
   };
 }

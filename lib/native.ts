@@ -69,6 +69,8 @@ export interface NativeHead {
   l2Scope: 'sample' | 'batch';
   /** Class weights are divided by their norms. */
   normalizeWeights: boolean;
+  /** Class weights are centroids spread evenly over the sphere, and are not trained. */
+  fixedWeights: boolean;
   bias: boolean;
   /** The target's angle factor psi(m1·θ + m2) − m3. */
   m1: number;
@@ -78,6 +80,11 @@ export interface NativeHead {
   easyMargin: boolean;
   /** false: d(logit)/d(cos) of the margin is taken as 1 ('detached'). */
   exactGradient: boolean;
+  /** Batch norm of the logits, or absent. */
+  scaledBn?: { scale: number; epsilon: number };
+  /** The loss gains centerWeight/2·mean‖x − c_y‖²; the centres are the class weights where those are fixed. */
+  centerWeight: number;
+  centerRate: number;
   featureDropout: number;
   labelSmoothing: number;
   /** Per-class loss weights, or absent. */
@@ -117,7 +124,7 @@ export const STEP_VALUES = ['learningRate', 'lambda', 'marginRamp'] as const;
 
 export interface NativeStepsRequest {
   epoch: number;
-  /** Sample numbers; consecutive groups of `batchSize` form the steps, the last group may be smaller. */
+  /** Sample numbers; consecutive groups of `batchSize` form the steps, the last has what remains. */
   order: Int32Array;
   batchSize: number;
   /** One row of STEP_VALUES per step, row-major. */
@@ -131,6 +138,10 @@ export interface NativeStepsResult {
   loss: Float32Array;
   /** Per step: samples whose class is right by margin-free score. */
   correct: Int32Array;
+  /** Per step: L2 norm of the loss's gradient in the logits of the batch. */
+  logitGradientNorm: Float32Array;
+  /** Per step: samples whose angle with margin, m1·θ + m2, lies beyond π. */
+  pastPi: Int32Array;
   /** Per step: L2 norm of the whole gradient. */
   gradientNorm: Float32Array;
   /**
@@ -150,6 +161,8 @@ export interface NativeInferRequest {
   embeddings: boolean;
   /** Divide each embedding by its norm. */
   normalizeEmbeddings: boolean;
+  /** (N): asks for `angles` and `classNorms`. */
+  labels?: Int32Array;
 }
 
 export interface NativeInferResult {
@@ -158,6 +171,10 @@ export interface NativeInferResult {
   scores?: Float32Array;
   /** (N, embeddingSize) */
   embeddings?: Float32Array;
+  /** (N, 2), radians: to the own class's weight, and to the nearest other class's */
+  angles?: Float32Array;
+  /** (numClasses): norms of the class weights */
+  classNorms?: Float32Array;
 }
 
 export interface NativeMemoryPlan {
@@ -217,8 +234,12 @@ export interface NativeHeadLossRequest {
   /** (numClasses, embeddingSize) */
   weights: Float32Array;
   bias?: Float32Array;
+  /** (numClasses, embeddingSize). Default 0. */
+  centers?: Float32Array;
   labels: Int32Array;
   lambda: number;
+  /** Forward and backward are done so many times, to measure them. Default 1. */
+  repetitions?: number;
 }
 
 export interface NativeHeadLossResult {
@@ -233,4 +254,8 @@ export interface NativeHeadLossResult {
   dWeights: Float32Array;
   dBias?: Float32Array;
   dScale?: number;
+  /** What the centres' rate multiplies */
+  dCenters?: Float32Array;
+  /** Of each repetition, without copying in and out */
+  seconds: Float32Array;
 }

@@ -6,7 +6,6 @@ import type { SplitInput } from './data/types.js';
 import { invalidOption, MarginCoreError } from './errors.js';
 import type { Controls, EpochEvent, StepEvent } from './events.js';
 import type { EffectiveHead, HeadOptions } from './headOptions.js';
-import { checkHeadKeys, checkHeadValues } from './heads.js';
 import { checkModel, type ModelDescription, models } from './models/index.js';
 import { checkNormalize, type Normalize } from './normalize.js';
 import {
@@ -15,6 +14,7 @@ import {
   type EffectiveOptimizer,
   type OptimizerOptions,
 } from './optimizers.js';
+import { checkHeadKeys, checkHeadValues } from './resolveHead.js';
 import { checkSchedule, defaultSchedule, type Schedule } from './schedules.js';
 
 /** Options that do not depend on the head. */

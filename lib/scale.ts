@@ -1,10 +1,10 @@
 /**
- * The scale s of cosine heads. Logits s·cosθ that lie too close together cannot express a confident prediction, so
- * the number of classes sets a lower bound.
+ * The length that normalised features get: s of cosine heads, α of L2-softmax. Logits that lie too close together
+ * cannot express a confident prediction, so the number of classes sets a lower bound.
  */
 import { checkKeys, checkNumber, isRecord } from './check.js';
 import { invalidOption } from './errors.js';
-import type { Scale } from './headOptions.js';
+import type { LearnedScale, Scale } from './headOptions.js';
 import type { NativeHead } from './native.js';
 
 type Margin = Pick<NativeHead, 'm1' | 'm2' | 'm3'>;
@@ -16,8 +16,17 @@ const PROBABILITY = 0.9;
 export function checkScale(value: unknown, option: string, fallback: number): Scale {
   if (value === 'auto') return value;
   if (typeof value === 'number') return checkNumber(value, option, { above: 0 });
-  if (!isRecord(value))
-    throw invalidOption(option, "a number above 0, 'auto' or { learn: true, init }", value);
+  return checkLearned(value, option, "a number above 0, 'auto' or { learn: true, init }", fallback);
+}
+
+/** 0 stands for features that are not normalised. */
+export function checkAlpha(value: unknown, option: string, fallback: number): number | LearnedScale {
+  if (typeof value === 'number') return checkNumber(value, option, { min: 0 });
+  return checkLearned(value, option, 'a number of at least 0 or { learn: true, init }', fallback);
+}
+
+function checkLearned(value: unknown, option: string, expected: string, fallback: number): LearnedScale {
+  if (!isRecord(value)) throw invalidOption(option, expected, value);
   checkKeys(value, ['learn', 'init'], `${option}.`);
   if (value.learn !== true) throw invalidOption(`${option}.learn`, 'true', value.learn);
   const { init = fallback } = value;
@@ -55,12 +64,38 @@ export function scaleWarning(scale: number, margin: Margin, numClasses: number):
 }
 
 /**
- * Mean loss of an untrained cosine head, every class at 90° from the embedding: ln(1 + (C−1)·e^(−s·φ(90°))), which
- * is ln(C−1) + s·sin m for ArcFace and ln C without a margin.
+ * What to tell a user whose α is below ln(p(C−2)/(1−p)), with which p = 0.9 can be reached (Ranjan et al. 2017, eq. 4);
+ * undefined where it is not. With the norm of the whole batch features are far shorter than α: nothing is known then.
  */
-export function expectedLossAtRightAngles(scale: number, margin: Margin, numClasses: number): number {
-  const gap = Math.log(numClasses - 1) - scale * targetFactor(margin, Math.PI / 2);
-  return gap + Math.log1p(Math.exp(-gap));
+export function alphaWarning(
+  alpha: number,
+  { l2Scope }: Pick<NativeHead, 'l2Scope'>,
+  numClasses: number,
+): string | undefined {
+  if (l2Scope === 'batch' || numClasses < 3) return undefined;
+  const bound = Math.log((PROBABILITY * (numClasses - 2)) / (1 - PROBABILITY));
+  if (alpha >= bound) return undefined;
+  return (
+    `alpha = ${alpha} is below ${bound.toFixed(2)}: with ${numClasses} classes a probability of ${PROBABILITY} then needs ` +
+    'long class weights, so the loss falls slowly. Use a larger number'
+  );
+}
+
+/**
+ * Mean loss of an untrained cosine head, every class at 90° from the embedding: ln(1 + (C−1)·e^(−s·φ(90°))), which
+ * is ln(C−1) + s·sin m for ArcFace and ln C without a margin; less where label smoothing spreads a part of the target
+ * over classes whose logits are 0.
+ */
+export function expectedLossAtRightAngles(
+  scale: number,
+  margin: Margin,
+  numClasses: number,
+  labelSmoothing = 0,
+): number {
+  const target = scale * targetFactor(margin, Math.PI / 2);
+  const gap = Math.log(numClasses - 1) - target;
+  const spread = labelSmoothing * (1 - 1 / numClasses);
+  return gap + Math.log1p(Math.exp(-gap)) + spread * target;
 }
 
 /** The bound, or √2·ln(C−1) where that is larger. */

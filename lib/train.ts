@@ -1,17 +1,21 @@
 /** `train()`: from options and data to a model, its history and its scores. */
 import { awaitNative } from './addon.js';
+import { annealingWarning } from './annealing.js';
+import { hasJoinedTail, stepsPerEpoch } from './batching.js';
 import { resolveData, type Split } from './data/index.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { MarginCoreError } from './errors.js';
 import type { EpochRecord, Scores } from './events.js';
-import { expectedFirstLoss } from './heads.js';
+import { expectedFirstLoss, type FirstLoss } from './firstLoss.js';
 import { scoreSplit } from './inference.js';
 import { type AngleReport, angleReport } from './metrics/angles.js';
+import { measureHead, statisticsSample } from './metrics/headStatistics.js';
 import { Model } from './model.js';
 import type { NativeDevice, NativeSession } from './native.js';
 import { resolveTrainOptions, type TrainOptions, type TrainSettings } from './options.js';
 import { createProgress } from './report/progress.js';
 import type { Progress } from './report/progressTypes.js';
+import { hasMargin } from './resolveHead.js';
 import {
   createSession,
   type EffectiveOptions,
@@ -19,13 +23,15 @@ import {
   prepareJob,
   type TrainJob,
 } from './trainJob.js';
-import { runEpochs, stepsPerEpoch } from './trainLoop.js';
+import { runEpochs } from './trainLoop.js';
 
 export interface TrainResult {
   /** Holds native memory until its `dispose()`. */
   readonly model: Model;
   /** One record per epoch. */
   readonly history: readonly EpochRecord[];
+  /** Of the very first step, beside that of an untrained network where the head has such an expectation. */
+  readonly firstLoss: FirstLoss;
   /** Over all test samples; where the data has any. */
   readonly test?: Scores;
   /** Of the test samples' embeddings; where the data has any, of two or more classes. */
@@ -62,8 +68,25 @@ async function run(settings: TrainSettings, progress: Progress): Promise<TrainRe
   const dataset = await resolveData(settings.data);
   signal?.throwIfAborted();
   const job = prepareJob(settings, dataset);
-  const notes = [...job.head.warnings, ...(job.placement.note === undefined ? [] : [job.placement.note])];
-  for (const note of notes) progress.notice(note);
+  const notes: string[] = [];
+  const told = new Set<string>();
+  /** Once per `subject`: what recurs may have other numbers in it. */
+  const tell = (note: string | undefined, subject = note) => {
+    if (note === undefined || subject === undefined || told.has(subject)) return;
+    told.add(subject);
+    notes.push(note);
+    progress.notice(note);
+  };
+  for (const warning of job.head.warnings) tell(warning);
+  if (hasMargin(job.head.native)) {
+    tell(annealingWarning(job.head.lambda, settings.epochs * stepsPerEpoch(job.batching)));
+  }
+  tell(job.placement.note);
+  if (hasJoinedTail(job.batching)) {
+    tell(
+      'The last batch of an epoch would be one image, without batch statistics: it joins the batch before',
+    );
+  }
 
   const session = createSession(job);
   const model = createModel(job, session);
@@ -75,12 +98,13 @@ async function run(settings: TrainSettings, progress: Progress): Promise<TrainRe
     const { images, labels } = job.train;
     await awaitNative(() => session.setTrainingData(images.data, labels));
     signal?.throwIfAborted();
-    const history = await trainModel(job, session, device, model, progress);
+    const { history, firstLoss } = await trainModel(job, session, device, model, progress, tell);
     await awaitNative(() => session.endTraining());
     const scores = job.test && (await scoreTest(job, session, job.test));
     return {
       model,
       history,
+      firstLoss,
       ...scores,
       options: effectiveOptions(job, device),
       environment: describeEnvironment(job.placement.backend, device, notes),
@@ -102,50 +126,56 @@ function createModel(
   return new Model({ name: settings.model.name, session, input, head, classNames, normalization });
 }
 
-function trainModel(
+async function trainModel(
   job: TrainJob,
   session: NativeSession,
   device: NativeDevice,
   model: Model,
   progress: Progress,
-): Promise<EpochRecord[]> {
-  const { epochs, batchSize, seed, learningRate, signal, onStep, onEpoch } = job.settings;
-  const { head, validation } = job;
+  tell: (note: string, subject: string) => void,
+): Promise<Pick<TrainResult, 'history' | 'firstLoss'>> {
+  const { epochs, seed, learningRate, signal, onStep, onEpoch } = job.settings;
+  const { head, validation, batching } = job;
   const numClasses = job.classNames.length;
-  const samples = job.train.labels.length;
   const { parameters, embeddingSize } = model.summary();
-  const expected = expectedFirstLoss(head, embeddingSize);
+  const steps = epochs * stepsPerEpoch(batching);
+  const expected = expectedFirstLoss(head, { embeddingSize, steps });
+  const statistics = statisticsSample(job.train);
+  let measured = Number.NaN;
   progress.start({
     head: head.effective.head,
     effective: head.effective,
     ...(expected !== undefined && { expectedFirstLoss: expected }),
-    samples,
+    samples: batching.samples,
     epochs,
-    steps: epochs * stepsPerEpoch({ samples, batchSize }),
+    steps,
     parameters,
     device: `${device.device} (${device.description})`,
   });
-  return runEpochs({
+  const history = await runEpochs({
     session,
     model,
-    samples,
+    ...batching,
     epochs,
-    batchSize: Math.min(batchSize, samples),
     seed,
     learningRate,
-    marginWarmup: head.marginWarmup,
+    head,
     signal,
+    measure: () => measureHead(session, statistics),
     validate:
       validation && (() => scoreSplit(session, validation, numClasses, { ...(signal && { signal }) })),
     onStep: (event, controls) => {
+      if (event.step === 1) measured = event.loss;
       progress.step(event);
       return onStep?.(event, controls);
     },
     onEpoch: (event, controls) => {
       progress.epoch(event);
+      for (const { name, message } of event.diagnoses) tell(`${name}: ${message}`, name);
       return onEpoch?.(event, controls);
     },
   });
+  return { history, firstLoss: { measured, ...(expected !== undefined && { expected }) } };
 }
 
 /** One pass over the test samples gives both their scores and the embeddings whose angles are reported. */

@@ -1,13 +1,15 @@
 /** A training run once its data is known: everything that has to be worked out before the first step. */
 import { callNative, native } from './addon.js';
 import { type Device, type Placement, selectDevice } from './backends.js';
+import { type Batching, largestBatch } from './batching.js';
 import type { Dataset, Split } from './data/index.js';
+import { invalidOption } from './errors.js';
 import type { HeadOptions } from './headOptions.js';
-import { type ResolvedHead, resolveHead } from './heads.js';
 import type { NativeDevice, NativeSession } from './native.js';
 import { type ChannelNormalization, resolveNormalize } from './normalize.js';
 import { nativeOptimizer } from './optimizers.js';
 import type { RunOptions, TrainSettings } from './options.js';
+import { type ResolvedHead, resolveHead } from './resolveHead.js';
 import { type ImageSize, imageSize, requireSize, splitValidation } from './samples.js';
 
 export interface TrainJob {
@@ -20,6 +22,7 @@ export interface TrainJob {
   readonly input: ImageSize;
   readonly normalization: ChannelNormalization;
   readonly head: ResolvedHead;
+  readonly batching: Batching;
   readonly placement: Placement;
 }
 
@@ -39,6 +42,7 @@ export function prepareJob(settings: TrainSettings, dataset: Dataset): TrainJob 
   const { classNames, numClasses, test } = dataset;
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
   const splits = splitValidation(dataset.train, numClasses, settings.validation);
+  const head = resolveHead(settings.head as HeadOptions, numClasses);
   return {
     settings,
     classNames,
@@ -46,14 +50,15 @@ export function prepareJob(settings: TrainSettings, dataset: Dataset): TrainJob 
     ...(test && { test }),
     input: imageSize(splits.train.images),
     normalization: resolveNormalize(settings.normalize, splits.train.images),
-    head: resolveHead(settings.head as HeadOptions, numClasses),
+    head,
+    batching: divide(splits.train.labels.length, settings.batchSize, head.native.scaledBn !== undefined),
     placement: selectDevice(settings.device, settings.threads),
   };
 }
 
 /** A session for the job's network, not yet opened: it holds no device memory. Throws SHAPE_MISMATCH or INVALID_OPTION. */
 export function createSession(job: TrainJob): NativeSession {
-  const { settings, train, input, normalization, head, placement } = job;
+  const { settings, input, normalization, head, batching, placement } = job;
   return callNative(
     () =>
       new (native().Session)({
@@ -66,10 +71,24 @@ export function createSession(job: TrainJob): NativeSession {
         head: head.native,
         mean: normalization.mean,
         std: normalization.std,
-        batchSize: Math.min(settings.batchSize, train.labels.length),
+        batchSize: largestBatch(batching),
         optimizer: nativeOptimizer(settings.optimizer, head.headLr),
       }),
   );
+}
+
+/** Throws INVALID_OPTION where batch statistics are needed and a batch has one sample. */
+function divide(samples: number, wanted: number, batchStatistics: boolean): Batching {
+  const batchSize = Math.min(wanted, samples);
+  if (batchStatistics && batchSize === 1) {
+    throw invalidOption(
+      'batchSize',
+      'two or more images per step (batch norm needs them)',
+      batchSize,
+      samples === 1 ? 'There is only one training image' : '',
+    );
+  }
+  return { samples, batchSize, joinsTail: batchStatistics };
 }
 
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {

@@ -1,25 +1,30 @@
 /** The loop over epochs and steps: what to run next, what happened, and whom to tell. */
 import { awaitNative, callNative, native } from './addon.js';
+import { lambdaAt } from './annealing.js';
+import { type Batching, samplesOfStep, stepsPerEpoch } from './batching.js';
+import { diagnose } from './diagnoses.js';
 import { MarginCoreError } from './errors.js';
-import type { Controls, EpochRecord, Scores, StepEvent } from './events.js';
+import type { Controls, EpochRecord, Margin, Scores, StepEvent } from './events.js';
+import type { HeadStatistics } from './metrics/headStatistics.js';
 import type { Model } from './model.js';
 import { type NativeSession, type NativeStepsResult, STEP_VALUES } from './native.js';
-import { type Duration, learningRateAt, marginRampAt, type Schedule } from './schedules.js';
+import { hasMargin, type ResolvedHead } from './resolveHead.js';
+import { learningRateAt, marginRampAt, type Schedule } from './schedules.js';
 
-export interface TrainPlan {
+/** The training images are already with the session. */
+export interface TrainPlan extends Batching {
   readonly session: NativeSession;
   /** The session's model, which a NON_FINITE error hands over */
   readonly model: Model;
-  /** Number of training images, already with the session */
-  readonly samples: number;
   readonly epochs: number;
-  readonly batchSize: number;
   readonly seed: number;
   readonly learningRate: Schedule;
-  readonly marginWarmup: Duration;
+  readonly head: ResolvedHead;
   readonly signal: AbortSignal | undefined;
   /** Scores of the validation images, where there are any; called after each epoch. */
   readonly validate: (() => Promise<Scores>) | undefined;
+  /** Statistics of the head; called after each epoch. */
+  readonly measure: () => Promise<HeadStatistics>;
   /** Both are awaited. Their first exception ends the loop. */
   onStep(event: StepEvent, controls: Controls): unknown;
   onEpoch(event: EpochRecord, controls: Controls): unknown;
@@ -27,11 +32,6 @@ export interface TrainPlan {
 
 /** A call of the addon runs as many steps as fit this time: callbacks, `stop()` and the progress display wait for it. */
 const CHUNK_MILLISECONDS = 200;
-
-/** The last step of an epoch has the images that are left, so it may be smaller. */
-export function stepsPerEpoch({ samples, batchSize }: Pick<TrainPlan, 'samples' | 'batchSize'>): number {
-  return Math.ceil(samples / batchSize);
-}
 
 /**
  * Runs all epochs, or fewer after `controls.stop()`, and returns their records.
@@ -44,7 +44,13 @@ export async function runEpochs(plan: TrainPlan): Promise<EpochRecord[]> {
   for (let epoch = 0; epoch < plan.epochs && !loop.stopped; epoch++) {
     const trained = await loop.runEpoch(epoch);
     const validation = await plan.validate?.();
-    const record = validation === undefined ? trained : { ...trained, validation };
+    const measured = {
+      ...trained,
+      head: await plan.measure(),
+      ...(validation !== undefined && { validation }),
+    };
+    const stepsSoFar = epoch * stepsPerEpoch(plan) + trained.steps;
+    const record = { ...measured, diagnoses: diagnose(measured, plan.head.native, stepsSoFar) };
     history.push(record);
     await loop.tell(plan.onEpoch, record);
   }
@@ -56,6 +62,7 @@ interface StepReport {
   readonly event: StepEvent;
   readonly samples: number;
   readonly correct: number;
+  readonly pastPi: number;
   readonly milliseconds: number;
 }
 
@@ -77,25 +84,35 @@ class TrainLoop {
     this.#stepsPerEpoch = stepsPerEpoch(plan);
   }
 
-  async runEpoch(epoch: number): Promise<EpochRecord> {
-    const sums = { steps: 0, samples: 0, loss: 0, correct: 0, milliseconds: 0 };
-    let learningRate = 0;
-    for await (const { event, samples, correct, milliseconds } of this.#steps(epoch)) {
+  async runEpoch(epoch: number): Promise<Omit<EpochRecord, 'head' | 'diagnoses'>> {
+    const sums = { steps: 0, samples: 0, loss: 0, correct: 0, pastPi: 0, milliseconds: 0 };
+    const norms = { gradient: 0, logits: 0 };
+    let last = { learningRate: 0, lambda: 0, marginRamp: 0 };
+    for await (const { event, samples, correct, pastPi, milliseconds } of this.#steps(epoch)) {
       sums.steps += 1;
       sums.samples += samples;
       sums.loss += event.loss * samples;
       sums.correct += correct;
+      sums.pastPi += pastPi;
       sums.milliseconds += milliseconds;
-      learningRate = event.learningRate;
+      norms.gradient += event.gradientNorm;
+      norms.logits += event.logitGradientNorm;
+      last = event;
       await this.tell(this.#plan.onStep, event);
     }
+    const { native: head } = this.#plan.head;
     return {
       epoch: epoch + 1,
       epochs: this.#plan.epochs,
       steps: sums.steps,
       loss: sums.loss / sums.samples,
       accuracy: sums.correct / sums.samples,
-      learningRate,
+      learningRate: last.learningRate,
+      ...(hasMargin(head) && { margin: marginInForce(head, last.marginRamp) }),
+      lambda: last.lambda,
+      pastPi: sums.pastPi / sums.samples,
+      gradientNorm: norms.gradient / sums.steps,
+      logitGradientNorm: norms.logits / sums.steps,
       seconds: sums.milliseconds / 1000,
       imagesPerSecond: (sums.samples * 1000) / sums.milliseconds,
     };
@@ -119,11 +136,12 @@ class TrainLoop {
 
   /** Runs `count` steps of an epoch in one call, beginning with its step `first`. */
   async #runChunk(epoch: number, first: number, count: number, order: Int32Array) {
-    const { session, batchSize, signal } = this.#plan;
+    const { session, batchSize, signal, samples } = this.#plan;
+    const end = first + count === this.#stepsPerEpoch ? samples : (first + count) * batchSize;
     const values = Array.from({ length: count }, (_, index) => this.#values(epoch, first + index));
     const request = {
       epoch,
-      order: order.subarray(first * batchSize, (first + count) * batchSize),
+      order: order.subarray(first * batchSize, end),
       batchSize,
       values: Float32Array.from(values.flatMap((step) => STEP_VALUES.map((name) => step[name]))),
     };
@@ -143,15 +161,16 @@ class TrainLoop {
     result: NativeStepsResult,
     milliseconds: number,
   ): Generator<StepReport> {
-    const { batchSize, samples, epochs } = this.#plan;
+    const { epochs } = this.#plan;
     for (let index = 0; index < result.steps; index++) {
-      const { learningRate, marginRamp } = values[index]!;
+      const { learningRate, marginRamp, lambda } = values[index]!;
       const step = epoch * this.#stepsPerEpoch + first + index + 1;
       if (result.nonFinite !== undefined && index === result.steps - 1) {
         throw nonFinite(result.nonFinite, step, learningRate, this.#plan.model);
       }
-      const batch = Math.min(batchSize, samples - (first + index) * batchSize);
+      const batch = samplesOfStep(this.#plan, first + index);
       const correct = result.correct[index]!;
+      const pastPi = result.pastPi[index]!;
       yield {
         event: {
           step,
@@ -162,17 +181,21 @@ class TrainLoop {
           accuracy: correct / batch,
           learningRate,
           gradientNorm: result.gradientNorm[index]!,
+          logitGradientNorm: result.logitGradientNorm[index]!,
           marginRamp,
+          lambda,
+          pastPi: pastPi / batch,
         },
         samples: batch,
         correct,
+        pastPi,
         milliseconds,
       };
     }
   }
 
   #values(epoch: number, stepOfEpoch: number): StepValues {
-    const { epochs, learningRate, marginWarmup } = this.#plan;
+    const { epochs, learningRate, head } = this.#plan;
     const position = {
       step: epoch * this.#stepsPerEpoch + stepOfEpoch,
       totalSteps: epochs * this.#stepsPerEpoch,
@@ -180,13 +203,17 @@ class TrainLoop {
     };
     return {
       learningRate: learningRateAt(learningRate, position),
-      lambda: 0, // no head of today anneals its margin with it
-      marginRamp: marginRampAt(marginWarmup, position),
+      lambda: lambdaAt(head.lambda, position.step, position.totalSteps),
+      marginRamp: marginRampAt(head.marginWarmup, position),
     };
   }
 }
 
 type StepValues = Record<(typeof STEP_VALUES)[number], number>;
+
+function marginInForce({ m1, m2, m3 }: Margin, ramp: number): Margin {
+  return { m1: 1 + (m1 - 1) * ramp, m2: m2 * ramp, m3: m3 * ramp };
+}
 
 /** A power of two, so that the native side seldom meets a longer chunk than before, for which it has to prepare anew. */
 function chunkSteps(millisecondsPerStep: number): number {
@@ -199,6 +226,6 @@ function nonFinite(tensor: string, step: number, learningRate: number, model: Mo
     `Training diverged at step ${step}: the ${tensor} became NaN or infinite (learning rate ${learningRate}). ` +
       'That step changed no parameter; error.details.model has the last good ones, and is yours to dispose. ' +
       'Try a lower learningRate, a longer warm-up, or a smaller scale s',
-    { details: { tensor, step, learningRate, model } },
+    { details: { diagnosis: 'diverged', tensor, step, learningRate, model } },
   );
 }

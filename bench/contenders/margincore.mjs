@@ -1,5 +1,8 @@
-// The seed CNN with ArcFace in margincore, through its public interface only.
+// The seed CNN with ArcFace in margincore, through its public interface only; and the head alone, of which the public
+// headLoss() gives no time, through the addon.
+import addon from '../../dist/lib/addon.js';
 import { datasets, models, train } from '../../dist/lib/index.mjs';
+import { resolveHead } from '../../dist/lib/resolveHead.js';
 import protocol from '../lib/protocol.cjs';
 
 const { job: readJob, report, peakMemory } = protocol;
@@ -58,6 +61,28 @@ async function startup() {
   return result;
 }
 
-const { model, environment } = await { throughput, startup }[job.measure]();
-report('version', { name: 'margincore', environment });
-model.dispose();
+/** The median time of forward and backward on given arrays, the first (which makes the plans) left out. */
+async function head() {
+  const { batch, embeddingSize, numClasses, repetitions } = job;
+  const uniform = (count) => Float32Array.from({ length: count }, () => 2 * Math.random() - 1);
+  const request = {
+    backend: 'cpu',
+    deviceIndex: 0,
+    threads: job.threads,
+    head: resolveHead({ head: 'arcface', s: 30, m: 0.5 }, numClasses).native,
+    embeddingSize,
+    features: uniform(batch * embeddingSize),
+    weights: uniform(numClasses * embeddingSize),
+    labels: Int32Array.from({ length: batch }, () => Math.floor(Math.random() * numClasses)),
+    lambda: 0,
+    repetitions: repetitions + 1,
+  };
+  report('begin');
+  const { loss, seconds } = await addon.native().headLoss(request);
+  const times = seconds.slice(1).sort();
+  report('result', { loss, seconds: times[times.length >> 1] });
+}
+
+const result = await { throughput, startup, head }[job.measure]();
+report('version', { name: 'margincore', environment: result?.environment });
+result?.model.dispose();

@@ -61,6 +61,7 @@ function measured(job, events) {
       { table: `batch${job.batch}`, value: result.images / result.seconds, batch: job.batch, note, adam },
     ];
   }
+  if (job.measure === 'head') return [{ table: 'head', value: result.seconds }];
   return [
     { table: 'firstStep', value: firstStep.secondsFromStart },
     { table: 'memory', value: result.peakBytes / 2 ** 20 },

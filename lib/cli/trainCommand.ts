@@ -42,8 +42,8 @@ export const trainCommand: Command = {
 };
 
 /** What `--json` writes: everything but the model and the angles of the single samples. */
-function report({ history, test, angles, options, environment }: TrainResult) {
-  return { history, test, angles: angles && meanAngles(angles), options, environment };
+function report({ history, firstLoss, test, angles, options, environment }: TrainResult) {
+  return { history, firstLoss, test, angles: angles && meanAngles(angles), options, environment };
 }
 
 function meanAngles({ ownCentreMean, nearestOtherCentreMean }: AngleReport) {
@@ -69,12 +69,15 @@ function picture({ test, angles, options, model }: TrainResult): string {
       'The picture that --svg asks for needs test images of two or more classes',
     );
   }
-  const { head, m, s } = options as { head: string; m?: number; s?: unknown };
-  const margin = describeOptions({ ...(m !== undefined && { m }), ...(s !== undefined && { s }) });
+  const shown = ['m', 'm1', 'm2', 'm3', 's', 'alpha'];
+  const given = Object.entries(options).filter(
+    ([name, value]) => shown.includes(name) && value !== undefined,
+  );
+  const margin = describeOptions(Object.fromEntries(given));
   const { name, embeddingSize } = model.summary();
   return anglesSvg({
     ...angles,
-    title: `${head}: angles of ${count(angles.own.length)} test embeddings`,
+    title: `${options.head}: angles of ${count(angles.own.length)} test embeddings`,
     subtitle: [
       ...(margin ? [margin] : []),
       `${name}, ${embeddingSize}-D embedding`,

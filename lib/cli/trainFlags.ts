@@ -1,7 +1,7 @@
 /** Every option of `train()` as a flag. */
-import { HEAD_NAMES } from '../heads.js';
+import { HEAD_WORDS } from '../resolveHead.js';
 import type { FlagGroup } from './arguments.js';
-import { normalization, number, numbers, scale, text, word } from './flagValues.js';
+import { alpha, annealing, normalization, number, numbers, part, scale, text, word } from './flagValues.js';
 
 export const TRAIN_FLAGS: readonly FlagGroup[] = [
   {
@@ -31,9 +31,65 @@ export const TRAIN_FLAGS: readonly FlagGroup[] = [
   {
     title: 'Head',
     flags: [
-      { name: 'head', to: 'head', value: word(...HEAD_NAMES), help: '(default: softmax)' },
-      { name: 'm', to: 'm', value: number, help: 'arcface: angular margin in radians (default: 0.5)' },
-      { name: 's', to: 's', value: scale, help: 'arcface: scale (default: 30)' },
+      { name: 'head', to: 'head', value: text(HEAD_WORDS.join('|')), help: '(default: softmax)' },
+      {
+        name: 'm',
+        to: 'm',
+        value: number,
+        help: 'margin: arcface in radians (default: 0.5), am-softmax, pedcc (0.35), l- and a-softmax (4); scaled-bn: scale (1)',
+      },
+      { name: 'm1', to: 'm1', value: number, help: 'combined: multiplies the angle (default: 1)' },
+      {
+        name: 'm2',
+        to: 'm2',
+        value: number,
+        help: 'combined: added to the angle, in radians (default: 0.5)',
+      },
+      { name: 'm3', to: 'm3', value: number, help: 'combined: taken from the cosine (default: 0)' },
+      {
+        name: 's',
+        to: 's',
+        value: scale,
+        help: 'scale of cosine heads (default: 30, normface 16, pedcc 7.5)',
+      },
+      { name: 'alpha', to: 'alpha', value: alpha, help: 'l2-softmax: length of the features (default: 16)' },
+      {
+        name: 'l2-scope',
+        to: 'l2Scope',
+        value: word('sample', 'batch'),
+        help: 'l2-softmax: what is normalised (default: sample)',
+      },
+      {
+        name: 'lambda',
+        to: 'lambda',
+        value: annealing,
+        help: 'l-softmax, a-softmax: hides the margin at first (default: base=1000,until=0.5)',
+      },
+      {
+        name: 'weight',
+        to: 'weight',
+        value: number,
+        help: 'of the distance to centres: center (default: 0.01), pedcc (1)',
+      },
+      { name: 'rate', to: 'rate', value: number, help: 'center: of the centres (default: 0.5)' },
+      {
+        name: 'bn-epsilon',
+        to: 'epsilon',
+        value: number,
+        help: 'scaled-bn: added to the variance (default: 1e-5)',
+      },
+      {
+        name: 'logit-normalizer',
+        to: 'logitNormalizer',
+        value: part('scaled-bn', 'm', 'epsilon'),
+        help: 'batch norm of the logits (default: none)',
+      },
+      {
+        name: 'auxiliary',
+        to: 'auxiliary',
+        value: part('center', 'weight', 'rate'),
+        help: 'distance to class centres in the loss (default: none)',
+      },
       {
         name: 'wrap',
         to: 'wrap',
@@ -51,9 +107,9 @@ export const TRAIN_FLAGS: readonly FlagGroup[] = [
         name: 'margin-warmup',
         to: 'marginWarmup',
         value: number,
-        help: 'arcface: the margin grows over this fraction of training, or number of steps (default: 0)',
+        help: 'the margin grows over this fraction of training, or number of steps (default: 0)',
       },
-      { name: 'bias', to: 'bias', help: 'softmax: a bias per class (default: yes)' },
+      { name: 'bias', to: 'bias', help: 'softmax, l2-softmax, center: a bias per class (default: yes)' },
       { name: 'feature-dropout', to: 'featureDropout', value: number, help: '(default: 0)' },
       { name: 'label-smoothing', to: 'labelSmoothing', value: number, help: '(default: 0)' },
       {

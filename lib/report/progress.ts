@@ -1,5 +1,6 @@
 /** Shows a training run on standard error: a live line on a terminal, otherwise a line per epoch. */
-import type { EpochEvent, StepEvent } from '../events.js';
+import type { EpochEvent, Margin, StepEvent } from '../events.js';
+import type { Percentiles } from '../metrics/headStatistics.js';
 import { count, describeOptions, duration, percent, significant } from './format.js';
 import { ProgressBar } from './progressBar.js';
 import type { Progress, ProgressStart } from './progressTypes.js';
@@ -62,6 +63,7 @@ class ShownProgress implements Progress {
       this.#style.dim(`rate ${significant(learningRate)}`),
     ];
     this.#print(facts.join('  '));
+    this.#print(this.#style.dim(`${' '.repeat(7 + 2 * width)}${describeHead(event)}`));
   }
 
   notice(text: string): void {
@@ -94,4 +96,27 @@ class ShownProgress implements Progress {
     if (this.#live) this.#live.print(line);
     else this.stream.write(`${line}\n`);
   }
+}
+
+/** The head's statistics on one line: medians, with what 5 % and 95 % lie below in brackets. */
+function describeHead({ head, margin, lambda, pastPi, logitGradientNorm }: EpochEvent): string {
+  const range = ([p5, p50, p95]: Percentiles, digits: number, unit = '') =>
+    `${p50.toFixed(digits)}${unit} (${p5.toFixed(digits)}–${p95.toFixed(digits)})`;
+  const inForce = margin && describeMargin(margin);
+  return [
+    `θ own ${range(head.targetAngle, 0, '°')}`,
+    `nearest other ${range(head.nearestOtherAngle, 0, '°')}`,
+    `‖x‖ ${range(head.featureNorm, 1)}`,
+    `‖w‖ ${range(head.weightNorm, 2)}`,
+    `‖dz‖ ${significant(logitGradientNorm)}`,
+    ...(inForce ? [inForce] : []),
+    ...(lambda > 0 ? [`λ ${significant(lambda)}`] : []),
+    ...(pastPi > 0 ? [`past 180° ${percent(pastPi)}`] : []),
+  ].join(' · ');
+}
+
+function describeMargin({ m1, m2, m3 }: Margin): string {
+  const times = m1 === 1 ? 'θ' : `${significant(m1)}θ`;
+  const plus = m2 === 0 ? '' : ` + ${significant(m2)}`;
+  return `ψ(${times}${plus})${m3 === 0 ? '' : ` − ${significant(m3)}`}`;
 }

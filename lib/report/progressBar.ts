@@ -1,5 +1,5 @@
 import type { StepEvent } from '../events.js';
-import { count, duration, percent } from './format.js';
+import { count, duration, percent, significant } from './format.js';
 import type { ProgressStart } from './progressTypes.js';
 import type { Styles } from './terminal.js';
 
@@ -32,7 +32,7 @@ export class ProgressBar {
   /** What does not fit the width is left out, from the right. */
   render(width: number): string {
     if (this.#last === undefined) return '';
-    const { step, steps, epoch, epochs, marginRamp } = this.#last;
+    const { step, steps, epoch, epochs, marginRamp, lambda } = this.#last;
     const done = step / steps;
     const seconds = (performance.now() - this.#startedAt) / 1000;
     const head = `epoch ${epoch}/${epochs} `;
@@ -41,6 +41,7 @@ export class ProgressBar {
       `loss ${(this.#loss / this.#steps).toFixed(3)}`,
       `accuracy ${percent(this.#accuracy / this.#steps)}`,
       ...(marginRamp < 1 ? [`margin ${percent(marginRamp)}`] : []),
+      ...(lambda > 0 ? [`λ ${significant(lambda)}`] : []),
       `${duration((seconds / step) * (steps - step))} left`,
       `${count((this.info.samples * epochs * done) / seconds)} images/s`,
     ];

@@ -49,11 +49,12 @@ Napi::Value summarize(const Napi::CallbackInfo& info) {
 
 Napi::Value run_head_loss(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const HeadLossRequest request = to_head_loss_request(object_argument(info, 0));
+    // Class weights may be large: they are not copied again.
+    const auto request = std::make_shared<const HeadLossRequest>(to_head_loss_request(object_argument(info, 0)));
     Worker& worker = info.Env().GetInstanceData<WorkerRegistry>()->shared(info.Env());
     return worker.run(info.Env(), [request]() -> Worker::Result {
-      auto result = std::make_shared<HeadLossResult>(head_loss(request));
-      return [result, has_bias = request.head.bias](Napi::Env env) {
+      auto result = std::make_shared<HeadLossResult>(head_loss(*request));
+      return [result, has_bias = request->head.bias](Napi::Env env) {
         Napi::Object object = Napi::Object::New(env);
         object.Set("loss", result->loss);
         object.Set("logits", from_floats(env, std::move(result->logits)));
@@ -63,6 +64,8 @@ Napi::Value run_head_loss(const Napi::CallbackInfo& info) {
         object.Set("dWeights", from_floats(env, std::move(result->dweights)));
         if (has_bias) object.Set("dBias", from_floats(env, std::move(result->dbias)));
         if (!result->dscale.empty()) object.Set("dScale", result->dscale[0]);
+        if (!result->dcenters.empty()) object.Set("dCenters", from_floats(env, std::move(result->dcenters)));
+        object.Set("seconds", from_floats(env, std::move(result->seconds)));
         return object;
       };
     });

@@ -110,7 +110,14 @@ HeadSpec to_head(const Napi::Object& head) {
   spec.learn_scale = to_boolean(head, "learnScale");
   spec.batch_norm_scope = to_text(head, "l2Scope") == "batch";
   spec.normalize_weights = to_boolean(head, "normalizeWeights");
+  spec.fixed_weights = to_boolean(head, "fixedWeights");
   spec.bias = to_boolean(head, "bias");
+  if (has(head, "scaledBn")) {
+    const Napi::Object norm = to_object(head, "scaledBn");
+    spec.scaled_bn = ScaledBn{to_float(norm, "scale"), to_float(norm, "epsilon")};
+  }
+  spec.center_weight = to_float(head, "centerWeight");
+  spec.center_rate = to_float(head, "centerRate");
   spec.margin.m1 = to_float(head, "m1");
   spec.margin.m2 = to_float(head, "m2");
   spec.margin.m3 = to_float(head, "m3");
@@ -244,7 +251,9 @@ HeadLossRequest to_head_loss_request(const Napi::Object& request) {
   result.features = to_floats(request.Get("features"), "features");
   result.weights = to_floats(request.Get("weights"), "weights");
   if (has(request, "bias")) result.bias = to_floats(request.Get("bias"), "bias");
+  if (has(request, "centers")) result.centers = to_floats(request.Get("centers"), "centers");
   result.labels = to_ints(request.Get("labels"), "labels");
+  result.repetitions = static_cast<int>(integer_or(request, "repetitions", 1));
   validate(result.head);
   if (result.embedding_size < 1) refuse("embeddingSize", "an integer from 1");
   const int64_t classes = result.head.num_classes, batch = static_cast<int64_t>(result.labels.size());
@@ -252,6 +261,9 @@ HeadLossRequest to_head_loss_request(const Napi::Object& request) {
   check_count("features", result.features.size(), batch * result.embedding_size);
   check_count("weights", result.weights.size(), classes * result.embedding_size);
   if (!result.bias.empty()) check_count("bias", result.bias.size(), result.head.bias ? classes : 0);
+  const bool has_centers = result.head.center_weight > 0 && !result.head.fixed_weights;
+  if (!result.centers.empty())
+    check_count("centers", result.centers.size(), has_centers ? classes * result.embedding_size : 0);
   for (int32_t label : result.labels)
     if (label < 0 || label >= classes) refuse("labels", "integers below numClasses");
   return result;

@@ -5,6 +5,16 @@
 
 namespace margincore {
 
+namespace {
+
+void check_labels(const std::vector<int32_t>& labels, int64_t classes) {
+  for (int32_t label : labels)
+    if (label < 0 || label >= classes)
+      throw Error(ErrorCode::InvalidData, format("native: label %d is out of range", label));
+}
+
+}  // namespace
+
 Napi::Function SessionObject::define(Napi::Env env) {
   return DefineClass(env, "Session",
                      {InstanceAccessor<&SessionObject::summary>("summary"),
@@ -96,9 +106,7 @@ Napi::Value SessionObject::set_training_data(const Napi::CallbackInfo& info) {
       throw Error(ErrorCode::InvalidData, format("native: %zu bytes of images do not hold %lld images of %s",
                                                  images->size(), static_cast<long long>(count),
                                                  to_string(image).c_str()));
-    for (int32_t label : *labels)
-      if (label < 0 || label >= state_->session->head().num_classes())
-        throw Error(ErrorCode::InvalidData, format("native: label %d is out of range", label));
+    check_labels(*labels, state_->session->head().num_classes());
     return run(info.Env(), [images, labels, count](Session& session) mutable -> Worker::Result {
       session.set_training_data({images->data(), labels->data(), count});
       images.reset();
@@ -115,18 +123,23 @@ Napi::Value SessionObject::run_steps(const Napi::CallbackInfo& info) {
       auto result = std::make_shared<StepsResult>(session.run_steps(request, state->cancelled));
       return [result](Napi::Env env) {
         const size_t steps = result->reports.size();
-        std::vector<float> losses, norms;
-        Napi::Int32Array correct = Napi::Int32Array::New(env, steps);
+        std::vector<float> losses, norms, logit_norms;
+        Napi::Int32Array correct = Napi::Int32Array::New(env, steps), past_pi = Napi::Int32Array::New(env, steps);
         for (size_t i = 0; i < steps; ++i) {
-          losses.push_back(result->reports[i].loss);
-          norms.push_back(result->reports[i].gradient_norm);
-          correct[i] = result->reports[i].correct;
+          const StepReport& report = result->reports[i];
+          losses.push_back(report.loss);
+          norms.push_back(report.gradient_norm);
+          logit_norms.push_back(report.logit_gradient_norm);
+          correct[i] = report.correct;
+          past_pi[i] = report.past_pi;
         }
         Napi::Object object = Napi::Object::New(env);
         object.Set("steps", static_cast<double>(steps));
         object.Set("loss", from_floats(env, std::move(losses)));
         object.Set("gradientNorm", from_floats(env, std::move(norms)));
+        object.Set("logitGradientNorm", from_floats(env, std::move(logit_norms)));
         object.Set("correct", correct);
+        object.Set("pastPi", past_pi);
         if (!result->non_finite.empty()) object.Set("nonFinite", result->non_finite);
         return object;
       };
@@ -140,7 +153,8 @@ Napi::Value SessionObject::infer(const Napi::CallbackInfo& info) {
     const Napi::Object request = object_argument(info, 0);
     struct Work {
       std::vector<uint8_t> images;
-      std::vector<float> probabilities, scores, embeddings;
+      std::vector<int32_t> labels;
+      std::vector<float> probabilities, scores, embeddings, angles, class_norms;
     };
     auto work = std::make_shared<Work>();
     work->images = to_bytes(request.Get("images"), "images");
@@ -153,6 +167,13 @@ Napi::Value SessionObject::infer(const Napi::CallbackInfo& info) {
     const bool probabilities = to_boolean(request, "probabilities"), scores = to_boolean(request, "scores");
     const bool embeddings = to_boolean(request, "embeddings");
     const bool normalize = to_boolean(request, "normalizeEmbeddings");
+    const bool angles = request.Has("labels") && !request.Get("labels").IsUndefined();
+    if (angles) {
+      work->labels = to_ints(request.Get("labels"), "labels");
+      if (static_cast<int64_t>(work->labels.size()) != count)
+        throw Error(ErrorCode::InvalidData, "native: expected a label per image");
+      check_labels(work->labels, session.head().num_classes());
+    }
     state_->cancelled = false;
     return run(info.Env(), [=, state = state_](Session& opened) -> Worker::Result {
       const int64_t classes = opened.head().num_classes(), size = opened.head().embedding_size();
@@ -168,6 +189,12 @@ Napi::Value SessionObject::infer(const Napi::CallbackInfo& info) {
       predict.scores = room(work->scores, scores, classes);
       predict.embeddings = room(work->embeddings, embeddings, size);
       predict.normalize_embeddings = normalize;
+      predict.labels = work->labels.data();
+      predict.angles = room(work->angles, angles, 2);
+      if (angles) {
+        work->class_norms.resize(classes);
+        predict.class_norms = work->class_norms.data();
+      }
       if (opened.predict(predict, state->cancelled).count < count)
         throw Error(ErrorCode::Disposed, "prediction was cancelled");
       work->images = {};
@@ -176,6 +203,10 @@ Napi::Value SessionObject::infer(const Napi::CallbackInfo& info) {
         if (probabilities) object.Set("probabilities", from_floats(env, std::move(work->probabilities)));
         if (scores) object.Set("scores", from_floats(env, std::move(work->scores)));
         if (embeddings) object.Set("embeddings", from_floats(env, std::move(work->embeddings)));
+        if (angles) {
+          object.Set("angles", from_floats(env, std::move(work->angles)));
+          object.Set("classNorms", from_floats(env, std::move(work->class_norms)));
+        }
         return object;
       };
     });

@@ -14,6 +14,7 @@ Status unsupported(const Backend& backend, const char* operation) {
 #define MARGINCORE_UNSUPPORTED(operation, ...) \
   Status Backend::operation(__VA_ARGS__) { return unsupported(*this, #operation); }
 
+MARGINCORE_UNSUPPORTED(available_memory, size_t*)
 MARGINCORE_UNSUPPORTED(conv2d_forward, Tensor, Tensor, Tensor, Tensor, Conv2d)
 MARGINCORE_UNSUPPORTED(conv2d_backward_data, Tensor, Tensor, Tensor, Conv2d)
 MARGINCORE_UNSUPPORTED(conv2d_backward_filter, Tensor, Tensor, Tensor, Tensor, Conv2d)
@@ -47,12 +48,15 @@ MARGINCORE_UNSUPPORTED(l2_scale_backward, Tensor, Tensor, Tensor, Tensor, Tensor
 MARGINCORE_UNSUPPORTED(remove_radial, Tensor, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(add_scaled_rows, Tensor, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(margin_softmax, MarginSoftmaxOperands, MarginSoftmax)
-MARGINCORE_UNSUPPORTED(scale_logits, Tensor, Tensor, Tensor, Tensor)
+MARGINCORE_UNSUPPORTED(scale_logits, Tensor, Tensor, Tensor, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(softmax, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(column_sums, Tensor, Tensor)
-MARGINCORE_UNSUPPORTED(column_stats, Tensor, Tensor, Tensor, Tensor, Tensor, float)
-MARGINCORE_UNSUPPORTED(scaled_bn_backward, Tensor, Tensor, Tensor, Tensor, float, float)
-MARGINCORE_UNSUPPORTED(center_update, Tensor, Tensor, Tensor, float)
+MARGINCORE_UNSUPPORTED(column_stats, Tensor, Tensor, Tensor, Tensor)
+MARGINCORE_UNSUPPORTED(scaled_bn_fold, Tensor, Tensor, Tensor, Tensor, ScaledBn)
+MARGINCORE_UNSUPPORTED(scaled_bn_backward, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, ScaledBn)
+MARGINCORE_UNSUPPORTED(running_average, Tensor, Tensor, float, float, const int32_t*)
+MARGINCORE_UNSUPPORTED(center_loss, Tensor, StepReport*, int32_t*, Tensor, Tensor, Tensor, float, const StepBlock*)
+MARGINCORE_UNSUPPORTED(center_update, Tensor, Tensor, Tensor, float, const int32_t*)
 MARGINCORE_UNSUPPORTED(gather_images, Tensor, Tensor, GatherImages, const StepBlock*)
 MARGINCORE_UNSUPPORTED(sgd, Tensor, Tensor, Tensor, Sgd, const StepBlock*, const int32_t*)
 MARGINCORE_UNSUPPORTED(adam, Tensor, Tensor, Tensor, Tensor, Adam, const StepBlock*, const int32_t*)

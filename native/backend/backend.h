@@ -28,7 +28,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 1;
+inline constexpr int32_t kBackendAbiVersion = 2;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -44,15 +44,20 @@ struct StepBlock {
 
 /// What a step leaves behind, in device memory; fetched once per reporting interval.
 struct StepReport {
-  float loss;           // batch mean, with margin
-  int32_t correct;      // samples whose margin-free score is highest for their own class
-  float gradient_norm;  // L2 norm over all gradients
+  float loss;                 // batch mean, with margin
+  int32_t correct;            // samples whose margin-free score is highest for their own class
+  float gradient_norm;        // L2 norm over all gradients
+  float logit_gradient_norm;  // L2 norm of d loss / d logits, over the batch
+  int32_t past_pi;            // samples whose margin's angle m1*theta + m2 lies beyond pi
 };
+
+enum class Precision : int32_t { Fp32, Tf32 };
 
 struct BackendOptions {
   int32_t device_index;
   int32_t threads;        // 0: the backend's default
   int32_t deterministic;  // same bits for the same kind of machine and thread count
+  Precision precision;    // of convolutions and products
 };
 
 struct BackendInfo {
@@ -112,13 +117,20 @@ struct MarginSoftmax {
   int32_t normalize_weights = 0;  // class weights enter by direction only
 };
 
+/// Scaled batch norm of logits (Zhu et al. 2020, eq. 9): scale * (z_j - mean_j) / sqrt(variance_j + epsilon).
+struct ScaledBn {
+  float scale = 1;
+  float epsilon = 1e-5f;
+};
+
 /// Operands of `margin_softmax`; N rows (batch), C classes, D embedding size.
 struct MarginSoftmaxOperands {
   Tensor logits;          // in: (N, C) products f·w_j; out: their gradients
   Tensor feature_radial;  // out: (N) or none; d loss / d f gains feature_radial[i] * f_i
   Tensor class_radial;    // out: (C) or none; d loss / d w gains class_radial[j] * w_j
   Tensor margin_logits;   // out: (N, C) or none; the logits with margin, as they enter the softmax
-  StepReport* report;     // out: loss and correct of entry StepBlock::report_index
+  Tensor target_terms;    // out: (N, 2) or none; the target's d loss / d logit, and its logit with margin
+  StepReport* report;     // out: entry StepBlock::report_index, but for the gradient norm
   int32_t* halted;        // out: set to 1 if the loss is not finite
   Tensor labels;          // (N) int32
   Tensor features;        // (N, D) f, as multiplied
@@ -165,6 +177,7 @@ class Backend {
   virtual Status copy(void* to, const void* from, size_t bytes) = 0;
   virtual Status zero(void* memory, size_t bytes) = 0;
   virtual Status synchronize() = 0;
+  virtual Status available_memory(size_t* bytes);  // that could be allocated now
 
   // Recording. `body` calls operations only; each must have run once with the same shapes before (that is when plans
   // are made). `context` must outlive the program.
@@ -231,16 +244,30 @@ class Backend {
   // The head (native/heads/ has the formulas): cross-entropy over logits whose target carries a margin. One pass over
   // a row for the sums, one that writes the gradient over the logits.
   virtual Status margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head);
-  // z_ij = z_ij / (row_norms_i * column_norms_j) + column_shift_j, in place; each of the three or none. Where a norm is 0
-  // the quotient is 0.
-  virtual Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_shift);
+  // z_ij = z_ij / (row_norms_i * column_norms_j) * column_scale_j + column_shift_j, in place; each of the four or none.
+  // Where a norm is 0 the quotient is 0.
+  virtual Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
+                              Tensor column_shift);
   virtual Status softmax(Tensor probabilities, Tensor logits);
   virtual Status column_sums(Tensor sums, Tensor x);  // (N, C) -> (C)
-  // Scaled batch norm of logits (Zhu et al. 2020, eq. 9): per-class mean and variance over the batch.
-  virtual Status column_stats(Tensor mean, Tensor variance, Tensor running_mean, Tensor running_variance, Tensor z,
-                              float momentum);
-  virtual Status scaled_bn_backward(Tensor dz, Tensor z, Tensor mean, Tensor variance, float scale, float epsilon);
-  virtual Status center_update(Tensor centers, Tensor features, Tensor labels, float rate);
+
+  // Scaled batch norm of logits. Products p (N, C); logits are p_ij / column_norms_j, or p itself where there are none.
+  // Mean and biased variance (C) of the logits over the batch.
+  virtual Status column_stats(Tensor mean, Tensor variance, Tensor p, Tensor column_norms);
+  // The normalisation as margin_softmax and scale_logits take it: logit * class_scale + class_shift.
+  virtual Status scaled_bn_fold(Tensor class_scale, Tensor class_shift, Tensor mean, Tensor variance, ScaledBn norm);
+  // Adds to dp, as margin_softmax left it, what goes through the statistics; target_terms are margin_softmax's.
+  virtual Status scaled_bn_backward(Tensor dp, Tensor p, Tensor labels, Tensor target_terms, Tensor mean,
+                                    Tensor variance, Tensor column_norms, ScaledBn norm);
+  // running += momentum * (factor * current - running); nothing once *halted is not 0.
+  virtual Status running_average(Tensor running, Tensor current, float momentum, float factor, const int32_t* halted);
+
+  // Distance to the own class's centre (center loss, Wen et al. 2016): adds weight/2 * mean |x_i - c_y|^2 to the
+  // report's loss and writes dx_i = weight/N (x_i - c_y). Sets *halted to 1 if the loss is then not finite.
+  virtual Status center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
+                             float weight, const StepBlock* step);
+  // c_j -= rate * sum_{y_i = j} (c_j - x_i) / (1 + n_j), n_j samples of class j; nothing once *halted is not 0.
+  virtual Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted);
 
   // Batch assembly: batch (N, H, W, C) fp32 and batch_labels (N) int32 from a uint8 dataset. Without order and
   // augmentation `step` may be null.

@@ -5,11 +5,9 @@
 
 #include <cmath>
 #include <cstring>
-#include <set>
-#include <fstream>
-#include <thread>
 
 #include "cpu/convolution.h"
+#include "cpu/machine.h"
 #include "cpu/products.h"
 
 namespace margincore {
@@ -35,20 +33,6 @@ struct Matrices {
 };
 
 }  // namespace
-
-int default_threads() {
-  std::set<std::string> cores;
-  std::ifstream file("/proc/cpuinfo");
-  std::string line, package;
-  while (std::getline(file, line)) {
-    if (line.rfind("physical id", 0) == 0) package = line;
-    if (line.rfind("core id", 0) == 0) cores.insert(package + line);
-  }
-  // A container may be given fewer processors than the machine has cores.
-  const int allowed = static_cast<int>(std::thread::hardware_concurrency());
-  const int physical = cores.empty() ? allowed : static_cast<int>(cores.size());
-  return std::max(1, std::min(physical, allowed));
-}
 
 CpuBackend::CpuBackend(const BackendOptions& options)
     : loops_(choose_loops()),
@@ -101,6 +85,11 @@ Status CpuBackend::zero(void* memory, size_t bytes) {
 
 Status CpuBackend::synchronize() { return Status::success(); }
 
+Status CpuBackend::available_memory(size_t* bytes) {
+  *bytes = available_memory_of_this_process();
+  return Status::success();
+}
+
 Status CpuBackend::record(Program** program, Status (*body)(void* context), void* context) {
   *program = new Program{body, context};
   return Status::success();
@@ -150,6 +139,11 @@ Status CpuBackend::relu_forward(Tensor y, Tensor x) {
 
 Status CpuBackend::relu_backward(Tensor dx, Tensor dy, Tensor y) {
   loops_.relu_backward(dx.f32(), dy.f32(), y.f32(), y.count());
+  return Status::success();
+}
+
+Status CpuBackend::add(Tensor y, Tensor a, Tensor b) {
+  loops_.add(y.f32(), a.f32(), b.f32(), y.count());
   return Status::success();
 }
 
@@ -218,15 +212,19 @@ Status CpuBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax 
     work.operands = operands;
     work.head = head;
     const bool factors = head.normalize_weights || operands.class_scale;
-    const size_t needed = 2 * work.rows + (factors ? work.classes : 0);
+    const size_t needed = 3 * work.rows + (factors ? work.classes : 0);
     work.row_losses = static_cast<float*>(scratch_.take(needed * sizeof(float)));
-    work.class_factors = factors ? work.row_losses + 2 * work.rows : nullptr;
+    work.row_squares = work.row_losses + work.rows;
+    work.row_radial = work.row_squares + work.rows;
+    work.class_factors = factors ? work.row_radial + work.rows : nullptr;
     loops_.margin_softmax(work);
   });
 }
 
-Status CpuBackend::scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_shift) {
-  loops_.scale_logits(z.f32(), row_norms.f32(), column_norms.f32(), column_shift.f32(), z.shape[0], z.shape[1]);
+Status CpuBackend::scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
+                                Tensor column_shift) {
+  loops_.scale_logits(z.f32(), row_norms.f32(), column_norms.f32(), column_scale.f32(), column_shift.f32(), z.shape[0],
+                      z.shape[1]);
   return Status::success();
 }
 
@@ -237,6 +235,49 @@ Status CpuBackend::softmax(Tensor probabilities, Tensor logits) {
 
 Status CpuBackend::column_sums(Tensor sums, Tensor x) {
   loops_.column_sums(sums.f32(), x.f32(), x.shape[0], x.shape[1]);
+  return Status::success();
+}
+
+Status CpuBackend::column_stats(Tensor mean, Tensor variance, Tensor p, Tensor column_norms) {
+  loops_.column_stats(mean.f32(), variance.f32(), p.f32(), column_norms.f32(), p.shape[0], p.shape[1]);
+  return Status::success();
+}
+
+Status CpuBackend::scaled_bn_fold(Tensor class_scale, Tensor class_shift, Tensor mean, Tensor variance,
+                                  ScaledBn norm) {
+  loops_.scaled_bn_fold(class_scale.f32(), class_shift.f32(), mean.f32(), variance.f32(), mean.count(), norm);
+  return Status::success();
+}
+
+Status CpuBackend::scaled_bn_backward(Tensor dp, Tensor p, Tensor labels, Tensor target_terms, Tensor mean,
+                                      Tensor variance, Tensor column_norms, ScaledBn norm) {
+  loops_.scaled_bn_backward(dp.f32(), p.f32(), ints(labels), target_terms.f32(), mean.f32(), variance.f32(),
+                            column_norms.f32(), p.shape[0], p.shape[1], norm);
+  return Status::success();
+}
+
+Status CpuBackend::running_average(Tensor running, Tensor current, float momentum, float factor,
+                                   const int32_t* halted) {
+  if (*halted != 0) return Status::success();
+  loops_.running_average(running.f32(), current.f32(), running.count(), momentum, factor);
+  return Status::success();
+}
+
+Status CpuBackend::center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
+                               float weight, const StepBlock* step) {
+  return onednn::guarded("center_loss", [&] {
+    const int64_t rows = x.shape[0];
+    auto* squares = static_cast<float*>(scratch_.take(rows * sizeof(float)));
+    StepReport& entry = report[step->report_index];
+    entry.loss += static_cast<float>(
+        loops_.center_loss(dx.f32(), squares, x.f32(), centers.f32(), ints(labels), rows, x.shape[1], weight));
+    if (!std::isfinite(entry.loss)) *halted = 1;
+  });
+}
+
+Status CpuBackend::center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) {
+  if (*halted != 0) return Status::success();
+  loops_.center_update(centers.f32(), x.f32(), ints(labels), x.shape[0], x.shape[1], rate);
   return Status::success();
 }
 

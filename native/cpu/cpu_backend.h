@@ -32,6 +32,7 @@ class CpuBackend final : public Backend {
   Status copy(void* to, const void* from, size_t bytes) override;
   Status zero(void* memory, size_t bytes) override;
   Status synchronize() override;
+  Status available_memory(size_t* bytes) override;
   Status record(Program** program, Status (*body)(void* context), void* context) override;
   Status replay(Program* program) override;
   void discard(Program* program) override;
@@ -44,6 +45,7 @@ class CpuBackend final : public Backend {
   Status linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) override;
   Status relu_forward(Tensor y, Tensor x) override;
   Status relu_backward(Tensor dx, Tensor dy, Tensor y) override;
+  Status add(Tensor y, Tensor a, Tensor b) override;
   Status dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) override;
   Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) override;
   Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) override;
@@ -54,9 +56,19 @@ class CpuBackend final : public Backend {
   Status remove_radial(Tensor dx, Tensor x, Tensor norms) override;
   Status add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) override;
   Status margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head) override;
-  Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_shift) override;
+  Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
+                      Tensor column_shift) override;
   Status softmax(Tensor probabilities, Tensor logits) override;
   Status column_sums(Tensor sums, Tensor x) override;
+  Status column_stats(Tensor mean, Tensor variance, Tensor p, Tensor column_norms) override;
+  Status scaled_bn_fold(Tensor class_scale, Tensor class_shift, Tensor mean, Tensor variance, ScaledBn norm) override;
+  Status scaled_bn_backward(Tensor dp, Tensor p, Tensor labels, Tensor target_terms, Tensor mean, Tensor variance,
+                            Tensor column_norms, ScaledBn norm) override;
+  Status running_average(Tensor running, Tensor current, float momentum, float factor,
+                         const int32_t* halted) override;
+  Status center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
+                     float weight, const StepBlock* step) override;
+  Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) override;
   Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) override;
   Status sgd(Tensor parameters, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
              const int32_t* halted) override;
@@ -71,8 +83,5 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Convolutions> convolutions_;
   std::unique_ptr<Products> products_;
 };
-
-/// Threads used when none are asked for: one per physical core.
-int default_threads();
 
 }  // namespace margincore

@@ -1,12 +1,14 @@
 // Compiled three times: MARGINCORE_ISA is the namespace of the instruction set that the compiler may use.
 #include "cpu/loops.h"
 
+#include "cpu/loops/centers.h"
 #include "cpu/loops/elementwise.h"
 #include "cpu/loops/gather.h"
 #include "cpu/loops/logits.h"
 #include "cpu/loops/margin_softmax.h"
 #include "cpu/loops/pooling.h"
 #include "cpu/loops/rows.h"
+#include "cpu/loops/scaled_bn.h"
 #include "cpu/loops/update.h"
 
 namespace margincore::MARGINCORE_ISA {
@@ -15,6 +17,7 @@ const Loops loops = {
     .instruction_set = MARGINCORE_ISA_NAME,
     .relu_forward = relu_forward,
     .relu_backward = relu_backward,
+    .add = add,
     .dropout = dropout,
     .max_pool_forward = max_pool_forward,
     .max_pool_backward = max_pool_backward,
@@ -27,6 +30,12 @@ const Loops loops = {
     .scale_logits = scale_logits,
     .softmax = softmax,
     .column_sums = column_sums,
+    .column_stats = column_stats,
+    .scaled_bn_fold = scaled_bn_fold,
+    .scaled_bn_backward = scaled_bn_backward,
+    .running_average = running_average,
+    .center_loss = center_loss,
+    .center_update = center_update,
     .gather_images = gather_images,
     .sgd = sgd,
     .adam = adam,

@@ -20,6 +20,8 @@ struct MarginSoftmaxRows {
   MarginSoftmax head;
   float* class_factors;  // (classes) scratch, or none where every factor is 1
   float* row_losses;     // (rows) scratch
+  float* row_squares;    // (rows) scratch: of the logits' gradients
+  float* row_radial;     // (rows) scratch, where class_radial is asked for
 };
 
 struct Loops {
@@ -27,6 +29,7 @@ struct Loops {
 
   void (*relu_forward)(float* y, const float* x, int64_t count);
   void (*relu_backward)(float* dx, const float* dy, const float* y, int64_t count);
+  void (*add)(float* y, const float* a, const float* b, int64_t count);
   void (*dropout)(float* y, const float* x, int64_t count, Dropout dropout, const StepBlock* step);
   void (*max_pool_forward)(float* y, uint8_t* position, const float* x, PoolSizes sizes, Pool2d pool);
   void (*max_pool_backward)(float* dx, const float* dy, const uint8_t* position, PoolSizes sizes, Pool2d pool);
@@ -39,10 +42,23 @@ struct Loops {
   void (*add_scaled_rows)(float* y, const float* x, const float* coefficients, int64_t rows, int64_t columns);
 
   void (*margin_softmax)(const MarginSoftmaxRows& work);
-  void (*scale_logits)(float* z, const float* row_norms, const float* column_norms, const float* column_shift,
-                       int64_t rows, int64_t columns);
+  void (*scale_logits)(float* z, const float* row_norms, const float* column_norms, const float* column_scale,
+                       const float* column_shift, int64_t rows, int64_t columns);
   void (*softmax)(float* probabilities, const float* logits, int64_t rows, int64_t columns);
   void (*column_sums)(float* sums, const float* x, int64_t rows, int64_t columns);
+
+  void (*column_stats)(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
+                       int64_t columns);
+  void (*scaled_bn_fold)(float* class_scale, float* class_shift, const float* mean, const float* variance,
+                         int64_t columns, ScaledBn norm);
+  void (*scaled_bn_backward)(float* dp, const float* p, const int32_t* labels, const float* target_terms,
+                             const float* mean, const float* variance, const float* column_norms, int64_t rows,
+                             int64_t columns, ScaledBn norm);
+  void (*running_average)(float* running, const float* current, int64_t count, float momentum, float factor);
+  double (*center_loss)(float* dx, float* row_squares, const float* x, const float* centers, const int32_t* labels,
+                        int64_t rows, int64_t columns, float weight);
+  void (*center_update)(float* centers, const float* x, const int32_t* labels, int64_t rows, int64_t columns,
+                        float rate);
 
   void (*gather_images)(float* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
                         const int32_t* order);

@@ -2,6 +2,7 @@
 #include <new>
 
 #include "cpu/cpu_backend.h"
+#include "cpu/machine.h"
 #include "cpu/onednn.h"
 
 namespace margincore {

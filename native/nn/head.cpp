@@ -1,8 +1,10 @@
 #include "nn/head.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "heads/heads.h"
+#include "nn/centroids.h"
 
 namespace margincore {
 
@@ -24,10 +26,18 @@ void expect(bool holds, const char* what) {
 void validate(const HeadSpec& spec) {
   expect(spec.num_classes >= 1, "at least one class");
   expect(!(spec.bias && spec.normalize_weights), "no bias beside normalised class weights");
+  expect(!(spec.bias && spec.scaled_bn), "no bias beside scaled batch norm, which takes it away again");
+  expect(!(spec.fixed_weights && !spec.normalize_weights), "normalised class weights where they are fixed");
   expect(!(spec.learn_scale && !spec.normalize_features), "normalised features where the scale is learned");
   expect(std::isfinite(spec.scale) && spec.scale > 0, "a finite scale above 0");
   expect(std::isfinite(spec.margin.m1) && spec.margin.m1 > 0, "a finite m1 above 0");
   expect(std::isfinite(spec.margin.m2) && std::isfinite(spec.margin.m3), "finite margins");
+  if (spec.scaled_bn) {
+    expect(std::isfinite(spec.scaled_bn->scale) && spec.scaled_bn->scale > 0, "a finite m of scaled-bn above 0");
+    expect(std::isfinite(spec.scaled_bn->epsilon) && spec.scaled_bn->epsilon > 0, "a finite epsilon above 0");
+  }
+  expect(std::isfinite(spec.center_weight) && spec.center_weight >= 0, "a finite weight of the centres from 0");
+  expect(spec.center_rate >= 0 && spec.center_rate <= 1, "a rate of the centres in [0, 1]");
   expect(spec.feature_dropout >= 0 && spec.feature_dropout < 1, "featureDropout in [0, 1)");
   expect(spec.label_smoothing >= 0 && spec.label_smoothing < 1, "labelSmoothing in [0, 1)");
   const auto weights = static_cast<int64_t>(spec.class_weights.size());
@@ -38,37 +48,71 @@ void validate(const HeadSpec& spec) {
 Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table)
     : spec_(spec), embedding_size_(embedding_size) {
   validate(spec);
+  const int64_t classes = spec.num_classes;
+  if (spec.fixed_weights && embedding_size < classes - 1 && classes > kMaxSearchedCentroids)
+    throw Error(ErrorCode::InvalidOption,
+                format("head: expected at most %lld classes, or an embedding of at least %lld, for fixed centroids, but "
+                       "received %lld classes and an embedding of %lld",
+                       static_cast<long long>(kMaxSearchedCentroids), static_cast<long long>(classes - 1),
+                       static_cast<long long>(classes), static_cast<long long>(embedding_size)));
+  const auto add_state = [&](const char* name, const Shape& shape, float value) {
+    return table.add({name, shape, ParameterGroup::State, {Initializer::Kind::Constant, value}});
+  };
   weight_ = table.add({"head.weight",
-                       {spec.num_classes, embedding_size},
-                       ParameterGroup::HeadDecay,
-                       {Initializer::Kind::XavierUniform, 0, embedding_size, spec.num_classes}});
+                       {classes, embedding_size},
+                       spec.fixed_weights ? ParameterGroup::State : ParameterGroup::HeadDecay,
+                       {spec.fixed_weights ? Initializer::Kind::Centroids : Initializer::Kind::XavierUniform, 0,
+                        embedding_size, classes}});
   if (spec.bias) bias_ = table.add({"head.bias", {spec.num_classes}, ParameterGroup::HeadNoDecay, {}});
   if (spec.learn_scale) {
     scale_ = table.add({"head.scale", {1}, ParameterGroup::HeadNoDecay, {Initializer::Kind::Constant, spec.scale}});
   }
+  if (spec.center_weight > 0 && !spec.fixed_weights) centers_ = add_state("head.centers", {classes, embedding_size}, 0);
+  if (spec.scaled_bn) {
+    running_mean_ = add_state("head.runningMean", {classes}, 0);
+    running_variance_ = add_state("head.runningVariance", {classes}, 1);
+  }
 }
 
-HeadPass::HeadPass(const Head& head, int64_t max_batch, bool training, ActivationPlan& plan, int moment)
+HeadPass::HeadPass(const Head& head, int64_t max_batch, bool training, ActivationPlan& plan, int moment, int last)
     : head_(head), training_(training) {
   const HeadSpec& spec = head.spec_;
+  const int64_t classes = spec.num_classes, size = head.embedding_size_;
   margin_ = has_margin(spec.margin);
-  transformed_ = spec.normalize_features || (training && spec.feature_dropout > 0);
-  const auto add = [&](int64_t rows, int64_t columns) {
-    return Planned{plan.add(rows * columns * static_cast<int64_t>(sizeof(float)), moment, moment), columns};
+  const auto until = [&](int end, int64_t rows, int64_t columns) {
+    const int64_t numbers = rows * std::max<int64_t>(columns, 1);
+    return Planned{plan.add(numbers * static_cast<int64_t>(sizeof(float)), moment, end), columns};
   };
-  logits_ = add(max_batch, spec.num_classes);
-  if (transformed_) features_ = add(max_batch, head.embedding_size_);
-  input_norms_ = add(max_batch, 1);
-  feature_norms_ = add(max_batch, 1);
-  feature_radial_ = add(max_batch, 1);
-  class_norms_ = add(1, spec.num_classes);
-  class_radial_ = add(1, spec.num_classes);
+  const auto add = [&](int64_t rows, int64_t columns) { return until(moment, rows, columns); };
+  logits_ = add(max_batch, classes);
+  if (spec.normalize_features || (training && spec.feature_dropout > 0)) features_ = add(max_batch, size);
+  input_norms_ = add(max_batch, 0);
+  class_norms_ = add(1, classes);
+  if (spec.scaled_bn) {
+    class_scale_ = add(1, classes);
+    class_shift_ = add(1, classes);
+  }
+  if (!training) return;
+
+  feature_norms_ = add(max_batch, 0);
+  feature_radial_ = add(max_batch, 0);
+  class_radial_ = add(1, classes);
+  if (spec.scaled_bn) {
+    products_ = add(max_batch, classes);
+    target_terms_ = add(max_batch, 2);
+    mean_ = until(last, 1, classes);
+    variance_ = until(last, 1, classes);
+  }
+  if (spec.center_weight > 0) {
+    compared_ = until(last, max_batch, size);
+    center_gradient_ = add(max_batch, size);
+  }
 }
 
 void HeadPass::bind(Backend& backend, const ActivationPlan& plan, void* arena) {
   plan_ = &plan;
   arena_ = static_cast<char*>(arena);
-  std::vector<float> constants = {head_.spec_.scale};
+  std::vector<float> constants = {head_.spec_.scale, 1};
   constants.insert(constants.end(), head_.spec_.class_weights.begin(), head_.spec_.class_weights.end());
   constants_ = Buffer(backend, constants.size() * sizeof(float));
   check(backend.upload(constants_.data(), constants.data(), constants_.bytes()));
@@ -76,7 +120,11 @@ void HeadPass::bind(Backend& backend, const ActivationPlan& plan, void* arena) {
 
 Tensor HeadPass::rows(const Planned& buffer, int64_t batch) const {
   float* memory = reinterpret_cast<float*>(arena_ + plan_->offset(buffer.id));
-  return buffer.columns == 1 ? Tensor(memory, {batch}) : Tensor(memory, {batch, buffer.columns});
+  return buffer.columns == 0 ? Tensor(memory, {batch}) : Tensor(memory, {batch, buffer.columns});
+}
+
+Tensor HeadPass::columns(const Planned& buffer) const {
+  return {rows(buffer, 1).data, DType::F32, {head_.spec_.num_classes}};
 }
 
 const float* HeadPass::scale(const Parameters& parameters) const {
@@ -103,10 +151,9 @@ Tensor HeadPass::transform(Backend& backend, const Parameters& parameters, Tenso
 void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x, const HeadStep& step) const {
   const HeadSpec& spec = head_.spec_;
   const int64_t batch = x.shape[0];
-  const Tensor weights = parameters.value(head_.weight_), dweights = parameters.gradient(head_.weight_);
+  const Tensor weights = parameters.value(head_.weight_);
   const Tensor logits = rows(logits_, batch);
-  const Tensor class_norms(rows(class_norms_, 1).data, DType::F32, {spec.num_classes});
-  const Tensor class_radial(rows(class_radial_, 1).data, DType::F32, {spec.num_classes});
+  const Tensor class_norms = columns(class_norms_), class_radial = columns(class_radial_);
   const Dropout dropout{spec.feature_dropout, kDropoutStream};
 
   Tensor features = transform(backend, parameters, x);
@@ -124,6 +171,16 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   const bool radial_features = margin_ && (!rows_on_sphere || spec.feature_dropout > 0 || spec.learn_scale);
   const bool radial_weights = margin_ && !spec.normalize_weights;
   MarginSoftmaxOperands operands;
+  const Tensor unit_weights = spec.normalize_weights ? class_norms : Tensor();  // what products are divided by
+  if (spec.scaled_bn) {
+    check(backend.copy(rows(products_, batch).data, logits.data, logits.bytes()));
+    check(backend.column_stats(columns(mean_), columns(variance_), logits, unit_weights));
+    operands.class_scale = columns(class_scale_);
+    operands.class_shift = columns(class_shift_);
+    check(backend.scaled_bn_fold(operands.class_scale, operands.class_shift, columns(mean_), columns(variance_),
+                                 *spec.scaled_bn));
+    operands.target_terms = rows(target_terms_, batch);
+  }
   operands.logits = logits;
   if (radial_features) operands.feature_radial = rows(feature_radial_, batch);
   if (radial_weights) operands.class_radial = class_radial;
@@ -135,15 +192,21 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   operands.class_weights = weights;
   if (margin_) operands.feature_norms = rows(feature_norms_, batch);
   if (margin_ || spec.normalize_weights) operands.class_norms = class_norms;
-  operands.class_shift = optional(parameters, head_.bias_, false);
-  if (!spec.class_weights.empty()) operands.loss_weights = Tensor(constants_.f32() + 1, {spec.num_classes});
+  if (head_.bias_) operands.class_shift = parameters.value(*head_.bias_);
+  if (!spec.class_weights.empty()) operands.loss_weights = Tensor(constants_.f32() + 2, {spec.num_classes});
   operands.step = step.step;
   check(backend.margin_softmax(operands, {spec.margin, spec.label_smoothing, spec.normalize_weights}));
 
   const Tensor dlogits = logits;
-  check(backend.linear_backward_weight(dweights, optional(parameters, head_.bias_, true), dlogits, features));
-  if (spec.normalize_weights) check(backend.remove_radial(dweights, weights, class_norms));
-  if (radial_weights) check(backend.add_scaled_rows(dweights, weights, class_radial));
+  if (spec.scaled_bn)
+    check(backend.scaled_bn_backward(dlogits, rows(products_, batch), step.labels, operands.target_terms,
+                                     columns(mean_), columns(variance_), unit_weights, *spec.scaled_bn));
+  if (!spec.fixed_weights) {
+    const Tensor dweights = parameters.gradient(head_.weight_);
+    check(backend.linear_backward_weight(dweights, optional(parameters, head_.bias_, true), dlogits, features));
+    if (spec.normalize_weights) check(backend.remove_radial(dweights, weights, class_norms));
+    if (radial_weights) check(backend.add_scaled_rows(dweights, weights, class_radial));
+  }
 
   check(backend.linear_backward_data(dx, dlogits, weights));
   if (radial_features) check(backend.add_scaled_rows(dx, features, operands.feature_radial));
@@ -153,6 +216,38 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
     check(backend.l2_scale_backward(gradient, optional(parameters, head_.scale_, true), gradient, source,
                                     rows(input_norms_, source.shape[0]), scale(parameters)));
   }
+  if (spec.center_weight > 0) add_center_loss(backend, parameters, dx, x, step);
+}
+
+void HeadPass::add_center_loss(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x,
+                               const HeadStep& step) const {
+  const HeadSpec& spec = head_.spec_;
+  const int64_t batch = x.shape[0];
+  const Tensor compared = rows(compared_, batch), gradient = rows(center_gradient_, batch);
+  const Tensor norms = rows(input_norms_, batch);
+  const float* one = constants_.f32() + 1;
+  const bool by_direction = spec.normalize_features && !spec.batch_norm_scope;
+  if (by_direction) check(backend.l2_scale_forward(compared, x, norms, one));
+  else check(backend.copy(compared.data, x.data, x.bytes()));
+  const Tensor centers = parameters.value(head_.centers_ ? *head_.centers_ : head_.weight_);
+  check(backend.center_loss(gradient, step.report, step.halted, compared, centers, step.labels, spec.center_weight,
+                            step.step));
+  if (by_direction) check(backend.l2_scale_backward(gradient, {}, gradient, x, norms, one));
+  check(backend.add(dx, dx, gradient));
+}
+
+void HeadPass::update_state(Backend& backend, const Parameters& parameters, Tensor labels, const int32_t* halted,
+                            const StateRates& rates) const {
+  const auto batch = static_cast<float>(labels.shape[0]);
+  if (head_.spec_.scaled_bn) {
+    const float correction = rates.unbiased && batch > 1 ? batch / (batch - 1) : 1;
+    check(backend.running_average(parameters.value(*head_.running_mean_), columns(mean_), rates.momentum, 1, halted));
+    check(backend.running_average(parameters.value(*head_.running_variance_), columns(variance_), rates.momentum,
+                                  correction, halted));
+  }
+  if (head_.centers_)
+    check(backend.center_update(parameters.value(*head_.centers_), rows(compared_, labels.shape[0]), labels,
+                                rates.center_rate, halted));
 }
 
 Tensor HeadPass::score(Backend& backend, const Parameters& parameters, Tensor x) const {
@@ -160,22 +255,26 @@ Tensor HeadPass::score(Backend& backend, const Parameters& parameters, Tensor x)
   const Tensor weights = parameters.value(head_.weight_);
   const Tensor logits = rows(logits_, x.shape[0]);
   check(backend.linear_forward(logits, transform(backend, parameters, x), weights, {}));
-  const Tensor class_norms(rows(class_norms_, 1).data, DType::F32, {spec.num_classes});
-  if (spec.normalize_weights) check(backend.row_norms(class_norms, weights));
-  if (spec.normalize_weights || head_.bias_)
-    check(backend.scale_logits(logits, {}, spec.normalize_weights ? class_norms : Tensor(),
-                               optional(parameters, head_.bias_, false)));
+  const Tensor unit_weights = spec.normalize_weights ? columns(class_norms_) : Tensor();
+  if (unit_weights) check(backend.row_norms(unit_weights, weights));
+  if (spec.scaled_bn) {
+    const Tensor scale = columns(class_scale_), shift = columns(class_shift_);
+    check(backend.scaled_bn_fold(scale, shift, parameters.value(*head_.running_mean_),
+                                 parameters.value(*head_.running_variance_), *spec.scaled_bn));
+    check(backend.scale_logits(logits, {}, unit_weights, scale, shift));
+  } else if (unit_weights || head_.bias_) {
+    check(backend.scale_logits(logits, {}, unit_weights, {}, optional(parameters, head_.bias_, false)));
+  }
   return logits;
 }
 
 Tensor HeadPass::cosines(Backend& backend, const Parameters& parameters, Tensor x) const {
   const Tensor weights = parameters.value(head_.weight_);
   const Tensor logits = rows(logits_, x.shape[0]);
-  const Tensor class_norms(rows(class_norms_, 1).data, DType::F32, {head_.num_classes()});
   check(backend.linear_forward(logits, x, weights, {}));
-  check(backend.row_norms(class_norms, weights));
+  check(backend.row_norms(class_norms(), weights));
   check(backend.row_norms(rows(input_norms_, x.shape[0]), x));
-  check(backend.scale_logits(logits, rows(input_norms_, x.shape[0]), class_norms, {}));
+  check(backend.scale_logits(logits, rows(input_norms_, x.shape[0]), class_norms(), {}, {}));
   return logits;
 }
 

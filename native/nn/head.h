@@ -1,7 +1,7 @@
 // The head pipeline: embeddings and labels to a loss. Every named head is a set of values for it.
 //
 //   x -> feature transform -> feature dropout -> product with class weights W -> margin on the target
-//     -> softmax cross-entropy
+//     -> logit normaliser -> softmax cross-entropy (+ distance of x to its class's centre)
 //
 // Formulas are in native/heads/; here is the order of operations, forward and backward.
 #pragma once
@@ -21,8 +21,13 @@ struct HeadSpec {
   bool learn_scale = false;
   bool batch_norm_scope = false;    // |x| is the norm of the whole batch matrix, and none at inference
   bool normalize_weights = false;
-  bool bias = false;                // not together with normalize_weights
+  bool fixed_weights = false;       // class weights are centroids (centroids.h) that are not trained
+  bool bias = false;                // not together with normalize_weights or scaled_bn
   Margin margin;
+  std::optional<ScaledBn> scaled_bn;
+  // Adds center_weight/2 * mean |x - c_y|^2 to the loss, x of length 1 where features are normalised per sample. Centres
+  // follow their class at center_rate; with fixed weights they are the centroids.
+  float center_weight = 0, center_rate = 0;
   float feature_dropout = 0;
   float label_smoothing = 0;
   std::vector<float> class_weights; // of the loss; empty: all 1
@@ -33,7 +38,8 @@ void validate(const HeadSpec& spec);
 
 class Head {
  public:
-  /// Declares the head's parameters (head.weight, head.bias, head.scale) in `table`.
+  /// Declares the head's parameters in `table`: head.weight, head.bias, head.scale, and as state that no gradient moves
+  /// head.centers, head.runningMean, head.runningVariance.
   Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table);
 
   const HeadSpec& spec() const { return spec_; }
@@ -45,7 +51,7 @@ class Head {
   HeadSpec spec_;
   int64_t embedding_size_;
   ParameterTable::Key weight_;
-  std::optional<ParameterTable::Key> bias_, scale_;
+  std::optional<ParameterTable::Key> bias_, scale_, centers_, running_mean_, running_variance_;
 };
 
 /// What a training step reads and writes beside parameters.
@@ -57,37 +63,56 @@ struct HeadStep {
   Tensor margin_logits;  // (N, C) or none
 };
 
+/// How fast a head's state follows a batch.
+struct StateRates {
+  float momentum = 0.1f;  // of the running statistics
+  bool unbiased = true;   // running variance: N/(N-1) times the batch's, as PyTorch's
+  float center_rate;
+};
+
 /// The buffers of a head for batches up to a given size.
 class HeadPass {
  public:
-  HeadPass(const Head& head, int64_t max_batch, bool training, ActivationPlan& plan, int moment);
+  /// The head works at `moment`; its state follows at `last`, once it is known whether the step counts.
+  HeadPass(const Head& head, int64_t max_batch, bool training, ActivationPlan& plan, int moment, int last);
   /// `backend` must outlive the pass, which keeps the head's constants in its memory.
   void bind(Backend& backend, const ActivationPlan& plan, void* arena);
 
   /// Loss, dx = d loss / d x, and the gradients of the head's parameters.
   void train(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x, const HeadStep& step) const;
+  /// Moves centres and running statistics; nothing once *halted is not 0.
+  void update_state(Backend& backend, const Parameters& parameters, Tensor labels, const int32_t* halted,
+                    const StateRates& rates) const;
+  StateRates state_rates() const { return {0.1f, true, head_.spec_.center_rate}; }
   /// Margin-free logits (N, C) of embeddings x, as predicted.
   Tensor score(Backend& backend, const Parameters& parameters, Tensor x) const;
   /// cos(theta) (N, C) between embeddings and class weights.
   Tensor cosines(Backend& backend, const Parameters& parameters, Tensor x) const;
+  /// Norms (C) of the class weights; valid after `cosines`.
+  Tensor class_norms() const { return columns(class_norms_); }
 
  private:
   struct Planned {
     ActivationPlan::Id id = -1;
-    int64_t columns = 1;
+    int64_t columns = 0;  // 0: one number per row
   };
   Tensor rows(const Planned& buffer, int64_t batch) const;
+  Tensor columns(const Planned& buffer) const;  // (C)
+  void add_center_loss(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x,
+                       const HeadStep& step) const;
   const float* scale(const Parameters& parameters) const;
   Tensor transform(Backend& backend, const Parameters& parameters, Tensor x) const;
   Tensor transform_rows(Tensor x) const;
 
   const Head& head_;
-  bool training_, margin_, transformed_;
+  bool training_, margin_;
   const ActivationPlan* plan_ = nullptr;
   char* arena_ = nullptr;
   Planned features_, input_norms_, feature_norms_, feature_radial_, logits_;
-  Planned class_norms_, class_radial_;  // one row of C
-  Buffer constants_;                    // scale, then the class weights of the loss
+  Planned products_, target_terms_;        // of scaled batch norm
+  Planned compared_, center_gradient_;     // of the distance to centres: what is compared with them
+  Planned class_norms_, class_radial_, mean_, variance_, class_scale_, class_shift_;  // one row of C
+  Buffer constants_;                       // scale, 1, then the class weights of the loss
 };
 
 }  // namespace margincore

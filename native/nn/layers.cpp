@@ -65,7 +65,7 @@ class Conv2dLayer final : public Layer {
     weight_ = table.add({name + ".weight",
                          {spec.out_channels, spec.kernel_height, spec.kernel_width, channels},
                          ParameterGroup::BackboneDecay,
-                         {Initializer::Kind::HeNormal, 0, fan_in, 0}});
+                         {Initializer::Kind::FanInUniform, 0, fan_in, 0}});
     if (spec.bias) bias_ = table.add({name + ".bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay, {}});
     parameter_count_ = spec.out_channels * (fan_in + (spec.bias ? 1 : 0));
     flops_ = 2 * height * width * spec.out_channels * fan_in;
@@ -145,7 +145,7 @@ class LinearLayer final : public Layer {
     weight_ = table.add({name + ".weight",
                          {spec.out_features, in_features},
                          ParameterGroup::BackboneDecay,
-                         {Initializer::Kind::XavierUniform, 0, in_features, spec.out_features}});
+                         {Initializer::Kind::FanInUniform, 0, in_features, 0}});
     if (spec.bias) bias_ = table.add({name + ".bias", {spec.out_features}, ParameterGroup::BackboneNoDecay, {}});
     parameter_count_ = spec.out_features * (in_features + (spec.bias ? 1 : 0));
     flops_ = 2 * in_features * spec.out_features;

@@ -46,6 +46,8 @@ class NetworkPass {
   NetworkPass(const Network& network, int64_t max_batch, bool training, ActivationPlan& plan);
 
   int head_moment() const { return static_cast<int>(network_.layers_.size()); }
+  /// After the backward pass of the first layer.
+  int last_moment() const { return training_ ? 2 * head_moment() + 1 : head_moment(); }
   /// Says where the planned buffers are; called once, after the arena was allocated.
   void bind(const ActivationPlan& plan, void* arena);
 

@@ -3,16 +3,16 @@
 namespace margincore {
 
 Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters)
-    : spec_(spec), first_(backend, parameters.value_bytes()) {
+    : spec_(spec), first_(backend, parameters.table().trained_size() * sizeof(float)) {
   check(backend.zero(first_.data(), first_.bytes()));
   if (spec.type == OptimizerSpec::Type::Sgd) return;
-  second_ = Buffer(backend, parameters.value_bytes());
+  second_ = Buffer(backend, first_.bytes());
   check(backend.zero(second_.data(), second_.bytes()));
 }
 
 void Optimizer::update(Backend& backend, const Parameters& parameters, const StepBlock* step,
                        const int32_t* halted) const {
-  for (int index = 0; index < kParameterGroups; ++index) {
+  for (int index = 0; index < kTrainedGroups; ++index) {
     const ParameterTable::Range range = parameters.table().group(index);
     if (range.count == 0) continue;
     const auto group = static_cast<ParameterGroup>(index);

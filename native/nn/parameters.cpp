@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "nn/centroids.h"
+
 namespace margincore {
 
 namespace {
@@ -11,14 +13,6 @@ namespace {
 constexpr int64_t kAlignment = 16;  // floats: every tensor starts on a cache line
 
 int64_t aligned(int64_t count) { return (count + kAlignment - 1) / kAlignment * kAlignment; }
-
-/// Two standard normal numbers (Box–Muller), in double so that every machine rounds alike.
-void normal_pair(uint32_t a, uint32_t b, double& first, double& second) {
-  const double u1 = ((a >> 8) + 1) * 0x1p-24, u2 = (b >> 8) * 0x1p-24;
-  const double radius = std::sqrt(-2 * std::log(u1)), angle = 2 * 3.14159265358979323846 * u2;
-  first = radius * std::cos(angle);
-  second = radius * std::sin(angle);
-}
 
 }  // namespace
 
@@ -58,22 +52,24 @@ const ParameterTable::Entry& ParameterTable::find(const std::string& name) const
 
 int64_t ParameterTable::parameter_count() const {
   int64_t count = 0;
-  for (const Entry& entry : entries_) count += entry.spec.shape.count();
+  for (const Entry& entry : entries_)
+    if (entry.spec.group != ParameterGroup::State) count += entry.spec.shape.count();
   return count;
 }
 
-Parameters::Parameters(Backend& backend, const ParameterTable& table, uint64_t seed)
+Parameters::Parameters(Backend& backend, const ParameterTable& table, std::optional<uint64_t> seed)
     : backend_(backend), table_(table), values_(backend, table.size() * sizeof(float)) {
   check(backend.zero(values_.data(), values_.bytes()));
+  if (!seed) return;
   uint32_t ordinal = 0;
   for (const ParameterTable::Entry& entry : table.entries()) {
-    const std::vector<float> values = initial_values(entry.spec, seed, ordinal++);
+    const std::vector<float> values = initial_values(entry.spec, *seed, ordinal++);
     check(backend.upload(values_.f32() + entry.offset, values.data(), values.size() * sizeof(float)));
   }
 }
 
 void Parameters::allocate_gradients() {
-  gradients_ = Buffer(backend_, values_.bytes());
+  gradients_ = Buffer(backend_, table_.trained_size() * sizeof(float));
   check(backend_.zero(gradients_.data(), gradients_.bytes()));  // the padding between tensors stays zero
 }
 
@@ -88,6 +84,8 @@ std::vector<float> Parameters::read_value(const std::string& name) const { retur
 
 std::vector<float> Parameters::read_gradient(const std::string& name) const {
   if (!has_gradients()) throw Error(ErrorCode::InvalidOption, "gradients were released when training ended");
+  if (table_.find(name).spec.group == ParameterGroup::State)
+    throw Error(ErrorCode::InvalidOption, name + " is not trained: it has no gradient");
   return read(gradients_, name);
 }
 
@@ -102,21 +100,16 @@ void Parameters::write_value(const std::string& name, const float* values, int64
 
 std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint32_t ordinal) {
   const Initializer& init = spec.initializer;
+  using Kind = Initializer::Kind;
+  if (init.kind == Kind::Centroids) return centroids(spec.shape[0], spec.shape[1], seed);
   std::vector<float> values(spec.shape.count(), init.value);
-  if (init.kind == Initializer::Kind::Constant) return values;
-  const double deviation = std::sqrt(2.0 / static_cast<double>(init.fan_in));
-  const double bound = std::sqrt(6.0 / static_cast<double>(init.fan_in + init.fan_out));
+  if (init.kind == Kind::Constant) return values;
+  const auto fan_in = static_cast<double>(init.fan_in), fan_out = static_cast<double>(init.fan_out);
+  const double bound = init.kind == Kind::FanInUniform ? 1 / std::sqrt(fan_in) : std::sqrt(6 / (fan_in + fan_out));
   for (size_t i = 0; i < values.size(); i += 4) {
     const Random4 random = philox(seed, RandomPurpose::Weights, ordinal, i / 4);
-    double drawn[4];
-    if (init.kind == Initializer::Kind::HeNormal) {
-      normal_pair(random.value[0], random.value[1], drawn[0], drawn[1]);
-      normal_pair(random.value[2], random.value[3], drawn[2], drawn[3]);
-      for (double& value : drawn) value *= deviation;
-    } else {
-      for (int k = 0; k < 4; ++k) drawn[k] = (2.0 * uniform01(random.value[k]) - 1) * bound;
-    }
-    for (size_t k = 0; k < 4 && i + k < values.size(); ++k) values[i + k] = static_cast<float>(drawn[k]);
+    for (size_t k = 0; k < 4 && i + k < values.size(); ++k)
+      values[i + k] = static_cast<float>((2.0 * uniform01(random.value[k]) - 1) * bound);
   }
   return values;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,14 +11,17 @@
 namespace margincore {
 
 /// Parameters that are updated alike lie together, in this order, so that an optimizer step is one call per group.
-enum class ParameterGroup { BackboneDecay, BackboneNoDecay, HeadDecay, HeadNoDecay };
-inline constexpr int kParameterGroups = 4;
+/// State is what no gradient moves: centres, centroids, running statistics. It lies behind all that is trained.
+enum class ParameterGroup { BackboneDecay, BackboneNoDecay, HeadDecay, HeadNoDecay, State };
+inline constexpr int kTrainedGroups = 4;
+inline constexpr int kParameterGroups = 5;
 
 /// How a parameter starts. Random values come from (seed, Weights, ordinal of the tensor, element).
 struct Initializer {
-  enum class Kind { Constant, HeNormal, XavierUniform } kind = Kind::Constant;
+  // FanInUniform: within 1/sqrt(fan_in). XavierUniform: within sqrt(6/(fan_in + fan_out)). Centroids: centroids.h.
+  enum class Kind { Constant, FanInUniform, XavierUniform, Centroids } kind = Kind::Constant;
   float value = 0;                  // of Constant
-  int64_t fan_in = 0, fan_out = 0;  // of the random ones
+  int64_t fan_in = 0, fan_out = 0;  // of the uniform ones
 };
 
 struct ParameterSpec {
@@ -50,7 +54,8 @@ class ParameterTable {
   const Entry& find(const std::string& name) const;  // throws InvalidOption
   Range group(int index) const { return groups_[index]; }
   int64_t size() const { return size_; }               // floats, with padding between tensors
-  int64_t parameter_count() const;                     // without it
+  int64_t trained_size() const { return size_ - group(static_cast<int>(ParameterGroup::State)).count; }
+  int64_t parameter_count() const;                     // of what is trained, without padding
 
  private:
   std::vector<Entry> entries_;
@@ -61,8 +66,8 @@ class ParameterTable {
 
 class Parameters {
  public:
-  /// Allocates and initialises the values; gradients come with `allocate_gradients`.
-  Parameters(Backend& backend, const ParameterTable& table, uint64_t seed);
+  /// Allocates the values, initialised from `seed`, or 0 without one; gradients come with `allocate_gradients`.
+  Parameters(Backend& backend, const ParameterTable& table, std::optional<uint64_t> seed);
 
   void allocate_gradients();
   void release_gradients() { gradients_ = Buffer(); }

@@ -1,6 +1,7 @@
 #include "train/predictor.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace margincore {
 
@@ -21,7 +22,7 @@ Predictor::Predictor(Backend& backend, const Network& network, const Head& head,
 Predictor::Buffers::Buffers(Backend& backend, const Network& network, const Head& head, int64_t batch)
     : max_batch(batch),
       network_pass(network, batch, false, plan),
-      head_pass(head, batch, false, plan, network_pass.head_moment()) {
+      head_pass(head, batch, false, plan, network_pass.head_moment(), network_pass.last_moment()) {
   const int moment = network_pass.head_moment();
   const int64_t bytes = sizeof(float);
   probabilities = plan.add(batch * head.num_classes() * bytes, moment, moment);
@@ -82,6 +83,7 @@ void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t 
     }
     deliver(request.embeddings, result);
   }
+  if (request.angles != nullptr) measure_angles(request, first, embeddings);
   if (request.scores == nullptr && request.probabilities == nullptr) return;
   const Tensor scores = buffers.head_pass.score(backend_, parameters_, embeddings);
   if (request.scores != nullptr) deliver(request.scores, scores);
@@ -89,6 +91,26 @@ void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t 
     const Tensor probabilities(planned(buffers.probabilities), scores.shape);
     check(backend_.softmax(probabilities, scores));
     deliver(request.probabilities, probabilities);
+  }
+}
+
+/// The reduction over classes is done here: it runs once per epoch, over a few hundred images.
+void Predictor::measure_angles(const PredictRequest& request, int64_t first, Tensor embeddings) {
+  const HeadPass& head = buffers_->head_pass;
+  const Tensor cosines = head.cosines(backend_, parameters_, embeddings);
+  const int64_t rows = cosines.shape[0], classes = cosines.shape[1];
+  std::vector<float> values(cosines.count());
+  check(backend_.download(values.data(), cosines.data, cosines.bytes()));
+  check(backend_.download(request.class_norms, head.class_norms().data, classes * sizeof(float)));
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = values.data() + i * classes;
+    const int32_t label = request.labels[first + i];
+    float nearest = -1;
+    for (int64_t j = 0; j < classes; ++j)
+      if (j != label) nearest = std::max(nearest, row[j]);
+    float* angles = request.angles + 2 * (first + i);
+    angles[0] = std::acos(std::clamp(row[label], -1.0f, 1.0f));
+    angles[1] = std::acos(std::clamp(nearest, -1.0f, 1.0f));
   }
 }
 

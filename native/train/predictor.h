@@ -19,6 +19,11 @@ struct PredictRequest {
   float* scores = nullptr;
   float* embeddings = nullptr;
   bool normalize_embeddings = false;
+  // With labels (count): each image's angle to its own class's weight and to the nearest other class's, (count, 2), in
+  // radians (with a single class the second is pi); and the norms of the class weights (C).
+  const int32_t* labels = nullptr;
+  float* angles = nullptr;
+  float* class_norms = nullptr;
 };
 
 struct PredictResult {
@@ -37,6 +42,7 @@ class Predictor {
  private:
   void prepare(int64_t batch);
   void run_batch(const PredictRequest& request, int64_t first, int64_t batch);
+  void measure_angles(const PredictRequest& request, int64_t first, Tensor embeddings);
 
   Backend& backend_;
   const Network& network_;

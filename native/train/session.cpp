@@ -9,6 +9,8 @@ Session::Session(const SessionSpec& spec)
 
 void Session::open() {
   backend_ = open_backend(spec_.backend, spec_.options);
+  if (spec_.batch_size > 0)
+    expect_memory_for_training(*backend_, network_, head_, table_, spec_.optimizer, spec_.batch_size);
   parameters_ = std::make_unique<Parameters>(*backend_, table_, spec_.seed);
   predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, *parameters_, spec_.normalization);
   if (spec_.batch_size > 0) {

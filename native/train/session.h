@@ -11,6 +11,7 @@
 #include "nn/network.h"
 #include "nn/optimizer.h"
 #include "nn/parameters.h"
+#include "train/memory_plan.h"
 #include "train/predictor.h"
 #include "train/trainer.h"
 
@@ -27,10 +28,6 @@ struct SessionSpec {
   OptimizerSpec optimizer;
 };
 
-struct MemoryUse {
-  size_t parameters = 0, gradients = 0, optimizer = 0, activations = 0, dataset = 0;
-};
-
 class Session {
  public:
   /// Validates and infers shapes; touches no device.
@@ -41,7 +38,7 @@ class Session {
   const ParameterTable& table() const { return table_; }
   const Shape& input() const { return network_.input(); }
 
-  /// Opens the backend and allocates. Everything below needs it, and runs on the thread that called it.
+  /// Opens the backend and allocates; throws OutOfMemory first where that cannot succeed. Everything below needs it, and runs on the thread that called it.
   void open();
   const BackendInfo& backend_info() const { return backend_->info(); }
 

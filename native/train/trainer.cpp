@@ -1,5 +1,7 @@
 #include "train/trainer.h"
 
+#include "train/memory_plan.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -29,7 +31,7 @@ Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Par
       max_batch_(max_batch),
       seed_(seed),
       network_pass_(network, max_batch, true, plan_),
-      head_pass_(head, max_batch, true, plan_, network_pass_.head_moment()),
+      head_pass_(head, max_batch, true, plan_, network_pass_.head_moment(), network_pass_.last_moment()),
       optimizer_(backend, optimizer, parameters),
       normalization_(backend, normalization),
       batch_labels_(backend, max_batch * sizeof(int32_t)),
@@ -50,6 +52,7 @@ void Trainer::DiscardProgram::operator()(Step* step) const {
 
 void Trainer::set_data(const TrainingData& data) {
   const size_t image_bytes = static_cast<size_t>(data.count * network_.input().count());
+  expect_memory(backend_, image_bytes, format("%lld training images", static_cast<LongLong>(data.count)));
   steps_.clear();  // recorded steps hold the old addresses
   images_ = Buffer(backend_, image_bytes);
   labels_ = Buffer(backend_, data.count * sizeof(int32_t));
@@ -67,12 +70,13 @@ void Trainer::check_request(const StepsRequest& request) const {
                 format("expected a batch of 1…%lld samples but received %lld", static_cast<LongLong>(max_batch_),
                        static_cast<LongLong>(request.batch_size)));
   const int64_t samples = static_cast<int64_t>(request.order.size());
-  const int64_t steps = (samples + request.batch_size - 1) / request.batch_size;
-  if (steps != static_cast<int64_t>(request.values.size()))
+  if (request.order.empty() && request.values.empty()) return;
+  const int64_t before_last = (static_cast<int64_t>(request.values.size()) - 1) * request.batch_size;
+  if (request.values.empty() || samples <= before_last || samples - before_last > max_batch_)
     throw Error(ErrorCode::InvalidOption,
-                format("%lld samples in batches of %lld are %lld steps, but values for %zu were given",
-                       static_cast<LongLong>(samples), static_cast<LongLong>(request.batch_size),
-                       static_cast<LongLong>(steps), request.values.size()));
+                format("%zu steps of %lld samples, the last of 1…%lld, cannot have %lld samples", request.values.size(),
+                       static_cast<LongLong>(request.batch_size), static_cast<LongLong>(max_batch_),
+                       static_cast<LongLong>(samples)));
   for (int32_t sample : request.order)
     if (sample < 0 || sample >= sample_count_)
       throw Error(ErrorCode::InvalidData, format("the order names sample %d of %lld", sample,
@@ -100,7 +104,8 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
     block.lambda = request.values[done].lambda;
     block.margin_ramp = request.values[done].margin_ramp;
     check(backend_.upload(step_block_.data(), &block, sizeof block));
-    run_step(std::min(request.batch_size, samples - block.order_position));
+    const bool is_last = done + 1 == request.values.size();
+    run_step(is_last ? samples - block.order_position : request.batch_size);
     block.order_position += request.batch_size;
   }
 
@@ -156,8 +161,9 @@ Status Trainer::execute(int64_t batch) const try {
   head_pass_.train(backend_, parameters_, network_pass_.embedding_gradient(batch), network_pass_.embedding(batch),
                    {labels, step, reports, halted, {}});
   network_pass_.backward(backend_, parameters_, batch, step);
-  const Tensor gradients = parameters_.gradients_of({0, parameters_.table().size()});
+  const Tensor gradients = parameters_.gradients_of({0, parameters_.table().trained_size()});
   check(backend_.gradient_norm(reports, halted, gradients, step));
+  head_pass_.update_state(backend_, parameters_, labels, halted, head_pass_.state_rates());
   optimizer_.update(backend_, parameters_, step, halted);
   return Status::success();
 } catch (const Error& error) {
@@ -171,7 +177,7 @@ std::string Trainer::find_non_finite(const StepReport& report) const {
     if (!all_finite(parameters_.read_value(entry.spec.name))) return "parameter " + entry.spec.name;
   if (!std::isfinite(report.loss)) return "loss";
   for (const ParameterTable::Entry& entry : parameters_.table().entries())
-    if (!all_finite(parameters_.read_gradient(entry.spec.name))) return "gradient of " + entry.spec.name;
+    if (entry.spec.group != ParameterGroup::State && !all_finite(parameters_.read_gradient(entry.spec.name))) return "gradient of " + entry.spec.name;
   return "norm of the gradient";
 }
 

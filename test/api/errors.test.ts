@@ -116,3 +116,20 @@ test('divergence names tensor, step and learning rate, and leaves the last good 
   using model = error.details.model as Model;
   expect((await model.predict(data.test!.images)).labels).toHaveLength(50);
 });
+
+test('the step that diverges moves no running statistics', async () => {
+  const overflows = { type: 'center', weight: 3e38 } as const;
+  const stopped = async (options: TrainOptions) => {
+    const error = await refusal(() => run({ auxiliary: overflows, ...options } as TrainOptions));
+    expect(error.details.step).toBe(1);
+    using model = error.details.model as Model;
+    return (await model.predict(data.test!.images)).probabilities;
+  };
+  // With their initial mean 0 and variance 1 normalised logits are the plain ones.
+  const plain = await stopped({ head: 'softmax', bias: false });
+  const normalized = await stopped({ head: 'scaled-bn' });
+  expect(plain.every(Number.isFinite)).toBe(true);
+  normalized.forEach((probability, index) => {
+    expect(probability).toBeCloseTo(plain[index]!, 4);
+  });
+});

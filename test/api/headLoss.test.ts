@@ -1,155 +1,114 @@
-import { type HeadLossInputs, type HeadLossOptions, headLoss } from '../../lib/index.js';
+import { type HeadLossOptions, headLoss } from '../../lib/index.js';
+import { BIASED, C, CENTERED, D, floats, lossOf, matrix, N } from '../support/headInputs.js';
 import { refusal } from '../support/refusal.js';
-import {
-  arcfaceLogits,
-  cosines,
-  crossEntropy,
-  numericalGradient,
-  softmaxLogits,
-} from '../support/textbookHead.js';
+import type { Matrix } from '../support/textbookHead.js';
 
-const N = 7;
-const C = 5;
-const D = 6;
+const learned = (init: number) => ({ learn: true, init });
 
-/** Numbers without a pattern, the same in every run, in (−1, 1). */
-const matrix = (rows: number, columns: number, offset: number) =>
-  Array.from({ length: rows }, (_, i) =>
-    Array.from({ length: columns }, (_, j) => Math.fround(Math.sin(12.9898 * (i * columns + j) + offset))),
-  );
-
-const features = matrix(N, D, 1);
-const weights = matrix(C, D, 2);
-const bias = matrix(1, C, 3)[0]!;
-const labels = Array.from({ length: N }, (_, i) => (3 * i) % C);
-const textbook = { features, weights, labels };
-
-const inputs: HeadLossInputs = {
-  features: Float32Array.from(features.flat()),
-  weights: Float32Array.from(weights.flat()),
-  labels: Int32Array.from(labels),
-  numClasses: C,
-  embeddingSize: D,
-};
-
-function expectClose(actual: ArrayLike<number>, expected: readonly number[], tolerance: number): void {
-  expect(actual).toHaveLength(expected.length);
-  const error = Math.sqrt(expected.reduce((sum, value, i) => sum + (actual[i]! - value) ** 2, 0));
-  const size = Math.sqrt(expected.reduce((sum, value) => sum + value ** 2, 0));
-  expect(error).toBeLessThan(tolerance * size);
-}
-
-test('the comparison notices an error of 1e-5', () => {
-  expect(() => expectClose([1.00001, 2], [1, 2], 1e-6)).toThrow();
-  expect(() => expectClose([Number.NaN, 2], [1, 2], 1e-6)).toThrow();
+test('centres stand at 0 where none are given', async () => {
+  const options = { head: 'center', weight: 0.3 };
+  const zeros = await lossOf({ ...options, centers: new Float32Array(C * D) });
+  expect(await lossOf(options)).toEqual(zeros);
+  expect(zeros.loss).not.toBeCloseTo((await lossOf({ ...options, ...CENTERED })).loss, 3);
 });
 
-test('softmax with a bias', async () => {
-  const result = await headLoss({ ...inputs, bias: Float32Array.from(bias) });
-  const loss = (f: number[][], w: number[][], b: readonly number[]) =>
-    crossEntropy(softmaxLogits({ ...textbook, features: f, weights: w }, b), labels);
-  expect(result.loss).toBeCloseTo(loss(features, weights, bias), 5);
-  expectClose(result.logits, softmaxLogits(textbook, bias).flat(), 1e-5);
-  expectClose(result.scores, softmaxLogits(textbook, bias).flat(), 1e-5);
-  expectClose(result.cosTheta, cosines(textbook).flat(), 1e-5);
-  expectClose(result.dFeatures, numericalGradient(features, (f) => loss(f, weights, bias)).flat(), 1e-5);
-  expectClose(result.dWeights, numericalGradient(weights, (w) => loss(features, w, bias)).flat(), 1e-5);
-  expectClose(result.dBias!, numericalGradient([bias], ([b]) => loss(features, weights, b!)).flat(), 1e-5);
-});
-
-test('softmax without a bias has no gradient of one', async () => {
-  const result = await headLoss(inputs);
-  expectClose(result.scores, softmaxLogits(textbook, Array(C).fill(0)).flat(), 1e-5);
-  expect(result.dBias).toBeUndefined();
-  expect(result.dScale).toBeUndefined();
+test('the step of the centres does not depend on weight and rate', async () => {
+  const first = await lossOf({ head: 'center', weight: 0.3, rate: 0.5, ...CENTERED });
+  const other = await lossOf({ head: 'center', weight: 2, rate: 0.1, ...CENTERED });
+  expect(other.dCenters).toEqual(first.dCenters);
 });
 
 test.each([
-  ['s = 30, m = 0.5', { s: 30, m: 0.5, lambda: 0 }],
-  ['s = 8, m = 1.2: some angles pass π', { s: 8, m: 1.2, lambda: 0 }],
-  ['s = 4, m = 0.5, λ = 3', { s: 4, m: 0.5, lambda: 3 }],
-])('arcface with %s', async (_, { s, m, lambda }) => {
-  const result = await headLoss({ ...inputs, head: 'arcface', s: { learn: true, init: s }, m, lambda });
-  const loss = (f: number[][], w: number[][], scale: number) =>
-    crossEntropy(arcfaceLogits({ features: f, weights: w, labels }, scale, m, lambda), labels);
-  expect(result.loss).toBeCloseTo(loss(features, weights, s), 4);
-  expectClose(result.logits, arcfaceLogits(textbook, s, m, lambda).flat(), 1e-5);
-  expectClose(
-    result.scores,
-    cosines(textbook)
-      .flat()
-      .map((cosine) => s * cosine),
-    1e-5,
-  );
-  expectClose(result.cosTheta, cosines(textbook).flat(), 1e-5);
-  expectClose(result.dFeatures, numericalGradient(features, (f) => loss(f, weights, s)).flat(), 1e-5);
-  expectClose(result.dWeights, numericalGradient(weights, (w) => loss(features, w, s)).flat(), 1e-5);
-  const step = 1e-5;
-  const dScale = (loss(features, weights, s + step) - loss(features, weights, s - step)) / (2 * step);
-  expect(result.dScale!).toBeCloseTo(dScale, 5);
+  ['arcface, m = 0', { head: 'arcface', m: 0 }],
+  ['am-softmax, m = 0', { head: 'am-softmax', m: 0 }],
+  ['combined, 1, 0, 0', { head: 'combined', m2: 0 }],
+])('%s is normface exactly', async (_, options) => {
+  expect(await lossOf({ s: 16, ...options })).toEqual(await lossOf({ head: 'normface', s: 16 }));
 });
 
-test('arcface with m = 0 is the un-margined head exactly', async () => {
-  const { logits, scores } = await headLoss({ ...inputs, head: 'arcface', m: 0 });
-  expect(logits).toEqual(scores);
+test.each([
+  ['l-softmax, m = 1', { head: 'l-softmax', m: 1 }],
+  ['center, weight = 0', { head: 'center', weight: 0 }],
+  ['l2-softmax, alpha = 0', { head: 'l2-softmax', alpha: 0 }],
+])('%s is softmax exactly', async (_, options) => {
+  expect(await lossOf(options)).toEqual(await lossOf({}));
 });
 
-test('class weights and smoothing are those of PyTorch', async () => {
-  const options = { classWeights: [1, 2, 0.5, 3, 1], labelSmoothing: 0.1 };
-  const result = await headLoss({ ...inputs, ...options, head: 'arcface', s: 8 });
-  const loss = (f: number[][]) =>
-    crossEntropy(arcfaceLogits({ ...textbook, features: f }, 8, 0.5), labels, options);
-  expect(result.loss).toBeCloseTo(loss(features), 5);
-  expectClose(result.dFeatures, numericalGradient(features, loss).flat(), 1e-5);
+test('arcface is combined with 1, m, 0', async () => {
+  const combined = await lossOf({ head: 'combined', s: 8, m2: 0.4 });
+  expect(await lossOf({ head: 'arcface', s: 8, m: 0.4 })).toEqual(combined);
 });
 
-test("'detached': the margin acts on the probabilities, but dz_y/dcosθ_y is s", async () => {
-  const s = 8;
-  const exact = await headLoss({ ...inputs, head: 'arcface', s, gradient: 'exact' });
-  const detached = await headLoss({ ...inputs, head: 'arcface', s, gradient: 'detached' });
-  expect(detached.loss).toBe(exact.loss);
-  expect(detached.logits).toEqual(exact.logits);
-  const dLogits = arcfaceLogits(textbook, s, 0.5).map((row, sample) => {
-    const sum = row.reduce((total, z) => total + Math.exp(z), 0);
-    return row.map((z, label) => (Math.exp(z) / sum - (label === labels[sample] ? 1 : 0)) / N);
-  });
-  const linearized = (f: number[][]) =>
-    cosines({ ...textbook, features: f })
-      .flat()
-      .reduce((sum, cosine, i) => sum + dLogits.flat()[i]! * s * cosine, 0);
-  expectClose(detached.dFeatures, numericalGradient(features, linearized).flat(), 1e-5);
-});
+/** Every head at its defaults, and with the parts of others. */
+const HEADS: Record<string, unknown>[] = [
+  { head: 'softmax', bias: new Float32Array(17) },
+  { head: 'l2-softmax' },
+  { head: 'l2-softmax', l2Scope: 'batch', alpha: learned(16) },
+  { head: 'normface' },
+  { head: 'l-softmax' },
+  { head: 'l-softmax', m: 16 },
+  { head: 'a-softmax' },
+  { head: 'am-softmax' },
+  { head: 'arcface', s: 64 },
+  { head: 'arcface', s: learned(64), m: Math.PI / 2, wrap: 'linear' },
+  { head: 'arcface', m: 1, wrap: 'none' },
+  { head: 'combined', m1: 1.3, m2: 0.2, m3: 0.1 },
+  { head: 'combined', m1: 0.1, m2: Math.PI / 2 },
+  { head: 'pedcc' },
+  { head: 'center' },
+  { head: 'scaled-bn' },
+  { head: 'arcface', logitNormalizer: 'scaled-bn', auxiliary: 'center' },
+  { head: 'l-softmax', logitNormalizer: 'scaled-bn', auxiliary: 'center', classWeights: Array(17).fill(0.5) },
+  { head: 'pedcc', logitNormalizer: 'scaled-bn', labelSmoothing: 0.1 },
+];
 
-test.each([0, Math.PI])(
-  'on top of a class weight, or opposite of it (θ = %d), everything is finite',
-  async (theta) => {
+const classes = matrix(17, 2, 5);
+const own = Array.from(classes.keys());
+const DEGENERATE: [string, { features: Matrix; labels?: number[]; weights?: Matrix }][] = [
+  ['a row of zeros', { features: classes.map((row, i) => (i === 3 ? [0, 0] : row)) }],
+  ['nothing but zeros', { features: classes.map(() => [0, 0]) }],
+  [
+    'a class weight of zeros',
+    { features: classes, weights: classes.map((row, i) => (i === 3 ? [0, 0] : row)) },
+  ],
+  [
+    'a tiny class weight',
+    { features: classes, weights: classes.map((row, i) => (i === 3 ? [1e-21, 0] : row)) },
+  ],
+  ['features on top of their class weights', { features: classes }],
+  [
+    'features opposite of their class weights',
+    { features: classes.map((row) => row.map((value) => -value)) },
+  ],
+  ['a single sample', { features: [[0.3, -0.2]], labels: [4] }],
+  ['samples that are all alike', { features: classes.map(() => [0.3, -0.2]) }],
+  ['tiny features', { features: matrix(17, 2, 6).map((row) => row.map((value) => value * 1e-20)) }],
+  ['huge features', { features: matrix(17, 2, 6).map((row) => row.map((value) => value * 1e12)) }],
+];
+
+describe.each(DEGENERATE)('%s', (_, { features, weights = classes, labels = own }) => {
+  test.each(HEADS)('%j: everything is finite', async (options) => {
     const result = await headLoss({
-      head: 'arcface',
-      s: 64,
-      features: inputs.weights.map((value) => value * Math.round(Math.cos(theta))),
-      weights: inputs.weights,
-      labels: Int32Array.from({ length: C }, (_, label) => label),
-      numClasses: C,
-      embeddingSize: D,
-    });
-    for (const values of [[result.loss], result.logits, result.dFeatures, result.dWeights]) {
-      expect(Array.from(values as Float32Array).every(Number.isFinite)).toBe(true);
+      ...options,
+      features: floats(features),
+      weights: floats(weights),
+      labels: Int32Array.from(labels),
+      numClasses: 17,
+      embeddingSize: 2,
+    } as HeadLossOptions);
+    for (const [name, values] of Object.entries(result)) {
+      const numbers = typeof values === 'number' ? [values] : Array.from(values as Float32Array);
+      expect({ name, bad: numbers.filter((value) => !Number.isFinite(value)) }).toEqual({ name, bad: [] });
     }
-  },
-);
+  });
+});
 
 test('a zero row is finite and has no gradient', async () => {
-  const result = await headLoss({ ...inputs, head: 'arcface', features: new Float32Array(N * D) });
+  const result = await lossOf({ head: 'arcface', features: new Float32Array(N * D) });
   expect(Number.isFinite(result.loss)).toBe(true);
   expect(result.dFeatures.every((value) => value === 0)).toBe(true);
 });
-
-const refused: [
-  string,
-  Partial<Record<keyof HeadLossOptions | 'm' | 'featureDropout', unknown>>,
-  string,
-  string,
-][] = [
+const refused: [string, Record<string, unknown>, string, string][] = [
   [
     'features of another length',
     { features: new Float32Array(5) },
@@ -171,14 +130,66 @@ const refused: [
   ],
   ['a bias of another length', { bias: new Float32Array(2) }, 'INVALID_DATA', `bias: expected ${C} numbers`],
   [
-    'a bias of a head that has none',
-    { head: 'arcface', bias: new Float32Array(C) },
-    'INVALID_OPTION',
-    'arcface has no bias',
+    'centres of another length',
+    { head: 'center', centers: new Float32Array(2) },
+    'INVALID_DATA',
+    `centers: expected ${C * D} numbers (numClasses × embeddingSize), found 2`,
   ],
-  ['a margin of softmax', { m: 0.5 }, 'INVALID_OPTION', 'm is an option of arcface'],
+  [
+    'a centre that is not finite',
+    { head: 'center', centers: new Float32Array(C * D).fill(Number.POSITIVE_INFINITY, 7) },
+    'INVALID_DATA',
+    'Infinity at index 7',
+  ],
+  [
+    'centres of a head without center loss',
+    { ...CENTERED },
+    'INVALID_OPTION',
+    'no value (this head has no center loss) for centers',
+  ],
+  ['centres of pedcc', { head: 'pedcc', ...CENTERED }, 'INVALID_OPTION', 'this head has no center loss'],
+  [
+    'centres that weigh nothing',
+    { head: 'center', weight: 0, ...CENTERED },
+    'INVALID_OPTION',
+    'this head has no center loss',
+  ],
+  ['a bias of a head that has none', { head: 'arcface', ...BIASED }, 'INVALID_OPTION', 'arcface has no bias'],
+  [
+    'a bias that batch norm takes away again',
+    { logitNormalizer: 'scaled-bn', ...BIASED },
+    'INVALID_OPTION',
+    'The logit normaliser takes a bias away again',
+  ],
+  ['a bias of scaled-bn', { head: 'sbn', ...BIASED }, 'INVALID_OPTION', 'scaled-bn has no bias'],
+  ['a margin of softmax', { m: 0.5 }, 'INVALID_OPTION', 'The head here is softmax; m is an option of'],
   ['an option of training', { featureDropout: 0.5 }, 'INVALID_OPTION', 'no such option'],
-  ['a negative lambda', { lambda: -1 }, 'INVALID_OPTION', 'for lambda'],
+  ['a negative lambda', { lambda: -1 }, 'INVALID_OPTION', 'a number of at least 0 for lambda'],
+  [
+    'λ as a rule over a run',
+    { head: 'l-softmax', lambda: { base: 1000, until: 0.5 } },
+    'INVALID_OPTION',
+    'a number of at least 0 for lambda',
+  ],
+  ["a recipe's λ", { head: 'a-softmax', lambda: 'sphereface' }, 'INVALID_OPTION', 'for lambda'],
+  [
+    'a logit normaliser that there is not',
+    { logitNormalizer: 'bn' },
+    'INVALID_OPTION',
+    "'scaled-bn' or { type: 'scaled-bn', … } for logitNormalizer",
+  ],
+  [
+    'a logit normaliser of scaled-bn',
+    { head: 'scaled-bn', logitNormalizer: 'scaled-bn' },
+    'INVALID_OPTION',
+    'The head scaled-bn has its own',
+  ],
+  [
+    'center loss of center',
+    { head: 'center', auxiliary: 'center' },
+    'INVALID_OPTION',
+    'The head center has its own',
+  ],
   [
     'no samples',
     { features: new Float32Array(), labels: new Int32Array() },
@@ -188,7 +199,7 @@ const refused: [
 ];
 
 test.each(refused)('%s: refused', async (_, change, code, message) => {
-  const error = await refusal(() => headLoss({ ...inputs, ...change } as HeadLossOptions));
+  const error = await refusal(() => lossOf(change));
   expect(error.code).toBe(code);
   expect(error.message).toContain(message);
 });

@@ -32,8 +32,8 @@ test('angles to the own centre and to the nearest other', async () => {
   const rounded = (angles: Float32Array) => Array.from(angles, (angle) => Math.round(angle * 10) / 10);
   expect(rounded(report!.own)).toEqual([10, 10, 0, 0]);
   expect(rounded(report!.nearestOther)).toEqual([100, 80, 90, 90]);
-  expect(report!.ownCentreMean).toBeCloseTo(5, 1);
-  expect(report!.nearestOtherCentreMean).toBeCloseTo(90, 1);
+  expect(report!.ownCentreMean).toBeCloseTo(5, 3);
+  expect(report!.nearestOtherCentreMean).toBeCloseTo(90, 3);
 });
 
 test('a zero embedding counts as 90° from everything', async () => {

@@ -7,7 +7,10 @@ const resolve = (options: Record<string, unknown>) => resolveTrainOptions(option
 test('every default is filled in', () => {
   expect(resolve({})).toEqual({
     model: expect.objectContaining({ name: 'seedCnn' }),
-    head: { head: 'softmax', bias: true, featureDropout: 0, labelSmoothing: 0, headLr: 1 },
+    head: {
+      ...{ head: 'softmax', bias: true, featureDropout: 0 },
+      ...{ labelSmoothing: 0, headLr: 1, marginWarmup: 0 },
+    },
     epochs: 10,
     batchSize: 128,
     optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
@@ -61,7 +64,23 @@ test.each<[Record<string, unknown>, string]>([
   [{ head: 'arcFace' }, "Did you mean 'arcface'?"],
   [{ lerningRate: 0.1 }, "Did you mean 'learningRate'?"],
   [{ logDir: 'runs' }, 'no value (there is no such option) for logDir'],
-  [{ m: 0.5 }, 'The head here is softmax; m is an option of arcface'],
+  [{ m: 0.5 }, 'The head here is softmax; m is an option of l-softmax, a-softmax, am-softmax, arcface,'],
+  [{ head: 'normface', m: 0.5 }, 'The head here is normface; m is an option of'],
+  [{ head: 'cosface', easyMargin: true }, 'The head here is am-softmax; easyMargin is an option of arcface'],
+  [{ head: 'arcface', lambda: 5 }, 'lambda is an option of l-softmax, a-softmax'],
+  [{ head: 'arcface', alpha: 5 }, 'alpha is an option of l2-softmax'],
+  [{ head: 'arcface', bias: true }, 'bias is an option of softmax, l2-softmax, center'],
+  [{ head: 'arcface', weight: 1 }, 'weight is an option of pedcc, center'],
+  [{ head: 'pedcc', rate: 1 }, 'rate is an option of center'],
+  [
+    { head: 'pedcc', auxiliary: 'center' },
+    'for auxiliary but received "center" of type string. The head pedcc has its own',
+  ],
+  [{ head: 'center', auxiliary: 'center' }, 'The head center has its own'],
+  [{ head: 'sbn', logitNormalizer: 'scaled-bn' }, 'The head scaled-bn has its own'],
+  [{ head: 'arcface', marginWarmpu: 5 }, "Did you mean 'marginWarmup'?"],
+  [{ logitNormaliser: 'scaled-bn' }, "Did you mean 'logitNormalizer'?"],
+  [{ head: 'l-softmax', lamda: 5 }, "Did you mean 'lambda'?"],
 ])('%j is refused', async (options, message) => {
   const error = await refusal(() => resolve(options));
   expect(error.code).toBe('INVALID_OPTION');

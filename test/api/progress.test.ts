@@ -1,4 +1,4 @@
-import type { StepEvent } from '../../lib/events.js';
+import type { EpochEvent, StepEvent } from '../../lib/events.js';
 import { describeOptions, duration } from '../../lib/report/format.js';
 import { createProgress } from '../../lib/report/progress.js';
 import type { Progress } from '../../lib/report/progressTypes.js';
@@ -42,10 +42,23 @@ function step(step: number, changes: Partial<StepEvent> = {}): StepEvent {
   const epoch = step <= 10 ? 1 : 2;
   return { step, steps: 20, epoch, epochs: 2, loss: 9, accuracy: 0.5, ...RATES, ...changes };
 }
-const RATES = { learningRate: 1e-3, gradientNorm: 1, marginRamp: 1 };
+const RATES = {
+  ...{ learningRate: 1e-3, marginRamp: 1, lambda: 0 },
+  ...{ gradientNorm: 1, logitGradientNorm: 0.1, pastPi: 0 },
+};
 
-const EPOCH = { epoch: 1, epochs: 2, steps: 10, loss: 6.31, accuracy: 0.712, learningRate: 9.5e-4 };
-const SPEED = { seconds: 0.82, imagesPerSecond: 7270.4 };
+const EPOCH: EpochEvent = {
+  ...{ epoch: 1, epochs: 2, steps: 10, loss: 6.31, accuracy: 0.712, learningRate: 9.5e-4 },
+  ...{ lambda: 0, pastPi: 0, gradientNorm: 12.3, logitGradientNorm: 0.0123 },
+  head: {
+    targetAngle: [12.4, 30.6, 61.2],
+    nearestOtherAngle: [48.7, 70.2, 88.9],
+    featureNorm: [3.04, 5.54, 9.96],
+    weightNorm: [0.951, 1, 1.049],
+    spread: 90,
+  },
+  ...{ diagnoses: [], seconds: 0.82, imagesPerSecond: 7270.4 },
+};
 
 function runEpoch(progress: Progress): void {
   progress.start(START);
@@ -53,7 +66,7 @@ function runEpoch(progress: Progress): void {
     jest.advanceTimersByTime(50);
     progress.step(step(number));
   }
-  progress.epoch({ ...EPOCH, ...SPEED, validation: { accuracy: 0.8, loss: 1 } });
+  progress.epoch({ ...EPOCH, validation: { accuracy: 0.8, loss: 1 } });
 }
 
 beforeEach(() => {
@@ -75,7 +88,7 @@ test.each([
   expect(stream.written).toBe('');
 });
 
-test('true, off a terminal: plain lines, one per epoch', () => {
+test('true, off a terminal: plain lines, two per epoch', () => {
   const stream = new FakeStream(false);
   const progress = createProgress(true, stream);
   progress.notice('Training on the CPU');
@@ -87,9 +100,31 @@ test('true, off a terminal: plain lines, one per epoch', () => {
     '6,000 images · 2 epochs · 20 steps · 225,536 parameters · cpu (x86-64-v4)',
     "first loss 9.00, an untrained network's is about 9.87",
     'epoch 1/2  loss  6.310  accuracy  71.2 %  validation  80.0 %   0.8 s   7,270 images/s  rate 0.00095',
+    '         θ own 31° (12–61) · nearest other 70° (49–89) · ‖x‖ 5.5 (3.0–10.0) · ‖w‖ 1.00 (0.95–1.05) · ‖dz‖ 0.0123',
     'test accuracy 88.3 %, trained in 1:15',
     '',
   ]);
+});
+
+test.each<[string, Partial<EpochEvent>, string]>([
+  ['arcface', { margin: { m1: 1, m2: 0.5, m3: 0 } }, ' · ψ(θ + 0.5)'],
+  ['am-softmax', { margin: { m1: 1, m2: 0, m3: 0.35 } }, ' · ψ(θ) − 0.35'],
+  ['combined', { margin: { m1: 1.25, m2: 0.1, m3: 0.2 } }, ' · ψ(1.25θ + 0.1) − 0.2'],
+  [
+    'a-softmax, λ and angles past 180°',
+    { margin: { m1: 4, m2: 0, m3: 0 }, lambda: 12.345, pastPi: 0.042 },
+    ' · ψ(4θ) · λ 12.3 · past 180° 4.2 %',
+  ],
+])("an epoch's second line of %s", (_, changes, end) => {
+  const stream = new FakeStream(false);
+  const progress = createProgress(true, stream);
+  progress.start(START);
+  progress.epoch({ ...EPOCH, epoch: 7, epochs: 12, ...changes });
+  const [first, second] = stream.written.split('\n').slice(-3);
+  expect(first).toMatch(/^epoch {2}7\/12 {2}loss/);
+  // It begins under 'loss'.
+  expect(second).toMatch(/^ {11}θ own 31° \(12–61\) · .* · ‖dz‖ 0.0123/);
+  expect(second!.slice(second!.indexOf('‖dz‖ 0.0123') + 11)).toBe(end);
 });
 
 describe('on a terminal', () => {
@@ -104,6 +139,18 @@ describe('on a terminal', () => {
     expect(stream.lines().at(-1)).toBe(
       'epoch 1/2 ━━━───────────────────────────   10 %  loss 9.000  accuracy 30.0 %  margin 25.0 %  9.0 s left  1,200 images/s',
     );
+  });
+
+  test('the live line shows λ, where there is one', () => {
+    const stream = new FakeStream(true, 120);
+    const progress = createProgress('auto', stream);
+    progress.start(START);
+    progress.step(step(1, { lambda: 886.2 }));
+    jest.advanceTimersByTime(100);
+    expect(stream.lines().at(-1)).toMatch(/accuracy 50.0 % {2}λ 886 {2}/);
+    progress.step(step(2, { lambda: 0 }));
+    jest.advanceTimersByTime(100);
+    expect(stream.lines().at(-1)).not.toContain('λ');
   });
 
   test('steps of one group are drawn together, at most ten times a second', () => {

@@ -26,6 +26,25 @@ export async function compiles(): Promise<void> {
     marginWarmup: 0.1,
   });
   await train({ head: 'arcface', s: { learn: true } });
+  await train({ head: 'l2-softmax', alpha: { learn: true, init: 16 }, l2Scope: 'batch', bias: false });
+  await train({ head: 'normface', s: 'auto' });
+  await train({ head: 'l-softmax', m: 2, lambda: { base: 1000, gamma: 2.5e-5, power: 35 } });
+  await train({ head: 'a-softmax', lambda: { base: 1000, until: 0.5, min: 5 } });
+  await train({ head: 'sphereface', lambda: 'sphereface' });
+  await train({ head: 'am-softmax', m: 0.35, s: 30 });
+  await train({ head: 'combined', m1: 1.2, m2: 0.3, m3: 0.1 });
+  await train({ head: 'pedcc', m: 0.35, s: 7.5, weight: 1 });
+  await train({ head: 'center', weight: 0.01, rate: 0.5, bias: false });
+  await train({ head: 'scaled-bn', m: 0.9, epsilon: 1e-5 });
+  await train({ head: 'l2', alpha: 10 });
+  await train({ head: 'cosface', m: 0.2 });
+  await train({ head: 'sbn', auxiliary: { type: 'center', weight: 0.1 } });
+  await train({ head: 'arcface', logitNormalizer: { type: 'scaled-bn', m: 0.9 }, auxiliary: 'center' });
+  await train({ logitNormalizer: 'scaled-bn' });
+  await train({
+    onEpoch: ({ head, margin, lambda, pastPi, diagnoses }) =>
+      console.log(head.targetAngle[1], margin?.m2, lambda + pastPi, diagnoses[0]?.name),
+  });
   await train({ model: models.seedCnn({ embeddingSize: 128 }), optimizer: { type: 'sgd', nesterov: true } });
   await train({ learningRate: schedules.cosine({ base: 0.1, warmup: 100 }) });
   await train({ learningRate: ({ step, steps }) => 0.1 * (1 - step / steps) });
@@ -57,6 +76,36 @@ export async function doesNotCompile(arrays: {
   await train({ s: 30 });
   // @ts-expect-error arcface has no bias
   await train({ head: 'arcface', bias: true });
+  // @ts-expect-error normface has no margin
+  await train({ head: 'normface', m: 0.5 });
+  // @ts-expect-error l-softmax keeps the length of the features
+  await train({ head: 'l-softmax', s: 30 });
+  // @ts-expect-error only l-softmax and a-softmax have λ
+  await train({ head: 'arcface', lambda: 5 });
+  // @ts-expect-error there is no such recipe
+  await train({ head: 'a-softmax', lambda: 'imagenet' });
+  // @ts-expect-error a rule for λ has one form
+  await train({ head: 'a-softmax', lambda: { base: 1000, gamma: 0.12 } });
+  // @ts-expect-error alpha is not chosen from the number of classes
+  await train({ head: 'l2-softmax', alpha: 'auto' });
+  // @ts-expect-error arcface calls it s
+  await train({ head: 'arcface', alpha: 16 });
+  // @ts-expect-error combined has three margins
+  await train({ head: 'combined', m: 0.5 });
+  // @ts-expect-error pedcc has its own distance to centres
+  await train({ head: 'pedcc', auxiliary: 'center' });
+  // @ts-expect-error so has center
+  await train({ head: 'center', auxiliary: 'center' });
+  // @ts-expect-error scaled-bn is a logit normaliser
+  await train({ head: 'scaled-bn', logitNormalizer: 'scaled-bn' });
+  // @ts-expect-error its other name too
+  await train({ head: 'sbn', logitNormalizer: 'scaled-bn' });
+  // @ts-expect-error centroids do not follow their class
+  await train({ head: 'pedcc', rate: 0.5 });
+  // @ts-expect-error a logit normaliser has no weight
+  await train({ logitNormalizer: { type: 'scaled-bn', weight: 1 } });
+  // @ts-expect-error an auxiliary loss has a type
+  await train({ auxiliary: { weight: 1 } });
   // @ts-expect-error there is no such head
   await train({ head: 'arcFace' });
   // @ts-expect-error a margin is a number
@@ -79,6 +128,12 @@ export async function doesNotCompile(arrays: {
   const inputs = { ...arrays, numClasses: 10, embeddingSize: 4 };
   await headLoss({ head: 'arcface', m: 0.5, ...inputs });
   await headLoss({ ...inputs, bias: new Float32Array(10) });
+  await headLoss({ head: 'center', weight: 0.1, ...inputs, centers: new Float32Array(40) });
+  await headLoss({ head: 'sphereface', m: 2, ...inputs, lambda: 5 });
+  // @ts-expect-error a single evaluation has one λ
+  await headLoss({ head: 'a-softmax', ...inputs, lambda: 'sphereface' });
+  // @ts-expect-error a bias is its numbers
+  await headLoss({ ...inputs, bias: true });
   // @ts-expect-error a single evaluation has no dropout
   await headLoss({ ...inputs, featureDropout: 0.5 });
   // @ts-expect-error labels are needed

@@ -1,33 +1,219 @@
-"""The two heads of the reference, in plain PyTorch; gradients are autograd's.
+"""Every head in plain PyTorch, written as in papers, the margins by the angle itself; gradients are autograd's.
 
-Each head returns (scores, logits, past_pi): scores margin-free, as predicted; logits with the margin, as trained; both
-(N, NUM_CLASSES); and the number of samples whose theta + m is past pi.
+x: embeddings (N, D); w: class weights (C, D); y: labels (N); p: name → tensor, by the arena's names. Options have the
+names and the defaults of the library.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
-ARCFACE_SCALE = 30.0
-ARCFACE_MARGIN = 0.5  # radians
+
+def psi(u):
+    """(-1)^k cos u - 2k for u in [k pi, (k + 1) pi]: continuous and falling."""
+    k = torch.floor(u / math.pi)
+    return torch.cos(u - k * math.pi) - 2 * k
 
 
-def softmax(p, embeddings, labels):
-    scores = F.linear(embeddings, p["head.weight"], p["head.bias"])
-    return scores, scores, 0
+def cosines(x, w):
+    return F.normalize(x, dim=1) @ F.normalize(w, dim=1).T
 
 
-def arcface(p, embeddings, labels):
-    cos_theta = F.normalize(embeddings, dim=1) @ F.normalize(p["head.weight"], dim=1).T
-    target = cos_theta.gather(1, labels[:, None])
-    sin_theta = torch.sqrt(1.0 - target * target)
-    rotated = target * math.cos(ARCFACE_MARGIN) - sin_theta * math.sin(ARCFACE_MARGIN)  # cos(theta + m)
-    # Past theta + m = pi the cosine would rise again: psi goes on falling instead, as -2 - cos(theta + m).
-    past_pi = target <= -math.cos(ARCFACE_MARGIN)
-    with_margin = torch.where(past_pi, -2.0 - rotated, rotated)
-    logits = ARCFACE_SCALE * cos_theta.scatter(1, labels[:, None], with_margin)
-    return ARCFACE_SCALE * cos_theta, logits, int(past_pi.sum())
+def of_targets(matrix, y):
+    return matrix.gather(1, y[:, None])[:, 0]
 
 
-HEADS = {"softmax": softmax, "arcface": arcface}
+def angles(x, w, y):
+    """theta between each sample and its class."""
+    return torch.acos(of_targets(cosines(x, w), y))
+
+
+# Presets: (margin-free logits (N, C); the target's logit with margin (N), or None; the margin's angle (N)) ------------
+
+
+def softmax(x, w, y, bias=None):
+    return F.linear(x, w, bias), None, None
+
+
+def l2_softmax(x, w, y, bias=None, alpha=16.0, l2Scope="sample"):
+    if alpha == 0:
+        return softmax(x, w, y, bias)
+    norm = x.norm() if l2Scope == "batch" else x.norm(dim=1, keepdim=True)
+    return F.linear(alpha * x / norm, w, bias), None, None
+
+
+def normface(x, w, y, s=16.0):
+    return s * cosines(x, w), None, None
+
+
+def l_softmax(x, w, y, m=4):
+    u = m * angles(x, w, y)
+    return x @ w.T, x.norm(dim=1) * w[y].norm(dim=1) * psi(u), u
+
+
+def a_softmax(x, w, y, m=4):
+    u = m * angles(x, w, y)
+    return x @ F.normalize(w, dim=1).T, x.norm(dim=1) * psi(u), u
+
+
+def am_softmax(x, w, y, s=30.0, m=0.35):
+    theta = angles(x, w, y)
+    return s * cosines(x, w), s * (torch.cos(theta) - m), theta
+
+
+def arcface(x, w, y, s=30.0, m=0.5, wrap="continue", easyMargin=False, gradient="exact"):
+    cosine = cosines(x, w)
+    plain = of_targets(cosine, y)
+    u = torch.acos(plain) + m
+    factor = psi(u) if wrap == "continue" else torch.cos(u)
+    if wrap == "linear":
+        factor = torch.where(u > math.pi, plain - m * math.sin(m), factor)
+    if easyMargin:
+        factor = torch.where(plain > 0, factor, plain)
+    if gradient == "detached":
+        factor = plain + (factor - plain).detach()
+    return s * cosine, s * factor, u
+
+
+def combined(x, w, y, s=30.0, m1=1.0, m2=0.5, m3=0.0):
+    u = m1 * angles(x, w, y) + m2
+    return s * cosines(x, w), s * (psi(u) - m3), u
+
+
+def pedcc(x, w, y, s=7.5, m=0.35):
+    return am_softmax(x, w, y, s, m)
+
+
+PRESETS = {
+    "softmax": softmax,
+    "l2-softmax": l2_softmax,
+    "normface": normface,
+    "l-softmax": l_softmax,
+    "a-softmax": a_softmax,
+    "am-softmax": am_softmax,
+    "arcface": arcface,
+    "combined": combined,
+    "pedcc": pedcc,
+}
+
+NORMALIZES_FEATURES = {"l2-softmax", "normface", "am-softmax", "arcface", "combined", "pedcc"}
+
+
+# A head from its options ---------------------------------------------------------------------------------------------
+
+
+class Output(NamedTuple):
+    loss: torch.Tensor
+    logits: torch.Tensor  # as they enter the softmax
+    plain: torch.Tensor  # the same without margin and without normalizer
+    past_pi: int  # samples whose margin's angle is past pi
+
+
+def center_loss(x, y, centers, weight):
+    return weight / 2 * ((x - centers[y]) ** 2).sum(1).mean()
+
+
+def center_step(x, y, centers):
+    """What the centers move by, times the rate: the sum of c - x over a class's samples, by one more than their number."""
+    member = F.one_hot(y, len(centers)).to(x.dtype)
+    count = member.sum(0)[:, None]
+    return (count * centers - member.T @ x) / (1 + count)
+
+
+def settings(option):
+    """Those of an option that is a type alone, or an object with a type."""
+    return {k: v for k, v in option.items() if k != "type"} if isinstance(option, dict) else {}
+
+
+class Head:
+    """`options` are those of the library's train()."""
+
+    def __init__(self, options):
+        own = dict(options)
+        self.name = own.pop("head")
+        self.annealing = own.pop("lambda", 0.0)
+        self.class_weights = own.pop("classWeights", None)
+        self.label_smoothing = own.pop("labelSmoothing", 0.0)
+        self.normalizer = settings(own.pop("logitNormalizer")) if "logitNormalizer" in own else None
+        self.center = settings(own.pop("auxiliary")) if "auxiliary" in own else None
+        self.has_bias = own.pop("bias", self.name in ("softmax", "l2-softmax", "center"))
+        # Two presets are softmax with a common option.
+        if self.name == "center":
+            self.name, self.center, own = "softmax", own, {}
+        if self.name == "scaled-bn":
+            self.name, self.normalizer, own = "softmax", own, {}
+            self.has_bias = False
+        self.centroid_weight = own.pop("weight", 1.0) if self.name == "pedcc" else None
+        self.learned = next((key for key, value in own.items() if isinstance(value, dict)), None)
+        self.initial_scale = own[self.learned]["init"] if self.learned else None
+        self.own = own
+        self.on_sphere = self.name in NORMALIZES_FEATURES and own.get("l2Scope") != "batch"
+
+    def trained(self):
+        """Names of the parameters, in arena order."""
+        present = {"head.weight": self.name != "pedcc", "head.bias": self.has_bias, "head.scale": self.learned}
+        return [name for name, there in present.items() if there]
+
+    def state(self):
+        """Names of what training reads or changes without a gradient, in arena order."""
+        statistics = self.normalizer is not None
+        present = {
+            "head.centers": self.center is not None,
+            "head.runningMean": statistics,
+            "head.runningVariance": statistics,
+            "head.weight": self.name == "pedcc",
+        }
+        return [name for name, there in present.items() if there]
+
+    def preset(self, x, y, p):
+        options = dict(self.own)
+        if self.has_bias:
+            options["bias"] = p["head.bias"]
+        if self.learned:
+            options[self.learned] = p["head.scale"]
+        return PRESETS[self.name](x, p["head.weight"], y, **options)
+
+    def normalized(self, logits, mean, variance):
+        """Statistics are those of margin-free logits, also for logits with margin."""
+        if self.normalizer is None:
+            return logits
+        m, epsilon = self.normalizer.get("m", 1.0), self.normalizer.get("epsilon", 1e-5)
+        return m * (logits - mean) / torch.sqrt(variance + epsilon)
+
+    def loss(self, x, y, p):
+        plain, target, u = self.preset(x, y, p)
+        logits = plain
+        if target is not None:
+            annealed = (self.annealing * of_targets(plain, y) + target) / (1 + self.annealing)
+            logits = plain.scatter(1, y[:, None], annealed[:, None])
+        variance, mean = torch.var_mean(plain, dim=0, correction=0)
+        logits = self.normalized(logits, mean, variance)
+        class_weights = None if self.class_weights is None else x.new_tensor(self.class_weights)
+        loss = F.cross_entropy(logits, y, weight=class_weights, label_smoothing=self.label_smoothing)
+        if self.center is not None:
+            loss = loss + center_loss(self.located(x), y, p["head.centers"], self.center.get("weight", 0.01))
+        if self.centroid_weight is not None:
+            centroids = F.normalize(p["head.weight"], dim=1)
+            loss = loss + self.centroid_weight * ((self.located(x) - centroids[y]) ** 2).sum(1).mean()
+        return Output(loss, logits, plain, 0 if u is None else int((u > math.pi).sum()))
+
+    def located(self, x):
+        """Where a sample stands for centers and centroids."""
+        return F.normalize(x, dim=1) if self.on_sphere else x
+
+    def scores(self, x, p, mean, variance):
+        """Margin-free, as predicted: the norm of a whole batch is left out."""
+        if self.own.get("l2Scope") == "batch":
+            return F.linear(x, p["head.weight"], p.get("head.bias"))
+        any_label = torch.zeros(len(x), dtype=torch.int64)
+        return self.normalized(self.preset(x, any_label, p)[0], mean, variance)
+
+    @torch.no_grad()
+    def update_state(self, x, y, plain, p):
+        """After a step on embeddings x."""
+        if self.center is not None:
+            p["head.centers"] -= self.center.get("rate", 0.5) * center_step(self.located(x), y, p["head.centers"])
+        if self.normalizer is not None:
+            F.batch_norm(plain, p["head.runningMean"], p["head.runningVariance"], training=True, momentum=0.1)

@@ -14,7 +14,8 @@ EMBEDDING_SIZE = 128
 NUM_CLASSES = 10
 POOLED = (5, 5, 64)  # H, W, C before fc1
 
-# The arena's order is the order of the random streams: decayed backbone, other backbone, decayed head, other head.
+# In arena order, which is the order of the random streams: decayed backbone, other backbone, decayed head, other head;
+# then state that is not trained. A head has some of the head's tensors; PEDCC has its class weights among the state.
 # Convolution weights are OHWI; fc1's columns follow the NHWC order of its input.
 SHAPES = {
     "conv1.weight": (32, 5, 5, 1),
@@ -25,7 +26,12 @@ SHAPES = {
     "fc1.bias": (EMBEDDING_SIZE,),
     "head.weight": (NUM_CLASSES, EMBEDDING_SIZE),
     "head.bias": (NUM_CLASSES,),
+    "head.scale": (1,),
+    "head.centers": (NUM_CLASSES, EMBEDDING_SIZE),
+    "head.runningMean": (NUM_CLASSES,),
+    "head.runningVariance": (NUM_CLASSES,),
 }
+BACKBONE = [name for name in SHAPES if not name.startswith("head.")]
 
 
 def decays(name):
@@ -33,21 +39,26 @@ def decays(name):
     return name.endswith(".weight")
 
 
-def initial_parameters(seed, with_head_bias):
-    """name → float32 array in our layout."""
-    parameters = {}
+def random_weights(seed):
+    """name → float32 array in our layout, of every tensor that starts at random."""
+    weights = {}
     for stream, (name, shape) in enumerate(SHAPES.items()):
-        if name == "head.bias" and not with_head_bias:
-            continue
-        count = int(np.prod(shape))
         if not decays(name):
-            values = np.zeros(count, dtype=np.float32)
-        elif len(shape) == 4:
-            values = philox.he_normal(seed, stream, count, fan_in=int(np.prod(shape[1:])))
+            continue
+        count, fan_in = int(np.prod(shape)), int(np.prod(shape[1:]))
+        if name in BACKBONE:
+            values = philox.fan_in_uniform(seed, stream, count, fan_in)
         else:
-            values = philox.xavier_uniform(seed, stream, count, fan_in=shape[1], fan_out=shape[0])
-        parameters[name] = values.reshape(shape)
-    return parameters
+            values = philox.xavier_uniform(seed, stream, count, fan_in, fan_out=shape[0])
+        weights[name] = values.reshape(shape)
+    return weights
+
+
+def centroids():
+    """PEDCC's for the test: a regular simplex of unit vectors, sqrt(C/(C-1)) * (e_i - 1/C) in the first C coordinates."""
+    values = np.zeros(SHAPES["head.weight"])
+    values[:, :NUM_CLASSES] = np.eye(NUM_CLASSES) - 1.0 / NUM_CLASSES
+    return (np.sqrt(NUM_CLASSES / (NUM_CLASSES - 1.0)) * values).astype(np.float32)
 
 
 def to_torch(name, array):
@@ -69,10 +80,10 @@ def from_torch(name, array):
     return np.ascontiguousarray(array)
 
 
-def torch_parameters(parameters, dtype):
+def torch_tensors(arrays, dtype, trained):
     return {
-        name: torch.tensor(to_torch(name, array), dtype=dtype, requires_grad=True)
-        for name, array in parameters.items()
+        name: torch.tensor(to_torch(name, array), dtype=dtype, requires_grad=name in trained)
+        for name, array in arrays.items()
     }
 
 

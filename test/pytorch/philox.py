@@ -42,29 +42,21 @@ def outputs(seed, purpose, stream, indices):
     return philox(counters, (seed & 0xFFFFFFFF, seed >> 32))
 
 
-def _weight_outputs(seed, stream, count):
-    return outputs(seed, WEIGHTS, stream, np.arange((count + 3) // 4))
-
-
-def _uniform(words):
-    """[0, 1) with 24 bits, in double."""
-    return (words >> np.uint32(8)).astype(np.float64) * 2.0**-24
+def _uniform(seed, stream, count, bound):
+    """Flat float32 values in ±bound, each from 24 random bits, in double before it is rounded."""
+    words = outputs(seed, WEIGHTS, stream, np.arange((count + 3) // 4)).reshape(-1)[:count]
+    u = (words >> np.uint32(8)).astype(np.float64) * 2.0**-24
+    return ((2.0 * u - 1.0) * bound).astype(np.float32)
 
 
 def xavier_uniform(seed, stream, count, fan_in, fan_out):
-    """Flat float32 values, uniform in ±sqrt(6 / (fan_in + fan_out))."""
-    u = _uniform(_weight_outputs(seed, stream, count)).reshape(-1)[:count]
-    return ((2.0 * u - 1.0) * np.sqrt(6.0 / (fan_in + fan_out))).astype(np.float32)
+    """Uniform in ±sqrt(6 / (fan_in + fan_out))."""
+    return _uniform(seed, stream, count, np.sqrt(6.0 / (fan_in + fan_out)))
 
 
-def he_normal(seed, stream, count, fan_in):
-    """Flat float32 values, normal with standard deviation sqrt(2 / fan_in), by Box-Muller."""
-    words = _weight_outputs(seed, stream, count).reshape(-1, 2)  # outputs (0, 1) and (2, 3) of each block
-    u1 = _uniform(words[:, 0]) + 2.0**-24  # (0, 1]
-    u2 = _uniform(words[:, 1])
-    radius = np.sqrt(-2.0 * np.log(u1))
-    z = np.stack([radius * np.cos(2.0 * np.pi * u2), radius * np.sin(2.0 * np.pi * u2)], axis=1)
-    return (z.reshape(-1)[:count] * np.sqrt(2.0 / fan_in)).astype(np.float32)
+def fan_in_uniform(seed, stream, count, fan_in):
+    """Uniform in ±1/sqrt(fan_in)."""
+    return _uniform(seed, stream, count, 1.0 / np.sqrt(fan_in))
 
 
 def permutation(seed, epoch, count):

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { HeadOptions } from '../../lib/headOptions.js';
 
 export interface Digest {
   norm: number;
@@ -11,53 +12,60 @@ export interface Digest {
 }
 
 export type OptimizerName = 'sgd' | 'adam';
-export type HeadName = 'softmax' | 'arcface';
 
 /** Distance of PyTorch's fp32 from its fp64, in the measures of this file; the worst of several ways to compute. */
 export interface Noise {
-  scores: number;
   embeddings: number;
+  scores: number;
+  finalScores: number;
   firstLoss: number;
   losses: number;
   gradients: Record<string, number>;
   moved: Record<string, number>;
 }
 
-export interface Reference {
+export interface ReferenceHead {
+  /** As train() takes them; a `lambda` is a number. */
+  options: HeadOptions;
   seed: number;
+  /** In arena order, state included */
+  tensors: string[];
+  /** Those without a gradient. PEDCC's class weights among them are its centroids, which stay as they are. */
+  state: string[];
+  /** Where tensors start that are not random. */
+  constants: Record<string, number>;
+  /** Tensors whose gradient is 0 but for rounding; they have no digest. */
+  vanishing: string[];
+  /** (batchSize, 10), margin-free, of the first batch before training */
+  scores: Digest;
+  /** Of the first step */
+  gradients: Record<string, Digest>;
+  training: Partial<Record<OptimizerName, ReferenceTraining>>;
+}
+
+export interface ReferenceTraining {
+  losses: number[];
+  samplesPastPi: number;
+  /** Of the first batch after training */
+  scores: Digest;
+  /** What training added to each tensor: weights barely move, so weights themselves would agree too easily. */
+  moved: Record<string, Digest>;
+}
+
+export interface Reference {
   batchSize: number;
   embeddingSize: number;
   data: { count: number; mean: number; std: number; firstLabels: number[]; firstImagesSha256: string };
   permutations: { seed: number; epoch: number; count: number; first: number[] }[];
-  arcface: { s: number; m: number };
   optimizers: {
     sgd: { learningRate: number; momentum: number; weightDecay: number };
     adam: { learningRate: number; beta1: number; beta2: number; epsilon: number };
   };
-  /** In arena order; softmax has all of them, arcface has no head.bias. */
   tensors: Record<string, { shape: number[]; indices: number[] }>;
-  initial: Record<string, Digest>;
-  heads: Record<
-    HeadName,
-    {
-      firstLoss: number;
-      /** (batchSize, 10), margin-free, of the first batch before training */
-      scores: number[];
-      /** (batchSize, embeddingSize), the same */
-      embeddings: Digest;
-      gradients: Record<string, Digest>;
-      training: Record<
-        OptimizerName,
-        {
-          losses: number[];
-          samplesPastPi: number;
-          final: Record<string, Digest>;
-          movedNorm: Record<string, number>;
-        }
-      >;
-    }
-  >;
-  fp32Noise: Record<`${HeadName} ${OptimizerName}`, Noise>;
+  /** What depends on the seed alone: random weights, and the embeddings of the first batch before training. */
+  seeds: Record<number, { initial: Record<string, Digest>; embeddings: Digest }>;
+  heads: Record<string, ReferenceHead>;
+  fp32Noise: Record<string, Noise>;
 }
 
 /** Compiled to dist/test/pytorch, but the numbers stay in the source folder. */
@@ -65,28 +73,41 @@ const ROOT = join(__dirname, '..', '..', '..');
 
 export const SAMPLE = join(ROOT, 'datasets', 'fashion-mnist-sample');
 
-export const loadReference = (): Reference =>
-  JSON.parse(readFileSync(join(ROOT, 'test', 'pytorch', 'reference.json'), 'utf8'));
+/** One of the files of numbers in this folder. */
+export const readJson = (name: string) =>
+  JSON.parse(readFileSync(join(ROOT, 'test', 'pytorch', name), 'utf8'));
 
 export const norm = (values: ArrayLike<number>): number =>
   Math.sqrt(sumOver(values.length, (i) => values[i]! ** 2));
 
-/** ‖received − expected‖ / ‖expected‖. NaN, or a wrong length, gives a number that no limit admits. */
+/**
+ * ‖received − expected‖ / ‖expected‖; 0 where both are exactly 0. NaN, or a wrong length, gives a number that no limit
+ * admits.
+ */
 export function relativeError(received: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (received.length !== expected.length) return Number.POSITIVE_INFINITY;
-  return Math.sqrt(sumOver(expected.length, (i) => (received[i]! - expected[i]!) ** 2)) / norm(expected);
+  const error = Math.sqrt(sumOver(expected.length, (i) => (received[i]! - expected[i]!) ** 2));
+  return error === 0 ? 0 : error / norm(expected);
 }
 
 /** The larger of the relative errors of the entries at `indices` and of the norm. */
 export function distance(received: ArrayLike<number>, indices: number[], expected: Digest): number {
   const entries = indices.map((index) => received[index] ?? Number.NaN);
-  return Math.max(
-    relativeError(entries, expected.entries),
-    Math.abs(norm(received) - expected.norm) / expected.norm,
-  );
+  return Math.max(relativeError(entries, expected.entries), relativeError([norm(received)], [expected.norm]));
 }
 
-/** The same indices as make_reference.py's `spread`. */
+/** Those over their limit, in words. Written so that NaN is over every limit. */
+export function exceeding(
+  values: Record<string, number>,
+  limit: number | ((name: string) => number),
+): string[] {
+  return Object.entries(values).flatMap(([name, value]) => {
+    const most = typeof limit === 'number' ? limit : limit(name);
+    return value <= most ? [] : [`${name}: ${value.toExponential(1)} > ${most}`];
+  });
+}
+
+/** The same indices as `spread` in stored.py. */
 export function spread(count: number, entries = 64): number[] {
   if (count <= entries) return Array.from({ length: count }, (_, i) => i);
   return Array.from({ length: entries }, (_, i) => {

@@ -1,4 +1,4 @@
-// ReLU and dropout.
+// ReLU, sums and dropout.
 #pragma once
 
 #include "base/rng.h"
@@ -18,6 +18,13 @@ static void relu_backward(float* dx, const float* dy, const float* y, int64_t co
   parallel_ranges(count, [&](int64_t begin, int64_t end) {
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) dx[i] = y[i] > 0 ? dy[i] : 0;
+  });
+}
+
+static void add(float* y, const float* a, const float* b, int64_t count) {
+  parallel_ranges(count, [&](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) y[i] = a[i] + b[i];
   });
 }
 

@@ -7,13 +7,14 @@
 
 namespace margincore::MARGINCORE_ISA {
 
-static void scale_logits(float* z, const float* row_norms, const float* column_norms, const float* column_shift,
-                         int64_t rows, int64_t columns) {
+static void scale_logits(float* z, const float* row_norms, const float* column_norms, const float* column_scale,
+                         const float* column_shift, int64_t rows, int64_t columns) {
   parallel_rows(rows, columns, [&](int64_t i) {
-    const float row_factor = row_norms != nullptr ? inverse(row_norms[i]) : 1;
+    const float row_factor = row_norms != nullptr ? inverse_norm(row_norms[i]) : 1;
     float* row = z + i * columns;
     for (int64_t j = 0; j < columns; ++j) {
-      const float factor = column_norms != nullptr ? row_factor * inverse(column_norms[j]) : row_factor;
+      float factor = column_norms != nullptr ? row_factor * inverse_norm(column_norms[j]) : row_factor;
+      if (column_scale != nullptr) factor *= column_scale[j];
       row[j] = row[j] * factor + (column_shift != nullptr ? column_shift[j] : 0);
     }
   });

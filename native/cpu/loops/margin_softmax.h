@@ -13,14 +13,8 @@ namespace margincore::MARGINCORE_ISA {
 
 inline constexpr int64_t kClassBlock = 512;  // logits handled at once: 2 KB, stays in the first-level cache
 
-/// From d = |a^ - b^| and s = |a^ + b^|: sin(theta) = d*s/2, and cos(theta) = (s^2 - d^2)/4, which near 0 and 180 degrees
-/// is 1 - d^2/2 and s^2/2 - 1. Neither cancels, so small angles are exact to their last digits.
-struct AngleBetween {
-  float cosine, sine;
-};
-
-[[gnu::always_inline]] inline AngleBetween angle_between(const float* a, float inverse_a, const float* b,
-                                                         float inverse_b, int64_t count) {
+[[gnu::always_inline]] inline Angle angle_between(const float* a, float inverse_a, const float* b, float inverse_b,
+                                                  int64_t count) {
   float apart = 0, together = 0;
 #pragma omp simd reduction(+ : apart, together)
   for (int64_t i = 0; i < count; ++i) {
@@ -28,11 +22,7 @@ struct AngleBetween {
     apart += (unit_a - unit_b) * (unit_a - unit_b);
     together += (unit_a + unit_b) * (unit_a + unit_b);
   }
-  const float sine = 0.5f * __builtin_sqrtf(apart) * __builtin_sqrtf(together);
-  const float cosine = apart < 0.25f      ? 1 - 0.5f * apart
-                       : together < 0.25f ? 0.5f * together - 1
-                                          : 0.25f * (together - apart);
-  return {cosine, sine > 1 ? 1 : sine};
+  return margincore::angle_between(apart, together);
 }
 
 /// z_j = product_j * factor_j + shift_j of one block of classes.
@@ -85,8 +75,12 @@ struct MarginSoftmaxRow {
   float loss_normalizer;  // 1 / sum of the batch's class weights
   float weight_sum;       // of all class weights
 
-  /// Writes the row's gradient, its radial coefficients and its share of the loss; true if classified correctly.
-  [[gnu::always_inline]] inline bool process(int64_t i) const {
+  struct Verdict {
+    bool correct, past_pi;
+  };
+
+  /// Writes the row's gradient, its radial coefficients and its share of the loss.
+  [[gnu::always_inline]] inline Verdict process(int64_t i) const {
     const MarginSoftmaxOperands& o = work.operands;
     const int64_t classes = work.classes;
     const int64_t target = static_cast<const int32_t*>(o.labels.data)[i];
@@ -109,32 +103,35 @@ struct MarginSoftmaxRow {
     if (terms.smooth > 0) row_total += terms.smooth * smoothed_loss(row, target, logit.logit, loss.log_sum);
     work.row_losses[i] = row_total;
 
-    write_gradients(row, i, target, others.max, loss, terms, logit.logit);
+    const float squares = write_gradients(row, i, target, others.max, loss, terms, logit.logit);
     const float target_weight = weights != nullptr ? weights[target] : 1.0f;
     const float dz = -terms.hard * loss.others +
                      terms.smooth * (weight_sum * (1 - loss.others) - target_weight);
     row[target] = dz * logit.dcos * factor;
+    work.row_squares[i] = squares + dz * dz;
+    if (o.target_terms) {
+      o.target_terms.f32()[2 * i] = dz;
+      o.target_terms.f32()[2 * i + 1] = logit.logit;
+    }
     if (o.feature_radial)
-      o.feature_radial.f32()[i] = dz * logit.radial * inverse(geometry.feature_norm);
+      o.feature_radial.f32()[i] = dz * logit.radial * inverse_norm(geometry.feature_norm);
     // Rows of one class would race here: the caller sums these after all rows are done.
     if (o.class_radial) {
-      const float unit = inverse(o.class_norms.f32()[target]);
-      radial_of_class[i] = dz * logit.radial * geometry.feature_norm * unit * unit;
+      const float unit = inverse_norm(o.class_norms.f32()[target]);
+      work.row_radial[i] = dz * logit.radial * geometry.feature_norm * unit * unit;
     }
-    return plain > others.max || classes == 1;
+    return {plain > others.max || classes == 1, logit.past_pi};
   }
-
-  float* radial_of_class;  // (rows) scratch, where class_radial is asked for
 
  private:
   [[gnu::always_inline]] inline TargetGeometry<float> target_geometry(int64_t i, int64_t target) const {
     const MarginSoftmaxOperands& o = work.operands;
     if (!has_margin(margin)) return {0, 0, 0, 0};
     const float feature_norm = o.feature_norms.f32()[i], class_norm = o.class_norms.f32()[target];
-    const float inverse_feature = inverse(feature_norm), inverse_class = inverse(class_norm);
+    const float inverse_feature = inverse_norm(feature_norm), inverse_class = inverse_norm(class_norm);
     const int64_t size = work.embedding_size;
-    const AngleBetween angle = angle_between(o.features.f32() + i * size, inverse_feature,
-                                    o.class_weights.f32() + target * size, inverse_class, size);
+    const Angle angle = angle_between(o.features.f32() + i * size, inverse_feature,
+                                      o.class_weights.f32() + target * size, inverse_class, size);
     const bool degenerate = inverse_feature == 0 || inverse_class == 0;
     const float class_scale = o.class_scale ? o.class_scale.f32()[target] : 1;
     const float omega = degenerate ? 0 : work.head.normalize_weights ? 1 : class_norm;
@@ -157,14 +154,16 @@ struct MarginSoftmaxRow {
     return static_cast<float>(total);
   }
 
-  /// Second sweep: the gradients of all classes but the target (whose entry is overwritten by the caller).
-  [[gnu::always_inline]] inline void write_gradients(float* row, int64_t i, int64_t target, float max,
-                                                     const RowLoss<float>& loss, const GradientTerms<float>& terms,
-                                                     float target_value) const {
+  /// Second sweep: the gradients of all classes but the target, whose entry the caller overwrites. Returns the sum of
+  /// their squares (before the factors).
+  [[gnu::always_inline]] inline float write_gradients(float* row, int64_t i, int64_t target, float max,
+                                                      const RowLoss<float>& loss, const GradientTerms<float>& terms,
+                                                      float target_value) const {
     const float* factors = work.class_factors;
     const float* weights = work.operands.loss_weights.f32();
     float* shown = work.operands.margin_logits.f32();
     const float per_exponent = loss.per_exponent * terms.per_probability;
+    float squares = 0;
     for (int64_t begin = 0; begin < work.classes; begin += kClassBlock) {
       const int64_t width = width_at(begin, work.classes);
       float z[kClassBlock];
@@ -179,11 +178,15 @@ struct MarginSoftmaxRow {
       if (terms.smooth > 0)
         for (int64_t j = 0; j < width; ++j)
           gradients[j] -= terms.smooth * (weights != nullptr ? weights[begin + j] : 1.0f);
+      if (target >= begin && target < begin + width) gradients[target - begin] = 0;
+#pragma omp simd reduction(+ : squares)
+      for (int64_t j = 0; j < width; ++j) squares += gradients[j] * gradients[j];
       if (factors != nullptr) {
 #pragma omp simd
         for (int64_t j = 0; j < width; ++j) gradients[j] *= factors[begin + j];
       }
     }
+    return squares;
   }
 };
 
@@ -193,7 +196,7 @@ static void fill_class_factors(const MarginSoftmaxRows& work) {
   const float* norms = work.operands.class_norms.f32();
   for (int64_t j = 0; j < work.classes; ++j) {
     const float scale = scales != nullptr ? scales[j] : 1;
-    work.class_factors[j] = work.head.normalize_weights ? scale * inverse(norms[j]) : scale;
+    work.class_factors[j] = work.head.normalize_weights ? scale * inverse_norm(norms[j]) : scale;
   }
 }
 
@@ -209,25 +212,34 @@ static void margin_softmax(const MarginSoftmaxRows& work) {
     for (int64_t i = 0; i < work.rows; ++i) batch_weight += weights[labels[i]];
     for (int64_t j = 0; j < work.classes; ++j) weight_sum += weights[j];
   }
-  // class_radial's rows share the scratch of the losses' second half.
   const double normalizer = batch_weight > 0 ? 1 / batch_weight : 0;  // a batch of classes without weight is no loss
   MarginSoftmaxRow row{work, ramped(work.head.margin, o.step->margin_ramp), static_cast<float>(normalizer),
-                       static_cast<float>(weight_sum), work.row_losses + work.rows};
-  int32_t correct = 0;
-#pragma omp parallel for schedule(static) reduction(+ : correct) if (work.rows * work.classes >= kParallelElements)
-  for (int64_t i = 0; i < work.rows; ++i) correct += row.process(i) ? 1 : 0;
+                       static_cast<float>(weight_sum)};
+  int32_t correct = 0, past_pi = 0;
+#pragma omp parallel for schedule(static) reduction(+ : correct, past_pi) \
+    if (work.rows * work.classes >= kParallelElements)
+  for (int64_t i = 0; i < work.rows; ++i) {
+    const MarginSoftmaxRow::Verdict verdict = row.process(i);
+    correct += verdict.correct ? 1 : 0;
+    past_pi += verdict.past_pi ? 1 : 0;
+  }
 
-  double loss = 0;
-  for (int64_t i = 0; i < work.rows; ++i) loss += work.row_losses[i];
+  double loss = 0, squares = 0;
+  for (int64_t i = 0; i < work.rows; ++i) {
+    loss += work.row_losses[i];
+    squares += work.row_squares[i];
+  }
   StepReport& report = o.report[o.step->report_index];
   report.loss = static_cast<float>(loss);
   report.correct = correct;
+  report.past_pi = past_pi;
+  report.logit_gradient_norm = static_cast<float>(__builtin_sqrt(squares));
   if (!(loss - loss == 0)) *o.halted = 1;
 
   if (o.class_radial) {
     float* radial = o.class_radial.f32();
     for (int64_t j = 0; j < work.classes; ++j) radial[j] = 0;
-    for (int64_t i = 0; i < work.rows; ++i) radial[labels[i]] += row.radial_of_class[i];
+    for (int64_t i = 0; i < work.rows; ++i) radial[labels[i]] += work.row_radial[i];
   }
 }
 

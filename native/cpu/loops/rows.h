@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cpu/loops/parallel.h"
+#include "heads/norm.h"
 
 namespace margincore::MARGINCORE_ISA {
 
@@ -13,9 +14,6 @@ namespace margincore::MARGINCORE_ISA {
   for (int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
   return sum;
 }
-
-/// 1/norm, and 0 for a row of zeros, which has no direction.
-[[gnu::always_inline]] inline float inverse(float norm) { return norm > 1e-12f ? 1 / norm : norm != norm ? norm : 0; }
 
 static void row_norms(float* norms, const float* x, int64_t rows, int64_t columns) {
   parallel_rows(rows, columns, [&](int64_t i) {
@@ -27,7 +25,7 @@ static void row_norms(float* norms, const float* x, int64_t rows, int64_t column
 static void l2_scale_forward(float* y, const float* x, const float* norms, float scale, int64_t rows,
                              int64_t columns) {
   parallel_rows(rows, columns, [&](int64_t i) {
-    const float factor = scale * inverse(norms[i]);
+    const float factor = scale * inverse_norm(norms[i]);
 #pragma omp simd
     for (int64_t j = i * columns; j < (i + 1) * columns; ++j) y[j] = factor * x[j];
   });
@@ -36,7 +34,7 @@ static void l2_scale_forward(float* y, const float* x, const float* norms, float
 static void l2_scale_backward(float* dx, float* row_dscale, const float* dy, const float* x, const float* norms,
                               float scale, int64_t rows, int64_t columns) {
   parallel_rows(rows, columns, [&](int64_t i) {
-    const float unit = inverse(norms[i]);
+    const float unit = inverse_norm(norms[i]);
     const float along = dot(x + i * columns, dy + i * columns, columns) * unit;  // x^·dy
     if (row_dscale != nullptr) row_dscale[i] = along;
     const float factor = scale * unit, radial = along * unit;
@@ -50,7 +48,7 @@ static void l2_scale_backward(float* dx, float* row_dscale, const float* dy, con
 
 static void remove_radial(float* dx, const float* x, const float* norms, int64_t rows, int64_t columns) {
   parallel_rows(rows, columns, [&](int64_t i) {
-    const float unit = inverse(norms[i]);
+    const float unit = inverse_norm(norms[i]);
     for (int pass = 0; pass < 2; ++pass) {
       const float radial = dot(x + i * columns, dx + i * columns, columns) * unit * unit;
 #pragma omp simd

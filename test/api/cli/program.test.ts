@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TRAIN_FLAGS } from '../../../lib/cli/trainFlags.js';
 import { packageRoot } from '../../../lib/packageRoot.js';
+import { HEAD_WORDS } from '../../../lib/resolveHead.js';
 import { margincore } from './margincore.js';
+
+const HEADS = HEAD_WORDS.join('|');
 
 test.each([[[]], [['--help']], [['-h']]])('%j: the commands', async (args) => {
   const { status, stdout, stderr } = await margincore(args);
@@ -35,11 +38,11 @@ test.each([
   ],
   [['train', '-x'], 'there is no option -x.', 'train '],
   [['train', '--m'], '--m needs a value: NUMBER', 'train '],
-  [['train', '--head', '--m', '0.5'], '--head needs a value: softmax|arcface', 'train '],
+  [['train', '--head', '--m', '0.5'], `--head needs a value: ${HEADS}`, 'train '],
   [['train', '--m', 'half'], "--m needs NUMBER, not 'half'", 'train '],
   [['train', '--m', ''], "--m needs NUMBER, not ''", 'train '],
   [['train', '--class-weights', '1,,2'], "--class-weights needs A,B,…, not '1,,2'", 'train '],
-  [['train', '--head', 'arcfaec'], "--head needs softmax|arcface, not 'arcfaec'", 'train '],
+  [['train', '--head', 'arcfaec'], `--head needs ${HEADS}, not 'arcfaec'`, 'train '],
   [['train', '--nesterov=yes'], '--nesterov takes no value: use --nesterov or --no-nesterov', 'train '],
   [['train', '--no-head'], 'there is no option --no-head.', 'train '],
   [['train', '--seed', '1', '--seed', '2'], '--seed is given twice', 'train '],

@@ -34,8 +34,12 @@ test('a result on standard output, progress on standard error', async () => {
     /^test accuracy [\d.]+ %, mean angle to the own class centre [\d.]+°, between nearest class centres [\d.]+°\n$/,
   );
   expect(stderr).toMatch(/arcface {2}m 0\.5 · s 8 ·.*\n40 images · 2 epochs · 4 steps/);
-  expect(stderr).toMatch(/epoch 1\/2 .*\nepoch 2\/2 .*\n/);
+  expect(stderr).toMatch(
+    /epoch 1\/2 .*\n +θ own \d+° \(\d+–\d+\) · .* · ψ\(θ \+ 0\.5\).*\nepoch 2\/2 .*\n +θ own .*\n/,
+  );
 });
+
+const PERCENTILES = [expect.any(Number), expect.any(Number), expect.any(Number)];
 
 test('--json - writes JSON and nothing else to standard output', async () => {
   const flags = ['--head', 'arcface', '--s', 'learn:8', '--optimizer', 'sgd', '--learning-rate', '0.01'];
@@ -51,7 +55,20 @@ test('--json - writes JSON and nothing else to standard output', async () => {
   expect(status).toBe(0);
   expect(stderr).toContain('epoch 1/1');
   expect(JSON.parse(stdout)).toEqual({
-    history: [expect.objectContaining({ epoch: 1, steps: 2, validation: expect.anything() })],
+    history: [
+      expect.objectContaining({
+        ...{ epoch: 1, steps: 2, validation: expect.anything(), diagnoses: expect.any(Array) },
+        ...{ margin: { m1: 1, m2: 0.5, m3: 0 }, lambda: 0, pastPi: expect.any(Number) },
+        ...{ gradientNorm: expect.any(Number), logitGradientNorm: expect.any(Number) },
+        head: {
+          targetAngle: PERCENTILES,
+          nearestOtherAngle: PERCENTILES,
+          featureNorm: PERCENTILES,
+          weightNorm: PERCENTILES,
+          spread: expect.any(Number),
+        },
+      }),
+    ],
     test: { accuracy: expect.any(Number), loss: expect.any(Number) },
     angles: { ownCentreMean: expect.any(Number), nearestOtherCentreMean: expect.any(Number) },
     options: expect.objectContaining({
@@ -64,6 +81,38 @@ test('--json - writes JSON and nothing else to standard output', async () => {
     }),
     environment: expect.objectContaining({ backend: 'cpu', threads: 1, simulated: false }),
   });
+});
+
+test.each([
+  [
+    ['--head', 'l2', '--alpha', 'learn:9', '--l2-scope', 'batch'],
+    { head: 'l2-softmax', alpha: { learn: true, init: 9 }, l2Scope: 'batch' },
+  ],
+  [
+    ['--head', 'sphereface', '--m', '2', '--lambda', 'base=100,until=0.5', '--margin-warmup', '1'],
+    { head: 'a-softmax', m: 2, lambda: { base: 100, until: 0.5, min: 0 }, marginWarmup: 1 },
+  ],
+  [
+    [
+      ...['--head', 'combined', '--m1', '1.1', '--m2', '0.2', '--m3', '0.1', '--s', '8'],
+      ...['--auxiliary', 'center:weight=0.1', '--logit-normalizer', 'scaled-bn:m=0.9'],
+    ],
+    {
+      ...{ head: 'combined', m1: 1.1, m2: 0.2, m3: 0.1, s: 8 },
+      auxiliary: { type: 'center', weight: 0.1, rate: 0.5 },
+      logitNormalizer: { type: 'scaled-bn', m: 0.9, epsilon: 1e-5 },
+    },
+  ],
+  [['--head', 'pedcc', '--weight', '2'], { head: 'pedcc', m: 0.35, s: 7.5, weight: 2 }],
+  [
+    ['--head', 'center', '--weight', '0.1', '--rate', '1'],
+    { head: 'center', weight: 0.1, rate: 1, bias: true },
+  ],
+  [['--head', 'sbn', '--m', '0.9', '--bn-epsilon', '1e-3'], { head: 'scaled-bn', m: 0.9, epsilon: 1e-3 }],
+])('%j reaches the run', async (flags, expected) => {
+  const { status, stdout } = await train(...flags, '--epochs', '1', '--no-progress', '--json', '-');
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout).options).toMatchObject(expected);
 });
 
 test('--json FILE and --svg FILE are written whole, existing ones replaced', async () => {

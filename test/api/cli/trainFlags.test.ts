@@ -1,10 +1,10 @@
 /** From the command line to the options of `train()`, without training. */
-import { parseFlags } from '../../../lib/cli/arguments.js';
+import { parseFlags, UsageError } from '../../../lib/cli/arguments.js';
 import { TRAIN_FLAGS } from '../../../lib/cli/trainFlags.js';
 import { trainOptions } from '../../../lib/cli/trainOptions.js';
-import { HEAD_NAMES, headOptionNames } from '../../../lib/heads.js';
 import { models } from '../../../lib/models/index.js';
 import type { RunOptions } from '../../../lib/options.js';
+import { HEAD_NAMES, headOptionNames } from '../../../lib/resolveHead.js';
 import { schedules } from '../../../lib/schedules.js';
 
 const options = (...args: string[]) => trainOptions(parseFlags(TRAIN_FLAGS, args));
@@ -21,6 +21,31 @@ test.each([
   [['--s', 'auto'], { s: 'auto' }],
   [['--s', 'learn'], { s: { learn: true } }],
   [['--s=learn:12'], { s: { learn: true, init: 12 } }],
+  [['--head', 'cosface', '--s=learn'], { head: 'cosface', s: { learn: true } }],
+  [['--head', 'l2-softmax', '--alpha', '0'], { head: 'l2-softmax', alpha: 0 }],
+  [['--alpha', 'learn:12', '--l2-scope', 'batch'], { alpha: { learn: true, init: 12 }, l2Scope: 'batch' }],
+  [['--lambda', '5'], { lambda: 5 }],
+  [['--lambda', 'sphereface'], { lambda: 'sphereface' }],
+  [['--lambda', 'cifar10+'], { lambda: 'cifar10+' }],
+  [['--lambda', 'base=1000,until=0.5'], { lambda: { base: 1000, until: 0.5 } }],
+  [
+    ['--lambda=base=1000, gamma=2.5e-5, power=35, min=5'],
+    { lambda: { base: 1000, gamma: 2.5e-5, power: 35, min: 5 } },
+  ],
+  [['--m1', '1.2', '--m2', '0.3', '--m3', '0.1'], { m1: 1.2, m2: 0.3, m3: 0.1 }],
+  [['--weight', '0.01', '--rate', '0.5'], { weight: 0.01, rate: 0.5 }],
+  [['--head', 'scaled-bn', '--bn-epsilon', '1e-3'], { head: 'scaled-bn', epsilon: 1e-3 }],
+  [
+    ['--bn-epsilon', '1e-3', '--epsilon', '1e-6'],
+    { epsilon: 1e-3, optimizer: { type: 'adam', epsilon: 1e-6 } },
+  ],
+  [['--logit-normalizer', 'scaled-bn'], { logitNormalizer: 'scaled-bn' }],
+  [
+    ['--logit-normalizer=scaled-bn:m=0.9,epsilon=1e-4'],
+    { logitNormalizer: { type: 'scaled-bn', m: 0.9, epsilon: 1e-4 } },
+  ],
+  [['--auxiliary', 'center'], { auxiliary: 'center' }],
+  [['--auxiliary', 'center:weight=0.1'], { auxiliary: { type: 'center', weight: 0.1 } }],
   [['--wrap', 'linear', '--gradient', 'detached'], { wrap: 'linear', gradient: 'detached' }],
   [['--easy-margin', '--no-bias'], { easyMargin: true, bias: false }],
   [['--margin-warmup', '0.2'], { marginWarmup: 0.2 }],
@@ -63,6 +88,30 @@ test.each([
   ],
 ])('learning rate: %j', (args, expected) => {
   expect(options(...args).learningRate).toEqual(expected);
+});
+
+test.each([
+  ['--lambda', 'spherface'],
+  ['--lambda', 'base=,until=0.5'],
+  ['--lambda', 'base=1000,0.5'],
+  ['--lambda', ''],
+  ['--alpha', 'auto'],
+  ['--alpha', 'learn:'],
+  ['--l2-scope', 'row'],
+  ['--m1', 'two'],
+  ['--logit-normalizer', 'bn'],
+  ['--logit-normalizer', 'scaled-bn:0.9'],
+  ['--logit-normalizer', 'scaled-bn:m=x'],
+  ['--auxiliary', 'center:'],
+  ['--head', 'lsoftmax'],
+])('%s %j is a usage error', (flag, value) => {
+  expect(() => options(flag, value)).toThrow(UsageError);
+  expect(() => options(flag, value)).toThrow(`${flag} needs `);
+});
+
+test('a recipe is not mistaken for a spelling, nor a range checked: the API does that', () => {
+  expect(options('--lambda', 'base=-1,until=7')).toMatchObject({ lambda: { base: -1, until: 7 } });
+  expect(options('--auxiliary', 'center:wieght=1')).toMatchObject({ auxiliary: { wieght: 1 } });
 });
 
 test('every option of the API has a flag', () => {

@@ -36,6 +36,7 @@ Results run(const Loops& loops) {
   Random random(1);
   const Floats x = random.normals(kCount), dy = random.normals(kCount);
   const Floats shift = random.normals(kColumns), norms_of_columns = random.uniform(kColumns, 0.5, 2);
+  const Floats factors = random.normals(kColumns);
   Results results;
   const auto made = [](int64_t count) { return Floats(count, NAN); };
 
@@ -44,6 +45,8 @@ Results run(const Loops& loops) {
   loops.relu_backward(dx.data(), dy.data(), y.data(), kCount);
   results.exact.emplace_back("relu_forward", y);
   results.exact.emplace_back("relu_backward", dx);
+  loops.add(y.data(), x.data(), dy.data(), kCount);
+  results.exact.emplace_back("add", y);
 
   StepBlock step{};
   step.seed = 5;
@@ -82,7 +85,7 @@ Results run(const Loops& loops) {
   results.rounded.emplace_back(Op::AddScaledRows, dx);
 
   dx = dy;
-  loops.scale_logits(dx.data(), norms.data(), norms_of_columns.data(), shift.data(), kRows, kColumns);
+  loops.scale_logits(dx.data(), norms.data(), norms_of_columns.data(), factors.data(), shift.data(), kRows, kColumns);
   results.rounded.emplace_back(Op::ScaleLogits, dx);
   loops.softmax(y.data(), x.data(), kRows, kColumns);
   results.rounded.emplace_back(Op::Softmax, y);
@@ -102,7 +105,8 @@ Results run(const Loops& loops) {
   for (float& norm : class_norms) norm = std::sqrt(norm);
   for (float& norm : feature_norms) norm = std::sqrt(norm);
   Ints labels = random.integers(kRows, 0, kColumns - 1);
-  Floats shown = made(kCount), feature_radial = made(kRows), class_radial = made(kColumns), losses = made(2 * kRows);
+  Floats shown = made(kCount), feature_radial = made(kRows), class_radial = made(kColumns), losses = made(kRows);
+  Floats squares = made(kRows), radial = made(kRows), terms = made(2 * kRows);
   StepReport report{};
   int32_t halted = 0;
   MarginSoftmaxRows work{};
@@ -110,11 +114,14 @@ Results run(const Loops& loops) {
   work.classes = kColumns;
   work.embedding_size = kSize;
   work.row_losses = losses.data();
+  work.row_squares = squares.data();
+  work.row_radial = radial.data();
   MarginSoftmaxOperands& o = work.operands;
   o.logits = {logits.data(), {kRows, kColumns}};
   o.feature_radial = {feature_radial.data(), {kRows}};
   o.class_radial = {class_radial.data(), {kColumns}};
   o.margin_logits = {shown.data(), {kRows, kColumns}};
+  o.target_terms = {terms.data(), {kRows, 2}};
   o.report = &report;
   o.halted = &halted;
   o.labels = {labels.data(), DType::I32, {kRows}};
@@ -131,7 +138,36 @@ Results run(const Loops& loops) {
   results.rounded.emplace_back(Op::MarginLogits, shown);
   results.rounded.emplace_back(Op::MarginRadial, feature_radial);
   results.rounded.emplace_back(Op::MarginRadial, class_radial);
-  results.exact.emplace_back("correct", Floats{static_cast<float>(report.correct)});
+  results.rounded.emplace_back(Op::MarginLogits, terms);
+  results.rounded.emplace_back(Op::LogitGradientNorm, Floats{report.logit_gradient_norm});
+  results.exact.emplace_back("correct and past pi",
+                             Floats{static_cast<float>(report.correct), static_cast<float>(report.past_pi)});
+
+  // Any numbers do for the gradient and the targets' terms.
+  Floats mean = made(kColumns), variance = made(kColumns), class_scale = made(kColumns), class_shift = made(kColumns);
+  const ScaledBn norm{0.9f, 1e-5f};
+  loops.column_stats(mean.data(), variance.data(), x.data(), norms_of_columns.data(), kRows, kColumns);
+  loops.scaled_bn_fold(class_scale.data(), class_shift.data(), mean.data(), variance.data(), kColumns, norm);
+  results.rounded.emplace_back(Op::ColumnMean, mean);
+  results.rounded.emplace_back(Op::ColumnVariance, variance);
+  results.rounded.emplace_back(Op::ScaledBnFold, class_scale);
+  results.rounded.emplace_back(Op::ScaledBnFold, class_shift);
+  dx = dy;
+  loops.scaled_bn_backward(dx.data(), x.data(), labels.data(), shift.data(), mean.data(), variance.data(),
+                           norms_of_columns.data(), kRows, kColumns, norm);
+  results.rounded.emplace_back(Op::ScaledBnBackward, dx);
+  Floats running = shift;
+  loops.running_average(running.data(), factors.data(), kColumns, 0.1f, 1.25f);
+  results.rounded.emplace_back(Op::RunningAverage, running);
+
+  const Ints few = random.integers(kRows, 0, 4);  // classes with several samples
+  Floats apart = made(kRows * kSize), centers(weights.begin(), weights.begin() + 5 * kSize);
+  const double distance =
+      loops.center_loss(apart.data(), squares.data(), features.data(), centers.data(), few.data(), kRows, kSize, 0.5f);
+  loops.center_update(centers.data(), features.data(), few.data(), kRows, kSize, 0.5f);
+  results.rounded.emplace_back(Op::CenterLoss, Floats{static_cast<float>(distance)});
+  results.rounded.emplace_back(Op::CenterGradient, apart);
+  results.rounded.emplace_back(Op::CenterUpdate, centers);
 
   const Ints pixels = random.integers(5 * 12 * 3, 0, 255);
   Bytes images(pixels.begin(), pixels.end());

@@ -50,12 +50,15 @@ std::vector<Floats> run_loops(int thread_count) {
 
   const Tensor norms = device.output({rows}), y = device.output(shape), dx = device.output(shape);
   const Tensor dscale = device.output({1}), sums = device.output({columns}), p = device.output(shape);
+  const Tensor mean = device.output({columns}), variance = device.output({columns}), total = device.output(shape);
   device.call(backend.row_norms(norms, in));
   device.call(backend.l2_scale_forward(y, in, norms, device.constant(30.0f)));
   device.call(backend.l2_scale_backward(dx, dscale, gradient, in, norms, device.constant(30.0f)));
   device.call(backend.column_sums(sums, in));
   device.call(backend.softmax(p, in));
-  for (const Tensor& result : {norms, y, dx, dscale, sums, p}) keep(result);
+  device.call(backend.column_stats(mean, variance, in, {}));
+  device.call(backend.add(total, in, gradient));
+  for (const Tensor& result : {norms, y, dx, dscale, sums, p, mean, variance, total}) keep(result);
 
   StepBlock block{};
   block.margin_ramp = 1;
@@ -67,6 +70,7 @@ std::vector<Floats> run_loops(int thread_count) {
   operands.logits = device.inout(x, shape);
   operands.feature_radial = device.output({rows});
   operands.class_radial = device.output({columns});
+  operands.target_terms = device.output({rows, 2});
   operands.report = report;
   operands.halted = halted;
   operands.labels = device.input(random.integers(rows, 0, columns - 1), {rows});
@@ -82,7 +86,19 @@ std::vector<Floats> run_loops(int thread_count) {
   device.call(backend.gradient_norm(report, halted, in, step));
   for (const Tensor& result : {operands.logits, operands.feature_radial, operands.class_radial}) keep(result);
   const StepReport reported = device.read<StepReport>(report, 1)[0];
-  results.push_back({reported.loss, static_cast<float>(reported.correct), reported.gradient_norm});
+  results.push_back({reported.loss, static_cast<float>(reported.correct), reported.gradient_norm,
+                     reported.logit_gradient_norm, static_cast<float>(reported.past_pi)});
+
+  device.call(
+      backend.scaled_bn_backward(operands.logits, in, operands.labels, operands.target_terms, mean, variance, {}, {}));
+  keep(operands.logits);
+  const Tensor few = device.input(random.integers(rows, 0, 6), {rows});  // classes with many samples
+  const Tensor centers = device.inout(random.normals(7 * columns), {7, columns}), apart = device.output(shape);
+  device.call(backend.center_loss(apart, report, halted, in, centers, few, 0.5f, step));
+  device.call(backend.center_update(centers, in, few, 0.5f, halted));
+  keep(apart);
+  keep(centers);
+  results.push_back({device.read<StepReport>(report, 1)[0].loss});
 
   const Tensor parameters = device.inout(x, shape), first = device.inout(dy, shape);
   const Tensor second = device.inout(Floats(count, 1), shape);

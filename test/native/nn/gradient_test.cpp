@@ -41,6 +41,22 @@ HeadSpec arcface_with_everything(int64_t classes) {
   return head;
 }
 
+/// Statistics over the batch, and centres beside it.
+HeadSpec arcface_with_scaled_bn_and_centers(int64_t classes) {
+  HeadSpec head = arcface(classes, 8, 0.3f);
+  head.scaled_bn = ScaledBn{0.9f, 1e-5f};
+  head.center_weight = 0.5f;
+  return head;
+}
+
+HeadSpec pedcc(int64_t classes) {
+  HeadSpec head = arcface(classes, 7.5f, 0);
+  head.margin.m3 = 0.35f;
+  head.fixed_weights = true;
+  head.center_weight = 2;
+  return head;
+}
+
 const NetworkSpec kConvNet = {{8, 8, 3},
                               {{"conv", Conv2dSpec{16, 3, 3, 1, std::nullopt}},
                                {"", ReluSpec{}},
@@ -67,6 +83,8 @@ const Case kCases[] = {
     {"conv net, arcface", kConvNet, arcface(5, 8, 0.3f)},
     {"conv net, arcface with every option", kConvNet, arcface_with_everything(5)},
     {"conv net, l-softmax", kConvNet, l_softmax(5)},
+    {"conv net, arcface with scaled-bn and centres", kConvNet, arcface_with_scaled_bn_and_centers(5)},
+    {"conv net, pedcc", kConvNet, pedcc(5)},
     {"odd net, softmax", kOddNet, plain_head(4)},
     {"odd net, arcface", kOddNet, arcface(4, 8, 0.3f)},
 };
@@ -89,14 +107,17 @@ TEST_CASE("gradients of a whole network are the differences of its loss") {
       Model model(*backend, c.network, c.head, kBatch, 2);
       Parameters& parameters = model.parameters();
       for (const auto& entry : model.table().entries()) {
-        // A bias of 0 can leave a sample without any feature, and so without a direction.
-        if (entry.spec.name.find(".bias") == std::string::npos) continue;
+        // Centres of 0 would hide exchanged ones; a bias of 0 can leave a sample without any feature, and so without a
+        // direction.
+        if (entry.spec.name.find(".bias") == std::string::npos && entry.spec.name != "head.centers") continue;
         const Floats bias = random.normals(entry.spec.shape.count(), 0.5);
         parameters.write_value(entry.spec.name, bias.data(), entry.spec.shape.count());
       }
       model.loss(images, labels, step);
       std::vector<Floats> gradients;
-      for (const auto& entry : model.table().entries()) gradients.push_back(parameters.read_gradient(entry.spec.name));
+      for (const auto& entry : model.table().entries())
+        if (entry.spec.group != ParameterGroup::State)  // which lies behind all that has a gradient
+          gradients.push_back(parameters.read_gradient(entry.spec.name));
 
       for (size_t i = 0; i < gradients.size(); ++i) {
         const std::string& name = model.table().entries()[i].spec.name;
@@ -105,13 +126,13 @@ TEST_CASE("gradients of a whole network are the differences of its loss") {
         const double length = std::sqrt(dot(to_doubles(gradients[i]), to_doubles(gradients[i])));
         REQUIRE(length > 1e-4);
         // Along the gradient, where the slope is its length, and along it with random signs, which finds
-        // entries that were exchanged. The loss is fp32, 1e-7 of about 3, so a step that changes it by 4e-3 leaves 1e-4
+        // entries that were exchanged. The loss is fp32, 1e-7 of about 3, so a step that changes it by 2e-3 leaves 2e-4
         // of the slope; what remains is ReLUs and maxima that switch within the step, and the curvature.
         for (const bool signs : {false, true}) {
           CAPTURE(signs);
           Doubles direction = to_doubles(gradients[i]);
           for (double& entry : direction) entry *= (signs && random.unit() < 0.25 ? -1 : 1) / length;
-          const double slope = dot(direction, to_doubles(gradients[i])), h = 0.002 / length;
+          const double slope = dot(direction, to_doubles(gradients[i])), h = 0.001 / length;
           const auto loss_at = [&](double distance) {
             Floats moved = start;
             for (size_t k = 0; k < moved.size(); ++k) moved[k] += static_cast<float>(distance * direction[k]);

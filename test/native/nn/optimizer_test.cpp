@@ -32,6 +32,23 @@ OptimizerSpec optimizer(Type type, float decay, float head_rate) {
   return spec;
 }
 
+/// What an update reads, on the device.
+struct Step {
+  Buffer block, halted;
+
+  Step(Backend& backend, float rate) : block(backend, sizeof(StepBlock)), halted(backend, sizeof(int32_t)) {
+    StepBlock values{};
+    values.learning_rate = rate;
+    check(backend.upload(block.data(), &values, sizeof values));
+    check(backend.zero(halted.data(), sizeof(int32_t)));
+  }
+
+  void run(Backend& backend, const Optimizer& optimizer, const Parameters& parameters) const {
+    optimizer.update(backend, parameters, static_cast<const StepBlock*>(block.data()),
+                     static_cast<const int32_t*>(halted.data()));
+  }
+};
+
 }  // namespace
 
 TEST_CASE("an optimizer decays weights only, and gives the head its own rate") {
@@ -48,13 +65,7 @@ TEST_CASE("an optimizer decays weights only, and gives the head its own rate") {
       const Optimizer update(*backend, optimizer(type, kDecay, kHeadRate), parameters);
       CHECK(update.bytes() == (type == Type::Sgd ? 1 : 2) * parameters.value_bytes());
 
-      StepBlock block{};
-      block.learning_rate = kRate;
-      const Buffer step(*backend, sizeof block), halted(*backend, sizeof(int32_t));
-      check(backend->upload(step.data(), &block, sizeof block));
-      check(backend->zero(halted.data(), sizeof(int32_t)));
-      update.update(*backend, parameters, static_cast<const StepBlock*>(step.data()),
-                    static_cast<const int32_t*>(halted.data()));
+      Step(*backend, kRate).run(*backend, update, parameters);
       for (const Group& group : kGroups) {
         CAPTURE(std::string(group.name));
         const float rate = kRate * (group.head ? kHeadRate : 1);
@@ -62,6 +73,25 @@ TEST_CASE("an optimizer decays weights only, and gives the head its own rate") {
         const float change = !group.decays ? 0 : type == Type::Adam ? rate : rate * kDecay * kStart;
         for (float value : parameters.read_value(group.name)) CHECK(value == doctest::Approx(kStart - change));
       }
+    }
+  }
+}
+
+TEST_CASE("an optimizer leaves state alone, and needs no memory for it") {
+  for (Backend* backend : backends()) {
+    for (const Type type : {Type::Sgd, Type::Adam, Type::AdamW}) {
+      CAPTURE(static_cast<int>(type));
+      ParameterTable table;
+      table.add({"state", {100}, ParameterGroup::State, {Initializer::Kind::Constant, 3}});
+      table.add({"weight", {5}, ParameterGroup::HeadDecay, {Initializer::Kind::Constant, 2}});
+      table.arrange();
+      Parameters parameters(*backend, table, 0);
+      parameters.allocate_gradients();
+      const Optimizer update(*backend, optimizer(type, 0.5f, 1), parameters);
+      CHECK(update.bytes() == (type == Type::Sgd ? 1 : 2) * parameters.gradient_bytes());
+      Step(*backend, 0.125f).run(*backend, update, parameters);
+      expect_same(parameters.read_value("state"), Floats(100, 3));
+      for (float value : parameters.read_value("weight")) CHECK(value < 2);
     }
   }
 }

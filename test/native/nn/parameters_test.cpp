@@ -3,17 +3,18 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nn/centroids.h"
 #include "nn/parameters.h"
 #include "support/backends.h"
 #include "support/compare.h"
-#include "support/model.h"
+#include "support/random.h"
 
 namespace margincore::test {
 
 namespace {
 
 const Initializer kZero{};
-const Initializer kHe{Initializer::Kind::HeNormal, 0, 50, 0};
+const Initializer kFanIn{Initializer::Kind::FanInUniform, 0, 50, 0};
 const Initializer kXavier{Initializer::Kind::XavierUniform, 0, 20, 30};
 
 }  // namespace
@@ -37,7 +38,7 @@ TEST_CASE("the parameter table sorts into groups, keeps the order inside them, a
     CHECK(table.entries()[i].offset == offsets[i]);
     CHECK(table.entry(keys[i]).spec.name == names[i]);
   }
-  const int64_t begins[] = {0, 80, 112, 192}, counts[] = {80, 32, 80, 16};
+  const int64_t begins[] = {0, 80, 112, 192, 0}, counts[] = {80, 32, 80, 16, 0};
   for (int group = 0; group < kParameterGroups; ++group) {
     CHECK(table.group(group).offset == begins[group]);
     CHECK(table.group(group).count == counts[group]);
@@ -64,7 +65,7 @@ TEST_CASE("an empty group is an empty range") {
 TEST_CASE("parameters are written and read by name; the padding between tensors stays zero") {
   for (Backend* backend : backends()) {
     ParameterTable table;
-    table.add({"w", {3, 3}, ParameterGroup::BackboneDecay, kHe});
+    table.add({"w", {3, 3}, ParameterGroup::BackboneDecay, kFanIn});
     table.add({"b", {2}, ParameterGroup::BackboneNoDecay, {Initializer::Kind::Constant, 0.25f}});
     table.arrange();
     Parameters parameters(*backend, table, 1);
@@ -84,8 +85,55 @@ TEST_CASE("parameters are written and read by name; the padding between tensors 
   }
 }
 
+TEST_CASE("state lies behind what is trained, has no gradient, and is not counted") {
+  for (Backend* backend : backends()) {
+    ParameterTable table;
+    table.add({"running", {5}, ParameterGroup::State, {Initializer::Kind::Constant, 1}});
+    table.add({"weight", {3, 7}, ParameterGroup::HeadDecay, kXavier});
+    table.add({"centers", {3, 7}, ParameterGroup::State, kZero});
+    table.add({"bias", {3}, ParameterGroup::HeadNoDecay, kZero});
+    table.arrange();
+    std::vector<std::string> names;
+    for (const auto& entry : table.entries()) names.push_back(entry.spec.name);
+    CHECK(names == std::vector<std::string>{"weight", "bias", "running", "centers"});
+    const ParameterTable::Range state = table.group(static_cast<int>(ParameterGroup::State));
+    CHECK((state.offset == 48 && state.count == 48));
+    CHECK(table.size() == 96);
+    CHECK(table.trained_size() == 48);
+    CHECK(table.parameter_count() == 21 + 3);
+
+    Parameters parameters(*backend, table, 1);
+    parameters.allocate_gradients();
+    CHECK(parameters.value_bytes() == 96 * sizeof(float));
+    CHECK(parameters.gradient_bytes() == 48 * sizeof(float));
+    expect_same(parameters.read_value("running"), Floats(5, 1));
+    expect_same(parameters.read_gradient("bias"), Floats(3, 0));
+    for (const std::string name : {"running", "centers"}) {
+      const std::string message = name + " is not trained: it has no gradient";
+      CHECK_THROWS_WITH_AS(parameters.read_gradient(name), message.c_str(), Error);
+      const Floats written = Random(2).normals(table.find(name).spec.shape.count());
+      parameters.write_value(name, written.data(), static_cast<int64_t>(written.size()));
+      expect_same(parameters.read_value(name), written);
+    }
+  }
+}
+
+TEST_CASE("without state there is nothing behind what is trained") {
+  ParameterTable table;
+  table.add({"weight", {3, 7}, ParameterGroup::HeadDecay, kXavier});
+  table.arrange();
+  CHECK(table.group(static_cast<int>(ParameterGroup::State)).count == 0);
+  CHECK(table.trained_size() == table.size());
+}
+
+TEST_CASE("centroids start as they are, whatever the tensor's place") {
+  const ParameterSpec spec{"w", {5, 4}, ParameterGroup::State, {Initializer::Kind::Centroids}};
+  expect_same(initial_values(spec, 7, 0), centroids(5, 4, 7));
+  expect_same(initial_values(spec, 7, 3), centroids(5, 4, 7));
+}
+
 TEST_CASE("initial values have the scale that is asked for, and differ by seed and tensor") {
-  const ParameterSpec he{"w", {200, 50}, ParameterGroup::BackboneDecay, kHe};
+  const ParameterSpec fan_in{"w", {200, 50}, ParameterGroup::BackboneDecay, kFanIn};
   const ParameterSpec xavier{"w", {200, 50}, ParameterGroup::BackboneDecay, kXavier};
   const auto moments = [](const Floats& values) {
     double sum = 0, squares = 0;
@@ -96,20 +144,20 @@ TEST_CASE("initial values have the scale that is asked for, and differ by seed a
     const double count = static_cast<double>(values.size());
     return std::pair(sum / count, squares / count);
   };
-  const auto [he_mean, he_square] = moments(initial_values(he, 1, 0));
-  CHECK(std::abs(he_mean) < 5 * std::sqrt(2.0 / 50 / 10'000));
-  CHECK(he_square == doctest::Approx(2.0 / 50).epsilon(0.05));
-  const Floats uniform = initial_values(xavier, 1, 0);
-  const double bound = std::sqrt(6.0 / 50);
-  const auto [mean, square] = moments(uniform);
-  CHECK(std::abs(mean) < 5 * bound / std::sqrt(3.0 * 10'000));
-  CHECK(square == doctest::Approx(bound * bound / 3).epsilon(0.05));
-  CHECK(*std::max_element(uniform.begin(), uniform.end()) <= static_cast<float>(bound));
-  CHECK(*std::min_element(uniform.begin(), uniform.end()) >= static_cast<float>(-bound));
+  const auto expect_uniform = [&](const ParameterSpec& spec, double bound) {
+    const Floats values = initial_values(spec, 1, 0);
+    const auto [mean, square] = moments(values);
+    CHECK(std::abs(mean) < 5 * bound / std::sqrt(3.0 * 10'000));
+    CHECK(square == doctest::Approx(bound * bound / 3).epsilon(0.05));
+    CHECK(*std::max_element(values.begin(), values.end()) <= static_cast<float>(bound));
+    CHECK(*std::min_element(values.begin(), values.end()) >= static_cast<float>(-bound));
+  };
+  expect_uniform(fan_in, 1 / std::sqrt(50.0));
+  expect_uniform(xavier, std::sqrt(6.0 / 50));
 
-  CHECK(initial_values(he, 1, 0) == initial_values(he, 1, 0));
-  CHECK(initial_values(he, 1, 0) != initial_values(he, 2, 0));
-  CHECK(initial_values(he, 1, 0) != initial_values(he, 1, 1));
+  CHECK(initial_values(fan_in, 1, 0) == initial_values(fan_in, 1, 0));
+  CHECK(initial_values(fan_in, 1, 0) != initial_values(fan_in, 2, 0));
+  CHECK(initial_values(fan_in, 1, 0) != initial_values(fan_in, 1, 1));
 }
 
 }  // namespace margincore::test

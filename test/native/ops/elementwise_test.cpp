@@ -74,6 +74,25 @@ TEST_CASE("relu lets NaN pass, so that it is found") {
   }
 }
 
+TEST_CASE("add is exact, also in place") {
+  for (Backend* backend : backends()) {
+    for (const int64_t count : kCounts) {
+      CAPTURE(std::string(backend->info().device));
+      CAPTURE(count);
+      Random random(static_cast<uint64_t>(count));
+      const Floats a = random.normals(count), b = random.normals(count);
+      Floats expected;
+      for (int64_t i = 0; i < count; ++i) expected.push_back(a[i] + b[i]);
+      Device device(*backend);
+      const Tensor y = device.output({count}), in_place = device.inout(a, {count}), second = device.input(b, {count});
+      device.call(backend->add(y, device.input(a, {count}), second));
+      device.call(backend->add(in_place, in_place, second));
+      expect_same(device.read(y), expected);
+      expect_same(device.read(in_place), expected);
+    }
+  }
+}
+
 TEST_CASE("dropout") {
   const Dropout kDropouts[] = {{0, 0}, {0.1f, 1}, {0.5f, 2}, {0.75f, 1u << 16}};
   // The last needs more than 32 bits of seed and of step.

@@ -78,13 +78,14 @@ TEST_CASE("softmax shows a NaN in its row and in no other") {
   }
 }
 
-TEST_CASE("scale_logits: each of row norms, column norms and shift may be absent") {
+TEST_CASE("scale_logits: each of row norms, column norms, scale and shift may be absent") {
   for_each_case([](Backend& backend, const Matrix& m, Random& random) {
     const Floats z = random.normals(m.rows * m.classes), shift = random.normals(m.classes);
+    const Floats scale = random.normals(m.classes);
     Floats row_norms = random.uniform(m.rows, 0.5, 2), column_norms = random.uniform(m.classes, 0.5, 2);
     if (m.rows > 1) row_norms[1] = 0;
     if (m.classes > 10) column_norms[3] = 0;
-    for (int present = 0; present < 8; ++present) {
+    for (int present = 0; present < 16; ++present) {
       CAPTURE(present);
       Device device(backend);
       const auto operand = [&](int bit, const Floats& values) {
@@ -94,10 +95,11 @@ TEST_CASE("scale_logits: each of row norms, column norms and shift may be absent
         return (present & bit) != 0 ? to_doubles(values) : Doubles();
       };
       const Tensor scaled = device.inout(z, {m.rows, m.classes});
-      device.call(backend.scale_logits(scaled, operand(1, row_norms), operand(2, column_norms), operand(4, shift)));
+      device.call(backend.scale_logits(scaled, operand(1, row_norms), operand(2, column_norms), operand(4, scale),
+                                       operand(8, shift)));
       expect_close(Op::ScaleLogits, device.read(scaled),
                    reference::scale_logits(to_doubles(z), expected(1, row_norms), expected(2, column_norms),
-                                           expected(4, shift), m.rows, m.classes));
+                                           expected(4, scale), expected(8, shift), m.rows, m.classes));
     }
   });
 }
@@ -108,7 +110,7 @@ TEST_CASE("scale_logits by a NaN norm is NaN: a bad class weight is found") {
     const Floats z = Random(1).normals(2 * 3);
     Device device(*backend);
     const Tensor scaled = device.inout(z, {2, 3});
-    device.call(backend->scale_logits(scaled, {}, device.input(Floats{1, nan, 1}, {3}), {}));
+    device.call(backend->scale_logits(scaled, {}, device.input(Floats{1, nan, 1}, {3}), {}, {}));
     const Floats found = device.read(scaled);
     for (size_t i = 0; i < found.size(); ++i) CHECK(std::isnan(found[i]) == (i % 3 == 1));
   }

@@ -20,8 +20,9 @@ inline double psi(double u) { return sign_of_half_turn(u) * std::cos(u) - 2 * ha
 inline double psi_slope(double u) { return -sign_of_half_turn(u) * std::sin(u); }
 
 struct MarginPoint {
-  double phi;   // takes the place of cos(theta) in the target logit
-  double dphi;  // d phi / d cos(theta)
+  double phi;            // takes the place of cos(theta) in the target logit
+  double dphi;           // d phi / d cos(theta)
+  bool past_pi = false;  // the margin is in force, and its angle beyond pi
 };
 
 /// For theta inside (0, pi). Wrap and easy margin are options of ArcFace, where u = theta + m2.
@@ -31,10 +32,10 @@ inline MarginPoint margin(const Margin& m, double theta) {
   if (m1 == 1 && m2 == 0) return {std::cos(theta) - m3, 1};
   if (m1 == 1) {
     if (m.easy && theta >= kPi / 2) return {std::cos(theta) - m3, 1};
-    if (m.wrap == Wrap::Linear && u > kPi) return {std::cos(theta) - m2 * std::sin(m2) - m3, 1};
-    if (m.wrap == Wrap::None) return {std::cos(u) - m3, -std::sin(u) * du_dc};
+    if (m.wrap == Wrap::Linear && u > kPi) return {std::cos(theta) - m2 * std::sin(m2) - m3, 1, true};
+    if (m.wrap == Wrap::None) return {std::cos(u) - m3, -std::sin(u) * du_dc, u > kPi};
   }
-  return {psi(u) - m3, psi_slope(u) * du_dc};
+  return {psi(u) - m3, psi_slope(u) * du_dc, u > kPi};
 }
 
 }  // namespace margincore::test::reference

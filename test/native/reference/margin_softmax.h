@@ -129,16 +129,19 @@ inline CrossEntropy cross_entropy(const MarginSoftmaxProblem& p, const Doubles& 
 }
 
 struct MarginSoftmaxAnswer {
-  double loss;
-  int32_t correct;
+  double loss, logit_gradient_norm;
+  int32_t correct, past_pi;
   Doubles margin_logits, dlogits;        // (rows, classes)
+  Doubles target_terms;                  // (rows, 2): the target's d loss / d logit, and its logit
   Doubles feature_radial, class_radial;  // (rows), (classes)
 };
 
 inline MarginSoftmaxAnswer margin_softmax(const MarginSoftmaxProblem& p, const Doubles& products) {
   const Logits z = logits(p, products);
   const CrossEntropy entropy = cross_entropy(p, z.with_margin);
-  MarginSoftmaxAnswer answer{entropy.loss, 0, z.with_margin, entropy.dz, Doubles(p.rows, 0), Doubles(p.classes, 0)};
+  MarginSoftmaxAnswer answer{entropy.loss, std::sqrt(dot(entropy.dz, entropy.dz)), 0, 0, z.with_margin, entropy.dz};
+  answer.feature_radial = Doubles(p.rows, 0);
+  answer.class_radial = Doubles(p.classes, 0);
   for (int64_t j = 0; j < p.classes; ++j)
     for (int64_t i = 0; i < p.rows; ++i) answer.dlogits[i * p.classes + j] *= class_factor(p, j);
 
@@ -148,11 +151,14 @@ inline MarginSoftmaxAnswer margin_softmax(const MarginSoftmaxProblem& p, const D
     for (int64_t j = 0; j < p.classes; ++j)
       correct = correct && (j == y || z.plain[i * p.classes + y] > z.plain[i * p.classes + j]);
     answer.correct += correct ? 1 : 0;
+    answer.target_terms.push_back(entropy.dz[i * p.classes + y]);
+    answer.target_terms.push_back(z.with_margin[i * p.classes + y]);
 
     // z = scale * |f| * omega * phi:  dz/df = scale * omega * (phi' w^ + (phi - c phi') f^), and for free weights
     // dz/dw = scale * |f| * (phi' f^ + (phi - c phi') w^).
     const Target t = target(p, i);
     if (!t.has_angle) continue;
+    answer.past_pi += t.margin.past_pi ? 1 : 0;
     const double radial = entropy.dz[i * p.classes + y] * p.scale_of(y) * (t.margin.phi - t.cosine * t.margin.dphi);
     answer.dlogits[i * p.classes + y] *= t.margin.dphi;
     answer.feature_radial[i] = radial * t.omega / t.feature_norm;

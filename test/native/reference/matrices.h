@@ -57,14 +57,16 @@ inline Doubles softmax(const Doubles& logits, int64_t rows, int64_t columns) {
   return probabilities;
 }
 
-/// z_ij / (row_norms_i * column_norms_j) + column_shift_j, each of the three or empty; a quotient by 0 is 0.
+/// z_ij / (row_norms_i * column_norms_j) * column_scale_j + column_shift_j, each of the four or empty; a quotient by 0
+/// is 0.
 inline Doubles scale_logits(Doubles z, const Doubles& row_norms, const Doubles& column_norms,
-                            const Doubles& column_shift, int64_t rows, int64_t columns) {
+                            const Doubles& column_scale, const Doubles& column_shift, int64_t rows, int64_t columns) {
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j) {
       double& value = z[i * columns + j];
       const double divisor = (row_norms.empty() ? 1 : row_norms[i]) * (column_norms.empty() ? 1 : column_norms[j]);
       value = divisor == 0 ? 0 : value / divisor;
+      if (!column_scale.empty()) value *= column_scale[j];
       if (!column_shift.empty()) value += column_shift[j];
     }
   return z;

@@ -1,6 +1,7 @@
 // Arrays of the tests. Inputs are drawn as fp32, so that a backend and the reference see the same numbers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

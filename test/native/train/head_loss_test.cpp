@@ -62,11 +62,31 @@ HeadSpec learned(HeadSpec spec) {
   return spec;
 }
 
-HeadSpec with_options(HeadSpec spec) {
-  spec.feature_dropout = 0.25f;
+HeadSpec scaled_bn(HeadSpec spec, float scale = 1) {
+  spec.scaled_bn = ScaledBn{scale, 1e-5f};
+  return spec;
+}
+
+HeadSpec center(HeadSpec spec, float weight) {
+  spec.center_weight = weight;
+  spec.center_rate = 0.5f;
+  return spec;
+}
+
+HeadSpec fixed(HeadSpec spec) {
+  spec.fixed_weights = true;
+  return spec;
+}
+
+HeadSpec weighted(HeadSpec spec) {
   spec.label_smoothing = 0.1f;
   spec.class_weights = {0};  // filled for the number of classes
   return spec;
+}
+
+HeadSpec with_options(HeadSpec spec) {
+  spec.feature_dropout = 0.25f;
+  return weighted(spec);
 }
 
 const Margin kNone{}, kArcFace{1, 0.5f, 0};
@@ -93,20 +113,37 @@ const Kind kKinds[] = {
     {"arcface with every option", with_options(head(true, true, 30, kArcFace))},
     {"arcface over the batch", over_batch(head(true, true, 50, kArcFace))},
     {"combined", head(true, true, 30, {1.25f, 0.25f, 0.125f})},
+    {"scaled-bn", scaled_bn(head(false, false, 1, kNone))},
+    {"scaled-bn with class weights and smoothing", weighted(scaled_bn(head(false, false, 1, kNone), 0.8f))},
+    {"scaled-bn on normface", scaled_bn(head(true, true, 1, kNone), 4)},
+    {"scaled-bn on l-softmax m 4", scaled_bn(head(false, false, 1, {4, 0, 0}))},
+    {"scaled-bn on l-softmax m 4, lambda 5", scaled_bn(head(false, false, 1, {4, 0, 0})), 5},
+    {"scaled-bn on arcface", scaled_bn(head(true, true, 30, kArcFace))},
+    {"center", center(with_bias(head(false, false, 1, kNone)), 0.01f)},
+    {"center on arcface", center(head(true, true, 30, kArcFace), 2)},
+    {"center on arcface over the batch", center(over_batch(head(true, true, 50, kArcFace)), 2)},
+    {"pedcc", fixed(center(head(true, true, 7.5f, {1, 0, 0.35f}), 2))},
+    {"pedcc without its distance", fixed(head(true, true, 7.5f, {1, 0, 0.35f}))},
+    {"scaled-bn on pedcc", scaled_bn(fixed(center(head(true, true, 7.5f, {1, 0, 0.35f}), 2)))},
+    {"arcface with all of it", with_options(scaled_bn(center(head(true, true, 30, kArcFace), 2)))},
 };
 
 constexpr double kDegree = reference::kPi / 180;
 
+Doubles rounded(const Doubles& values) { return to_doubles(to_floats(values)); }
+
 /// Every feature at `degrees` from its class weight, in a random direction.
 HeadProblem problem_at(const Kind& kind, const Sizes& sizes, double degrees) {
   Random random(static_cast<uint64_t>(sizes.classes));
-  HeadProblem p{kind.spec, sizes.rows, sizes.size, {}, {}, {}, {}, {}, {}};
+  HeadProblem p{kind.spec, sizes.rows, sizes.size};
   p.spec.num_classes = sizes.classes;
   if (!p.spec.class_weights.empty()) p.spec.class_weights = random.uniform(sizes.classes, 0.2, 3);
   p.step.margin_ramp = 1;
   p.step.lambda = kind.lambda;
   p.dropout = {kind.spec.feature_dropout, 1u << 16};
   p.weights = to_doubles(random.normals(sizes.classes * sizes.size, 1 / std::sqrt(static_cast<double>(sizes.size))));
+  if (p.spec.fixed_weights) p.weights = rounded(reference::unit_rows(p.weights, sizes.classes, sizes.size));
+  if (p.spec.center_weight > 0) p.centers = to_doubles(random.normals(sizes.classes * sizes.size, 0.3));
   if (p.spec.bias) p.bias = to_doubles(random.normals(sizes.classes, 0.1));
   p.labels = random.integers(sizes.rows, 0, sizes.classes - 1);
   for (int64_t i = 0; i < sizes.rows; ++i) {
@@ -133,6 +170,7 @@ HeadLossResult run(const std::string& backend, const HeadProblem& p) {
   request.features = to_floats(p.x);
   request.weights = to_floats(p.weights);
   request.bias = to_floats(p.bias);
+  if (!p.spec.fixed_weights) request.centers = to_floats(p.centers);
   request.labels = p.labels;
   return head_loss(request);
 }
@@ -142,6 +180,7 @@ void expect_gradients(Op gate, const HeadLossResult& found, const HeadGradients&
   expect_close(gate, found.dweights, expected.dweights);
   if (spec.bias) expect_close(gate, found.dbias, expected.dbias);
   if (spec.learn_scale) expect_close(Op::HeadScaleGradient, found.dscale, {expected.dscale});
+  expect_close(Op::HeadCenterGradient, found.dcenters, expected.dcenters);
 }
 
 }  // namespace
@@ -156,6 +195,10 @@ TEST_CASE("whole heads: loss and gradients within 1e-5 of fp64, from 1 to 179 de
           CAPTURE(kind.name);
           CAPTURE(sizes.classes);
           CAPTURE(degrees);
+          // A single row is its own mean: nothing but rounding is left of it. And centroids beyond a simplex are
+          // searched for, which takes long.
+          if (kind.spec.scaled_bn && sizes.rows == 1) continue;
+          if (kind.spec.fixed_weights && sizes.size < sizes.classes - 1) continue;
           const HeadProblem p = problem_at(kind, sizes, degrees);
           const HeadGradients expected = reference::head_gradients(p);
           const HeadLossResult found = run(backend, p);
@@ -189,7 +232,8 @@ TEST_CASE("whole heads: the reference's gradients are the differences of its los
         CHECK(relative_distance(to_floats(gradient), slopes) < 1e-6);
       };
       expect_differences(g.dx, p.x, [](HeadProblem& q, const Doubles& values) { q.x = values; });
-      expect_differences(g.dweights, p.weights, [](HeadProblem& q, const Doubles& values) { q.weights = values; });
+      if (!kind.spec.fixed_weights)
+        expect_differences(g.dweights, p.weights, [](HeadProblem& q, const Doubles& values) { q.weights = values; });
       if (kind.spec.bias)
         expect_differences(g.dbias, p.bias, [](HeadProblem& q, const Doubles& values) { q.bias = values; });
       if (kind.spec.learn_scale)
@@ -210,7 +254,8 @@ TEST_CASE("whole heads below 1 degree and at exactly 0 and 180: finite, and boun
         expect_finite(found.dfeatures);
         expect_finite(found.dweights);
         const double m1 = p.spec.margin.m1, cap = p.spec.scale * std::max(m1 * m1, 1 + m1 / 1e-4);
-        for (float value : found.dfeatures) CHECK(std::abs(value) <= cap);
+        if (!p.spec.scaled_bn)  // which has a factor of its own
+          for (float value : found.dfeatures) CHECK(std::abs(value) <= cap);
         if (degrees != 0.1 && degrees != 179.9) continue;
         // No gate is promised here; this is what the stable forms leave.
         const HeadGradients expected = reference::head_gradients(p);
@@ -248,30 +293,74 @@ TEST_CASE("whole heads: zero features and zero class weights") {
   }
 }
 
+TEST_CASE("whole heads: one class, one dimension, one row") {
+  for (const std::string& backend : backend_names()) {
+    for (const Kind& kind : kKinds) {
+      for (const Sizes& sizes : {Sizes{4, 1, 8}, Sizes{4, 3, 1}, Sizes{1, 1, 1}, Sizes{1, 10, 16}}) {
+        CAPTURE(kind.name);
+        CAPTURE(sizes.rows);
+        CAPTURE(sizes.classes);
+        CAPTURE(sizes.size);
+        const HeadProblem p = problem_at(kind, sizes, sizes.size == 1 ? 0 : 60);
+        const HeadLossResult found = run(backend, p);
+        expect_close(Op::HeadLoss, {found.loss}, {reference::head_loss(p)});
+        for (const Floats* values : {&found.dfeatures, &found.dweights, &found.logits, &found.scores, &found.cosines})
+          expect_finite(*values);
+        CHECK(found.logits.size() == static_cast<size_t>(sizes.rows * sizes.classes));
+      }
+    }
+  }
+}
+
 TEST_CASE("whole heads: logits with margin, margin-free scores and cosines") {
   for (const std::string& backend : backend_names()) {
     for (const Kind& kind : kKinds) {
+      for (const Sizes& sizes : {Sizes{5, 9, 16}, Sizes{12, 10, 1024}}) {
+        CAPTURE(kind.name);
+        CAPTURE(sizes.size);
+        const HeadProblem p = problem_at(kind, sizes, 75);
+        const HeadLossResult found = run(backend, p);
+        const reference::MarginSoftmaxProblem trained = softmax_problem(p);
+        expect_close(Op::MarginLogits, found.logits,
+                     reference::logits(trained, reference::products(trained)).with_margin);
+
+        // Prediction: no dropout, no margin, and no norm of a batch that it does not have; scaled batch norm with the
+        // statistics of these samples, as they were trained on.
+        HeadProblem predicted = p;
+        predicted.dropout.rate = 0;
+        predicted.spec.margin = {};
+        if (p.spec.batch_norm_scope) predicted.spec.normalize_features = false;
+        reference::MarginSoftmaxProblem scored = softmax_problem(predicted);
+        if (p.spec.scaled_bn) {
+          scored.class_scale = trained.class_scale;
+          scored.class_shift = trained.class_shift;
+        }
+        expect_close(Op::MarginLogits, found.scores, reference::logits(scored, reference::products(scored)).plain);
+
+        const Doubles products = reference::linear_forward(p.x, p.weights, {}, sizes.rows, sizes.size, sizes.classes);
+        expect_close(Op::MarginLogits, found.cosines,
+                     reference::scale_logits(products, reference::row_norms(p.x, sizes.rows, sizes.size),
+                                             reference::row_norms(p.weights, sizes.classes, sizes.size), {}, {},
+                                             sizes.rows, sizes.classes));
+      }
+    }
+  }
+}
+
+TEST_CASE("head_loss: fixed weights count by direction, and centres that are not given are 0") {
+  for (const std::string& backend : backend_names()) {
+    for (const Kind& kind : kKinds) {
+      if (kind.spec.center_weight == 0) continue;
       CAPTURE(kind.name);
-      const Sizes sizes{5, 9, 16};
-      const HeadProblem p = problem_at(kind, sizes, 75);
+      HeadProblem p = problem_at(kind, {6, 7, 16}, 60);
+      for (double& weight : p.weights) weight *= kind.spec.fixed_weights ? 4 : 1;
+      p.centers.clear();
       const HeadLossResult found = run(backend, p);
-      const reference::MarginSoftmaxProblem trained = softmax_problem(p);
-      expect_close(Op::MarginLogits, found.logits,
-                   reference::logits(trained, reference::products(trained)).with_margin);
-
-      // Prediction: no dropout, no margin, and no norm of a batch that it does not have.
-      HeadProblem predicted = p;
-      predicted.dropout.rate = 0;
-      predicted.spec.margin = {};
-      if (p.spec.batch_norm_scope) predicted.spec.normalize_features = false;
-      const reference::MarginSoftmaxProblem scored = softmax_problem(predicted);
-      expect_close(Op::MarginLogits, found.scores, reference::logits(scored, reference::products(scored)).plain);
-
-      const Doubles products = reference::linear_forward(p.x, p.weights, {}, sizes.rows, sizes.size, sizes.classes);
-      expect_close(Op::MarginLogits, found.cosines,
-                   reference::scale_logits(products, reference::row_norms(p.x, sizes.rows, sizes.size),
-                                           reference::row_norms(p.weights, sizes.classes, sizes.size), {}, sizes.rows,
-                                           sizes.classes));
+      for (double& weight : p.weights) weight /= kind.spec.fixed_weights ? 4 : 1;
+      p.centers.assign(7 * 16, 0);
+      const HeadGradients expected = reference::head_gradients(p);
+      expect_close(Op::HeadLoss, {found.loss}, {expected.loss});
+      expect_gradients(Op::HeadGradient, found, expected, p.spec);
     }
   }
 }
@@ -280,13 +369,19 @@ TEST_CASE("options that cannot go together are refused") {
   const auto refused = [](const HeadSpec& spec, const char* what) {
     CHECK_THROWS_WITH_AS(validate(spec), (std::string("head: expected ") + what).c_str(), Error);
   };
-  HeadSpec good = head(true, true, 30, kArcFace);
-  good.num_classes = 10;
+  const auto with_classes = [](HeadSpec spec) {
+    spec.num_classes = 10;
+    return spec;
+  };
+  const HeadSpec good = with_classes(head(true, true, 30, kArcFace));
   CHECK_NOTHROW(validate(good));
   HeadSpec bad = good;
   bad.num_classes = 0;
   refused(bad, "at least one class");
   refused(with_bias(good), "no bias beside normalised class weights");
+  refused(with_bias(scaled_bn(with_classes(head(false, false, 1, kNone)))),
+          "no bias beside scaled batch norm, which takes it away again");
+  refused(fixed(with_classes(head(true, false, 1, kNone))), "normalised class weights where they are fixed");
   bad = learned(good);
   bad.normalize_features = false;
   refused(bad, "normalised features where the scale is learned");
@@ -301,6 +396,20 @@ TEST_CASE("options that cannot go together are refused") {
   bad = good;
   bad.margin.m2 = NAN;
   refused(bad, "finite margins");
+  for (const float value : {0.0f, -1.0f, INFINITY, NAN}) {
+    bad = scaled_bn(good, value);
+    refused(bad, "a finite m of scaled-bn above 0");
+    bad = scaled_bn(good);
+    bad.scaled_bn->epsilon = value;
+    refused(bad, "a finite epsilon above 0");
+  }
+  for (const float value : {-1.0f, INFINITY, NAN})
+    refused(center(good, value), "a finite weight of the centres from 0");
+  for (const float value : {-0.1f, 1.1f, NAN}) {
+    bad = center(good, 1);
+    bad.center_rate = value;
+    refused(bad, "a rate of the centres in [0, 1]");
+  }
   bad = good;
   bad.feature_dropout = 1;
   refused(bad, "featureDropout in [0, 1)");
@@ -313,6 +422,23 @@ TEST_CASE("options that cannot go together are refused") {
   refused(bad, "classWeights of at least 0");
   bad.class_weights = {1, 2};
   refused(bad, "as many classWeights as classes");
+  for (const HeadSpec& spec : {scaled_bn(good), scaled_bn(good, 0.8f), center(good, 0), fixed(center(good, 1))})
+    CHECK_NOTHROW(validate(spec));
+}
+
+TEST_CASE("fixed centroids that would have to be searched for are refused beyond 10,000 classes") {
+  const auto declare = [](int64_t classes, int64_t size) {
+    HeadSpec spec = fixed(head(true, true, 7.5f, kNone));
+    spec.num_classes = classes;
+    ParameterTable table;
+    Head(spec, size, table);
+  };
+  CHECK_THROWS_WITH_AS(declare(10'001, 9'999),
+                       "head: expected at most 10000 classes, or an embedding of at least 10000, for fixed centroids, "
+                       "but received 10001 classes and an embedding of 9999",
+                       Error);
+  CHECK_NOTHROW(declare(10'001, 10'000));
+  CHECK_NOTHROW(declare(10'000, 2));
 }
 
 }  // namespace margincore::test

@@ -1,0 +1,89 @@
+/** Where embeddings stand between the class weights: measured on some of the training images, without margin. */
+import type { Split } from '../data/types.js';
+import { infer } from '../inference.js';
+import type { NativeSession } from '../native.js';
+
+/** The values that 5 %, 50 % and 95 % of the samples lie below. */
+export type Percentiles = readonly [p5: number, p50: number, p95: number];
+
+export interface HeadStatistics {
+  /** From an embedding to its own class's weight, degrees */
+  readonly targetAngle: Percentiles;
+  /** To the nearest other class's weight, degrees */
+  readonly nearestOtherAngle: Percentiles;
+  /** ‖x‖ of the embeddings */
+  readonly featureNorm: Percentiles;
+  /** ‖w_j‖ over the classes */
+  readonly weightNorm: Percentiles;
+  /** Largest angle of an embedding to the mean direction of all, degrees: near 0, the network answers the same to all. */
+  readonly spread: number;
+}
+
+/** Images that are measured: enough for percentiles, few enough to cost next to nothing beside an epoch. */
+const SAMPLES = 512;
+
+/** Every n-th sample, so that data sorted by class gives all classes. The pixels are copied once. */
+export function statisticsSample({ images, labels }: Split): Split {
+  const [count, H, W, C] = images.shape;
+  const size = Math.min(SAMPLES, count);
+  const pixels = H * W * C;
+  const data = new Uint8Array(size * pixels);
+  const chosen = new Int32Array(size);
+  for (let i = 0; i < size; i++) {
+    const source = Math.floor((i * count) / size);
+    data.set(images.data.subarray(source * pixels, (source + 1) * pixels), i * pixels);
+    chosen[i] = labels[source]!;
+  }
+  return { images: { data, shape: [size, H, W, C] }, labels: chosen };
+}
+
+export async function measureHead(
+  session: NativeSession,
+  { images, labels }: Split,
+): Promise<HeadStatistics> {
+  const { embeddings, angles, classNorms } = await infer(session, images, { embeddings: true, labels });
+  const { embeddingSize } = session.summary;
+  const norms = rowNorms(embeddings!, embeddingSize);
+  return {
+    targetAngle: percentiles(degreesOf(angles!, 0)),
+    nearestOtherAngle: percentiles(degreesOf(angles!, 1)),
+    featureNorm: percentiles(norms),
+    weightNorm: percentiles(classNorms!),
+    spread: spreadAroundMean(embeddings!, norms, embeddingSize),
+  };
+}
+
+function percentiles(values: Float64Array | Float32Array): Percentiles {
+  const sorted = Float64Array.from(values).sort();
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
+  return [at(0.05), at(0.5), at(0.95)];
+}
+
+/** Radians in pairs to degrees: the first of each pair, or the second. */
+function degreesOf(pairs: Float32Array, offset: number): Float64Array {
+  return Float64Array.from({ length: pairs.length / 2 }, (_, i) => (pairs[2 * i + offset]! * 180) / Math.PI);
+}
+
+function rowNorms(rows: Float32Array | Float64Array, size: number): Float64Array {
+  return Float64Array.from({ length: rows.length / size }, (_, row) => {
+    let squares = 0;
+    for (let k = row * size; k < (row + 1) * size; k++) squares += rows[k]! ** 2;
+    return Math.sqrt(squares);
+  });
+}
+
+function spreadAroundMean(rows: Float32Array, norms: Float64Array, size: number): number {
+  const mean = new Float64Array(size);
+  norms.forEach((norm, row) => {
+    if (norm > 0) for (let k = 0; k < size; k++) mean[k]! += rows[row * size + k]! / norm;
+  });
+  const length = rowNorms(mean, size)[0]!;
+  let smallest = 1;
+  norms.forEach((norm, row) => {
+    let dot = 0;
+    for (let k = 0; k < size; k++) dot += rows[row * size + k]! * mean[k]!;
+    // A zero embedding, or directions that cancel, are no common direction.
+    smallest = Math.min(smallest, norm > 0 && length > 0 ? dot / (norm * length) : 0);
+  });
+  return (Math.acos(Math.max(-1, smallest)) * 180) / Math.PI;
+}

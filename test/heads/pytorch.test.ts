@@ -1,0 +1,157 @@
+/**
+ * Whole heads against numbers that PyTorch computed in fp64 (test/pytorch/): every head with its options, few and many
+ * classes and dimensions, angles of 1° to 179° between a sample and its class; by formulas written as in papers, and by
+ * pytorch-metric-learning where it has the head.
+ */
+import { type HeadLossOptions, type HeadLossResult, headLoss } from '../../lib/index.js';
+import { checksum, type HeadSize, makeHeadInputs } from '../pytorch/headInputs.js';
+import { type Digest, distance, exceeding, readJson, spread } from '../pytorch/reference.js';
+import { BACKENDS, reportMissing, whyMissing } from '../support/backends.js';
+
+interface HeadCase {
+  /** As headLoss() takes them, with true for an array of the inputs. */
+  options: Record<string, unknown> & { head: string };
+  lambda: number;
+  /** By size, then by the name of a result. */
+  results: Record<string, Record<string, Digest>>;
+}
+
+interface HeadGradients {
+  angles: Record<number, [number, number]>;
+  lengths: number[];
+  sizes: Record<string, HeadSize & { cosTheta: Digest }>;
+  cases: Record<string, HeadCase>;
+}
+
+/** Relative error of every result. fp32 in stable forms needs a fifth of it; textbook forms are at 6e-4 near 0°. */
+const LIMIT = 1e-5;
+
+const { angles, lengths, sizes, cases }: HeadGradients = readJson('head_gradients.json');
+const inputs = new Map(
+  Object.entries(sizes).map(([name, size]) => [name, makeHeadInputs(size, angles, lengths)]),
+);
+
+type Results = Record<string, ArrayLike<number>>;
+
+async function compute(
+  device: (typeof BACKENDS)[number],
+  { options, lambda, results }: HeadCase,
+  size: string,
+) {
+  const { features, weights, labels, bias, classWeights, centers } = inputs.get(size)!;
+  const { classes, embedding } = sizes[size]!;
+  const result = await headLoss({
+    ...options,
+    ...(options.bias === true && { bias }),
+    ...(options.classWeights === true && { classWeights }),
+    ...('dCenters' in results[size]! && { centers }),
+    lambda,
+    features,
+    weights,
+    labels,
+    numClasses: classes,
+    embeddingSize: embedding,
+    device,
+  } as HeadLossOptions);
+  return withTargets(result, labels, embedding);
+}
+
+/** All results as arrays, and apart those of the samples' own classes, few among many. */
+function withTargets(result: HeadLossResult, labels: Int32Array, embedding: number): Results {
+  const { loss, dScale, ...arrays } = result;
+  const { logits, dWeights, dCenters } = arrays;
+  const classes = logits.length / labels.length;
+  const rows = (matrix: Float32Array) =>
+    Array.from(labels).flatMap((label) =>
+      Array.from(matrix.subarray(label * embedding, (label + 1) * embedding)),
+    );
+  return {
+    ...arrays,
+    loss: [loss],
+    ...(dScale !== undefined && { dScale: [dScale] }),
+    targetLogits: Array.from(labels, (label, i) => logits[i * classes + label]!),
+    dTargetWeights: rows(dWeights),
+    ...(dCenters !== undefined && { dTargetCenters: rows(dCenters) }),
+  };
+}
+
+/** Relative errors; a result that was not received is infinitely far. */
+function distances(received: Results, expected: Record<string, Digest>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(expected).map(([name, digest]) => {
+      const values = received[name] ?? [];
+      return [name, distance(values, spread(values.length), digest)];
+    }),
+  );
+}
+
+it.each(Object.keys(sizes))('the inputs of size %s are those of the reference', (size) => {
+  expect(checksum(inputs.get(size)!)).toBe(sizes[size]!.sha256);
+});
+
+describe.each(BACKENDS)('heads on %s', (backend) => {
+  const missing = whyMissing(backend);
+  if (missing !== '') {
+    reportMissing(backend, missing);
+    return;
+  }
+  /** Head to the largest error and where it was. */
+  const worst = new Map<string, [number, string]>();
+
+  afterAll(() => {
+    for (const [head, [error, where]] of worst) {
+      process.stdout.write(`${backend}, ${head}: at most ${error.toExponential(1)} of ${LIMIT}: ${where}\n`);
+    }
+  });
+
+  it.each(Object.entries(cases))('%s', async (name, one) => {
+    const errors: Record<string, number> = {};
+    for (const [size, expected] of Object.entries(one.results)) {
+      const received = await compute(backend, one, size);
+      const { cosTheta } = sizes[size]!;
+      for (const [result, error] of Object.entries(distances(received, { ...expected, cosTheta }))) {
+        errors[`${size}, ${result}`] = error;
+        const [most] = worst.get(one.options.head) ?? [0];
+        if (error > most) worst.set(one.options.head, [error, `${name}, ${size}, ${result}`]);
+      }
+    }
+    expect(exceeding(errors, LIMIT)).toEqual([]);
+  });
+});
+
+describe('the comparison', () => {
+  const one = cases['softmax, bias, auxiliary center 0.3 0.5']!;
+  const expected = one.results['6x17x8']!;
+  let received: Results;
+
+  beforeAll(async () => {
+    received = await compute('cpu', one, '6x17x8');
+  });
+
+  const judge = (changes: Results) =>
+    exceeding(distances({ ...received, ...changes }, expected), LIMIT).map((line) => line.split(':')[0]);
+
+  it('accepts what the head gives', () => {
+    expect(judge({})).toEqual([]);
+  });
+
+  const changes: [string, (values: number[]) => number[]][] = [
+    ['is off by 3e-5', (values) => values.map((value) => value * (1 + 3e-5))],
+    ['has one NaN', (values) => values.with(-1, Number.NaN)],
+    ['has the opposite sign', (values) => values.map((value) => -value)],
+    ['is one number short', (values) => values.slice(1)],
+    ['is not there', () => []],
+    ['is 0', (values) => values.map(() => 0)],
+  ];
+  it.each(changes)('refuses every result that %s', (_, change) => {
+    for (const name of Object.keys(expected)) {
+      expect(judge({ [name]: change(Array.from(received[name]!)) })).toEqual([name]);
+    }
+  });
+
+  it('wants exact zeros where the reference has them', () => {
+    const zero = { tensor: { norm: 0, entries: [0, 0] } };
+    expect(exceeding(distances({ tensor: [0, 0] }, zero), LIMIT)).toEqual([]);
+    expect(exceeding(distances({ tensor: [0, 1e-30] }, zero), LIMIT)).toHaveLength(1);
+  });
+});
