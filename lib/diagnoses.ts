@@ -13,7 +13,7 @@ const MANY_STEPS = 50;
 
 export function diagnose(
   record: Omit<EpochRecord, 'diagnoses'>,
-  { numClasses, scaledBn, m1 }: Pick<NativeHead, 'numClasses' | 'scaledBn' | 'm1'>,
+  { numClasses, scaledBn }: Pick<NativeHead, 'numClasses' | 'scaledBn'>,
   stepsSoFar: number,
 ): Diagnosis[] {
   const { loss, head, pastPi } = record;
@@ -35,13 +35,13 @@ export function diagnose(
         'image. Try a lower learningRate, marginWarmup, or a smaller margin',
     });
   }
-  // A multiplied angle passes π for most of training: λ is there for that.
-  if (pastPi > 0.5 && m1 === 1) {
+  // A multiplied angle passes π for most of training, which alone is no harm.
+  if (pastPi > 0.5 && head.targetAngle[1] > 90) {
     found.push({
       name: 'past-pi',
       message:
-        `${Math.round(100 * pastPi)} % of the samples stand so far from their class that the margin passes 180°: it is too ` +
-        'large for now. Try marginWarmup, or a smaller margin',
+        `${Math.round(100 * pastPi)} % of the samples stand so far from their class that the margin passes 180°, and most ` +
+        'point away from it: the margin is too large for now. Try marginWarmup, or a smaller margin',
     });
   }
   return found;

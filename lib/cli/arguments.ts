@@ -15,6 +15,8 @@ export interface Flag {
 export interface FlagValue {
   /** What help shows for the value, and what an error says was needed: 'NUMBER' */
   readonly form: string;
+  /** The values that there are, where they are words: an error suggests the nearest. */
+  readonly words?: readonly string[];
   /** The value, or undefined where the text is not of that form. */
   parse(text: string): unknown;
 }
@@ -99,13 +101,21 @@ function readSwitch({ name }: Flag, token: OptionToken): boolean {
   return token.name === name;
 }
 
-function readValue({ name }: Flag, { form, parse }: FlagValue, { value, inlineValue }: OptionToken): unknown {
+function readValue(
+  { name }: Flag,
+  { form, parse, words = [] }: FlagValue,
+  { value, inlineValue }: OptionToken,
+): unknown {
   // `--head --m 0.5`: what follows is the next flag, not the value.
   if (value === undefined || (!inlineValue && value.startsWith('--'))) {
     throw new UsageError(`--${name} needs a value: ${form}`);
   }
   const parsed = parse(value);
-  if (parsed === undefined) throw new UsageError(`--${name} needs ${form}, not '${value}'`);
+  if (parsed === undefined) {
+    const nearest = nearestWord(value, words);
+    const hint = nearest === undefined ? '' : `. Did you mean '${nearest}'?`;
+    throw new UsageError(`--${name} needs ${form}, not '${value}'${hint}`);
+  }
   return parsed;
 }
 

@@ -7,6 +7,7 @@ export const text = (form: string): FlagValue => ({ form, parse: (given) => give
 /** A word of a list. */
 export const word = (...words: string[]): FlagValue => ({
   form: words.join('|'),
+  words,
   parse: (given) => (words.includes(given) ? given : undefined),
 });
 

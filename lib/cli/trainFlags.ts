@@ -31,7 +31,7 @@ export const TRAIN_FLAGS: readonly FlagGroup[] = [
   {
     title: 'Head',
     flags: [
-      { name: 'head', to: 'head', value: text(HEAD_WORDS.join('|')), help: '(default: softmax)' },
+      { name: 'head', to: 'head', value: word(...HEAD_WORDS), help: '(default: softmax)' },
       {
         name: 'm',
         to: 'm',

@@ -4,6 +4,7 @@
  */
 import { MarginCoreError } from '../errors.js';
 import { histogram, median, roundTicks } from './histogram.js';
+import { escapeXml, round, text } from './svg.js';
 
 export interface AnglesSvgInput {
   /** Degrees, one per sample */
@@ -143,17 +144,4 @@ function medianMark(name: SeriesName, degrees: number): string {
 
 function xOf(degrees: number): number {
   return PLOT.left + (degrees / DEGREES) * (PLOT.right - PLOT.left);
-}
-
-function text(x: number, y: number, content: string, attributes = ''): string {
-  return `<text x="${x}" y="${y}"${attributes && ` ${attributes}`}>${escapeXml(content)}</text>`;
-}
-
-function escapeXml(content: string): string {
-  return content.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-/** Two decimals are finer than any screen. */
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

@@ -259,7 +259,7 @@ class Backend {
   // Adds to dp, as margin_softmax left it, what goes through the statistics; target_terms are margin_softmax's.
   virtual Status scaled_bn_backward(Tensor dp, Tensor p, Tensor labels, Tensor target_terms, Tensor mean,
                                     Tensor variance, Tensor column_norms, ScaledBn norm);
-  // running += momentum * (factor * current - running); nothing once *halted is not 0.
+  // running = (1 - momentum) * running + momentum * factor * current; nothing once *halted is not 0.
   virtual Status running_average(Tensor running, Tensor current, float momentum, float factor, const int32_t* halted);
 
   // Distance to the own class's centre (center loss, Wen et al. 2016): adds weight/2 * mean |x_i - c_y|^2 to the

@@ -99,7 +99,7 @@ Doubles spread_out(int64_t count, int64_t size, uint64_t seed) {
   Doubles gradient(entries), next(entries), next_gradient(entries);
   std::deque<double> energies = {repulsion(rows, gradient, count, size)};
   double step = 0.01 / std::sqrt(dot(gradient.data(), gradient.data(), entries));
-  while (step > 1e-18) {
+  while (step > 1e-18 && std::isfinite(step)) {  // on a line there is nowhere to go: no gradient, an endless step
     const auto [lowest, highest] = std::minmax_element(energies.begin(), energies.end());
     if (energies.size() == kMemory && *highest - *lowest < kTolerance * *lowest) break;
     next = rows;

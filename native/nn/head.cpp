@@ -32,6 +32,7 @@ void validate(const HeadSpec& spec) {
   expect(std::isfinite(spec.scale) && spec.scale > 0, "a finite scale above 0");
   expect(std::isfinite(spec.margin.m1) && spec.margin.m1 > 0, "a finite m1 above 0");
   expect(std::isfinite(spec.margin.m2) && std::isfinite(spec.margin.m3), "finite margins");
+  expect(spec.margin.m2 >= 0, "an m2 of at least 0");
   if (spec.scaled_bn) {
     expect(std::isfinite(spec.scaled_bn->scale) && spec.scaled_bn->scale > 0, "a finite m of scaled-bn above 0");
     expect(std::isfinite(spec.scaled_bn->epsilon) && spec.scaled_bn->epsilon > 0, "a finite epsilon above 0");

@@ -1,9 +1,9 @@
 #include "train/trainer.h"
 
-#include "train/memory_plan.h"
-
 #include <algorithm>
 #include <cmath>
+
+#include "train/memory_plan.h"
 
 namespace margincore {
 

@@ -4,6 +4,7 @@
  * pytorch-metric-learning where it has the head.
  */
 import { type HeadLossOptions, type HeadLossResult, headLoss } from '../../lib/index.js';
+import { HEAD_NAMES } from '../../lib/resolveHead.js';
 import { checksum, type HeadSize, makeHeadInputs } from '../pytorch/headInputs.js';
 import { type Digest, distance, exceeding, readJson, spread } from '../pytorch/reference.js';
 import { BACKENDS, reportMissing, whyMissing } from '../support/backends.js';
@@ -26,6 +27,13 @@ interface HeadGradients {
 /** Relative error of every result. fp32 in stable forms needs a fifth of it; textbook forms are at 6e-4 near 0°. */
 const LIMIT = 1e-5;
 
+/**
+ * Among many classes the target's term, 50 times what remains of it at 1°, is rounded in a sum over all of them (as
+ * "head gradient, wide" of the C++ tests).
+ */
+const MANY_CLASSES = 1000;
+const LIMIT_OF_MANY = 5e-5;
+
 const { angles, lengths, sizes, cases }: HeadGradients = readJson('head_gradients.json');
 const inputs = new Map(
   Object.entries(sizes).map(([name, size]) => [name, makeHeadInputs(size, angles, lengths)]),
@@ -33,46 +41,46 @@ const inputs = new Map(
 
 type Results = Record<string, ArrayLike<number>>;
 
-async function compute(
-  device: (typeof BACKENDS)[number],
-  { options, lambda, results }: HeadCase,
-  size: string,
-) {
-  const { features, weights, labels, bias, classWeights, centers } = inputs.get(size)!;
-  const { classes, embedding } = sizes[size]!;
+async function compute(device: (typeof BACKENDS)[number], { options, lambda }: HeadCase, size: string) {
+  const { features, weights, labels, ...arrays } = inputs.get(size)!;
+  const { classes: numClasses, embedding: embeddingSize } = sizes[size]!;
+  const given = Object.entries({ ...options, ...arrays }).filter(([name]) => name in options);
   const result = await headLoss({
-    ...options,
-    ...(options.bias === true && { bias }),
-    ...(options.classWeights === true && { classWeights }),
-    ...('dCenters' in results[size]! && { centers }),
+    ...Object.fromEntries(given),
     lambda,
     features,
     weights,
     labels,
-    numClasses: classes,
-    embeddingSize: embedding,
+    numClasses,
+    embeddingSize,
     device,
   } as HeadLossOptions);
-  return withTargets(result, labels, embedding);
+  return separated(result, labels, embeddingSize);
 }
 
-/** All results as arrays, and apart those of the samples' own classes, few among many. */
-function withTargets(result: HeadLossResult, labels: Int32Array, embedding: number): Results {
+/** All results as arrays; and those of the samples' own classes apart from the others, 0 in their places. */
+function separated(result: HeadLossResult, labels: Int32Array, embedding: number): Results {
   const { loss, dScale, ...arrays } = result;
   const { logits, dWeights, dCenters } = arrays;
   const classes = logits.length / labels.length;
-  const rows = (matrix: Float32Array) =>
-    Array.from(labels).flatMap((label) =>
-      Array.from(matrix.subarray(label * embedding, (label + 1) * embedding)),
-    );
+  const ofTargets = Array.from(labels, (label, i) => i * classes + label);
+  const rows = Array.from(labels).flatMap((label) =>
+    Array.from({ length: embedding }, (_, i) => label * embedding + i),
+  );
   return {
     ...arrays,
     loss: [loss],
     ...(dScale !== undefined && { dScale: [dScale] }),
-    targetLogits: Array.from(labels, (label, i) => logits[i * classes + label]!),
-    dTargetWeights: rows(dWeights),
-    ...(dCenters !== undefined && { dTargetCenters: rows(dCenters) }),
+    ...apart('logits', logits, ofTargets),
+    ...apart('dWeights', dWeights, rows),
+    ...(dCenters !== undefined && apart('dCenters', dCenters, rows)),
   };
+}
+
+function apart(name: string, values: Float32Array, places: number[]): Results {
+  const others = values.slice();
+  for (const place of places) others[place] = 0;
+  return { [`${name}OfTargets`]: places.map((place) => values[place]!), [`${name}OfOthers`]: others };
 }
 
 /** Relative errors; a result that was not received is infinitely far. */
@@ -84,6 +92,11 @@ function distances(received: Results, expected: Record<string, Digest>): Record<
     }),
   );
 }
+
+it('covers every head', () => {
+  const covered = Object.values(cases).map(({ options }) => options.head);
+  expect(new Set(covered)).toEqual(new Set(HEAD_NAMES));
+});
 
 it.each(Object.keys(sizes))('the inputs of size %s are those of the reference', (size) => {
   expect(checksum(inputs.get(size)!)).toBe(sizes[size]!.sha256);
@@ -100,7 +113,8 @@ describe.each(BACKENDS)('heads on %s', (backend) => {
 
   afterAll(() => {
     for (const [head, [error, where]] of worst) {
-      process.stdout.write(`${backend}, ${head}: at most ${error.toExponential(1)} of ${LIMIT}: ${where}\n`);
+      const share = (error / LIMIT).toFixed(2);
+      process.stdout.write(`${backend}, ${head}: ${share} of 1e-5 used, most by ${where}\n`);
     }
   });
 
@@ -115,12 +129,16 @@ describe.each(BACKENDS)('heads on %s', (backend) => {
         if (error > most) worst.set(one.options.head, [error, `${name}, ${size}, ${result}`]);
       }
     }
-    expect(exceeding(errors, LIMIT)).toEqual([]);
+    const limit = (place: string) => {
+      const [size = '', result] = place.split(', ');
+      return result === 'dFeatures' && sizes[size]!.classes > MANY_CLASSES ? LIMIT_OF_MANY : LIMIT;
+    };
+    expect(exceeding(errors, limit)).toEqual([]);
   });
 });
 
 describe('the comparison', () => {
-  const one = cases['softmax, bias, auxiliary center 0.3 0.5']!;
+  const one = cases['softmax, bias, auxiliary center 0.3, centers']!;
   const expected = one.results['6x17x8']!;
   let received: Results;
 

@@ -116,19 +116,21 @@ def center_loss(x, y, centers, weight):
 
 
 def center_step(x, y, centers):
-    """What the centers move by, times the rate: the sum of c - x over a class's samples, by one more than their number."""
+    """What the rate multiplies: the sum of c - x over the samples of a class, by one more than their number."""
     member = F.one_hot(y, len(centers)).to(x.dtype)
     count = member.sum(0)[:, None]
     return (count * centers - member.T @ x) / (1 + count)
 
 
 def settings(option):
-    """Those of an option that is a type alone, or an object with a type."""
-    return {k: v for k, v in option.items() if k != "type"} if isinstance(option, dict) else {}
+    """Those of an option that is nothing, a type alone, or an object with a type."""
+    if option is None:
+        return None
+    return {} if isinstance(option, str) else {key: value for key, value in option.items() if key != "type"}
 
 
 class Head:
-    """`options` are those of the library's train()."""
+    """A head from its options, as train() takes them."""
 
     def __init__(self, options):
         own = dict(options)
@@ -136,34 +138,36 @@ class Head:
         self.annealing = own.pop("lambda", 0.0)
         self.class_weights = own.pop("classWeights", None)
         self.label_smoothing = own.pop("labelSmoothing", 0.0)
-        self.normalizer = settings(own.pop("logitNormalizer")) if "logitNormalizer" in own else None
-        self.center = settings(own.pop("auxiliary")) if "auxiliary" in own else None
+        self.normalizer = settings(own.pop("logitNormalizer", None))
+        self.center = settings(own.pop("auxiliary", None))
         self.has_bias = own.pop("bias", self.name in ("softmax", "l2-softmax", "center"))
-        # Two presets are softmax with a common option.
+        self.centroid_weight = own.pop("weight", 1.0) if self.name == "pedcc" else None
+        # Two heads are softmax with what is an option of every head.
         if self.name == "center":
             self.name, self.center, own = "softmax", own, {}
         if self.name == "scaled-bn":
             self.name, self.normalizer, own = "softmax", own, {}
-            self.has_bias = False
-        self.centroid_weight = own.pop("weight", 1.0) if self.name == "pedcc" else None
+        self.own = own
         self.learned = next((key for key, value in own.items() if isinstance(value, dict)), None)
         self.initial_scale = own[self.learned]["init"] if self.learned else None
-        self.own = own
         self.on_sphere = self.name in NORMALIZES_FEATURES and own.get("l2Scope") != "batch"
 
     def trained(self):
         """Names of the parameters, in arena order."""
-        present = {"head.weight": self.name != "pedcc", "head.bias": self.has_bias, "head.scale": self.learned}
+        present = {
+            "head.weight": self.centroid_weight is None,
+            "head.bias": self.has_bias,
+            "head.scale": self.learned is not None,
+        }
         return [name for name, there in present.items() if there]
 
     def state(self):
         """Names of what training reads or changes without a gradient, in arena order."""
-        statistics = self.normalizer is not None
         present = {
             "head.centers": self.center is not None,
-            "head.runningMean": statistics,
-            "head.runningVariance": statistics,
-            "head.weight": self.name == "pedcc",
+            "head.runningMean": self.normalizer is not None,
+            "head.runningVariance": self.normalizer is not None,
+            "head.weight": self.centroid_weight is not None,
         }
         return [name for name, there in present.items() if there]
 
@@ -206,7 +210,7 @@ class Head:
     def scores(self, x, p, mean, variance):
         """Margin-free, as predicted: the norm of a whole batch is left out."""
         if self.own.get("l2Scope") == "batch":
-            return F.linear(x, p["head.weight"], p.get("head.bias"))
+            return F.linear(x, p["head.weight"], p["head.bias"] if self.has_bias else None)
         any_label = torch.zeros(len(x), dtype=torch.int64)
         return self.normalized(self.preset(x, any_label, p)[0], mean, variance)
 

@@ -18,9 +18,9 @@ from heads import Head, center_step, cosines
 
 LEARN = {"learn": True, "init": 16.0}
 SCALED_BN = {"logitNormalizer": "scaled-bn"}
-CENTER = {"auxiliary": {"type": "center", "weight": 0.3, "rate": 0.5}}
+CENTER = {"auxiliary": {"type": "center", "weight": 0.3}, "centers": True}
 
-# Options as in the library; λ in force. Of `bias` and `classWeights`, which are inputs, only the names.
+# Options as headLoss() takes them, with True for an array of the inputs; λ in force.
 HEADS = [
     ({"head": "softmax"}, 0),
     ({"head": "softmax", "bias": True}, 0),
@@ -65,7 +65,7 @@ HEADS = [
     ({"head": "combined", "m1": 2, "m2": 0.3, "m3": 0.1}, 5),
     ({"head": "pedcc"}, 0),
     ({"head": "pedcc", "s": 12.0, "m": 0.2, "weight": 0.3}, 0),
-    ({"head": "center", "bias": True}, 0),
+    ({"head": "center", "bias": True, "centers": True}, 0),
     ({"head": "center", "weight": 0.5}, 0),
     ({"head": "scaled-bn"}, 0),
     ({"head": "scaled-bn", "m": 0.8, "epsilon": 1e-3, **CENTER}, 0),
@@ -94,7 +94,9 @@ def applies(options, size):
 def ours(options, annealing, inputs):
     """name → fp64 array of everything that headLoss() gives."""
     x, y, p = tensors(inputs)
-    own = {**options, "lambda": annealing, "bias": options.get("bias", False)}
+    own = {**options, "lambda": annealing, "bias": "bias" in options}
+    if not own.pop("centers", False):
+        p["head.centers"] = torch.zeros_like(p["head.weight"])
     if "classWeights" in own:
         own["classWeights"] = inputs["classWeights"].tolist()
     head = Head(own)
@@ -136,20 +138,26 @@ def tensors(inputs):
     def tensor(name):
         return torch.tensor(inputs[name], dtype=torch.float64)
 
-    p = {f"head.{name}": tensor(key) for name, key in {"weight": "weights", "bias": "bias", "centers": "centers"}.items()}
-    for name in ("head.weight", "head.bias"):
-        p[name].requires_grad_()
+    p = {
+        "head.weight": tensor("weights").requires_grad_(),
+        "head.bias": tensor("bias").requires_grad_(),
+        "head.centers": tensor("centers"),
+    }
     return tensor("features").requires_grad_(), torch.tensor(inputs["labels"], dtype=torch.int64), p
 
 
 def finished(results, labels):
-    """As numpy arrays. Of many classes a digest can miss the few that are targets: they get their own."""
+    """As numpy arrays. Of many classes a digest can miss the few that are targets, or hold one entry of theirs that
+    outweighs all others: there they are kept apart."""
     arrays = {name: tensor.detach().numpy() for name, tensor in results.items()}
-    if len(arrays["dWeights"]) > stored.ENTRIES:
-        if "logits" in arrays:
-            arrays["targetLogits"] = arrays["logits"][range(len(labels)), labels]
-        for name in {"dWeights", "dCenters"} & arrays.keys():
-            arrays[f"dTarget{name[1:]}"] = arrays[name][labels]
+    if len(arrays["dWeights"]) <= stored.ENTRIES:
+        return arrays
+    places = {"logits": (range(len(labels)), labels), "dWeights": labels, "dCenters": labels}
+    for name in places.keys() & arrays.keys():
+        others = arrays.pop(name).copy()
+        arrays[f"{name}OfTargets"] = others[places[name]]
+        others[places[name]] = 0.0
+        arrays[f"{name}OfOthers"] = others
     return arrays
 
 

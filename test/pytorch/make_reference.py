@@ -66,7 +66,7 @@ SEEDS = {
 }
 MOST_NOISE = 2e-5
 
-# Ways to compute the same in fp32. They differ in the order of summation, so their distance from fp64 is what fp32 costs.
+# Ways to compute the same in fp32. They differ in the order of summation: their distance from fp64 is what fp32 costs.
 FP32_VARIANTS = [
     {"threads": threads, "onednn": onednn, "memory_format": memory_format}
     for threads in (1, 2)

@@ -55,7 +55,7 @@ def random_weights(seed):
 
 
 def centroids():
-    """PEDCC's for the test: a regular simplex of unit vectors, sqrt(C/(C-1)) * (e_i - 1/C) in the first C coordinates."""
+    """PEDCC's in the test: a regular simplex, unit vectors sqrt(C/(C-1)) * (e_i - 1/C) in the first C coordinates."""
     values = np.zeros(SHAPES["head.weight"])
     values[:, :NUM_CLASSES] = np.eye(NUM_CLASSES) - 1.0 / NUM_CLASSES
     return (np.sqrt(NUM_CLASSES / (NUM_CLASSES - 1.0)) * values).astype(np.float32)

@@ -3,7 +3,7 @@
     python sensitivity.py
 
 Each line: the mistake, and the largest relative change it makes to the first loss, the gradients of the first step, the
-losses of ten steps, and what ten steps change in weights and in biases. Needs no reference.json.
+losses of ten steps, and what ten steps change in weights, in biases and in the rest. Needs no reference.json.
 """
 
 import warnings
@@ -13,6 +13,8 @@ import torch
 import heads
 import make_reference
 import network
+from heads import Head
+from make_reference import HEADS
 
 LEARNING_RATE = make_reference.OPTIMIZERS["sgd"]["learningRate"]
 
@@ -20,29 +22,19 @@ LEARNING_RATE = make_reference.OPTIMIZERS["sgd"]["learningRate"]
 def sgd(decays, **options):
     """A maker of SGD with weight decay where `decays(name)` says so."""
 
-    def make(_, p):
-        groups = [{"params": [t], "weight_decay": 5e-4 if decays(n) else 0.0} for n, t in p.items()]
+    def make(_, trained):
+        groups = [{"params": [t], "weight_decay": 5e-4 if decays(n) else 0.0} for n, t in trained.items()]
         return torch.optim.SGD(groups, lr=LEARNING_RATE, **{"momentum": 0.9, **options})
 
     return make
 
 
 def adam(**options):
-    return lambda _, p: torch.optim.Adam(p.values(), lr=1e-3, **options)
+    return lambda _, trained: torch.optim.Adam(trained.values(), lr=1e-3, **options)
 
 
-def arcface_without_wrap(p, embeddings, labels):
-    """cos(theta + m) past pi too."""
-    cos_theta = heads.arcface(p, embeddings, labels)[0] / heads.ARCFACE_SCALE
-    theta = torch.acos(cos_theta.gather(1, labels[:, None]))
-    rotated = torch.cos(theta + heads.ARCFACE_MARGIN)
-    return (*(heads.ARCFACE_SCALE * c for c in (cos_theta, cos_theta.scatter(1, labels[:, None], rotated))), 0)
-
-
-def arcface_detached(p, embeddings, labels):
-    """The margin's derivative taken as 1."""
-    scores, logits, past_pi = heads.arcface(p, embeddings, labels)
-    return scores, scores + (logits - scores).detach(), past_pi
+def decays_before_head(name):
+    return network.decays(name) and name in network.BACKBONE
 
 
 def permuted_columns(name, array):
@@ -50,25 +42,51 @@ def permuted_columns(name, array):
     return array if name == "fc1.weight" else to_torch(name, array)
 
 
-to_torch = network.to_torch
+def statistics_as_constants(self, logits, mean, variance):
+    return normalized(self, logits, mean.detach(), variance.detach())
 
-# (what, optimizer, the name that is replaced, by what)
+
+def biased_running_variance(self, x, y, plain, p):
+    mean = plain.mean(0)
+    update_state(self, x, y, mean + (plain - mean) * (1 - 1 / len(x)) ** 0.5, p)
+
+
+def step_without_one(x, y, centers):
+    count = torch.bincount(y, minlength=len(centers))[:, None]
+    return center_step(x, y, centers) * (1 + count) / count.clamp(min=1)
+
+
+to_torch, center_step = network.to_torch, heads.center_step
+normalized, update_state = Head.normalized, Head.update_state
+OPTIMIZER = (make_reference, "make_optimizer")
+
+
+def options(name, **changes):
+    return [name], "sgd", (HEADS, name), {**HEADS[name], **changes}
+
+
+# (what, heads, optimizer, the name that is replaced, by what)
 MISTAKES = [
-    ("weight decay on biases too", "sgd", (make_reference, "make_optimizer"), sgd(lambda name: True)),
-    ("no weight decay", "sgd", (make_reference, "make_optimizer"), sgd(lambda name: False)),
-    (
-        "no weight decay on the head",
-        "sgd",
-        (make_reference, "make_optimizer"),
-        sgd(lambda name: network.decays(name) and name != "head.weight"),
-    ),
-    ("Nesterov", "sgd", (make_reference, "make_optimizer"), sgd(network.decays, nesterov=True)),
-    ("dampening 0.1", "sgd", (make_reference, "make_optimizer"), sgd(network.decays, dampening=0.1)),
-    ("epsilon 1e-7", "adam", (make_reference, "make_optimizer"), adam(eps=1e-7)),
-    ("beta2 0.99", "adam", (make_reference, "make_optimizer"), adam(betas=(0.9, 0.99))),
-    ("flatten in NCHW order", "sgd", (network, "to_torch"), permuted_columns),
-    ("margin without wrap", "sgd", (heads.HEADS, "arcface"), arcface_without_wrap),
-    ("margin's derivative detached", "sgd", (heads.HEADS, "arcface"), arcface_detached),
+    ("weight decay on biases too", ["softmax", "arcface"], "sgd", OPTIMIZER, sgd(lambda name: True)),
+    ("no weight decay", ["softmax", "arcface"], "sgd", OPTIMIZER, sgd(lambda name: False)),
+    ("no weight decay on the head", ["softmax", "arcface"], "sgd", OPTIMIZER, sgd(decays_before_head)),
+    ("Nesterov", ["softmax"], "sgd", OPTIMIZER, sgd(network.decays, nesterov=True)),
+    ("dampening 0.1", ["softmax"], "sgd", OPTIMIZER, sgd(network.decays, dampening=0.1)),
+    ("epsilon 1e-7", ["softmax"], "adam", OPTIMIZER, adam(eps=1e-7)),
+    ("beta2 0.99", ["softmax"], "adam", OPTIMIZER, adam(betas=(0.9, 0.99))),
+    ("flatten in NCHW order", ["softmax"], "sgd", (network, "to_torch"), permuted_columns),
+    ("margin without its continuation", *options("arcface", wrap="none")),
+    ("margin's derivative detached", *options("arcface", gradient="detached")),
+    ("lambda left out", *options("l-softmax", **{"lambda": 0.0})),
+    ("lambda 5.01", *options("a-softmax", **{"lambda": 5.01})),
+    ("one norm for the batch", *options("l2-softmax", l2Scope="batch")),
+    ("center loss not halved", *options("center", weight=0.2)),
+    ("center rate 0.51", *options("center", rate=0.51)),
+    ("center step by n, not 1 + n", ["center"], "sgd", (heads, "center_step"), step_without_one),
+    ("epsilon 1e-4", *options("scaled-bn", epsilon=1e-4)),
+    ("statistics as constants", ["scaled-bn"], "sgd", (Head, "normalized"), statistics_as_constants),
+    ("biased running variance", ["scaled-bn"], "sgd", (Head, "update_state"), biased_running_variance),
+    ("centroid loss left out", *options("pedcc", weight=0.0)),
 ]
 
 
@@ -83,23 +101,34 @@ def replaced(place, value):
     return before
 
 
+def row(distances):
+    def moved(belongs):
+        return max((value for name, value in distances["moved"].items() if belongs(name)), default=0.0)
+
+    return [
+        distances["firstLoss"],
+        max(distances["gradients"].values()),
+        distances["losses"],
+        moved(lambda name: name.endswith(".weight")),
+        moved(lambda name: name.endswith(".bias")),
+        moved(lambda name: not name.endswith((".weight", ".bias"))),
+    ]
+
+
 def main():
     warnings.simplefilter("ignore")
-    data = make_reference.load(make_reference.SAMPLE)
-    print(f"{'':46}first loss  gradients     losses    weights     biases")
-    for what, optimizer, place, value in MISTAKES:
-        for head in heads.HEADS:
-            if what.startswith("margin") and head != "arcface":
-                continue
-            expected = make_reference.run(head, optimizer, data, torch.float64)
+    data = make_reference.load()
+    print(f"{'':50}first loss  gradients     losses    weights     biases       rest")
+    for what, names, optimizer, place, value in MISTAKES:
+        for name in names:
+            expected = make_reference.run(name, optimizer, data, torch.float64, threads=1)
             before = replaced(place, value)
             try:
-                d = make_reference.distances(make_reference.run(head, optimizer, data, torch.float64), expected)
+                received = make_reference.run(name, optimizer, data, torch.float64, threads=1)
             finally:
                 replaced(place, before)
-            moved = {suffix: max(v for n, v in d["moved"].items() if n.endswith(suffix)) for suffix in ("weight", "bias")}
-            row = [d["firstLoss"], max(d["gradients"].values()), d["losses"], moved["weight"], moved["bias"]]
-            print(f"{f'{head}, {optimizer}: {what}':46}" + " ".join(f"{value:10.1e}" for value in row))
+            changes = row(make_reference.distances(received, expected))
+            print(f"{f'{name}, {optimizer}: {what}':50}" + " ".join(f"{change:10.1e}" for change in changes))
 
 
 if __name__ == "__main__":

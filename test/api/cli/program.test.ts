@@ -42,7 +42,7 @@ test.each([
   [['train', '--m', 'half'], "--m needs NUMBER, not 'half'", 'train '],
   [['train', '--m', ''], "--m needs NUMBER, not ''", 'train '],
   [['train', '--class-weights', '1,,2'], "--class-weights needs A,B,…, not '1,,2'", 'train '],
-  [['train', '--head', 'arcfaec'], `--head needs ${HEADS}, not 'arcfaec'`, 'train '],
+  [['train', '--head', 'arcfaec'], `--head needs ${HEADS}, not 'arcfaec'. Did you mean 'arcface'?`, 'train '],
   [['train', '--nesterov=yes'], '--nesterov takes no value: use --nesterov or --no-nesterov', 'train '],
   [['train', '--no-head'], 'there is no option --no-head.', 'train '],
   [['train', '--seed', '1', '--seed', '2'], '--seed is given twice', 'train '],

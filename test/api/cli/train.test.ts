@@ -55,6 +55,7 @@ test('--json - writes JSON and nothing else to standard output', async () => {
   expect(status).toBe(0);
   expect(stderr).toContain('epoch 1/1');
   expect(JSON.parse(stdout)).toEqual({
+    firstLoss: { measured: expect.any(Number) },
     history: [
       expect.objectContaining({
         ...{ epoch: 1, steps: 2, validation: expect.anything(), diagnoses: expect.any(Array) },

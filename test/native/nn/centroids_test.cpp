@@ -78,6 +78,10 @@ TEST_CASE("a single centroid is a direction") {
   for (const Sizes& sizes : {Sizes{1, 1}, {1, 2}, {1, 128}}) expect_unit_rows(made(sizes, 1), sizes);
 }
 
+TEST_CASE("more than two centroids on a line are unit numbers all the same") {
+  for (const Sizes& sizes : {Sizes{3, 1}, {10, 1}}) expect_unit_rows(made(sizes, 1), sizes);
+}
+
 TEST_CASE("centroids depend on the seed and on nothing else") {
   for (const Sizes& sizes : {Sizes{1, 5}, {3, 2}, {10, 16}, {10, 3}}) {
     CAPTURE(sizes.count);

@@ -315,7 +315,7 @@ TEST_CASE("whole heads: one class, one dimension, one row") {
 TEST_CASE("whole heads: logits with margin, margin-free scores and cosines") {
   for (const std::string& backend : backend_names()) {
     for (const Kind& kind : kKinds) {
-      for (const Sizes& sizes : {Sizes{5, 9, 16}, Sizes{12, 10, 1024}}) {
+      for (const Sizes& sizes : {Sizes{5, 9, 16}, Sizes{12, 10, 512}}) {
         CAPTURE(kind.name);
         CAPTURE(sizes.size);
         const HeadProblem p = problem_at(kind, sizes, 75);
@@ -396,6 +396,8 @@ TEST_CASE("options that cannot go together are refused") {
   bad = good;
   bad.margin.m2 = NAN;
   refused(bad, "finite margins");
+  bad.margin.m2 = -0.1f;
+  refused(bad, "an m2 of at least 0");
   for (const float value : {0.0f, -1.0f, INFINITY, NAN}) {
     bad = scaled_bn(good, value);
     refused(bad, "a finite m of scaled-bn above 0");
