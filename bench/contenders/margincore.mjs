@@ -84,5 +84,5 @@ async function head() {
 }
 
 const result = await { throughput, startup, head }[job.measure]();
-report('version', { name: 'margincore', environment: result?.environment });
+report('version', { name: 'margincore', version: addon.native().version, environment: result?.environment });
 result?.model.dispose();

@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 import { physicalCores } from './machine.mjs';
+import { tables } from './plan.mjs';
 
 export const usage = `Usage: npm run bench -- [options]
 
   --rounds N        rounds over all contenders (default 5)
   --only A,B        these contenders: margincore, pytorch, convnetjs, tfjs
+  --tables A,B      these tables: batch128, batch20, head, firstStep and memory (measured together)
   --threads N       threads for margincore and PyTorch (default: physical cores)
   --quick           one short round, to see that everything works
   --json FILE|-     everything that was measured, as JSON; - is standard output, and the table goes to standard error
@@ -17,6 +19,7 @@ export function readOptions(args, contenderNames) {
     options: {
       rounds: { type: 'string' },
       only: { type: 'string' },
+      tables: { type: 'string' },
       threads: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
@@ -29,9 +32,15 @@ export function readOptions(args, contenderNames) {
   if (unknown.length > 0) {
     throw new Error(`Unknown contender ${unknown.join(', ')}: there are ${contenderNames.join(', ')}`);
   }
+  const known = tables.map(({ id }) => id);
+  const chosen = values.tables?.split(',') ?? known;
+  const strange = chosen.filter((id) => !known.includes(id));
+  if (strange.length > 0)
+    throw new Error(`Unknown table ${strange.join(', ')}: there are ${known.join(', ')}`);
   return {
     ...values,
     only,
+    chosen,
     rounds: positiveInteger('--rounds', values.rounds ?? (values.quick ? '1' : '5')),
     threads: positiveInteger('--threads', values.threads ?? String(physicalCores())),
   };

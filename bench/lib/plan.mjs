@@ -66,7 +66,7 @@ const tunedMalloc = {
 };
 
 /** One round: jobs of the same kind follow each other, so that all contenders meet the same state of the machine. */
-export function planRound({ quick, threads, only }) {
+export function planRound({ quick, threads, only, chosen }) {
   const epochs = quick ? 1 : 4;
   const common = { threads, ...data };
   const training = (contender, batch, work) => ({
@@ -110,7 +110,12 @@ export function planRound({ quick, threads, only }) {
     startup('margincore'),
     startup('pytorch', 'nchw'),
     startup('pytorch', 'nhwc'),
-  ].filter(({ contender }) => only.includes(contender));
+  ].filter((job) => only.includes(job.contender) && tablesOf(job).some((table) => chosen.includes(table)));
+}
+
+function tablesOf({ measure, batch }) {
+  if (measure === 'throughput') return [`batch${batch}`];
+  return measure === 'startup' ? ['firstStep', 'memory'] : ['head'];
 }
 
 export const jobName = ({ contender, variant }) => (variant ? `${contender} ${variant}` : contender);

@@ -19,7 +19,7 @@ namespace margincore {
 
 struct SessionSpec {
   std::string backend;
-  BackendOptions options;
+  BackendOptions options{};
   uint64_t seed = 0;
   NetworkSpec network;
   HeadSpec head;

@@ -28,6 +28,14 @@ test('options are refused as a rejection, before data is loaded', async () => {
   await expect(promise).rejects.toMatchObject({ code: 'INVALID_OPTION', details: { option: 'epochs' } });
 });
 
+test('a problem too large for memory is refused before anything is allocated, with the estimate', async () => {
+  const error = await refusal(() => run({ model: models.seedCnn({ embeddingSize: 1e9 }) }));
+  expect(error.code).toBe('OUT_OF_MEMORY');
+  expect(error.message).toMatch(
+    /GiB of memory are needed \(parameters 59\d\d\.\d\d GiB, .* free on cpu\. Not even a batch/,
+  );
+});
+
 test('a label out of range names its sample', async () => {
   const labels = Int32Array.from(data.train.labels);
   labels[17] = 12;

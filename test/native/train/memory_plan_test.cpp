@@ -1,0 +1,85 @@
+#include "train/memory_plan.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "support/backends.h"
+#include "support/model.h"
+#include "train/session.h"
+
+namespace margincore::test {
+
+namespace {
+
+SessionSpec session_spec(const std::string& backend, OptimizerSpec::Type type, int64_t batch) {
+  SessionSpec spec;
+  spec.backend = backend;
+  spec.network = seed_cnn(32);
+  spec.head = arcface(10, 16, 0.5f);
+  spec.head.scaled_bn = ScaledBn{};
+  spec.head.center_weight = 0.01f;
+  spec.normalization = {{0.3f}, {0.3f}};
+  spec.optimizer.type = type;
+  spec.batch_size = batch;
+  return spec;
+}
+
+}  // namespace
+
+TEST_CASE("the plan of memory is what a session then takes") {
+  for (const std::string& backend : backend_names()) {
+    for (const auto type : {OptimizerSpec::Type::Sgd, OptimizerSpec::Type::Adam}) {
+      const SessionSpec spec = session_spec(backend, type, 8);
+      Session session(spec);
+      const MemoryUse planned =
+          plan_training(session.network(), session.head(), session.table(), spec.optimizer, spec.batch_size);
+      session.open();
+      const MemoryUse taken = session.memory();
+      CHECK(planned.parameters == taken.parameters);
+      CHECK(planned.gradients == taken.gradients);
+      CHECK(planned.optimizer == taken.optimizer);
+      CHECK(planned.activations == taken.activations);
+      CHECK(planned.total() == taken.total());
+    }
+  }
+}
+
+TEST_CASE("a batch that does not fit is refused before anything is allocated, with one that does") {
+  for (const std::string& backend : backend_names()) {
+    Session session(session_spec(backend, OptimizerSpec::Type::Adam, 1'000'000'000));
+    std::string message;
+    try {
+      session.open();
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::OutOfMemory);
+      message = error.what();
+    }
+    CAPTURE(message);
+    CHECK(message.find("GiB of memory are needed (parameters ") != std::string::npos);
+    const auto advice = message.find("A batch of ");
+    REQUIRE(advice != std::string::npos);
+    const int64_t fits = std::stoll(message.substr(advice + std::string("A batch of ").size()));
+    CHECK(fits > 0);
+    CHECK(fits < 1'000'000'000);
+  }
+}
+
+TEST_CASE("expect_memory names what is needed, what is free and where") {
+  for (Backend* backend : backends()) {
+    size_t free = 0;
+    check(backend->available_memory(&free));
+    CHECK(free > 0);
+    CHECK_NOTHROW(expect_memory(*backend, free / 2, "half"));
+    CHECK_THROWS_AS(expect_memory(*backend, size_t{1} << 60, "an exbibyte"), Error);
+    try {
+      expect_memory(*backend, size_t{1} << 60, "an exbibyte", ". Take less");
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      CHECK(message.find("1073741824.00 GiB of memory are needed (an exbibyte), and ") == 0);
+      CHECK(message.find(std::string("are free on ") + backend->info().device + ". Take less") != std::string::npos);
+    }
+  }
+}
+
+}  // namespace margincore::test
