@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Runs every test: the C++ tests, the same again under the address and undefined-behaviour sanitizers, then Jest.
+# Runs every test: the C++ tests, also on a simulated CUDA device, the same again under the address and
+# undefined-behaviour sanitizers, then Jest, and what of it compares backends on the simulated device.
 # The last line sums them up, `N passed, M failed` with `, K skipped` where some were; the exit status is 0 only if
 # tests ran and none failed. scripts/setup.sh --tests comes first.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 passed=0 failed=0 skipped=0
+readonly simulated_cuda=$PWD/build/sim/libmargincore_cuda_sim.so
 
 main() {
   heading 'C++ tests'
@@ -16,6 +18,18 @@ main() {
 
   heading 'TypeScript tests'
   run_jest
+
+  heading 'TypeScript tests, simulated CUDA device'
+  if [[ -f $simulated_cuda ]]; then
+    MARGINCORE_CUDA_LIBRARY=$simulated_cuda MARGINCORE_TESTED_BACKENDS=cuda REQUIRE_CUDA=1 \
+      run_jest dist/test/heads dist/test/train dist/test/api/simulatedCuda
+  elif [[ ${REQUIRE_CUDA_SIM-} == 1 ]]; then
+    echo "there is no $simulated_cuda: NVIDIA's headers were not found (scripts/cuda-sdk.sh brings them)"
+    add 0 1 0
+  else
+    echo "skipped: NVIDIA's headers were not found (scripts/cuda-sdk.sh brings them)"
+    add 0 0 1
+  fi
 
   echo
   local summary="$passed passed, $failed failed"
@@ -65,7 +79,7 @@ count_doctest_cases() {
 run_jest() {
   local report=build/jest.json status=0 counts
   rm -f "$report"
-  node_modules/.bin/jest --json --outputFile="$report" || status=$?
+  node_modules/.bin/jest --json --outputFile="$report" "$@" || status=$?
   read -r -a counts < <(count_jest_tests "$report")
   count "$status" "${counts[@]}"
 }

@@ -7,6 +7,8 @@
 #include <map>
 #include <mutex>
 
+#include "backend/cuda_libraries.h"
+
 namespace margincore {
 
 namespace {
@@ -52,10 +54,12 @@ LoadedPlugin open_plugin(const std::string& name) {
     return loaded;
   }
   limit_busy_waiting();
+  const std::string libraries = name == "cuda" ? load_cuda_libraries() : "";
   // Never closed: libraries with threads of their own (OpenMP, CUDA) do not survive being unloaded.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     loaded.reason = dlerror();
+    if (!libraries.empty()) loaded.reason += " (" + libraries + ")";
     return loaded;
   }
   const auto entry = reinterpret_cast<PluginEntry>(dlsym(library, kPluginEntryName));

@@ -1,12 +1,13 @@
 import { backends } from '../../lib/index.js';
 
-export const BACKENDS = ['cpu', 'cuda'] as const;
+/** MARGINCORE_TESTED_BACKENDS names one, where another run tests the others. */
+const tested = process.env.MARGINCORE_TESTED_BACKENDS;
+export const BACKENDS = (['cpu', 'cuda'] as const).filter((name) => tested === undefined || name === tested);
 
 /** Why numbers of this backend cannot be compared on this machine; '' where they can. */
 export function whyMissing(name: (typeof BACKENDS)[number]): string {
   const backend = backends().find((candidate) => candidate.name === name);
-  if (!backend?.available) return backend?.reason ?? 'not built';
-  return backend.simulated ? 'simulated' : '';
+  return backend?.available ? '' : (backend?.reason ?? 'not built');
 }
 
 /** A test in place of those of a backend that is missing: skipped, or failed where the backend has to be there. */

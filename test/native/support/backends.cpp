@@ -20,10 +20,17 @@ const std::vector<Backend*>& backends() {
   return available;
 }
 
+/// MARGINCORE_TESTED_BACKENDS names one backend, where the others are tested by another run.
+bool is_chosen(const std::string& name) {
+  const char* chosen = std::getenv("MARGINCORE_TESTED_BACKENDS");
+  return chosen == nullptr || name == chosen;
+}
+
 std::vector<std::string> backend_names() {
   std::vector<std::string> names;
   std::string reasons;
   for (const BackendAvailability& found : find_backends()) {
+    if (!is_chosen(found.name)) continue;
     if (found.available) names.push_back(found.name);
     else reasons += "; " + found.name + ": " + found.reason;
   }
@@ -32,6 +39,7 @@ std::vector<std::string> backend_names() {
 }
 
 bool is_required(const std::string& name) {
+  if (!is_chosen(name)) return false;
   if (name == "cpu") return true;
   const char* value = std::getenv("REQUIRE_CUDA");
   return name == "cuda" && value != nullptr && std::strcmp(value, "1") == 0;

@@ -1,0 +1,171 @@
+#include "cuda/convolution.h"
+
+#include <vector>
+
+namespace margincore {
+
+namespace {
+
+/// No algorithm may take more: what fits in less is nearly as fast.
+constexpr size_t kMaxWorkspace = size_t{256} << 20;
+
+const float kOne = 1, kZero = 0;
+
+cudnnTensorDescriptor_t image_descriptor(const Tensor& image) {
+  cudnnTensorDescriptor_t descriptor;
+  MARGINCORE_CHECK(cudnnCreateTensorDescriptor(&descriptor));
+  const auto size = [&](int axis) { return static_cast<int>(image.shape[axis]); };
+  MARGINCORE_CHECK(cudnnSetTensor4dDescriptor(descriptor, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, size(0), size(3),
+                                              size(1), size(2)));
+  return descriptor;
+}
+
+/// An algorithm with the workspace it needs, once it is chosen.
+template <class Algorithm>
+struct Choice {
+  bool made = false;
+  Algorithm algorithm{};
+  size_t workspace = 0;
+};
+
+/// The first (fastest) of cuDNN's answers that works within the workspace and, where asked for, is deterministic.
+template <class Algorithm, class Performance>
+Choice<Algorithm> first_usable(const std::vector<Performance>& answers, int count, bool deterministic,
+                               const char* pass) {
+  for (int i = 0; i < count; ++i) {
+    const Performance& answer = answers[i];
+    if (answer.status != CUDNN_STATUS_SUCCESS || answer.memory > kMaxWorkspace) continue;
+    if (deterministic && answer.determinism != CUDNN_DETERMINISTIC) continue;
+    return {true, answer.algo, answer.memory};
+  }
+  throw Error(ErrorCode::Unsupported, std::string("conv2d_") + pass + ": cuDNN has no algorithm for this shape");
+}
+
+}  // namespace
+
+struct CudaConvolutions::Plan {
+  cudnnTensorDescriptor_t x = nullptr, y = nullptr;
+  cudnnFilterDescriptor_t w = nullptr;
+  cudnnConvolutionDescriptor_t convolution = nullptr;
+  Choice<cudnnConvolutionFwdAlgo_t> forward;
+  Choice<cudnnConvolutionBwdDataAlgo_t> backward_data;
+  Choice<cudnnConvolutionBwdFilterAlgo_t> backward_filter;
+
+  ~Plan() {
+    if (convolution) cudnnDestroyConvolutionDescriptor(convolution);
+    if (w) cudnnDestroyFilterDescriptor(w);
+    if (y) cudnnDestroyTensorDescriptor(y);
+    if (x) cudnnDestroyTensorDescriptor(x);
+  }
+};
+
+CudaConvolutions::CudaConvolutions(cudaStream_t stream, CudaWorkspace& workspace, const BackendOptions& options)
+    : stream_(stream),
+      workspace_(workspace),
+      deterministic_(options.deterministic != 0),
+      // The default would allow TF32 for fp32 data.
+      math_(options.precision == Precision::Tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH) {
+  MARGINCORE_CHECK(cudnnCreate(&handle_));
+  MARGINCORE_CHECK(cudnnSetStream(handle_, stream));
+}
+
+CudaConvolutions::~CudaConvolutions() {
+  plans_.clear();
+  if (handle_ != nullptr) cudnnDestroy(handle_);
+}
+
+CudaConvolutions::Plan& CudaConvolutions::plan(const Tensor& y, const Tensor& x, const Tensor& w, const Conv2d& conv) {
+  const Key key = {x.shape[0], x.shape[1], x.shape[2], x.shape[3], w.shape[0], w.shape[1], w.shape[2],
+                   w.shape[3], y.shape[1], y.shape[2], conv.stride,  conv.padding, conv.groups};
+  std::unique_ptr<Plan>& found = plans_[key];
+  if (found) return *found;
+  auto made = std::make_unique<Plan>();
+  made->x = image_descriptor(x);
+  made->y = image_descriptor(y);
+  const auto size = [&](int axis) { return static_cast<int>(w.shape[axis]); };
+  MARGINCORE_CHECK(cudnnCreateFilterDescriptor(&made->w));
+  MARGINCORE_CHECK(cudnnSetFilter4dDescriptor(made->w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, size(0), size(3), size(1),
+                                              size(2)));
+  MARGINCORE_CHECK(cudnnCreateConvolutionDescriptor(&made->convolution));
+  MARGINCORE_CHECK(cudnnSetConvolution2dDescriptor(made->convolution, conv.padding, conv.padding, conv.stride,
+                                                   conv.stride, 1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
+  MARGINCORE_CHECK(cudnnSetConvolutionGroupCount(made->convolution, conv.groups));
+  MARGINCORE_CHECK(cudnnSetConvolutionMathType(made->convolution, math_));
+  found = std::move(made);
+  return *found;
+}
+
+void CudaConvolutions::expect_eager(const char* pass) const {
+  cudaStreamCaptureStatus capturing;
+  MARGINCORE_CHECK(cudaStreamIsCapturing(stream_, &capturing));
+  if (capturing == cudaStreamCaptureStatusNone) return;
+  throw Error(ErrorCode::Internal, std::string("conv2d_") + pass + ": recording needs a plan that no eager step has made");
+}
+
+void CudaConvolutions::forward(Tensor y, Tensor x, Tensor w, Conv2d conv) {
+  Plan& p = plan(y, x, w, conv);
+  if (!p.forward.made) {
+    expect_eager("forward");
+    std::vector<cudnnConvolutionFwdAlgoPerf_t> answers(CUDNN_CONVOLUTION_FWD_ALGO_COUNT);
+    const int most = static_cast<int>(answers.size());
+    int count = 0;
+    if (deterministic_)
+      MARGINCORE_CHECK(cudnnGetConvolutionForwardAlgorithm_v7(handle_, p.x, p.w, p.convolution, p.y, most, &count,
+                                                              answers.data()));
+    else
+      MARGINCORE_CHECK(cudnnFindConvolutionForwardAlgorithmEx(handle_, p.x, x.data, p.w, w.data, p.convolution, p.y,
+                                                              y.data, most, &count, answers.data(),
+                                                              workspace_.take(kMaxWorkspace), kMaxWorkspace));
+    p.forward = first_usable<cudnnConvolutionFwdAlgo_t>(answers, count, deterministic_, "forward");
+  }
+  void* workspace = workspace_.take(p.forward.workspace);
+  MARGINCORE_CHECK(cudnnConvolutionForward(handle_, &kOne, p.x, x.data, p.w, w.data, p.convolution, p.forward.algorithm,
+                                           workspace, p.forward.workspace, &kZero, p.y, y.data));
+}
+
+void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
+  Plan& p = plan(dy, dx, w, conv);
+  if (!p.backward_data.made) {
+    expect_eager("backward_data");
+    std::vector<cudnnConvolutionBwdDataAlgoPerf_t> answers(CUDNN_CONVOLUTION_BWD_DATA_ALGO_COUNT);
+    const int most = static_cast<int>(answers.size());
+    int count = 0;
+    if (deterministic_)
+      MARGINCORE_CHECK(cudnnGetConvolutionBackwardDataAlgorithm_v7(handle_, p.w, p.y, p.convolution, p.x, most, &count,
+                                                                   answers.data()));
+    else
+      MARGINCORE_CHECK(cudnnFindConvolutionBackwardDataAlgorithmEx(
+          handle_, p.w, w.data, p.y, dy.data, p.convolution, p.x, dx.data, most, &count, answers.data(),
+          workspace_.take(kMaxWorkspace), kMaxWorkspace));
+    p.backward_data = first_usable<cudnnConvolutionBwdDataAlgo_t>(answers, count, deterministic_, "backward_data");
+  }
+  void* workspace = workspace_.take(p.backward_data.workspace);
+  MARGINCORE_CHECK(cudnnConvolutionBackwardData(handle_, &kOne, p.w, w.data, p.y, dy.data, p.convolution,
+                                                p.backward_data.algorithm, workspace, p.backward_data.workspace, &kZero,
+                                                p.x, dx.data));
+}
+
+void CudaConvolutions::backward_filter(Tensor dw, Tensor dy, Tensor x, Conv2d conv) {
+  Plan& p = plan(dy, x, dw, conv);
+  if (!p.backward_filter.made) {
+    expect_eager("backward_filter");
+    std::vector<cudnnConvolutionBwdFilterAlgoPerf_t> answers(CUDNN_CONVOLUTION_BWD_FILTER_ALGO_COUNT);
+    const int most = static_cast<int>(answers.size());
+    int count = 0;
+    if (deterministic_)
+      MARGINCORE_CHECK(cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle_, p.x, p.y, p.convolution, p.w, most,
+                                                                     &count, answers.data()));
+    else
+      MARGINCORE_CHECK(cudnnFindConvolutionBackwardFilterAlgorithmEx(
+          handle_, p.x, x.data, p.y, dy.data, p.convolution, p.w, dw.data, most, &count, answers.data(),
+          workspace_.take(kMaxWorkspace), kMaxWorkspace));
+    p.backward_filter =
+        first_usable<cudnnConvolutionBwdFilterAlgo_t>(answers, count, deterministic_, "backward_filter");
+  }
+  void* workspace = workspace_.take(p.backward_filter.workspace);
+  MARGINCORE_CHECK(cudnnConvolutionBackwardFilter(handle_, &kOne, p.x, x.data, p.y, dy.data, p.convolution,
+                                                  p.backward_filter.algorithm, workspace, p.backward_filter.workspace,
+                                                  &kZero, p.w, dw.data));
+}
+
+}  // namespace margincore

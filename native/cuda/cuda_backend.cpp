@@ -1,0 +1,367 @@
+#include "cuda/cuda_backend.h"
+
+#include <algorithm>
+
+#include "cuda/guard.h"
+#include "cuda/kernels/kernels.h"
+
+namespace margincore {
+
+/// A recorded sequence is a CUDA graph: one launch instead of some forty.
+struct Program {
+  cudaGraphExec_t graph = nullptr;
+};
+
+namespace {
+
+using cuda::guarded;
+
+const int32_t* ints(const Tensor& tensor) { return static_cast<const int32_t*>(tensor.data); }
+
+cuda::PoolSizes pool_sizes(const Tensor& x, const Tensor& y) {
+  return {x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[1], y.shape[2]};
+}
+
+/// Makes the device this thread's: a Backend is used by one thread.
+int32_t selected(int32_t index) {
+  MARGINCORE_CHECK(cudaSetDevice(index));
+  return index;
+}
+
+}  // namespace
+
+BackendInfo describe_device(int32_t index) {
+  int count = 0;
+  if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
+    cudaGetLastError();  // not to be met again by a later call
+    throw Error(ErrorCode::DeviceUnavailable, cudaGetErrorString(error));
+  }
+  if (index < 0 || index >= count)
+    throw Error(ErrorCode::DeviceUnavailable, format("cuda:%d: this machine has %d CUDA device%s", index, count,
+                                                     count == 1 ? "" : "s"));
+  cudaDeviceProp card;
+  MARGINCORE_CHECK(cudaGetDeviceProperties(&card, index));
+  int driver = 0, runtime = 0;
+  MARGINCORE_CHECK(cudaDriverGetVersion(&driver));
+  MARGINCORE_CHECK(cudaRuntimeGetVersion(&runtime));
+  BackendInfo info{};
+  std::snprintf(info.device, sizeof info.device, "cuda:%d", index);
+  std::snprintf(info.version, sizeof info.version, "CUDA %d.%d (driver %d.%d), cuDNN %zu.%zu", runtime / 1000,
+                runtime % 1000 / 10, driver / 1000, driver % 1000 / 10, cudnnGetVersion() / 10000,
+                cudnnGetVersion() % 10000 / 100);
+  std::snprintf(info.description, sizeof info.description, "%.90s, compute capability %d.%d", card.name, card.major,
+                card.minor);
+#if defined(MARGINCORE_CUDA_SIM)
+  info.simulated = 1;
+#endif
+  return info;
+}
+
+CudaBackend::CudaBackend(const BackendOptions& options)
+    : info_(describe_device(selected(options.device_index))),
+      workspace_(stream_),
+      uploads_(stream_),
+      convolutions_(stream_, workspace_, options),
+      products_(stream_, options) {}
+
+CudaBackend::~CudaBackend() { cudaStreamSynchronize(stream_); }
+
+// ---- memory and programs --------------------------------------------------------------------------------------------
+
+Status CudaBackend::allocate(void** memory, size_t bytes) {
+  const cudaError_t error = cudaMalloc(memory, std::max<size_t>(bytes, 1));
+  if (error == cudaSuccess) return Status::success();
+  cudaGetLastError();
+  return Status::failure(ErrorCode::OutOfMemory, "%s: no memory for %zu bytes: %s", info_.device, bytes,
+                         cudaGetErrorString(error));
+}
+
+void CudaBackend::release(void* memory) {
+  cudaStreamSynchronize(stream_);
+  cudaFree(memory);
+}
+
+Status CudaBackend::upload(void* device, const void* host, size_t bytes) {
+  return guarded("upload", [&] {
+    if (bytes == 0) return;
+    if (bytes <= SmallUploads::kMaxBytes) return uploads_.upload(device, host, bytes);
+    // From pageable memory: returns once the contents have been staged.
+    MARGINCORE_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_));
+  });
+}
+
+Status CudaBackend::download(void* host, const void* device, size_t bytes) {
+  return guarded("download", [&] {
+    if (bytes > 0) MARGINCORE_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_));
+    MARGINCORE_CHECK(cudaStreamSynchronize(stream_));
+  });
+}
+
+Status CudaBackend::copy(void* to, const void* from, size_t bytes) {
+  return guarded("copy", [&] {
+    if (bytes > 0) MARGINCORE_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_));
+  });
+}
+
+Status CudaBackend::zero(void* memory, size_t bytes) {
+  return guarded("zero", [&] {
+    if (bytes > 0) MARGINCORE_CHECK(cudaMemsetAsync(memory, 0, bytes, stream_));
+  });
+}
+
+Status CudaBackend::synchronize() {
+  return guarded("synchronize", [&] { MARGINCORE_CHECK(cudaStreamSynchronize(stream_)); });
+}
+
+Status CudaBackend::available_memory(size_t* bytes) {
+  return guarded("available_memory", [&] {
+    size_t total = 0;
+    MARGINCORE_CHECK(cudaMemGetInfo(bytes, &total));
+  });
+}
+
+Status CudaBackend::record(Program** program, Status (*body)(void* context), void* context) {
+  return guarded("record", [&] {
+    MARGINCORE_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+    const Status status = body(context);
+    cudaGraph_t graph = nullptr;
+    const cudaError_t ended = cudaStreamEndCapture(stream_, &graph);
+    if (!status.ok()) {
+      cudaGraphDestroy(graph);
+      cudaGetLastError();
+      margincore::check(status);
+    }
+    MARGINCORE_CHECK(ended);
+    auto made = std::make_unique<Program>();
+    const cudaError_t instantiated = cudaGraphInstantiate(&made->graph, graph, 0);
+    cudaGraphDestroy(graph);
+    MARGINCORE_CHECK(instantiated);
+    *program = made.release();
+  });
+}
+
+Status CudaBackend::replay(Program* program) {
+  return guarded("replay", [&] { MARGINCORE_CHECK(cudaGraphLaunch(program->graph, stream_)); });
+}
+
+void CudaBackend::discard(Program* program) {
+  cudaStreamSynchronize(stream_);
+  cudaGraphExecDestroy(program->graph);
+  delete program;
+}
+
+// ---- convolution and products ---------------------------------------------------------------------------------------
+
+void CudaBackend::column_sums_of(Tensor sums, Tensor matrix) {
+  const int64_t rows = matrix.shape[0], columns = matrix.shape[1];
+  cuda::column_sums(sums.f32(), floats(cuda::sum_partials(rows, columns)), matrix.f32(), rows, columns, stream_);
+}
+
+Status CudaBackend::conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {
+  return guarded("conv2d_forward", [&] {
+    convolutions_.forward(y, x, w, conv);
+    if (bias) cuda::add_bias(y.f32(), bias.f32(), y.count() / bias.count(), bias.count(), stream_);
+  });
+}
+
+Status CudaBackend::conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
+  return guarded("conv2d_backward_data", [&] { convolutions_.backward_data(dx, dy, w, conv); });
+}
+
+Status CudaBackend::conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {
+  return guarded("conv2d_backward_filter", [&] {
+    convolutions_.backward_filter(dw, dy, x, conv);
+    if (dbias) column_sums_of(dbias, {dy.f32(), {dy.count() / dbias.count(), dbias.count()}});
+  });
+}
+
+Status CudaBackend::linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) {
+  return guarded("linear_forward", [&] {
+    const Tensor out = y.as_matrix();
+    products_.multiply(out, x.as_matrix(), false, w, true);
+    if (bias) cuda::add_bias(y.f32(), bias.f32(), out.shape[0], out.shape[1], stream_);
+  });
+}
+
+Status CudaBackend::linear_backward_data(Tensor dx, Tensor dy, Tensor w) {
+  return guarded("linear_backward_data",
+                 [&] { products_.multiply(dx.as_matrix(), dy.as_matrix(), false, w, false); });
+}
+
+Status CudaBackend::linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) {
+  return guarded("linear_backward_weight", [&] {
+    products_.multiply(dw, dy.as_matrix(), true, x.as_matrix(), false);
+    if (dbias) column_sums_of(dbias, dy.as_matrix());
+  });
+}
+
+// ---- element-wise and pooling ---------------------------------------------------------------------------------------
+
+Status CudaBackend::relu_forward(Tensor y, Tensor x) {
+  return guarded("relu_forward", [&] { cuda::relu_forward(y.f32(), x.f32(), x.count(), stream_); });
+}
+
+Status CudaBackend::relu_backward(Tensor dx, Tensor dy, Tensor y) {
+  return guarded("relu_backward", [&] { cuda::relu_backward(dx.f32(), dy.f32(), y.f32(), y.count(), stream_); });
+}
+
+Status CudaBackend::add(Tensor y, Tensor a, Tensor b) {
+  return guarded("add", [&] { cuda::add(y.f32(), a.f32(), b.f32(), y.count(), stream_); });
+}
+
+Status CudaBackend::dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) {
+  return guarded("dropout_forward", [&] { cuda::dropout(y.f32(), x.f32(), x.count(), dropout, step, stream_); });
+}
+
+Status CudaBackend::dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) {
+  return guarded("dropout_backward", [&] { cuda::dropout(dx.f32(), dy.f32(), dy.count(), dropout, step, stream_); });
+}
+
+Status CudaBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) {
+  return guarded("max_pool_forward", [&] {
+    cuda::max_pool_forward(y.f32(), static_cast<uint8_t*>(position.data), x.f32(), pool_sizes(x, y), pool, stream_);
+  });
+}
+
+Status CudaBackend::max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) {
+  return guarded("max_pool_backward", [&] {
+    cuda::max_pool_backward(dx.f32(), dy.f32(), static_cast<const uint8_t*>(position.data), pool_sizes(dx, dy), pool,
+                            stream_);
+  });
+}
+
+// ---- rows and the head ----------------------------------------------------------------------------------------------
+
+Status CudaBackend::row_norms(Tensor norms, Tensor x) {
+  return guarded("row_norms", [&] { cuda::row_norms(norms.f32(), x.f32(), x.shape[0], x.shape[1], stream_); });
+}
+
+Status CudaBackend::l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale) {
+  return guarded("l2_scale_forward", [&] {
+    cuda::l2_scale_forward(y.f32(), x.f32(), norms.f32(), scale, x.shape[0], x.shape[1], stream_);
+  });
+}
+
+Status CudaBackend::l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms,
+                                      const float* scale) {
+  return guarded("l2_scale_backward", [&] {
+    const int64_t rows = x.shape[0];
+    float* row_dscale = dscale ? floats(rows) : nullptr;
+    cuda::l2_scale_backward(dx.f32(), row_dscale, dy.f32(), x.f32(), norms.f32(), scale, rows, x.shape[1], stream_);
+    if (dscale) cuda::sum(dscale.f32(), row_dscale, rows, stream_);
+  });
+}
+
+Status CudaBackend::remove_radial(Tensor dx, Tensor x, Tensor norms) {
+  return guarded("remove_radial",
+                 [&] { cuda::remove_radial(dx.f32(), x.f32(), norms.f32(), x.shape[0], x.shape[1], stream_); });
+}
+
+Status CudaBackend::add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) {
+  return guarded("add_scaled_rows",
+                 [&] { cuda::add_scaled_rows(y.f32(), x.f32(), coefficients.f32(), x.shape[0], x.shape[1], stream_); });
+}
+
+Status CudaBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head) {
+  if (operands.mixed_labels)
+    return Status::failure(ErrorCode::Unsupported, "margin_softmax: two labels per row are not available on cuda");
+  return guarded("margin_softmax", [&] {
+    const size_t bytes = cuda::margin_softmax_workspace(operands.logits.shape[0], operands.logits.shape[1]);
+    cuda::margin_softmax(operands, head, workspace_.take(bytes), stream_);
+  });
+}
+
+Status CudaBackend::scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
+                                 Tensor column_shift) {
+  return guarded("scale_logits", [&] {
+    cuda::scale_logits(z.f32(), row_norms.f32(), column_norms.f32(), column_scale.f32(), column_shift.f32(),
+                       z.shape[0], z.shape[1], stream_);
+  });
+}
+
+Status CudaBackend::softmax(Tensor probabilities, Tensor logits) {
+  return guarded("softmax", [&] {
+    cuda::softmax(probabilities.f32(), logits.f32(), logits.shape[0], logits.shape[1], stream_);
+  });
+}
+
+Status CudaBackend::column_sums(Tensor sums, Tensor x) {
+  return guarded("column_sums", [&] { column_sums_of(sums, x); });
+}
+
+Status CudaBackend::column_stats(Tensor mean, Tensor variance, Tensor p, Tensor column_norms) {
+  return guarded("column_stats", [&] {
+    cuda::column_stats(mean.f32(), variance.f32(), p.f32(), column_norms.f32(), p.shape[0], p.shape[1], stream_);
+  });
+}
+
+Status CudaBackend::scaled_bn_fold(Tensor class_scale, Tensor class_shift, Tensor mean, Tensor variance,
+                                   ScaledBn norm) {
+  return guarded("scaled_bn_fold", [&] {
+    cuda::scaled_bn_fold(class_scale.f32(), class_shift.f32(), mean.f32(), variance.f32(), mean.count(), norm, stream_);
+  });
+}
+
+Status CudaBackend::scaled_bn_backward(Tensor dp, Tensor p, Tensor labels, Tensor target_terms, Tensor mean,
+                                       Tensor variance, Tensor column_norms, ScaledBn norm) {
+  return guarded("scaled_bn_backward", [&] {
+    cuda::scaled_bn_backward(dp.f32(), p.f32(), ints(labels), target_terms.f32(), mean.f32(), variance.f32(),
+                             column_norms.f32(), p.shape[0], p.shape[1], norm, stream_);
+  });
+}
+
+Status CudaBackend::running_average(Tensor running, Tensor current, float momentum, float factor,
+                                    const int32_t* halted) {
+  return guarded("running_average", [&] {
+    cuda::running_average(running.f32(), current.f32(), running.count(), momentum, factor, halted, stream_);
+  });
+}
+
+Status CudaBackend::center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers,
+                                Tensor labels, float weight, const StepBlock* step) {
+  return guarded("center_loss", [&] {
+    const int64_t rows = x.shape[0];
+    cuda::center_loss(dx.f32(), report, halted, floats(rows), x.f32(), centers.f32(), ints(labels), rows, x.shape[1],
+                      weight, step, stream_);
+  });
+}
+
+Status CudaBackend::center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) {
+  return guarded("center_update", [&] {
+    cuda::center_update(centers.f32(), x.f32(), ints(labels), x.shape[0], x.shape[1], rate, halted, stream_);
+  });
+}
+
+// ---- batch assembly and update --------------------------------------------------------------------------------------
+
+Status CudaBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) {
+  const Augmentation& change = gather.augmentation;
+  if (change.crop_padding != 0 || change.flip != 0 || change.erase != 0)
+    return Status::failure(ErrorCode::Unsupported, "gather_images: augmentation is not available on cuda");
+  return guarded("gather_images", [&] {
+    cuda::gather_images(batch.f32(), static_cast<int32_t*>(batch_labels.data), gather, batch.shape[0], step, stream_);
+  });
+}
+
+Status CudaBackend::sgd(Tensor parameters, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+                        const int32_t* halted) {
+  return guarded("sgd", [&] {
+    cuda::sgd(parameters.f32(), velocity.f32(), gradients.f32(), parameters.count(), options, step, halted, stream_);
+  });
+}
+
+Status CudaBackend::adam(Tensor parameters, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
+                         const StepBlock* step, const int32_t* halted) {
+  return guarded("adam", [&] {
+    cuda::adam(parameters.f32(), first_moment.f32(), second_moment.f32(), gradients.f32(), parameters.count(), options,
+               step, halted, stream_);
+  });
+}
+
+Status CudaBackend::gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) {
+  return guarded("gradient_norm", [&] {
+    cuda::gradient_norm(report, halted, floats(cuda::kNormPartials), gradients.f32(), gradients.count(), step, stream_);
+  });
+}
+
+}  // namespace margincore

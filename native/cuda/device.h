@@ -1,0 +1,62 @@
+// What a kernel may use of CUDA: everything here, and nothing else. nvcc compiles it for the device; a plain C++
+// compiler with MARGINCORE_CUDA_SIM for the simulated one of test/native/cuda_sim/, whose sim/device.h gives the same
+// names. So a kernel never writes <<<>>>, __shared__ or an intrinsic itself.
+#pragma once
+
+#include <cstdint>
+
+#if defined(MARGINCORE_CUDA_SIM)
+
+#include "sim/device.h"
+
+#else
+
+#include <cuda_runtime.h>
+
+#define MARGINCORE_KERNEL __global__ void
+#define MARGINCORE_DEVICE __device__ __forceinline__
+
+/// Shared memory of a block: `count` elements, uninitialised.
+#define MARGINCORE_SHARED(type, name, count) __shared__ type name[count]
+
+/// kernel<<<grid, block>>>(arguments): blocks and threads along x only.
+#define MARGINCORE_LAUNCH(kernel, grid, block, stream, ...) \
+  kernel<<<static_cast<unsigned>(grid), static_cast<unsigned>(block), 0, stream>>>(__VA_ARGS__)
+
+namespace margincore::device {
+
+MARGINCORE_DEVICE int thread() { return static_cast<int>(threadIdx.x); }
+MARGINCORE_DEVICE int threads() { return static_cast<int>(blockDim.x); }  // of the block
+MARGINCORE_DEVICE int64_t block() { return blockIdx.x; }
+MARGINCORE_DEVICE int64_t blocks() { return gridDim.x; }
+
+/// Waits for all threads of the block; shared memory written before is seen after.
+MARGINCORE_DEVICE void sync_block() { __syncthreads(); }
+
+/// The value of the lane whose number differs in the bits of `mask`. All 32 lanes of the warp take part.
+template <class T>
+MARGINCORE_DEVICE T shuffle_xor(T value, int mask) {
+  return __shfl_xor_sync(0xffffffffu, value, mask);
+}
+
+}  // namespace margincore::device
+
+#endif
+
+namespace margincore::device {
+
+inline constexpr int kWarp = 32;
+
+MARGINCORE_DEVICE int lane() { return thread() % kWarp; }
+MARGINCORE_DEVICE int warp() { return thread() / kWarp; }  // of the block
+
+/// Number of this thread in the whole grid, and of all threads: for loops over elements in strides of the grid.
+MARGINCORE_DEVICE int64_t global_thread() { return block() * threads() + thread(); }
+MARGINCORE_DEVICE int64_t global_threads() { return blocks() * threads(); }
+
+/// Four floats that are loaded and stored as 16 bytes.
+struct alignas(16) Float4 {
+  float x, y, z, w;
+};
+
+}  // namespace margincore::device

@@ -1,0 +1,88 @@
+// Our own kernels, as the functions that launch them: outputs first, then inputs, then sizes, then options; the stream
+// last. Pointers are device memory. Each file beside this one has one concern.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "backend/backend.h"
+
+namespace margincore::cuda {
+
+struct PoolSizes {
+  int64_t batch, height, width, channels, out_height, out_width;
+};
+
+// elementwise.cu
+void relu_forward(float* y, const float* x, int64_t count, cudaStream_t stream);
+void relu_backward(float* dx, const float* dy, const float* y, int64_t count, cudaStream_t stream);
+void add(float* y, const float* a, const float* b, int64_t count, cudaStream_t stream);
+void add_bias(float* y, const float* bias, int64_t rows, int64_t columns, cudaStream_t stream);
+void dropout(float* y, const float* x, int64_t count, Dropout dropout, const StepBlock* step, cudaStream_t stream);
+
+// pooling.cu
+void max_pool_forward(float* y, uint8_t* position, const float* x, PoolSizes sizes, Pool2d pool, cudaStream_t stream);
+void max_pool_backward(float* dx, const float* dy, const uint8_t* position, PoolSizes sizes, Pool2d pool,
+                       cudaStream_t stream);
+
+// rows.cu
+void row_norms(float* norms, const float* x, int64_t rows, int64_t columns, cudaStream_t stream);
+void l2_scale_forward(float* y, const float* x, const float* norms, const float* scale, int64_t rows, int64_t columns,
+                      cudaStream_t stream);
+/// row_dscale (rows) or null: each row's share of the scale's gradient.
+void l2_scale_backward(float* dx, float* row_dscale, const float* dy, const float* x, const float* norms,
+                       const float* scale, int64_t rows, int64_t columns, cudaStream_t stream);
+void remove_radial(float* dx, const float* x, const float* norms, int64_t rows, int64_t columns, cudaStream_t stream);
+void add_scaled_rows(float* y, const float* x, const float* coefficients, int64_t rows, int64_t columns,
+                     cudaStream_t stream);
+
+// sums.cu
+/// partial: sum_partials(rows, columns) floats of workspace.
+int64_t sum_partials(int64_t rows, int64_t columns);
+void column_sums(float* sums, float* partial, const float* x, int64_t rows, int64_t columns, cudaStream_t stream);
+void sum(float* total, const float* values, int64_t count, cudaStream_t stream);
+/// partial: kNormPartials floats of workspace.
+inline constexpr int kNormPartials = 1024;
+void gradient_norm(StepReport* report, int32_t* halted, float* partial, const float* gradients, int64_t count,
+                   const StepBlock* step, cudaStream_t stream);
+
+// logits.cu
+void scale_logits(float* z, const float* row_norms, const float* column_norms, const float* column_scale,
+                  const float* column_shift, int64_t rows, int64_t columns, cudaStream_t stream);
+void softmax(float* probabilities, const float* logits, int64_t rows, int64_t columns, cudaStream_t stream);
+
+// margin_softmax.cu
+/// Bytes of workspace.
+size_t margin_softmax_workspace(int64_t rows, int64_t classes);
+void margin_softmax(const MarginSoftmaxOperands& operands, const MarginSoftmax& head, void* workspace,
+                    cudaStream_t stream);
+
+// scaled_bn.cu
+void column_stats(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
+                  int64_t columns, cudaStream_t stream);
+void scaled_bn_fold(float* class_scale, float* class_shift, const float* mean, const float* variance, int64_t columns,
+                    ScaledBn norm, cudaStream_t stream);
+void scaled_bn_backward(float* dp, const float* p, const int32_t* labels, const float* target_terms, const float* mean,
+                        const float* variance, const float* column_norms, int64_t rows, int64_t columns, ScaledBn norm,
+                        cudaStream_t stream);
+void running_average(float* running, const float* current, int64_t count, float momentum, float factor,
+                     const int32_t* halted, cudaStream_t stream);
+
+// centers.cu
+/// row_squares: (rows) floats of workspace.
+void center_loss(float* dx, StepReport* report, int32_t* halted, float* row_squares, const float* x,
+                 const float* centers, const int32_t* labels, int64_t rows, int64_t columns, float weight,
+                 const StepBlock* step, cudaStream_t stream);
+void center_update(float* centers, const float* x, const int32_t* labels, int64_t rows, int64_t columns, float rate,
+                   const int32_t* halted, cudaStream_t stream);
+
+// gather.cu
+void gather_images(float* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
+                   const StepBlock* step, cudaStream_t stream);
+
+// update.cu
+void sgd(float* parameters, float* velocity, const float* gradients, int64_t count, Sgd options, const StepBlock* step,
+         const int32_t* halted, cudaStream_t stream);
+void adam(float* parameters, float* first_moment, float* second_moment, const float* gradients, int64_t count,
+          Adam options, const StepBlock* step, const int32_t* halted, cudaStream_t stream);
+
+}  // namespace margincore::cuda

@@ -1,0 +1,36 @@
+#include "cuda/products.h"
+
+namespace margincore {
+
+namespace {
+
+/// Fixed beforehand, so that products can be recorded and give the same bits each time. NVIDIA's advice for Hopper.
+constexpr size_t kWorkspace = size_t{32} << 20;
+
+}  // namespace
+
+CudaProducts::CudaProducts(cudaStream_t stream, const BackendOptions& options) {
+  MARGINCORE_CHECK(cublasCreate(&handle_));
+  MARGINCORE_CHECK(cublasSetStream(handle_, stream));
+  MARGINCORE_CHECK(cudaMalloc(&workspace_, kWorkspace));
+  MARGINCORE_CHECK(cublasSetWorkspace(handle_, workspace_, kWorkspace));
+  const bool tf32 = options.precision == Precision::Tf32;
+  MARGINCORE_CHECK(cublasSetMathMode(handle_, tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
+}
+
+CudaProducts::~CudaProducts() {
+  if (handle_ != nullptr) cublasDestroy(handle_);
+  cudaFree(workspace_);
+}
+
+void CudaProducts::multiply(Tensor c, Tensor a, bool transpose_a, Tensor b, bool transpose_b) {
+  // cuBLAS is column-major and sees every matrix of ours transposed: it computes c^T = b^T a^T.
+  const int rows = static_cast<int>(c.shape[0]), columns = static_cast<int>(c.shape[1]);
+  const int inner = static_cast<int>(a.shape[transpose_a ? 0 : 1]);
+  const float one = 1, zero = 0;
+  MARGINCORE_CHECK(cublasSgemm(handle_, transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N,
+                               columns, rows, inner, &one, b.f32(), static_cast<int>(b.shape[1]), a.f32(),
+                               static_cast<int>(a.shape[1]), &zero, c.f32(), columns));
+}
+
+}  // namespace margincore

@@ -1,0 +1,384 @@
+// The subset of cuDNN that the CUDA backend calls: the three convolutions.
+#include <algorithm>
+#include <cstring>
+
+#include "convolution.h"
+#include "cudnn_objects.h"
+#include "memory.h"
+#include "products.h"
+#include "streams.h"
+
+namespace margincore::cuda_sim::cudnn {
+namespace {
+
+Element element_of(cudnnDataType_t type) {
+  if (type == CUDNN_DATA_FLOAT) return Element::F32;
+  if (type != CUDNN_DATA_BFLOAT16) refuse(CUDNN_STATUS_NOT_SUPPORTED, format("type %d is not simulated", type));
+  if (settings().capability < 80) refuse(CUDNN_STATUS_ARCH_MISMATCH, "bfloat16 needs compute capability 8.0");
+  return Element::Bf16;
+}
+
+/// What a call's descriptors say together.
+struct Problem {
+  Convolution shape;
+  Element element;
+  bool tf32;
+  cudnnMathType_t math;
+};
+
+int64_t output_size(int64_t size, int64_t filter, int64_t padding, int64_t stride, int64_t dilation) {
+  const int64_t free = size + 2 * padding - ((filter - 1) * dilation + 1);
+  if (free < 0) refuse(CUDNN_STATUS_BAD_PARAM, "the filter is larger than the padded image");
+  return free / stride + 1;
+}
+
+Convolution shape_of(const cudnnTensorStruct& x, const cudnnFilterStruct& w, const cudnnConvolutionStruct& c) {
+  if (x.n == 0 || w.k == 0 || c.groups == 0) refuse(CUDNN_STATUS_BAD_PARAM, "a descriptor is not set");
+  if (x.c != w.c * c.groups || w.k % c.groups != 0)
+    refuse(CUDNN_STATUS_BAD_PARAM, format("%d channels of x, %d filters of %d channels and %d groups do not match", x.c,
+                                          w.k, w.c, c.groups));
+  return {x.n, x.h, x.w, x.c,
+          output_size(x.h, w.h, c.padding_height, c.stride_height, c.dilation_height),
+          output_size(x.w, w.w, c.padding_width, c.stride_width, c.dilation_width),
+          w.k, w.h, w.w, c.padding_height, c.padding_width, c.stride_height, c.stride_width, c.dilation_height,
+          c.dilation_width, c.groups};
+}
+
+Problem problem_of(cudnnHandle_t handle, cudnnTensorDescriptor_t x_descriptor, cudnnFilterDescriptor_t w_descriptor,
+                   cudnnConvolutionDescriptor_t convolution_descriptor, cudnnTensorDescriptor_t y_descriptor) {
+  object_of(handle, kHandle);
+  const auto &x = object_of(x_descriptor, kTensor), &y = object_of(y_descriptor, kTensor);
+  const auto& w = object_of(w_descriptor, kFilter);
+  const auto& convolution = object_of(convolution_descriptor, kConvolution);
+  const Convolution shape = shape_of(x, w, convolution);
+  if (y.n != x.n || y.c != w.k || y.h != shape.out_height || y.w != shape.out_width)
+    refuse(CUDNN_STATUS_BAD_PARAM,
+           format("y is %d x %d x %d x %d (NHWC), the convolution gives %d x %d x %d x %d", y.n, y.h, y.w, y.c, x.n,
+                  static_cast<int>(shape.out_height), static_cast<int>(shape.out_width), w.k));
+  if (x.type != w.type || x.type != y.type) refuse(CUDNN_STATUS_BAD_PARAM, "x, w and y are of different types");
+  const Element element = element_of(x.type);
+  const bool tf32 = element == Element::F32 && convolution.math != CUDNN_FMA_MATH && settings().capability >= 80;
+  return {shape, element, tf32, convolution.math};
+}
+
+template <class Algorithm>
+struct Candidate {
+  Algorithm algorithm;
+  bool deterministic;
+};
+
+// Operands are `first`, `second` and `out`, in the order of the functions' parameters.
+struct Forward {
+  using Algorithm = cudnnConvolutionFwdAlgo_t;
+  using Performance = cudnnConvolutionFwdAlgoPerf_t;
+  static constexpr Candidate<Algorithm> kCandidates[] = {{CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, true},
+                                                         {CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, true}};
+  static int64_t first(const Convolution& c) { return c.x_count(); }
+  static int64_t second(const Convolution& c) { return c.w_count(); }
+  static int64_t out(const Convolution& c) { return c.y_count(); }
+  static Doubles compute(const Convolution& c, const Floats& x, const Floats& w) { return convolve_forward(c, x, w); }
+};
+
+struct BackwardData {
+  using Algorithm = cudnnConvolutionBwdDataAlgo_t;
+  using Performance = cudnnConvolutionBwdDataAlgoPerf_t;
+  static constexpr Candidate<Algorithm> kCandidates[] = {{CUDNN_CONVOLUTION_BWD_DATA_ALGO_0, false},
+                                                         {CUDNN_CONVOLUTION_BWD_DATA_ALGO_1, true}};
+  static int64_t first(const Convolution& c) { return c.w_count(); }
+  static int64_t second(const Convolution& c) { return c.y_count(); }
+  static int64_t out(const Convolution& c) { return c.x_count(); }
+  static Doubles compute(const Convolution& c, const Floats& w, const Floats& dy) {
+    return convolve_backward_data(c, dy, w);
+  }
+};
+
+struct BackwardFilter {
+  using Algorithm = cudnnConvolutionBwdFilterAlgo_t;
+  using Performance = cudnnConvolutionBwdFilterAlgoPerf_t;
+  static constexpr Candidate<Algorithm> kCandidates[] = {{CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0, false},
+                                                         {CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3, false},
+                                                         {CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, true}};
+  static int64_t first(const Convolution& c) { return c.x_count(); }
+  static int64_t second(const Convolution& c) { return c.y_count(); }
+  static int64_t out(const Convolution& c) { return c.w_count(); }
+  static Doubles compute(const Convolution& c, const Floats& x, const Floats& dy) {
+    return convolve_backward_filter(c, dy, x);
+  }
+};
+
+template <class Direction>
+bool is_deterministic(typename Direction::Algorithm algorithm) {
+  for (const auto& candidate : Direction::kCandidates)
+    if (candidate.algorithm == algorithm) return candidate.deterministic;
+  refuse(CUDNN_STATUS_NOT_SUPPORTED, format("algorithm %d is not simulated", algorithm));
+}
+
+/// Never 0, and different for every shape and algorithm, so that one which is too small is found.
+template <class Direction>
+size_t workspace_bytes(const Problem& problem, typename Direction::Algorithm algorithm) {
+  is_deterministic<Direction>(algorithm);
+  return 512 * (1 + static_cast<size_t>(algorithm)) + static_cast<size_t>(Direction::out(problem.shape));
+}
+
+float scalar(const char* name, const void* value) {
+  require(value);
+  if (is_in(Memory::Device, value, 1)) refuse(CUDNN_STATUS_BAD_PARAM, format("%s is not in host memory", name));
+  return *static_cast<const float*>(value);
+}
+
+Floats load(const void* values, int64_t count, const Problem& problem) {
+  Floats loaded(count);
+  for (int64_t i = 0; i < count; ++i) {
+    const float value = read(problem.element, values, i);
+    loaded[i] = problem.tf32 ? to_tf32(value) : value;
+  }
+  return loaded;
+}
+
+/// A piece of device memory that a call names.
+struct Range {
+  const char* name;
+  const void* data;
+  size_t bytes;
+
+  bool overlaps(const Range& other) const {
+    const auto *a = static_cast<const char*>(data), *b = static_cast<const char*>(other.data);
+    return a < b + other.bytes && b < a + bytes;
+  }
+};
+
+void require_apart(std::initializer_list<Range> ranges, const Range& written) {
+  for (const Range& range : ranges)
+    if (range.overlaps(written))
+      refuse(CUDNN_STATUS_BAD_PARAM, format("%s and %s overlap", range.name, written.name));
+}
+
+/// Checks a call, and queues its work.
+template <class Direction>
+void convolve(cudnnHandle_t handle, const Problem& problem, const void* alpha, const void* first,
+              const void* second, typename Direction::Algorithm algorithm, void* workspace, size_t workspace_size,
+              const void* beta, void* out) {
+  const Convolution& shape = problem.shape;
+  const size_t element = size_of(problem.element), needed = workspace_bytes<Direction>(problem, algorithm);
+  const bool deterministic = is_deterministic<Direction>(algorithm);
+  const float scale = scalar("alpha", alpha), keep = scalar("beta", beta);
+  if (workspace_size < needed)
+    refuse(CUDNN_STATUS_BAD_PARAM, format("a workspace of %zu bytes, where %zu are needed", workspace_size, needed));
+  const Range ranges[] = {{"the first operand", first, Direction::first(shape) * element},
+                          {"the second operand", second, Direction::second(shape) * element},
+                          {"the result", out, Direction::out(shape) * element},
+                          {"the workspace", workspace, workspace_size}};
+  for (const Range& range : ranges) require_device(CUDNN_STATUS_BAD_PARAM, range.name, range.data, range.bytes);
+  require_apart({ranges[0], ranges[1]}, ranges[2]);
+  require_apart({ranges[0], ranges[1], ranges[2]}, ranges[3]);
+
+  enqueue(handle->stream, {TaskKind::Library, "", 0, false, [=] {
+    std::memset(workspace, 0xFF, needed);  // it is the library's: what others kept there is lost
+    const Doubles result = Direction::compute(problem.shape, load(first, Direction::first(problem.shape), problem),
+                                              load(second, Direction::second(problem.shape), problem));
+    // An algorithm that adds in no fixed order rounds differently from call to call.
+    static size_t calls = 0;
+    ++calls;
+    for (size_t i = 0; i < result.size(); ++i) {
+      const double wobble = deterministic || (i + calls) % 3 != 0 ? 1 : 1 + 0x1p-23;
+      const auto place = static_cast<int64_t>(i);
+      const double old = keep == 0 ? 0 : keep * read(problem.element, out, place);  // NaN is not kept by 0
+      write(problem.element, out, place, scale * result[i] * wobble + old);
+    }
+  }});
+}
+
+/// The algorithms in cuDNN's order of preference, the fastest first.
+template <class Direction>
+void list(const Problem& problem, int requested, int* returned, typename Direction::Performance* results) {
+  require(returned);
+  require(results);
+  if (requested < 1) refuse(CUDNN_STATUS_BAD_PARAM, "no algorithm is requested");
+  *returned = 0;
+  for (const auto& candidate : Direction::kCandidates) {
+    if (*returned == requested) break;
+    results[(*returned)++] = {candidate.algorithm,
+                              CUDNN_STATUS_SUCCESS,
+                              -1,
+                              workspace_bytes<Direction>(problem, candidate.algorithm),
+                              candidate.deterministic ? CUDNN_DETERMINISTIC : CUDNN_NON_DETERMINISTIC,
+                              problem.math,
+                              {}};
+  }
+}
+
+/// Tries the algorithms on the caller's operands, as cuDNN does: it waits, and what was in `out` is lost.
+template <class Direction>
+void find(cudnnHandle_t handle, const Problem& problem, const void* first, const void* second,
+          void* out, int requested, int* returned, typename Direction::Performance* results, void* workspace,
+          size_t workspace_size) {
+  refuse_while_capturing(true);
+  list<Direction>(problem, requested, returned, results);
+  const float one = 1, zero = 0;
+  for (int i = 0; i < *returned; ++i) {
+    if (results[i].memory > workspace_size) results[i].status = CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
+    else
+      convolve<Direction>(handle, problem, &one, first, second, results[i].algo, workspace, workspace_size,
+                          &zero, out);
+    results[i].time = static_cast<float>(i + 1);
+  }
+  std::stable_partition(results, results + *returned,
+                        [](const auto& result) { return result.status == CUDNN_STATUS_SUCCESS; });
+  ++counters().synchronizations;
+  finish(stream_of(handle->stream));
+  const size_t bytes = Direction::out(problem.shape) * size_of(problem.element);
+  if (results[0].status == CUDNN_STATUS_SUCCESS) std::memset(out, 0xFF, bytes);
+}
+
+}  // namespace
+}  // namespace margincore::cuda_sim::cudnn
+
+using namespace margincore::cuda_sim;
+using namespace margincore::cuda_sim::cudnn;
+using margincore::format;
+
+extern "C" {
+
+// ---- forward --------------------------------------------------------------------------------------------------------
+
+cudnnStatus_t cudnnGetConvolutionForwardAlgorithm_v7(
+    cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const cudnnFilterDescriptor_t w_descriptor,
+    const cudnnConvolutionDescriptor_t convolution, const cudnnTensorDescriptor_t y_descriptor, const int requested,
+    int* returned, cudnnConvolutionFwdAlgoPerf_t* results) {
+  return call(__func__, [&] {
+    list<Forward>(problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor), requested, returned,
+                  results);
+  });
+}
+
+cudnnStatus_t cudnnFindConvolutionForwardAlgorithmEx(
+    cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const void* x,
+    const cudnnFilterDescriptor_t w_descriptor, const void* w, const cudnnConvolutionDescriptor_t convolution,
+    const cudnnTensorDescriptor_t y_descriptor, void* y, const int requested, int* returned,
+    cudnnConvolutionFwdAlgoPerf_t* results, void* workspace, size_t workspace_size) {
+  return call(__func__, [&] {
+    find<Forward>(handle, problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor), x, w, y,
+                  requested, returned, results, workspace, workspace_size);
+  });
+}
+
+cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(
+    cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const cudnnFilterDescriptor_t w_descriptor,
+    const cudnnConvolutionDescriptor_t convolution, const cudnnTensorDescriptor_t y_descriptor,
+    cudnnConvolutionFwdAlgo_t algorithm, size_t* bytes) {
+  return call(__func__, [&] {
+    require(bytes);
+    *bytes = workspace_bytes<Forward>(problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor),
+                                      algorithm);
+  });
+}
+
+cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void* alpha,
+                                      const cudnnTensorDescriptor_t x_descriptor, const void* x,
+                                      const cudnnFilterDescriptor_t w_descriptor, const void* w,
+                                      const cudnnConvolutionDescriptor_t convolution,
+                                      cudnnConvolutionFwdAlgo_t algorithm, void* workspace, size_t workspace_size,
+                                      const void* beta, const cudnnTensorDescriptor_t y_descriptor, void* y) {
+  return call(__func__, [&] {
+    convolve<Forward>(handle, problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor),
+                      alpha, x, w, algorithm, workspace, workspace_size, beta, y);
+  });
+}
+
+// ---- backward data --------------------------------------------------------------------------------------------------
+
+cudnnStatus_t cudnnGetConvolutionBackwardDataAlgorithm_v7(
+    cudnnHandle_t handle, const cudnnFilterDescriptor_t w_descriptor, const cudnnTensorDescriptor_t dy_descriptor,
+    const cudnnConvolutionDescriptor_t convolution, const cudnnTensorDescriptor_t dx_descriptor, const int requested,
+    int* returned, cudnnConvolutionBwdDataAlgoPerf_t* results) {
+  return call(__func__, [&] {
+    list<BackwardData>(problem_of(handle, dx_descriptor, w_descriptor, convolution, dy_descriptor), requested, returned,
+                       results);
+  });
+}
+
+cudnnStatus_t cudnnFindConvolutionBackwardDataAlgorithmEx(
+    cudnnHandle_t handle, const cudnnFilterDescriptor_t w_descriptor, const void* w,
+    const cudnnTensorDescriptor_t dy_descriptor, const void* dy, const cudnnConvolutionDescriptor_t convolution,
+    const cudnnTensorDescriptor_t dx_descriptor, void* dx, const int requested, int* returned,
+    cudnnConvolutionBwdDataAlgoPerf_t* results, void* workspace, size_t workspace_size) {
+  return call(__func__, [&] {
+    find<BackwardData>(handle, problem_of(handle, dx_descriptor, w_descriptor, convolution, dy_descriptor), w,
+                       dy, dx, requested, returned, results, workspace, workspace_size);
+  });
+}
+
+cudnnStatus_t cudnnGetConvolutionBackwardDataWorkspaceSize(
+    cudnnHandle_t handle, const cudnnFilterDescriptor_t w_descriptor, const cudnnTensorDescriptor_t dy_descriptor,
+    const cudnnConvolutionDescriptor_t convolution, const cudnnTensorDescriptor_t dx_descriptor,
+    cudnnConvolutionBwdDataAlgo_t algorithm, size_t* bytes) {
+  return call(__func__, [&] {
+    require(bytes);
+    *bytes = workspace_bytes<BackwardData>(problem_of(handle, dx_descriptor, w_descriptor, convolution, dy_descriptor),
+                                           algorithm);
+  });
+}
+
+cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void* alpha,
+                                           const cudnnFilterDescriptor_t w_descriptor, const void* w,
+                                           const cudnnTensorDescriptor_t dy_descriptor, const void* dy,
+                                           const cudnnConvolutionDescriptor_t convolution,
+                                           cudnnConvolutionBwdDataAlgo_t algorithm, void* workspace,
+                                           size_t workspace_size, const void* beta,
+                                           const cudnnTensorDescriptor_t dx_descriptor, void* dx) {
+  return call(__func__, [&] {
+    convolve<BackwardData>(handle,
+                           problem_of(handle, dx_descriptor, w_descriptor, convolution, dy_descriptor), alpha, w, dy,
+                           algorithm, workspace, workspace_size, beta, dx);
+  });
+}
+
+// ---- backward filter ------------------------------------------------------------------------------------------------
+
+cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+    cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const cudnnTensorDescriptor_t dy_descriptor,
+    const cudnnConvolutionDescriptor_t convolution, const cudnnFilterDescriptor_t dw_descriptor, const int requested,
+    int* returned, cudnnConvolutionBwdFilterAlgoPerf_t* results) {
+  return call(__func__, [&] {
+    list<BackwardFilter>(problem_of(handle, x_descriptor, dw_descriptor, convolution, dy_descriptor), requested,
+                         returned, results);
+  });
+}
+
+cudnnStatus_t cudnnFindConvolutionBackwardFilterAlgorithmEx(
+    cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const void* x,
+    const cudnnTensorDescriptor_t dy_descriptor, const void* dy, const cudnnConvolutionDescriptor_t convolution,
+    const cudnnFilterDescriptor_t dw_descriptor, void* dw, const int requested, int* returned,
+    cudnnConvolutionBwdFilterAlgoPerf_t* results, void* workspace, size_t workspace_size) {
+  return call(__func__, [&] {
+    find<BackwardFilter>(handle, problem_of(handle, x_descriptor, dw_descriptor, convolution, dy_descriptor),
+                         x, dy, dw, requested, returned, results, workspace, workspace_size);
+  });
+}
+
+cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(
+    cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const cudnnTensorDescriptor_t dy_descriptor,
+    const cudnnConvolutionDescriptor_t convolution, const cudnnFilterDescriptor_t dw_descriptor,
+    cudnnConvolutionBwdFilterAlgo_t algorithm, size_t* bytes) {
+  return call(__func__, [&] {
+    require(bytes);
+    *bytes = workspace_bytes<BackwardFilter>(
+        problem_of(handle, x_descriptor, dw_descriptor, convolution, dy_descriptor), algorithm);
+  });
+}
+
+cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const void* alpha,
+                                             const cudnnTensorDescriptor_t x_descriptor, const void* x,
+                                             const cudnnTensorDescriptor_t dy_descriptor, const void* dy,
+                                             const cudnnConvolutionDescriptor_t convolution,
+                                             cudnnConvolutionBwdFilterAlgo_t algorithm, void* workspace,
+                                             size_t workspace_size, const void* beta,
+                                             const cudnnFilterDescriptor_t dw_descriptor, void* dw) {
+  return call(__func__, [&] {
+    convolve<BackwardFilter>(handle,
+                             problem_of(handle, x_descriptor, dw_descriptor, convolution, dy_descriptor), alpha, x, dy,
+                             algorithm, workspace, workspace_size, beta, dw);
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,165 @@
+// The subset of the CUDA runtime that the CUDA backend calls: devices, kernel launches, errors.
+#include <cstdio>
+
+#include "grid.h"
+#include "memory.h"
+#include "runtime.h"
+#include "streams.h"
+
+namespace margincore::cuda_sim {
+namespace {
+
+constexpr int kMultiprocessors = 4;
+
+void require_device_number(int device) {
+  if (settings().devices == 0) refuse(cudaErrorNoDevice, "MARGINCORE_SIM_DEVICES=0");
+  if (device < 0 || device >= settings().devices)
+    refuse(cudaErrorInvalidDevice, format("device %d of %d", device, settings().devices));
+}
+
+}  // namespace
+
+void queue(Launch launch, cudaStream_t stream) {
+  runtime("cudaLaunchKernel", [&] {
+    const char* name = launch.kernel;
+    if (launch.blocks < 1 || launch.blocks > kMaxBlocks || launch.threads < 1 || launch.threads > kMaxThreads)
+      refuse(cudaErrorInvalidConfiguration,
+             format("%s: %lld blocks of %lld threads", name, static_cast<long long>(launch.blocks),
+                    static_cast<long long>(launch.threads)));
+    for (const void* pointer : launch.pointers)
+      if (!is_in(Memory::Device, pointer, 0) && !is_in(Memory::Pinned, pointer, 0))
+        return break_device(format("kernel %s: its argument %p is not an address of the device", name, pointer));
+    enqueue(stream, {TaskKind::Kernel, name, 0, false, [launch = std::move(launch)] { run(launch); }});
+  });
+}
+
+}  // namespace margincore::cuda_sim
+
+using namespace margincore::cuda_sim;
+using margincore::format;
+
+extern "C" {
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  return runtime(__func__, [&] {
+    require(count);
+    *count = settings().devices;
+    if (settings().devices == 0) refuse(cudaErrorNoDevice, "MARGINCORE_SIM_DEVICES=0");
+  });
+}
+
+cudaError_t cudaSetDevice(int device) {
+  return runtime(__func__, [&] {
+    require_device_number(device);
+    if (device != 0) refuse(cudaErrorInvalidDevice, "only device 0 of the simulated ones computes");
+  });
+}
+
+cudaError_t cudaGetDevice(int* device) {
+  return runtime(__func__, [&] {
+    require(device);
+    require_device_number(0);
+    *device = 0;
+  });
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  return runtime(__func__, [&] {
+    require(properties);
+    require_device_number(device);
+    *properties = {};
+    std::snprintf(properties->name, sizeof properties->name, "simulated device");
+    properties->major = settings().capability / 10;
+    properties->minor = settings().capability % 10;
+    properties->totalGlobalMem = settings().memory;
+    properties->multiProcessorCount = kMultiprocessors;
+    properties->warpSize = kWarp;
+    properties->sharedMemPerBlock = kSharedBytes;
+    properties->maxThreadsPerBlock = kMaxThreads;
+    properties->maxThreadsPerMultiProcessor = 2 * kMaxThreads;
+    properties->maxThreadsDim[0] = kMaxThreads;
+    properties->maxGridSize[0] = kMaxBlocks;
+    properties->unifiedAddressing = 1;
+  });
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+  return runtime(__func__, [&] {
+    require(value);
+    require_device_number(device);
+    switch (attribute) {
+      case cudaDevAttrComputeCapabilityMajor: *value = settings().capability / 10; break;
+      case cudaDevAttrComputeCapabilityMinor: *value = settings().capability % 10; break;
+      case cudaDevAttrMultiProcessorCount: *value = kMultiprocessors; break;
+      case cudaDevAttrMaxThreadsPerBlock: *value = kMaxThreads; break;
+      case cudaDevAttrMaxThreadsPerMultiProcessor: *value = 2 * kMaxThreads; break;
+      case cudaDevAttrMaxSharedMemoryPerBlock: *value = kSharedBytes; break;
+      case cudaDevAttrMaxGridDimX: *value = kMaxBlocks; break;
+      case cudaDevAttrMaxBlockDimX: *value = kMaxThreads; break;
+      case cudaDevAttrWarpSize: *value = kWarp; break;
+      case cudaDevAttrUnifiedAddressing: *value = 1; break;
+      default: refuse(cudaErrorInvalidValue, format("attribute %d is not simulated", static_cast<int>(attribute)));
+    }
+  });
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  return runtime(__func__, [&] {
+    require(version);
+    *version = CUDART_VERSION;
+  });
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  return runtime(__func__, [&] {
+    require(version);
+    *version = CUDART_VERSION;
+  });
+}
+
+cudaError_t cudaDeviceSynchronize() {
+  return runtime(__func__, [&] {
+    refuse_while_capturing(true);
+    synchronize(finish_all);
+  });
+}
+
+cudaError_t cudaPeekAtLastError() {
+  const std::lock_guard lock(mutex());
+  return device_broken() ? cudaErrorLaunchFailure : last_error;
+}
+
+cudaError_t cudaGetLastError() {
+  const cudaError_t error = cudaPeekAtLastError();
+  last_error = cudaSuccess;
+  return error;
+}
+
+const char* cudaGetErrorName(cudaError_t error) {
+#define NAME(code) \
+  case code: return #code
+  switch (error) {
+    NAME(cudaSuccess);
+    NAME(cudaErrorInvalidValue);
+    NAME(cudaErrorMemoryAllocation);
+    NAME(cudaErrorInvalidConfiguration);
+    NAME(cudaErrorInvalidDevice);
+    NAME(cudaErrorNoDevice);
+    NAME(cudaErrorInvalidResourceHandle);
+    NAME(cudaErrorIllegalState);
+    NAME(cudaErrorNotReady);
+    NAME(cudaErrorLaunchFailure);
+    NAME(cudaErrorStreamCaptureUnsupported);
+    NAME(cudaErrorStreamCaptureInvalidated);
+    NAME(cudaErrorStreamCaptureIsolation);
+    NAME(cudaErrorStreamCaptureWrongThread);
+    NAME(cudaErrorCapturedEvent);
+    default: return "unrecognized error code";
+  }
+#undef NAME
+}
+
+/// CUDA's are sentences; the name says as much.
+const char* cudaGetErrorString(cudaError_t error) { return cudaGetErrorName(error); }
+
+}  // extern "C"

@@ -1,0 +1,193 @@
+#include "streams.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace margincore::cuda_sim {
+namespace {
+
+struct Streams {
+  CUstream_st legacy;
+  std::vector<std::unique_ptr<CUstream_st>> created;
+
+  std::vector<CUstream_st*> all() {
+    std::vector<CUstream_st*> streams{&legacy};
+    for (const auto& stream : created) streams.push_back(stream.get());
+    return streams;
+  }
+};
+
+Streams& streams() {
+  static Streams& streams = *new Streams;
+  return streams;
+}
+
+void count(const Task& task) {
+  Statistics& now = counters();
+  switch (task.kind) {
+    case TaskKind::Kernel: {
+      const auto found = now.launches.find(std::string_view(task.name));
+      ++(found == now.launches.end() ? now.launches[task.name] : found->second);
+      break;
+    }
+    case TaskKind::Upload: ++now.uploads; break;
+    case TaskKind::Download: ++now.downloads; break;
+    case TaskKind::DeviceCopy: ++now.device_copies; break;
+    case TaskKind::Fill: ++now.fills; break;
+    case TaskKind::Library: break;
+  }
+  now.bytes_copied += task.bytes;
+  now.pageable_copies += task.pageable;
+}
+
+void push(CUstream_st& stream, SharedTask task) {
+  count(*task);
+  stream.queue.push_back({std::move(task), nullptr, false});
+}
+
+bool can_run(const CUstream_st& stream) {
+  return !stream.queue.empty() && (!stream.queue.front().wait || stream.queue.front().ticket->done);
+}
+
+void run_front(CUstream_st& stream) {
+  const Work work = std::move(stream.queue.front());
+  stream.queue.pop_front();
+  if (work.task != nullptr) {
+    if (!device_broken()) work.task->run();
+  } else if (!work.wait) {
+    work.ticket->done = true;
+    work.ticket->time = std::chrono::steady_clock::now();
+  }
+}
+
+/// Runs the front of a stream, and before it as little of the others as it waits for.
+void run_front_and_dependencies(CUstream_st& stream) {
+  while (!can_run(stream)) run_front_and_dependencies(stream_of(stream.queue.front().ticket->stream));
+  run_front(stream);
+}
+
+/// Runs the front of any stream that can go on: every order that CUDA may choose is possible.
+void run_any_front() {
+  std::vector<CUstream_st*> candidates = streams().all();
+  std::erase_if(candidates, [](const CUstream_st* stream) { return !can_run(*stream); });
+  run_front(*candidates[random_below(candidates.size())]);
+}
+
+void run_something(CUstream_st& wanted) {
+  if (settings().shuffle != 0) run_any_front();
+  else run_front_and_dependencies(wanted);
+}
+
+}  // namespace
+
+CUstream_st& stream_of(cudaStream_t handle) {
+  if (handle == nullptr || handle == cudaStreamLegacy) return streams().legacy;
+  require_object(cudaErrorInvalidResourceHandle, handle, "stream");
+  return *handle;
+}
+
+cudaStream_t create_stream() {
+  streams().created.push_back(std::make_unique<CUstream_st>());
+  add_object(streams().created.back().get(), "stream");
+  return streams().created.back().get();
+}
+
+void destroy_stream(cudaStream_t handle) {
+  require_object(cudaErrorInvalidResourceHandle, handle, "stream");
+  finish(*handle);
+  remove_object(handle);
+  std::erase_if(streams().created, [handle](const auto& stream) { return stream.get() == handle; });
+}
+
+void enqueue(cudaStream_t handle, Task task) {
+  CUstream_st& stream = stream_of(handle);
+  auto shared = std::make_shared<const Task>(std::move(task));
+  if (!stream.capture) return push(stream, std::move(shared));
+  if (!stream.capture->valid) refuse(cudaErrorStreamCaptureInvalidated, "something in the capture was refused");
+  stream.capture->tasks.push_back(std::move(shared));
+}
+
+void replay(const CUgraphExec_st& graph, cudaStream_t handle) {
+  CUstream_st& stream = stream_of(handle);
+  if (stream.capture)
+    refuse_capture(stream, cudaErrorStreamCaptureUnsupported, "a graph inside a graph is not simulated");
+  for (const SharedTask& task : graph.tasks) push(stream, task);
+}
+
+void record(CUevent_st& event, cudaStream_t handle) {
+  CUstream_st& stream = stream_of(handle);
+  event.ticket = std::make_shared<Ticket>(Ticket{handle, stream.capture ? stream.capture->number : 0, false, {}});
+  if (!stream.capture) stream.queue.push_back({nullptr, event.ticket, false});
+}
+
+void wait(cudaStream_t handle, const CUevent_st& event) {
+  CUstream_st& stream = stream_of(handle);
+  if (event.ticket == nullptr) return;  // never recorded: nothing to wait for
+  const uint64_t capture = stream.capture ? stream.capture->number : 0;
+  if (event.ticket->capture == capture) {
+    if (capture == 0) stream.queue.push_back({nullptr, event.ticket, true});
+  } else if (stream.capture) {
+    refuse_capture(stream, cudaErrorStreamCaptureIsolation, "the event was recorded outside of the capture");
+  } else {
+    for (CUstream_st* other : streams().all())
+      if (other->capture && other->capture->number == event.ticket->capture)
+        refuse_capture(*other, cudaErrorStreamCaptureUnsupported, "a capture of two streams is not simulated");
+    refuse(cudaErrorCapturedEvent, "the event was recorded in a capture");
+  }
+}
+
+void finish(CUstream_st& stream) {
+  while (!stream.queue.empty()) run_something(stream);
+}
+
+void finish(const SharedTicket& ticket) {
+  while (!ticket->done) run_something(stream_of(ticket->stream));
+}
+
+void finish_all() {
+  for (CUstream_st* stream : streams().all()) finish(*stream);
+}
+
+void advance(CUstream_st& stream) {
+  if (!stream.queue.empty()) run_something(stream);
+}
+
+void begin_capture(cudaStream_t handle, cudaStreamCaptureMode mode) {
+  static uint64_t number = 0;
+  CUstream_st& stream = stream_of(handle);
+  if (&stream == &streams().legacy) refuse(cudaErrorStreamCaptureUnsupported, "of the legacy stream");
+  if (stream.capture) refuse(cudaErrorIllegalState, "the stream is being captured already");
+  stream.capture = Capture{++number, mode, std::this_thread::get_id(), true, {}};
+}
+
+std::vector<SharedTask> end_capture(cudaStream_t handle) {
+  CUstream_st& stream = stream_of(handle);
+  if (!stream.capture) refuse(cudaErrorIllegalState, "the stream is not being captured");
+  if (stream.capture->mode != cudaStreamCaptureModeRelaxed && stream.capture->thread != std::this_thread::get_id())
+    refuse(cudaErrorStreamCaptureWrongThread, "another thread began the capture");
+  const Capture capture = std::move(*stream.capture);
+  stream.capture.reset();
+  if (!capture.valid) refuse(cudaErrorStreamCaptureInvalidated, "something in the capture was refused");
+  return capture.tasks;
+}
+
+void refuse_while_capturing(bool in_any) {
+  bool found = false;
+  for (CUstream_st* stream : streams().all()) {
+    if (!stream->capture) continue;
+    const Capture& capture = *stream->capture;
+    if (!in_any && capture.mode != cudaStreamCaptureModeGlobal &&
+        (capture.mode != cudaStreamCaptureModeThreadLocal || capture.thread != std::this_thread::get_id()))
+      continue;
+    stream->capture->valid = false;
+    found = true;
+  }
+  if (found) refuse(cudaErrorStreamCaptureUnsupported, "not during a capture");
+}
+
+void refuse_capture(CUstream_st& stream, cudaError_t code, const std::string& message) {
+  if (stream.capture) stream.capture->valid = false;
+  refuse(code, message);
+}
+
+}  // namespace margincore::cuda_sim

@@ -1,0 +1,103 @@
+// Streams, events and graphs. Work is queued and runs only when something waits for it, in an order that nothing but
+// streams and events decide: a dependency that is missing shows as stale data.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "api.h"
+
+namespace margincore::cuda_sim {
+
+enum class TaskKind { Kernel, Upload, Download, DeviceCopy, Fill, Library };
+
+struct Task {
+  TaskKind kind;
+  const char* name;  // of a kernel
+  int64_t bytes;     // of a copy
+  bool pageable;     // a copy whose host memory is not pinned
+  std::function<void()> run;
+};
+using SharedTask = std::shared_ptr<const Task>;
+
+/// One recording of an event.
+struct Ticket {
+  cudaStream_t stream;
+  uint64_t capture;  // in which it was recorded, or 0
+  bool done = false;
+  std::chrono::steady_clock::time_point time;
+};
+using SharedTicket = std::shared_ptr<Ticket>;
+
+struct Capture {
+  uint64_t number;  // from 1
+  cudaStreamCaptureMode mode;
+  std::thread::id thread;
+  bool valid = true;
+  std::vector<SharedTask> tasks;
+};
+
+struct Work {
+  SharedTask task;      // or
+  SharedTicket ticket;  // to be waited for if `wait`, else to be marked as done
+  bool wait;
+};
+
+}  // namespace margincore::cuda_sim
+
+// The names that NVIDIA's headers declare.
+struct CUstream_st {
+  std::deque<margincore::cuda_sim::Work> queue;
+  std::optional<margincore::cuda_sim::Capture> capture;
+};
+
+struct CUevent_st {
+  bool timed;
+  margincore::cuda_sim::SharedTicket ticket;  // of the latest recording
+};
+
+struct CUgraph_st {
+  std::vector<margincore::cuda_sim::SharedTask> tasks;
+};
+
+struct CUgraphExec_st {
+  std::vector<margincore::cuda_sim::SharedTask> tasks;
+};
+
+namespace margincore::cuda_sim {
+
+/// The stream behind a handle; 0 is the legacy stream, which here waits for no other and no other for it: all streams
+/// are non-blocking.
+CUstream_st& stream_of(cudaStream_t handle);
+
+cudaStream_t create_stream();
+void destroy_stream(cudaStream_t stream);
+
+/// Queues work on a stream, or adds it to the graph that is being captured there.
+void enqueue(cudaStream_t stream, Task task);
+void replay(const CUgraphExec_st& graph, cudaStream_t stream);
+void record(CUevent_st& event, cudaStream_t stream);
+void wait(cudaStream_t stream, const CUevent_st& event);
+
+/// Runs what these wait for.
+void finish(CUstream_st& stream);
+void finish(const SharedTicket& ticket);
+void finish_all();
+
+/// Runs a little of it, so that a loop which asks again and again comes to an end.
+void advance(CUstream_st& stream);
+
+void begin_capture(cudaStream_t stream, cudaStreamCaptureMode mode);
+std::vector<SharedTask> end_capture(cudaStream_t stream);
+
+/// Ends a call that no capture allows: any capture for calls that would wait for it, else those whose mode covers this
+/// thread. They are invalid from then on.
+void refuse_while_capturing(bool in_any = false);
+[[noreturn]] void refuse_capture(CUstream_st& stream, cudaError_t code, const std::string& message);
+
+}  // namespace margincore::cuda_sim
