@@ -53,27 +53,32 @@ struct NoMargin {
   }
 };
 
-/// psi(m*theta) for integer m, without an inverse cosine: cos(m*theta) by turning the vector (c, sin(theta)) m times,
-/// and d cos(m*theta)/dc = m*U_{m-1}(c), which is bounded by m^2. (T_m(c) would multiply the rounding of c by up to m^2
-/// near theta = 0, turning multiplies it by m.)
+/// psi(m*theta) for integer m, without an inverse cosine: cos(m*theta) = T_m(c) and dT_m/dc = m*U_{m-1}(c), bounded by
+/// m^2. That is also what T_m multiplies the rounding of c by near theta = 0 and pi: there cos(m*theta) is had by turning
+/// the vector (c, sin(theta)) m times, which multiplies it by m.
 struct MultiplicativeAngle {
   template <class Real>
   MARGINCORE_HOST_DEVICE static MarginValue<Real> evaluate(const Margin& margin, Real c, Real sine) {
     const int m = static_cast<int>(margin.m1);
-    Real turned = c, turned_sine = sine;  // of j*theta
-    Real second_before = 0, second = 1;   // U_{-1}, U_0
+    Real turned = c, turned_sine = sine;         // cosine and sine of j*theta
+    Real chebyshev_before = 1, chebyshev = c;    // T_0, T_1
+    Real second_before = 0, second = 1;          // U_{-1}, U_0
     int k = 0;
     for (int j = 1; j < m; ++j) {
-      const Real next = turned * c - turned_sine * sine;
+      const Real next_turned = turned * c - turned_sine * sine;
       turned_sine = turned_sine * c + turned * sine;
-      turned = next;
+      turned = next_turned;
+      const Real next = 2 * c * chebyshev - chebyshev_before;
+      chebyshev_before = chebyshev;
+      chebyshev = next;
       const Real next_second = 2 * c * second - second_before;
       second_before = second;
       second = next_second;
       if (c < std::cos(Real(j) * kPi<Real> / Real(m))) k = j;
     }
     const Real sign = k % 2 == 0 ? Real(1) : Real(-1);
-    return {sign * turned - Real(2 * k), sign * Real(m) * second, k > 0};
+    const Real cosine = c * c > Real(0.5) ? turned : chebyshev;
+    return {sign * cosine - Real(2 * k), sign * Real(m) * second, k > 0};
   }
 };
 
