@@ -10,6 +10,7 @@ readonly register_budget=72  # of nvcc 13.0: 64 in margin_softmax, so that half 
 
 mkdir -p build
 bash scripts/cuda-sdk.sh "$sdk"
+command -v nvcc >/dev/null || export CUDACXX=$sdk/nvidia/cu13/bin/nvcc
 cmake -S . -B "$build" -DMARGINCORE_CUDA=ON -DMARGINCORE_CUDA_SDK="$sdk" -DMARGINCORE_ADDON=OFF \
   -DCMAKE_BUILD_TYPE=Release >"$build.log" 2>&1 || { cat "$build.log" && exit 1; }
 find "$build" -name '*.cu.o' -delete  # what ptxas says is said only while it compiles
