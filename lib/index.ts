@@ -54,7 +54,7 @@ export type {
   OptimizerType,
   SgdOptions,
 } from './optimizers.js';
-export type { RunOptions, TrainOptions } from './options.js';
+export type { Precision, RunOptions, TrainOptions } from './options.js';
 export type { ImageSize } from './samples.js';
 export { type Duration, type Schedule, type ScheduleProgress, schedules } from './schedules.js';
 export { type TrainResult, train } from './train.js';

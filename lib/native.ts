@@ -108,6 +108,7 @@ export interface NativeSessionConfig {
   deviceIndex: number;
   threads: number;
   deterministic: boolean;
+  precision: 'fp32' | 'tf32' | 'bf16';
   seed: number;
   network: NativeNetwork;
   head: NativeHead;

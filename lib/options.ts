@@ -3,7 +3,7 @@ import { checkDevice, checkThreads, type Device } from './backends.js';
 import { checkBoolean, checkFunction, checkInteger, checkNumber, checkObject, checkOneOf } from './check.js';
 import type { DataInput } from './data/index.js';
 import type { SplitInput } from './data/types.js';
-import { invalidOption, MarginCoreError } from './errors.js';
+import { invalidOption } from './errors.js';
 import type { Controls, EpochEvent, StepEvent } from './events.js';
 import type { EffectiveHead, HeadOptions } from './headOptions.js';
 import { checkModel, type ModelDescription, models } from './models/index.js';
@@ -16,6 +16,14 @@ import {
 } from './optimizers.js';
 import { checkHeadKeys, checkHeadValues } from './resolveHead.js';
 import { checkSchedule, defaultSchedule, type Schedule } from './schedules.js';
+
+/**
+ * 'fp32': single precision throughout. 'tf32': products and convolutions round their operands to 11 bits, which tensor
+ * cores take; on the CPU it means 'fp32'. 'bf16': activations and the weights of layers are stored with 8 bits of
+ * precision and multiplied so, sums are fp32; the parameters themselves, the head and the optimizer stay fp32. Both need
+ * a card of compute capability 8.0 or newer.
+ */
+export type Precision = 'fp32' | 'tf32' | 'bf16';
 
 /** Options that do not depend on the head. */
 export interface RunOptions {
@@ -39,8 +47,8 @@ export interface RunOptions {
   learningRate?: number | Schedule;
   /** How pixels are normalised, in training and ever after. Default 'dataset'. */
   normalize?: Normalize;
-  /** Of the network's arithmetic. Default 'fp32', the only one in this version. */
-  precision?: 'fp32';
+  /** Of the network's arithmetic. Default 'fp32'. */
+  precision?: Precision;
   /** Default 'auto' */
   device?: Device;
   /** Default: physical cores */
@@ -74,7 +82,7 @@ export interface TrainSettings
   readonly optimizer: EffectiveOptimizer;
   readonly learningRate: Schedule;
   readonly normalize: Normalize;
-  readonly precision: 'fp32';
+  readonly precision: Precision;
   readonly device: Device;
   readonly seed: number;
   readonly deterministic: boolean;
@@ -102,7 +110,7 @@ const RUN_OPTIONS = Object.keys({
   progress: 0,
 } satisfies Record<keyof RunOptions, 0>);
 
-/** Checks all options and fills in defaults. Throws INVALID_OPTION or, for a precision to come, UNSUPPORTED. */
+/** Checks all options and fills in defaults. Throws INVALID_OPTION. */
 export function resolveTrainOptions(options: TrainOptions): TrainSettings {
   const given = checkObject(options, 'options');
   checkHeadKeys(given, RUN_OPTIONS);
@@ -134,7 +142,7 @@ export function resolveTrainOptions(options: TrainOptions): TrainSettings {
     optimizer,
     learningRate: checkLearningRate(learningRate),
     normalize: checkNormalize(normalize),
-    precision: checkPrecision(precision),
+    precision: checkOneOf(precision, 'precision', ['fp32', 'tf32', 'bf16']),
     device: checkDevice(device),
     ...(threads !== undefined && { threads: checkThreads(threads) }),
     seed: checkInteger(seed, 'seed', { min: 0, below: 2 ** 32 }),
@@ -150,16 +158,6 @@ export function resolveTrainOptions(options: TrainOptions): TrainSettings {
 function checkLearningRate(value: unknown): Schedule {
   if (typeof value !== 'number') return checkSchedule(value, 'learningRate');
   return defaultSchedule(checkNumber(value, 'learningRate', { min: 0 }));
-}
-
-function checkPrecision(value: unknown): 'fp32' {
-  if (value === 'tf32' || value === 'bf16') {
-    throw new MarginCoreError(
-      'UNSUPPORTED',
-      `precision '${value}' is not in this version of margincore, which computes in 'fp32'`,
-    );
-  }
-  return checkOneOf(value, 'precision', ['fp32']);
 }
 
 function checkProgress(value: unknown): boolean | 'auto' {

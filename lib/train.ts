@@ -82,6 +82,8 @@ async function run(settings: TrainSettings, progress: Progress): Promise<TrainRe
     tell(annealingWarning(job.head.lambda, settings.epochs * stepsPerEpoch(job.batching)));
   }
   tell(job.placement.note);
+  if (job.precision !== settings.precision)
+    tell(`Training in ${job.precision}: the CPU has no ${settings.precision}`);
   if (hasJoinedTail(job.batching)) {
     tell(
       'The last batch of an epoch would be one image, without batch statistics: it joins the batch before',

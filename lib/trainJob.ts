@@ -8,7 +8,7 @@ import type { HeadOptions } from './headOptions.js';
 import type { NativeDevice, NativeSession } from './native.js';
 import { type ChannelNormalization, resolveNormalize } from './normalize.js';
 import { nativeOptimizer } from './optimizers.js';
-import type { RunOptions, TrainSettings } from './options.js';
+import type { Precision, RunOptions, TrainSettings } from './options.js';
 import { type ResolvedHead, resolveHead } from './resolveHead.js';
 import { type ImageSize, imageSize, requireSize, splitValidation } from './samples.js';
 
@@ -24,6 +24,8 @@ export interface TrainJob {
   readonly head: ResolvedHead;
   readonly batching: Batching;
   readonly placement: Placement;
+  /** The precision in force. */
+  readonly precision: Precision;
 }
 
 /**
@@ -43,6 +45,7 @@ export function prepareJob(settings: TrainSettings, dataset: Dataset): TrainJob 
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
   const splits = splitValidation(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head as HeadOptions, numClasses);
+  const placement = selectDevice(settings.device, settings.threads);
   return {
     settings,
     classNames,
@@ -52,13 +55,15 @@ export function prepareJob(settings: TrainSettings, dataset: Dataset): TrainJob 
     normalization: resolveNormalize(settings.normalize, splits.train.images),
     head,
     batching: divide(splits.train.labels.length, settings.batchSize, head.native.scaledBn !== undefined),
-    placement: selectDevice(settings.device, settings.threads),
+    placement,
+    precision:
+      placement.backend.name === 'cpu' && settings.precision === 'tf32' ? 'fp32' : settings.precision,
   };
 }
 
 /** A session for the job's network, not yet opened: it holds no device memory. Throws SHAPE_MISMATCH or INVALID_OPTION. */
 export function createSession(job: TrainJob): NativeSession {
-  const { settings, input, normalization, head, batching, placement } = job;
+  const { settings, input, normalization, head, batching, placement, precision } = job;
   return callNative(
     () =>
       new (native().Session)({
@@ -66,6 +71,7 @@ export function createSession(job: TrainJob): NativeSession {
         deviceIndex: placement.deviceIndex,
         threads: placement.threads,
         deterministic: settings.deterministic,
+        precision,
         seed: settings.seed,
         network: { input: [...input], layers: [...settings.model.layers] },
         head: head.native,
@@ -92,9 +98,8 @@ function divide(samples: number, wanted: number, batchStatistics: boolean): Batc
 }
 
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
-  const { settings, normalization, head } = job;
-  const { model, epochs, batchSize, optimizer, learningRate, precision, seed, deterministic, validation } =
-    settings;
+  const { settings, normalization, head, precision } = job;
+  const { model, epochs, batchSize, optimizer, learningRate, seed, deterministic, validation } = settings;
   return {
     ...(head.effective as HeadOptions),
     model,

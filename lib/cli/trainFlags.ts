@@ -182,7 +182,7 @@ export const TRAIN_FLAGS: readonly FlagGroup[] = [
     flags: [
       { name: 'device', to: 'device', value: text('auto|cpu|cuda[:N]'), help: '(default: auto)' },
       { name: 'threads', to: 'threads', value: number, help: '(default: physical cores)' },
-      { name: 'precision', to: 'precision', value: text('fp32'), help: '(default: fp32)' },
+      { name: 'precision', to: 'precision', value: text('fp32|tf32|bf16'), help: '(default: fp32)' },
       { name: 'deterministic', to: 'deterministic', help: 'bit-equal repetition (default: no)' },
     ],
   },

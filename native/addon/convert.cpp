@@ -147,9 +147,17 @@ OptimizerSpec to_optimizer(const Napi::Object& optimizer) {
   return spec;
 }
 
+Precision to_precision(const std::string& name) {
+  if (name == "fp32") return Precision::Fp32;
+  if (name == "tf32") return Precision::Tf32;
+  if (name == "bf16") return Precision::Bf16;
+  refuse("precision", "'fp32', 'tf32' or 'bf16'");
+}
+
 BackendOptions to_backend_options(const Napi::Object& config) {
   return {static_cast<int32_t>(to_integer(config, "deviceIndex")), static_cast<int32_t>(to_integer(config, "threads")),
-          has(config, "deterministic") && to_boolean(config, "deterministic")};
+          has(config, "deterministic") && to_boolean(config, "deterministic"),
+          has(config, "precision") ? to_precision(to_text(config, "precision")) : Precision::Fp32};
 }
 
 void check_count(const char* what, size_t received, int64_t expected) {

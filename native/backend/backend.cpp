@@ -21,6 +21,7 @@ MARGINCORE_UNSUPPORTED(conv2d_backward_filter, Tensor, Tensor, Tensor, Tensor, C
 MARGINCORE_UNSUPPORTED(linear_forward, Tensor, Tensor, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(linear_backward_data, Tensor, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(linear_backward_weight, Tensor, Tensor, Tensor, Tensor)
+MARGINCORE_UNSUPPORTED(convert, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(relu_forward, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(relu_backward, Tensor, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(prelu_forward, Tensor, Tensor, Tensor)
@@ -58,8 +59,8 @@ MARGINCORE_UNSUPPORTED(running_average, Tensor, Tensor, float, float, const int3
 MARGINCORE_UNSUPPORTED(center_loss, Tensor, StepReport*, int32_t*, Tensor, Tensor, Tensor, float, const StepBlock*)
 MARGINCORE_UNSUPPORTED(center_update, Tensor, Tensor, Tensor, float, const int32_t*)
 MARGINCORE_UNSUPPORTED(gather_images, Tensor, Tensor, GatherImages, const StepBlock*)
-MARGINCORE_UNSUPPORTED(sgd, Tensor, Tensor, Tensor, Sgd, const StepBlock*, const int32_t*)
-MARGINCORE_UNSUPPORTED(adam, Tensor, Tensor, Tensor, Tensor, Adam, const StepBlock*, const int32_t*)
+MARGINCORE_UNSUPPORTED(sgd, Tensor, Tensor, Tensor, Tensor, Sgd, const StepBlock*, const int32_t*)
+MARGINCORE_UNSUPPORTED(adam, Tensor, Tensor, Tensor, Tensor, Tensor, Adam, const StepBlock*, const int32_t*)
 MARGINCORE_UNSUPPORTED(gradient_norm, StepReport*, int32_t*, Tensor, const StepBlock*)
 
 #undef MARGINCORE_UNSUPPORTED

@@ -5,7 +5,10 @@
 //  - Outputs come first, then inputs, then a descriptor. Tensors are views of this backend's device memory.
 //  - Images are dense NHWC, convolution weights dense OHWI, matrices row-major. A matrix made from an image has its
 //    columns in NHWC order.
-//  - Activations are fp32; labels, orders and flags int32; images of a dataset uint8. `batch` means the first axis.
+//  - Activations and their gradients are fp32, or bf16 where BackendInfo::bf16 says so: then all activations of an
+//    operation are, and the weights of convolutions and linear layers. Sums are fp32 even then, and so are biases, the
+//    gradients of parameters, rows, the head and the optimizer.
+//  - Labels, orders and flags are int32; images of a dataset uint8. `batch` means the first axis.
 //  - An operation is queued in the order of the calls; only `download` and `synchronize` wait. One thread uses a
 //    Backend at a time.
 //  - A backward operation overwrites its gradient outputs, it does not add to them, unless it says so.
@@ -28,7 +31,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 2;
+inline constexpr int32_t kBackendAbiVersion = 3;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -51,13 +54,15 @@ struct StepReport {
   int32_t past_pi;            // samples whose margin's angle m1*theta + m2 lies beyond pi
 };
 
-enum class Precision : int32_t { Fp32, Tf32 };
+/// What convolutions and products compute in. Tf32: fp32 operands rounded to 11 bits where the device is faster so.
+/// Bf16: their operands are bf16 tensors.
+enum class Precision : int32_t { Fp32, Tf32, Bf16 };
 
 struct BackendOptions {
   int32_t device_index;
   int32_t threads;        // 0: the backend's default
   int32_t deterministic;  // same bits for the same kind of machine and thread count
-  Precision precision;    // of convolutions and products
+  Precision precision;    // one that the device does not have is refused as Unsupported
 };
 
 struct BackendInfo {
@@ -66,6 +71,7 @@ struct BackendInfo {
   char description[128];  // instruction set, or the card's name and compute capability
   int32_t simulated;      // 1: results come from a simulated device
   int32_t threads;        // threads in use; of a probe: the default
+  int32_t bf16;           // 1: activations may be bf16
 };
 
 // ---- descriptors ----------------------------------------------------------------------------------------------------
@@ -195,6 +201,9 @@ class Backend {
   virtual Status linear_backward_data(Tensor dx, Tensor dy, Tensor w);
   virtual Status linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x);
 
+  // From fp32 to bf16 (to the nearest, ties to even) or back.
+  virtual Status convert(Tensor y, Tensor x);
+
   // Element-wise; y may be x and dx may be dy. The derivative of ReLU at 0 is 0.
   virtual Status relu_forward(Tensor y, Tensor x);
   virtual Status relu_backward(Tensor dx, Tensor dy, Tensor y);
@@ -269,15 +278,16 @@ class Backend {
   // c_j -= rate * sum_{y_i = j} (c_j - x_i) / (1 + n_j), n_j samples of class j; nothing once *halted is not 0.
   virtual Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted);
 
-  // Batch assembly: batch (N, H, W, C) fp32 and batch_labels (N) int32 from a uint8 dataset. Without order and
+  // Batch assembly: batch (N, H, W, C) and batch_labels (N) int32 from a uint8 dataset. Without order and
   // augmentation `step` may be null.
   virtual Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step);
 
-  // Parameter update over a contiguous range of the arenas; does nothing once *halted is not 0.
-  virtual Status sgd(Tensor parameters, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
-                     const int32_t* halted);
-  virtual Status adam(Tensor parameters, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
-                      const StepBlock* step, const int32_t* halted);
+  // Parameter update over a contiguous range of the arenas, with the parameters' bf16 copy or none; does nothing once
+  // *halted is not 0.
+  virtual Status sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options,
+                     const StepBlock* step, const int32_t* halted);
+  virtual Status adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients,
+                      Adam options, const StepBlock* step, const int32_t* halted);
   // L2 norm of all gradients into report->gradient_norm; sets *halted to 1 if it is not finite, as it is not where a
   // gradient is not.
   virtual Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step);

@@ -38,6 +38,8 @@ CpuBackend::CpuBackend(const BackendOptions& options)
     : loops_(choose_loops()),
       convolutions_(std::make_unique<Convolutions>(scratch_)),
       products_(std::make_unique<Products>(scratch_)) {
+  if (options.precision == Precision::Bf16)
+    throw Error(ErrorCode::Unsupported, "precision bf16 is not available on the CPU");
   const int threads = options.threads > 0 ? options.threads : default_threads();
   // Applies to the calling thread alone: the one that will run this backend's operations.
   omp_set_num_threads(threads);
@@ -292,7 +294,7 @@ Status CpuBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages
   return Status::success();
 }
 
-Status CpuBackend::sgd(Tensor parameters, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+Status CpuBackend::sgd(Tensor parameters, Tensor, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
                        const int32_t* halted) {
   if (*halted != 0) return Status::success();
   loops_.sgd(parameters.f32(), velocity.f32(), gradients.f32(), parameters.count(), options,
@@ -300,8 +302,8 @@ Status CpuBackend::sgd(Tensor parameters, Tensor velocity, Tensor gradients, Sgd
   return Status::success();
 }
 
-Status CpuBackend::adam(Tensor parameters, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
-                        const StepBlock* step, const int32_t* halted) {
+Status CpuBackend::adam(Tensor parameters, Tensor, Tensor first_moment, Tensor second_moment, Tensor gradients,
+                        Adam options, const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return Status::success();
   loops_.adam(parameters.f32(), first_moment.f32(), second_moment.f32(), gradients.f32(), parameters.count(), options,
               step->learning_rate * options.rate_multiplier, step->step + 1);

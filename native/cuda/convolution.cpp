@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "cuda/kernels/kernels.h"
+
 namespace margincore {
 
 namespace {
@@ -11,12 +13,16 @@ constexpr size_t kMaxWorkspace = size_t{256} << 20;
 
 const float kOne = 1, kZero = 0;
 
+cudnnDataType_t type_of(const Tensor& tensor) {
+  return tensor.dtype == DType::BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+}
+
 cudnnTensorDescriptor_t image_descriptor(const Tensor& image) {
   cudnnTensorDescriptor_t descriptor;
   MARGINCORE_CHECK(cudnnCreateTensorDescriptor(&descriptor));
   const auto size = [&](int axis) { return static_cast<int>(image.shape[axis]); };
-  MARGINCORE_CHECK(cudnnSetTensor4dDescriptor(descriptor, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, size(0), size(3),
-                                              size(1), size(2)));
+  MARGINCORE_CHECK(
+      cudnnSetTensor4dDescriptor(descriptor, CUDNN_TENSOR_NHWC, type_of(image), size(0), size(3), size(1), size(2)));
   return descriptor;
 }
 
@@ -64,7 +70,7 @@ CudaConvolutions::CudaConvolutions(cudaStream_t stream, CudaWorkspace& workspace
       workspace_(workspace),
       deterministic_(options.deterministic != 0),
       // The default would allow TF32 for fp32 data.
-      math_(options.precision == Precision::Tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH) {
+      fp32_math_(options.precision == Precision::Tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH) {
   MARGINCORE_CHECK(cudnnCreate(&handle_));
   MARGINCORE_CHECK(cudnnSetStream(handle_, stream));
 }
@@ -75,8 +81,9 @@ CudaConvolutions::~CudaConvolutions() {
 }
 
 CudaConvolutions::Plan& CudaConvolutions::plan(const Tensor& y, const Tensor& x, const Tensor& w, const Conv2d& conv) {
-  const Key key = {x.shape[0], x.shape[1], x.shape[2], x.shape[3], w.shape[0], w.shape[1], w.shape[2],
-                   w.shape[3], y.shape[1], y.shape[2], conv.stride,  conv.padding, conv.groups};
+  const Key key = {
+      x.shape[0], x.shape[1], x.shape[2], x.shape[3],  w.shape[0],   w.shape[1],  w.shape[2],
+      w.shape[3], y.shape[1], y.shape[2], conv.stride, conv.padding, conv.groups, static_cast<int64_t>(x.dtype)};
   std::unique_ptr<Plan>& found = plans_[key];
   if (found) return *found;
   auto made = std::make_unique<Plan>();
@@ -84,13 +91,14 @@ CudaConvolutions::Plan& CudaConvolutions::plan(const Tensor& y, const Tensor& x,
   made->y = image_descriptor(y);
   const auto size = [&](int axis) { return static_cast<int>(w.shape[axis]); };
   MARGINCORE_CHECK(cudnnCreateFilterDescriptor(&made->w));
-  MARGINCORE_CHECK(cudnnSetFilter4dDescriptor(made->w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, size(0), size(3), size(1),
-                                              size(2)));
+  MARGINCORE_CHECK(
+      cudnnSetFilter4dDescriptor(made->w, type_of(x), CUDNN_TENSOR_NHWC, size(0), size(3), size(1), size(2)));
   MARGINCORE_CHECK(cudnnCreateConvolutionDescriptor(&made->convolution));
   MARGINCORE_CHECK(cudnnSetConvolution2dDescriptor(made->convolution, conv.padding, conv.padding, conv.stride,
                                                    conv.stride, 1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
   MARGINCORE_CHECK(cudnnSetConvolutionGroupCount(made->convolution, conv.groups));
-  MARGINCORE_CHECK(cudnnSetConvolutionMathType(made->convolution, math_));
+  const cudnnMathType_t math = x.dtype == DType::BF16 ? CUDNN_TENSOR_OP_MATH : fp32_math_;
+  MARGINCORE_CHECK(cudnnSetConvolutionMathType(made->convolution, math));
   found = std::move(made);
   return *found;
 }
@@ -147,25 +155,33 @@ void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv
 
 void CudaConvolutions::backward_filter(Tensor dw, Tensor dy, Tensor x, Conv2d conv) {
   Plan& p = plan(dy, x, dw, conv);
+  // cuDNN gives the gradient in the type of its operands: bf16 goes through the workspace.
+  const bool direct = x.dtype == dw.dtype;
+  const size_t kept = direct ? 0 : (dw.count() * size_of(x.dtype) + 255) / 256 * 256;
+  const auto workspace = [&](size_t bytes) { return static_cast<char*>(workspace_.take(kept + bytes)) + kept; };
+  const auto result = [&](char* space) { return direct ? dw.data : space - kept; };
   if (!p.backward_filter.made) {
     expect_eager("backward_filter");
     std::vector<cudnnConvolutionBwdFilterAlgoPerf_t> answers(CUDNN_CONVOLUTION_BWD_FILTER_ALGO_COUNT);
     const int most = static_cast<int>(answers.size());
     int count = 0;
-    if (deterministic_)
+    if (deterministic_) {
       MARGINCORE_CHECK(cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle_, p.x, p.y, p.convolution, p.w, most,
                                                                      &count, answers.data()));
-    else
-      MARGINCORE_CHECK(cudnnFindConvolutionBackwardFilterAlgorithmEx(
-          handle_, p.x, x.data, p.y, dy.data, p.convolution, p.w, dw.data, most, &count, answers.data(),
-          workspace_.take(kMaxWorkspace), kMaxWorkspace));
+    } else {
+      char* space = workspace(kMaxWorkspace);
+      MARGINCORE_CHECK(cudnnFindConvolutionBackwardFilterAlgorithmEx(handle_, p.x, x.data, p.y, dy.data, p.convolution,
+                                                                     p.w, result(space), most, &count, answers.data(),
+                                                                     space, kMaxWorkspace));
+    }
     p.backward_filter =
         first_usable<cudnnConvolutionBwdFilterAlgo_t>(answers, count, deterministic_, "backward_filter");
   }
-  void* workspace = workspace_.take(p.backward_filter.workspace);
+  char* space = workspace(p.backward_filter.workspace);
   MARGINCORE_CHECK(cudnnConvolutionBackwardFilter(handle_, &kOne, p.x, x.data, p.y, dy.data, p.convolution,
-                                                  p.backward_filter.algorithm, workspace, p.backward_filter.workspace,
-                                                  &kZero, p.w, dw.data));
+                                                  p.backward_filter.algorithm, space, p.backward_filter.workspace,
+                                                  &kZero, p.w, result(space)));
+  if (!direct) cuda::convert(dw, Tensor(result(space), x.dtype, dw.shape), stream_);
 }
 
 }  // namespace margincore

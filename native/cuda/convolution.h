@@ -21,7 +21,7 @@ class CudaConvolutions {
 
  private:
   struct Plan;
-  using Key = std::array<int64_t, 13>;  // the complete shape
+  using Key = std::array<int64_t, 14>;  // the complete shape, and the type
 
   Plan& plan(const Tensor& y, const Tensor& x, const Tensor& w, const Conv2d& conv);
   void expect_eager(const char* pass) const;
@@ -30,7 +30,7 @@ class CudaConvolutions {
   CudaWorkspace& workspace_;
   cudnnHandle_t handle_ = nullptr;
   bool deterministic_;
-  cudnnMathType_t math_;
+  cudnnMathType_t fp32_math_;
   std::map<Key, std::unique_ptr<Plan>> plans_;
 };
 

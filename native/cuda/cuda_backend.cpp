@@ -19,7 +19,8 @@ using cuda::guarded;
 const int32_t* ints(const Tensor& tensor) { return static_cast<const int32_t*>(tensor.data); }
 
 cuda::PoolSizes pool_sizes(const Tensor& x, const Tensor& y) {
-  return {x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[1], y.shape[2]};
+  const auto size = [](const Tensor& tensor, int axis) { return static_cast<int>(tensor.shape[axis]); };
+  return {x.shape[0], size(x, 1), size(x, 2), size(x, 3), size(y, 1), size(y, 2)};
 }
 
 /// Makes the device this thread's: a Backend is used by one thread.
@@ -51,6 +52,7 @@ BackendInfo describe_device(int32_t index) {
                 cudnnGetVersion() % 10000 / 100);
   std::snprintf(info.description, sizeof info.description, "%.90s, compute capability %d.%d", card.name, card.major,
                 card.minor);
+  info.bf16 = card.major >= 8;
 #if defined(MARGINCORE_CUDA_SIM)
   info.simulated = 1;
 #endif
@@ -62,7 +64,12 @@ CudaBackend::CudaBackend(const BackendOptions& options)
       workspace_(stream_),
       uploads_(stream_),
       convolutions_(stream_, workspace_, options),
-      products_(stream_, options) {}
+      products_(stream_, options) {
+  if (options.precision != Precision::Fp32 && !info_.bf16)
+    throw Error(ErrorCode::Unsupported,
+                format("precision %s needs compute capability 8.0 or newer: %s is %s",
+                       options.precision == Precision::Bf16 ? "bf16" : "tf32", info_.device, info_.description));
+}
 
 CudaBackend::~CudaBackend() { cudaStreamSynchronize(stream_); }
 
@@ -154,13 +161,13 @@ void CudaBackend::discard(Program* program) {
 
 void CudaBackend::column_sums_of(Tensor sums, Tensor matrix) {
   const int64_t rows = matrix.shape[0], columns = matrix.shape[1];
-  cuda::column_sums(sums.f32(), floats(cuda::sum_partials(rows, columns)), matrix.f32(), rows, columns, stream_);
+  cuda::column_sums(sums.f32(), floats(cuda::sum_partials(rows, columns)), matrix, rows, columns, stream_);
 }
 
 Status CudaBackend::conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {
   return guarded("conv2d_forward", [&] {
     convolutions_.forward(y, x, w, conv);
-    if (bias) cuda::add_bias(y.f32(), bias.f32(), y.count() / bias.count(), bias.count(), stream_);
+    if (bias) cuda::add_bias(y, bias.f32(), y.count() / bias.count(), bias.count(), stream_);
   });
 }
 
@@ -171,7 +178,7 @@ Status CudaBackend::conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d 
 Status CudaBackend::conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {
   return guarded("conv2d_backward_filter", [&] {
     convolutions_.backward_filter(dw, dy, x, conv);
-    if (dbias) column_sums_of(dbias, {dy.f32(), {dy.count() / dbias.count(), dbias.count()}});
+    if (dbias) column_sums_of(dbias, {dy.data, dy.dtype, {dy.count() / dbias.count(), dbias.count()}});
   });
 }
 
@@ -179,7 +186,7 @@ Status CudaBackend::linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) {
   return guarded("linear_forward", [&] {
     const Tensor out = y.as_matrix();
     products_.multiply(out, x.as_matrix(), false, w, true);
-    if (bias) cuda::add_bias(y.f32(), bias.f32(), out.shape[0], out.shape[1], stream_);
+    if (bias) cuda::add_bias(y, bias.f32(), out.shape[0], out.shape[1], stream_);
   });
 }
 
@@ -197,36 +204,39 @@ Status CudaBackend::linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, T
 
 // ---- element-wise and pooling ---------------------------------------------------------------------------------------
 
+Status CudaBackend::convert(Tensor y, Tensor x) {
+  return guarded("convert", [&] { cuda::convert(y, x, stream_); });
+}
+
 Status CudaBackend::relu_forward(Tensor y, Tensor x) {
-  return guarded("relu_forward", [&] { cuda::relu_forward(y.f32(), x.f32(), x.count(), stream_); });
+  return guarded("relu_forward", [&] { cuda::relu_forward(y, x, stream_); });
 }
 
 Status CudaBackend::relu_backward(Tensor dx, Tensor dy, Tensor y) {
-  return guarded("relu_backward", [&] { cuda::relu_backward(dx.f32(), dy.f32(), y.f32(), y.count(), stream_); });
+  return guarded("relu_backward", [&] { cuda::relu_backward(dx, dy, y, stream_); });
 }
 
 Status CudaBackend::add(Tensor y, Tensor a, Tensor b) {
-  return guarded("add", [&] { cuda::add(y.f32(), a.f32(), b.f32(), y.count(), stream_); });
+  return guarded("add", [&] { cuda::add(y, a, b, stream_); });
 }
 
 Status CudaBackend::dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) {
-  return guarded("dropout_forward", [&] { cuda::dropout(y.f32(), x.f32(), x.count(), dropout, step, stream_); });
+  return guarded("dropout_forward", [&] { cuda::dropout(y, x, dropout, step, stream_); });
 }
 
 Status CudaBackend::dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) {
-  return guarded("dropout_backward", [&] { cuda::dropout(dx.f32(), dy.f32(), dy.count(), dropout, step, stream_); });
+  return guarded("dropout_backward", [&] { cuda::dropout(dx, dy, dropout, step, stream_); });
 }
 
 Status CudaBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) {
   return guarded("max_pool_forward", [&] {
-    cuda::max_pool_forward(y.f32(), static_cast<uint8_t*>(position.data), x.f32(), pool_sizes(x, y), pool, stream_);
+    cuda::max_pool_forward(y, static_cast<uint8_t*>(position.data), x, pool_sizes(x, y), pool, stream_);
   });
 }
 
 Status CudaBackend::max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) {
   return guarded("max_pool_backward", [&] {
-    cuda::max_pool_backward(dx.f32(), dy.f32(), static_cast<const uint8_t*>(position.data), pool_sizes(dx, dy), pool,
-                            stream_);
+    cuda::max_pool_backward(dx, dy, static_cast<const uint8_t*>(position.data), pool_sizes(dx, dy), pool, stream_);
   });
 }
 
@@ -338,23 +348,23 @@ Status CudaBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImage
   const Augmentation& change = gather.augmentation;
   if (change.crop_padding != 0 || change.flip != 0 || change.erase != 0)
     return Status::failure(ErrorCode::Unsupported, "gather_images: augmentation is not available on cuda");
-  return guarded("gather_images", [&] {
-    cuda::gather_images(batch.f32(), static_cast<int32_t*>(batch_labels.data), gather, batch.shape[0], step, stream_);
-  });
+  return guarded("gather_images",
+                 [&] { cuda::gather_images(batch, static_cast<int32_t*>(batch_labels.data), gather, step, stream_); });
 }
 
-Status CudaBackend::sgd(Tensor parameters, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
-                        const int32_t* halted) {
+Status CudaBackend::sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options,
+                        const StepBlock* step, const int32_t* halted) {
   return guarded("sgd", [&] {
-    cuda::sgd(parameters.f32(), velocity.f32(), gradients.f32(), parameters.count(), options, step, halted, stream_);
+    cuda::sgd(parameters.f32(), static_cast<BFloat16*>(copy.data), velocity.f32(), gradients.f32(), parameters.count(),
+              options, step, halted, stream_);
   });
 }
 
-Status CudaBackend::adam(Tensor parameters, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
-                         const StepBlock* step, const int32_t* halted) {
+Status CudaBackend::adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients,
+                         Adam options, const StepBlock* step, const int32_t* halted) {
   return guarded("adam", [&] {
-    cuda::adam(parameters.f32(), first_moment.f32(), second_moment.f32(), gradients.f32(), parameters.count(), options,
-               step, halted, stream_);
+    cuda::adam(parameters.f32(), static_cast<BFloat16*>(copy.data), first_moment.f32(), second_moment.f32(),
+               gradients.f32(), parameters.count(), options, step, halted, stream_);
   });
 }
 

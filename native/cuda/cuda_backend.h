@@ -54,6 +54,7 @@ class CudaBackend final : public Backend {
   Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) override;
   Status linear_backward_data(Tensor dx, Tensor dy, Tensor w) override;
   Status linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) override;
+  Status convert(Tensor y, Tensor x) override;
   Status relu_forward(Tensor y, Tensor x) override;
   Status relu_backward(Tensor dx, Tensor dy, Tensor y) override;
   Status add(Tensor y, Tensor a, Tensor b) override;
@@ -81,9 +82,9 @@ class CudaBackend final : public Backend {
                      float weight, const StepBlock* step) override;
   Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) override;
   Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) override;
-  Status sgd(Tensor parameters, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+  Status sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
              const int32_t* halted) override;
-  Status adam(Tensor parameters, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
+  Status adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
               const StepBlock* step, const int32_t* halted) override;
   Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) override;
 

@@ -5,12 +5,15 @@
 
 #include <cstdint>
 
+#include "base/bfloat16.h"
+
 #if defined(MARGINCORE_CUDA_SIM)
 
 #include "sim/device.h"
 
 #else
 
+#include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
 #define MARGINCORE_KERNEL __global__ void
@@ -32,6 +35,9 @@ MARGINCORE_DEVICE int64_t blocks() { return gridDim.x; }
 
 /// Waits for all threads of the block; shared memory written before is seen after.
 MARGINCORE_DEVICE void sync_block() { __syncthreads(); }
+
+/// One instruction from compute capability 8.0 on.
+MARGINCORE_DEVICE BFloat16 to_bfloat16(float value) { return {__bfloat16_as_ushort(__float2bfloat16_rn(value))}; }
 
 /// The value of the lane whose number differs in the bits of `mask`. All 32 lanes of the warp take part.
 template <class T>

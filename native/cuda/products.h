@@ -13,10 +13,11 @@ class CudaProducts {
   CudaProducts& operator=(const CudaProducts&) = delete;
   ~CudaProducts();
 
-  /// c (M, N) = a·b, each read as itself or transposed.
+  /// c (M, N) = a·b, each read as itself or transposed; a and b of one type, sums in fp32.
   void multiply(Tensor c, Tensor a, bool transpose_a, Tensor b, bool transpose_b);
 
  private:
+  cublasComputeType_t compute_;
   cublasHandle_t handle_ = nullptr;
   void* workspace_ = nullptr;
 };

@@ -82,9 +82,10 @@ class Layer {
   int64_t parameter_count_ = 0;
 };
 
-/// Builds a layer for samples of shape `input`; throws ShapeMismatch or InvalidOption with the layer's name.
+/// Builds a layer for samples of shape `input`, whose activations are stored as `activations`; throws ShapeMismatch or
+/// InvalidOption with the layer's name.
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, const std::string& name, const Shape& input, uint32_t index,
-                                  ParameterTable& table);
+                                  DType activations, ParameterTable& table);
 
 /// Start of the name of an unnamed layer of this type: "conv", "fc", …
 const char* name_prefix(const LayerSpec& spec);

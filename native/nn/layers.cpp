@@ -41,7 +41,8 @@ Tensor optional_gradient(const LayerCall& call, std::optional<ParameterTable::Ke
 
 class Conv2dLayer final : public Layer {
  public:
-  Conv2dLayer(const Conv2dSpec& spec, const std::string& name, const Shape& input, ParameterTable& table)
+  Conv2dLayer(const Conv2dSpec& spec, const std::string& name, const Shape& input, DType activations,
+              ParameterTable& table)
       : Layer(name, {}) {
     expect_image(name, input);
     expect_at_least(name, "outChannels", spec.out_channels, 1);
@@ -65,7 +66,8 @@ class Conv2dLayer final : public Layer {
     weight_ = table.add({name + ".weight",
                          {spec.out_channels, spec.kernel_height, spec.kernel_width, channels},
                          ParameterGroup::BackboneDecay,
-                         {Initializer::Kind::FanInUniform, 0, fan_in, 0}});
+                         {Initializer::Kind::FanInUniform, 0, fan_in, 0},
+                         activations});
     if (spec.bias) bias_ = table.add({name + ".bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay, {}});
     parameter_count_ = spec.out_channels * (fan_in + (spec.bias ? 1 : 0));
     flops_ = 2 * height * width * spec.out_channels * fan_in;
@@ -75,15 +77,14 @@ class Conv2dLayer final : public Layer {
   bool backward_needs_input() const override { return true; }
 
   void forward(const LayerCall& call) const override {
-    check(call.backend.conv2d_forward(call.y, call.x, call.parameters.value(weight_), optional_value(call, bias_),
+    check(call.backend.conv2d_forward(call.y, call.x, call.parameters.operand(weight_), optional_value(call, bias_),
                                       conv_));
   }
 
   void backward(const LayerCall& call) const override {
     check(call.backend.conv2d_backward_filter(call.parameters.gradient(weight_), optional_gradient(call, bias_),
                                               call.dy, call.x, conv_));
-    if (call.dx)
-      check(call.backend.conv2d_backward_data(call.dx, call.dy, call.parameters.value(weight_), conv_));
+    if (call.dx) check(call.backend.conv2d_backward_data(call.dx, call.dy, call.parameters.operand(weight_), conv_));
   }
 
  private:
@@ -138,14 +139,16 @@ class MaxPool2dLayer final : public Layer {
 
 class LinearLayer final : public Layer {
  public:
-  LinearLayer(const LinearSpec& spec, const std::string& name, const Shape& input, ParameterTable& table)
+  LinearLayer(const LinearSpec& spec, const std::string& name, const Shape& input, DType activations,
+              ParameterTable& table)
       : Layer(name, {spec.out_features}) {
     expect_at_least(name, "outFeatures", spec.out_features, 1);
     const int64_t in_features = input.count();  // an image is flattened in NHWC order
     weight_ = table.add({name + ".weight",
                          {spec.out_features, in_features},
                          ParameterGroup::BackboneDecay,
-                         {Initializer::Kind::FanInUniform, 0, in_features, 0}});
+                         {Initializer::Kind::FanInUniform, 0, in_features, 0},
+                         activations});
     if (spec.bias) bias_ = table.add({name + ".bias", {spec.out_features}, ParameterGroup::BackboneNoDecay, {}});
     parameter_count_ = spec.out_features * (in_features + (spec.bias ? 1 : 0));
     flops_ = 2 * in_features * spec.out_features;
@@ -155,13 +158,13 @@ class LinearLayer final : public Layer {
   bool backward_needs_input() const override { return true; }
 
   void forward(const LayerCall& call) const override {
-    check(call.backend.linear_forward(call.y, call.x, call.parameters.value(weight_), optional_value(call, bias_)));
+    check(call.backend.linear_forward(call.y, call.x, call.parameters.operand(weight_), optional_value(call, bias_)));
   }
 
   void backward(const LayerCall& call) const override {
     check(call.backend.linear_backward_weight(call.parameters.gradient(weight_), optional_gradient(call, bias_),
                                               call.dy, call.x));
-    if (call.dx) check(call.backend.linear_backward_data(call.dx, call.dy, call.parameters.value(weight_)));
+    if (call.dx) check(call.backend.linear_backward_data(call.dx, call.dy, call.parameters.operand(weight_)));
   }
 
  private:
@@ -203,14 +206,18 @@ struct Overloaded : Cases... {
 }  // namespace
 
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, const std::string& name, const Shape& input, uint32_t index,
-                                  ParameterTable& table) {
+                                  DType activations, ParameterTable& table) {
   using Made = std::unique_ptr<Layer>;
   return std::visit(
       Overloaded{
-          [&](const Conv2dSpec& of) -> Made { return std::make_unique<Conv2dLayer>(of, name, input, table); },
+          [&](const Conv2dSpec& of) -> Made {
+            return std::make_unique<Conv2dLayer>(of, name, input, activations, table);
+          },
           [&](const ReluSpec&) -> Made { return std::make_unique<ReluLayer>(name, input); },
           [&](const MaxPool2dSpec& of) -> Made { return std::make_unique<MaxPool2dLayer>(of, name, input); },
-          [&](const LinearSpec& of) -> Made { return std::make_unique<LinearLayer>(of, name, input, table); },
+          [&](const LinearSpec& of) -> Made {
+            return std::make_unique<LinearLayer>(of, name, input, activations, table);
+          },
           [&](const DropoutSpec& of) -> Made { return std::make_unique<DropoutLayer>(of, name, input, index); },
       },
       spec.of);

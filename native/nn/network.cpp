@@ -44,7 +44,7 @@ void name_layers(std::vector<LayerSpec>& layers) {
 
 }  // namespace
 
-Network::Network(const NetworkSpec& spec, ParameterTable& table) : input_(spec.input) {
+Network::Network(const NetworkSpec& spec, ParameterTable& table) : input_(spec.input), activations_(spec.activations) {
   if (spec.layers.empty()) throw Error(ErrorCode::InvalidOption, "a network needs at least one layer");
   std::vector<LayerSpec> described = spec.layers;
   name_layers(described);
@@ -53,7 +53,8 @@ Network::Network(const NetworkSpec& spec, ParameterTable& table) : input_(spec.i
   ParameterTable scratch_table;
   Shape shape = input_;
   for (size_t i = 0; i < described.size(); ++i) {
-    const auto layer = make_layer(described[i], described[i].name, shape, static_cast<uint32_t>(i), scratch_table);
+    const auto layer =
+        make_layer(described[i], described[i].name, shape, static_cast<uint32_t>(i), activations_, scratch_table);
     shape = layer->output();
     summary_.push_back({layer->name(), layer->type(), shape, layer->parameter_count(), layer->flops()});
   }
@@ -61,20 +62,20 @@ Network::Network(const NetworkSpec& spec, ParameterTable& table) : input_(spec.i
 
   shape = input_;
   for (const LayerSpec& layer : fuse_relu_into_max_pool(described)) {
-    layers_.push_back(make_layer(layer, layer.name, shape, static_cast<uint32_t>(layers_.size()), table));
+    layers_.push_back(make_layer(layer, layer.name, shape, static_cast<uint32_t>(layers_.size()), activations_, table));
     shape = layers_.back()->output();
   }
 }
 
 NetworkPass::NetworkPass(const Network& network, int64_t max_batch, bool training, ActivationPlan& plan)
-    : network_(network), training_(training) {
+    : network_(network), training_(training), embedding_(kNone), embedding_gradient_(kNone) {
   const auto& layers = network.layers_;
   const int count = static_cast<int>(layers.size());
   // Moments: layer i runs forward at i and backward at 2*count - i; the head's work lies between, at `count`.
   const auto backward_moment = [&](int layer) { return 2 * count - layer; };
 
   const auto value_bytes = [&](int value) {
-    return value_shape(max_batch, value).count() * static_cast<int64_t>(sizeof(float));
+    return value_shape(max_batch, value).count() * size_of(network.activations_);
   };
   bool producer_needs_value = true;  // the batch is kept: nothing may overwrite it
   for (int i = 0; i <= count; ++i) {
@@ -94,6 +95,11 @@ NetworkPass::NetworkPass(const Network& network, int64_t max_batch, bool trainin
     const int64_t state = i < count ? max_batch * layers[i]->state_bytes() : 0;
     states_.push_back(state > 0 ? plan.add(state, i, training ? backward_moment(i) : i) : kNone);
   }
+  const int64_t embedding_bytes = max_batch * network.embedding_size_ * static_cast<int64_t>(sizeof(float));
+  if (network.activations_ != DType::F32) {
+    embedding_ = plan.add(embedding_bytes, count, count);
+    if (training) embedding_gradient_ = plan.add(embedding_bytes, count, count);
+  }
   if (!training) return;
 
   gradients_.assign(count + 1, kNone);
@@ -111,14 +117,17 @@ NetworkPass::NetworkPass(const Network& network, int64_t max_batch, bool trainin
 
 void NetworkPass::bind(const ActivationPlan& plan, void* arena) {
   arena_ = static_cast<char*>(arena);
+  const auto offset = [&](ActivationPlan::Id id) { return id == kNone ? -1 : plan.offset(id); };
   const auto offsets = [&](const std::vector<ActivationPlan::Id>& ids) {
     std::vector<int64_t> result;
-    for (ActivationPlan::Id id : ids) result.push_back(id == kNone ? -1 : plan.offset(id));
+    for (ActivationPlan::Id id : ids) result.push_back(offset(id));
     return result;
   };
   value_offsets_ = offsets(values_);
   gradient_offsets_ = offsets(gradients_);
   state_offsets_ = offsets(states_);
+  embedding_offset_ = offset(embedding_);
+  embedding_gradient_offset_ = offset(embedding_gradient_);
 }
 
 Shape NetworkPass::value_shape(int64_t batch, size_t value) const {
@@ -129,20 +138,24 @@ Shape NetworkPass::value_shape(int64_t batch, size_t value) const {
 }
 
 Tensor NetworkPass::value(int64_t batch, size_t index) const {
-  return {arena_ + value_offsets_[index], DType::F32, value_shape(batch, index)};
+  return {arena_ + value_offsets_[index], network_.activations_, value_shape(batch, index)};
 }
 
 Tensor NetworkPass::gradient(int64_t batch, size_t index) const {
   if (gradients_[index] == kNone) return {};
-  return {arena_ + gradient_offsets_[index], DType::F32, value_shape(batch, index)};
+  return {arena_ + gradient_offsets_[index], network_.activations_, value_shape(batch, index)};
 }
 
 Tensor NetworkPass::input(int64_t batch) const { return value(batch, 0); }
 
-Tensor NetworkPass::embedding(int64_t batch) const { return value(batch, network_.layers_.size()).as_matrix(); }
+Tensor NetworkPass::embedding(int64_t batch) const {
+  if (embedding_ == kNone) return value(batch, network_.layers_.size()).as_matrix();
+  return {arena_ + embedding_offset_, DType::F32, {batch, network_.embedding_size_}};
+}
 
 Tensor NetworkPass::embedding_gradient(int64_t batch) const {
-  return gradient(batch, network_.layers_.size()).as_matrix();
+  if (embedding_gradient_ == kNone) return gradient(batch, network_.layers_.size()).as_matrix();
+  return {arena_ + embedding_gradient_offset_, DType::F32, {batch, network_.embedding_size_}};
 }
 
 LayerCall NetworkPass::call(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step,
@@ -156,9 +169,12 @@ LayerCall NetworkPass::call(Backend& backend, const Parameters& parameters, int6
 void NetworkPass::forward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const {
   for (size_t i = 0; i < network_.layers_.size(); ++i)
     network_.layers_[i]->forward(call(backend, parameters, batch, step, i));
+  if (embedding_ != kNone) check(backend.convert(embedding(batch), value(batch, network_.layers_.size()).as_matrix()));
 }
 
 void NetworkPass::backward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const {
+  if (embedding_gradient_ != kNone)
+    check(backend.convert(gradient(batch, network_.layers_.size()).as_matrix(), embedding_gradient(batch)));
   for (size_t i = network_.layers_.size(); i-- > 0;) {
     LayerCall operands = call(backend, parameters, batch, step, i);
     operands.dx = gradient(batch, i);

@@ -13,6 +13,7 @@ namespace margincore {
 struct NetworkSpec {
   Shape input;  // (H, W, C)
   std::vector<LayerSpec> layers;
+  DType activations = DType::F32;  // or BF16; the embedding is fp32 for the head
 };
 
 struct LayerSummary {
@@ -36,6 +37,7 @@ class Network {
   Shape input_;
   std::vector<std::unique_ptr<Layer>> layers_;  // in the order of execution
   std::vector<LayerSummary> summary_;
+  DType activations_;
   int64_t embedding_size_ = 0;
 };
 
@@ -71,6 +73,9 @@ class NetworkPass {
   // Value i is the input of layer i; the last is the embedding.
   std::vector<ActivationPlan::Id> values_, gradients_, states_;
   std::vector<int64_t> value_offsets_, gradient_offsets_, state_offsets_;
+  // The embedding and its gradient in fp32, where activations are bf16.
+  ActivationPlan::Id embedding_, embedding_gradient_;
+  int64_t embedding_offset_ = -1, embedding_gradient_offset_ = -1;
 };
 
 }  // namespace margincore

@@ -50,6 +50,12 @@ const ParameterTable::Entry& ParameterTable::find(const std::string& name) const
   throw Error(ErrorCode::InvalidOption, "no parameter is named '" + name + "'; there are " + known);
 }
 
+ParameterTable::Range ParameterTable::copied() const {
+  const bool any = std::any_of(entries_.begin(), entries_.end(),
+                               [](const Entry& entry) { return entry.spec.used_as == DType::BF16; });
+  return any ? group(static_cast<int>(ParameterGroup::BackboneDecay)) : Range{};
+}
+
 int64_t ParameterTable::parameter_count() const {
   int64_t count = 0;
   for (const Entry& entry : entries_)
@@ -60,12 +66,34 @@ int64_t ParameterTable::parameter_count() const {
 Parameters::Parameters(Backend& backend, const ParameterTable& table, std::optional<uint64_t> seed)
     : backend_(backend), table_(table), values_(backend, table.size() * sizeof(float)) {
   check(backend.zero(values_.data(), values_.bytes()));
-  if (!seed) return;
+  if (table.copied().count > 0) copies_ = Buffer(backend, table.copied().count * size_of(DType::BF16));
+  if (seed) initialize(*seed);
+  refresh_copies();
+}
+
+void Parameters::initialize(uint64_t seed) {
   uint32_t ordinal = 0;
-  for (const ParameterTable::Entry& entry : table.entries()) {
-    const std::vector<float> values = initial_values(entry.spec, *seed, ordinal++);
-    check(backend.upload(values_.f32() + entry.offset, values.data(), values.size() * sizeof(float)));
+  for (const ParameterTable::Entry& entry : table_.entries()) {
+    const std::vector<float> values = initial_values(entry.spec, seed, ordinal++);
+    check(backend_.upload(values_.f32() + entry.offset, values.data(), values.size() * sizeof(float)));
   }
+}
+
+void Parameters::refresh_copies() {
+  const ParameterTable::Range range = table_.copied();
+  if (range.count > 0) check(backend_.convert(copies_of(range), values_of(range)));
+}
+
+Tensor Parameters::copies_of(ParameterTable::Range range) const {
+  const ParameterTable::Range copied = table_.copied();
+  if (range.offset < copied.offset || range.offset + range.count > copied.offset + copied.count) return {};
+  return {copies_.at((range.offset - copied.offset) * size_of(DType::BF16)), DType::BF16, {range.count}};
+}
+
+Tensor Parameters::operand(ParameterTable::Key key) const {
+  const ParameterTable::Entry& entry = table_.entry(key);
+  if (entry.spec.used_as == DType::F32) return value(key);
+  return {copies_of({entry.offset, entry.spec.shape.count()}).data, DType::BF16, entry.spec.shape};
 }
 
 void Parameters::allocate_gradients() {
@@ -96,6 +124,7 @@ void Parameters::write_value(const std::string& name, const float* values, int64
     throw Error(ErrorCode::ShapeMismatch, format("parameter %s has %lld values, received %lld", name.c_str(),
                                                  static_cast<long long>(expected), static_cast<long long>(count)));
   check(backend_.upload(values_.f32() + entry.offset, values, count * sizeof(float)));
+  if (entry.spec.used_as == DType::BF16) refresh_copies();
 }
 
 std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint32_t ordinal) {

@@ -29,6 +29,7 @@ struct ParameterSpec {
   Shape shape;
   ParameterGroup group;
   Initializer initializer;
+  DType used_as = DType::F32;  // BF16: operations read a copy of that type; of backbone weights only
 };
 
 /// Names, shapes and places of all parameters; made once, before anything is allocated.
@@ -55,6 +56,7 @@ class ParameterTable {
   Range group(int index) const { return groups_[index]; }
   int64_t size() const { return size_; }               // floats, with padding between tensors
   int64_t trained_size() const { return size_ - group(static_cast<int>(ParameterGroup::State)).count; }
+  Range copied() const;                                // what has a bf16 copy, perhaps nothing
   int64_t parameter_count() const;                     // of what is trained, without padding
 
  private:
@@ -75,6 +77,10 @@ class Parameters {
   const ParameterTable& table() const { return table_; }
   Tensor value(ParameterTable::Key key) const { return view(values_, table_.entry(key)); }
   Tensor gradient(ParameterTable::Key key) const { return view(gradients_, table_.entry(key)); }
+  /// What operations read: the value, or its bf16 copy.
+  Tensor operand(ParameterTable::Key key) const;
+  /// The bf16 copy of a range, or none.
+  Tensor copies_of(ParameterTable::Range range) const;
   Tensor values_of(ParameterTable::Range range) const { return view(values_, range); }
   Tensor gradients_of(ParameterTable::Range range) const { return view(gradients_, range); }
   bool has_gradients() const { return gradients_.data() != nullptr; }
@@ -83,7 +89,7 @@ class Parameters {
   std::vector<float> read_gradient(const std::string& name) const;
   void write_value(const std::string& name, const float* values, int64_t count);
 
-  size_t value_bytes() const { return values_.bytes(); }
+  size_t value_bytes() const { return values_.bytes() + copies_.bytes(); }
   size_t gradient_bytes() const { return gradients_.bytes(); }
 
  private:
@@ -94,10 +100,12 @@ class Parameters {
     return {arena.f32() + range.offset, {range.count}};
   }
   std::vector<float> read(const Buffer& arena, const std::string& name) const;
+  void initialize(uint64_t seed);
+  void refresh_copies();
 
   Backend& backend_;
   const ParameterTable& table_;
-  Buffer values_, gradients_;
+  Buffer values_, gradients_, copies_;
 };
 
 /// Initial values of one tensor, in its own layout.

@@ -2,8 +2,18 @@
 
 namespace margincore {
 
+namespace {
+
+NetworkSpec network_in(const SessionSpec& spec) {
+  NetworkSpec network = spec.network;
+  if (spec.options.precision == Precision::Bf16) network.activations = DType::BF16;
+  return network;
+}
+
+}  // namespace
+
 Session::Session(const SessionSpec& spec)
-    : spec_(spec), network_(spec.network, table_), head_(spec.head, network_.embedding_size(), table_) {
+    : spec_(spec), network_(network_in(spec), table_), head_(spec.head, network_.embedding_size(), table_) {
   table_.arrange();
 }
 

@@ -91,11 +91,12 @@ test('options that are no object are refused', async () => {
   expect((await refusal(() => resolveTrainOptions(null as never))).code).toBe('INVALID_OPTION');
 });
 
-test.each(['bf16', 'tf32'])(
-  'the precision %s of later versions is refused with the reason',
-  async (precision) => {
-    const error = await refusal(() => resolve({ precision }));
-    expect(error.code).toBe('UNSUPPORTED');
-    expect(error.message).toContain(`precision '${precision}' is not in this version`);
-  },
-);
+test.each(['bf16', 'tf32'] as const)('the precision %s is taken', async (precision) => {
+  expect(resolve({ precision }).precision).toBe(precision);
+});
+
+test('a precision that is none is refused', async () => {
+  const error = await refusal(() => resolve({ precision: 'fp16' }));
+  expect(error.code).toBe('INVALID_OPTION');
+  expect(error.message).toContain("'fp32', 'tf32', 'bf16'");
+});

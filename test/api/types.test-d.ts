@@ -116,8 +116,9 @@ export async function doesNotCompile(arrays: {
   await train({ lerningRate: 0.1 });
   // @ts-expect-error sgd has no beta1
   await train({ optimizer: { type: 'sgd', beta1: 0.9 } });
-  // @ts-expect-error the only precision of this version is fp32
   await train({ precision: 'bf16' });
+  // @ts-expect-error no such precision
+  await train({ precision: 'fp16' });
   // @ts-expect-error predict takes no labels
   await (await train()).model.predict({ data: new Uint8Array(1), shape: [1, 1, 1, 1] }, arrays.labels);
   // @ts-expect-error accuracy is missing where there are no test samples

@@ -96,6 +96,7 @@ export async function run(backend: string, head: ReferenceHead, optimizer: Optim
     deviceIndex: 0,
     threads: 2,
     deterministic: true,
+    precision: 'fp32',
     seed: head.seed,
     network,
     head: resolveHead(options, CLASSES).native,

@@ -1,87 +1,140 @@
-// ReLU, sums, biases and dropout: every element on its own. Bound by memory: 8 bytes per element for ReLU forward, 12
-// for its backward and for sums. Four elements at a time, as 16-byte accesses: arenas align every tensor to 64 bytes.
+// ReLU, sums, biases, dropout and conversions: every element on its own. Bound by memory: two elements moved per
+// element of ReLU forward, three of its backward and of sums.
 #include "base/rng.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
+#include "cuda/kernels/storage.h"
 
 namespace margincore::cuda {
 
 namespace {
 
-using device::Float4;
 using device::global_thread;
 using device::global_threads;
 
-/// y = operation(a, b) over `count` elements; b may be null where the operation does not read it.
-template <class Operation>
-MARGINCORE_KERNEL elementwise_kernel(float* y, const float* a, const float* b, int64_t count, Operation operation) {
-  const int64_t fours = count / 4;
-  for (int64_t i = global_thread(); i < fours; i += global_threads()) {
-    const Float4 u = reinterpret_cast<const Float4*>(a)[i];
-    const Float4 v = b != nullptr ? reinterpret_cast<const Float4*>(b)[i] : Float4{};
-    reinterpret_cast<Float4*>(y)[i] = {operation(u.x, v.x), operation(u.y, v.y), operation(u.z, v.z),
-                                       operation(u.w, v.w)};
-  }
-  for (int64_t i = 4 * fours + global_thread(); i < count; i += global_threads())
-    y[i] = operation(a[i], b != nullptr ? b[i] : 0);
-}
-
-template <class Operation>
-void elementwise(float* y, const float* a, const float* b, int64_t count, Operation operation, cudaStream_t stream) {
-  MARGINCORE_RUN(elementwise_kernel<Operation>, striding_blocks(count / 4), kBlock, stream, y, a, b, count, operation);
-}
-
 // Written as "below zero becomes zero", so that a NaN stays one and is found.
+template <class T>
 struct Relu {
-  MARGINCORE_DEVICE float operator()(float x, float) const { return x < 0 ? 0 : x; }
+  using Element = T;
+  static constexpr bool kBinary = false;
+  MARGINCORE_DEVICE static float apply(float x, float) { return x < 0 ? 0 : x; }
 };
 
+template <class T>
 struct ReluBackward {
-  MARGINCORE_DEVICE float operator()(float dy, float y) const { return y > 0 ? dy : 0; }
+  using Element = T;
+  static constexpr bool kBinary = true;
+  MARGINCORE_DEVICE static float apply(float dy, float y) { return y > 0 ? dy : 0; }
 };
 
+template <class T>
 struct Add {
-  MARGINCORE_DEVICE float operator()(float a, float b) const { return a + b; }
+  using Element = T;
+  static constexpr bool kBinary = true;
+  MARGINCORE_DEVICE static float apply(float a, float b) { return a + b; }
 };
 
-MARGINCORE_KERNEL add_bias_kernel(float* y, const float* bias, int64_t count, int64_t columns) {
-  for (int64_t i = global_thread(); i < count; i += global_threads()) y[i] += bias[i % columns];
+/// y = operation(a, b) over `count` elements; b is read by binary operations alone.
+template <class Operation, class T = typename Operation::Element>
+MARGINCORE_KERNEL elementwise_kernel(T* y, const T* a, const T* b, int64_t count) {
+  using P = Pack<T>;
+  constexpr int kCount = P::kCount;
+  for (int64_t i = global_thread(); i < count / kCount; i += global_threads()) {
+    const P u = pack<P>(a, i), v = Operation::kBinary ? pack<P>(b, i) : P{};
+    P result;
+    for (int k = 0; k < kCount; ++k)
+      result.value[k] = narrow<T>(Operation::apply(widen(u.value[k]), widen(v.value[k])));
+    pack<P>(y, i) = result;
+  }
+  for (int64_t i = count / kCount * kCount + global_thread(); i < count; i += global_threads())
+    y[i] = narrow<T>(Operation::apply(widen(a[i]), Operation::kBinary ? widen(b[i]) : 0));
+}
+
+template <class Operation>
+void elementwise(Tensor y, Tensor a, Tensor b, cudaStream_t stream) {
+  using T = typename Operation::Element;
+  MARGINCORE_RUN(elementwise_kernel<Operation>, striding_blocks(y.count() / Pack<T>::kCount), kBlock, stream,
+                 elements<T>(y), elements<T>(a), elements<T>(b), y.count());
+}
+
+MARGINCORE_KERNEL widen_kernel(float* y, const BFloat16* x, int64_t count) {
+  for (int64_t i = global_thread(); i < count; i += global_threads()) y[i] = widen(x[i]);
+}
+
+MARGINCORE_KERNEL narrow_kernel(BFloat16* y, const float* x, int64_t count) {
+  for (int64_t i = global_thread(); i < count; i += global_threads()) y[i] = narrow<BFloat16>(x[i]);
+}
+
+/// A warp per row of y, so that no index is divided.
+template <class T>
+MARGINCORE_KERNEL add_bias_kernel(T* y, const float* bias, int64_t rows, int64_t columns) {
+  const int64_t per_block = device::threads() / device::kWarp;
+  for (int64_t i = device::block() * per_block + device::warp(); i < rows; i += device::blocks() * per_block)
+    for (int64_t j = device::lane(); j < columns; j += device::kWarp)
+      y[i * columns + j] = narrow<T>(widen(y[i * columns + j]) + bias[j]);
 }
 
 /// Forward and backward are the same function of their operand: the mask is drawn again. One draw gives four elements;
 /// its index holds the step, so that no step repeats another's mask.
-MARGINCORE_KERNEL dropout_kernel(float* y, const float* x, int64_t count, Dropout dropout, const StepBlock* step) {
+template <class T>
+MARGINCORE_KERNEL dropout_kernel(T* y, const T* x, int64_t count, Dropout dropout, const StepBlock* step) {
   const uint64_t first = step->step << 32;
   const float scale = 1 / (1 - dropout.rate);
-  for (int64_t i = 4 * global_thread(); i < count; i += 4 * global_threads()) {
-    const Random4 random =
-        philox(step->seed, RandomPurpose::Dropout, dropout.stream, first + static_cast<uint64_t>(i / 4));
-    for (int k = 0; k < 4 && i + k < count; ++k)
-      y[i + k] = uniform01(random.value[k]) < dropout.rate ? 0 : x[i + k] * scale;
+  const auto draw = [&](int64_t four) {
+    return philox(step->seed, RandomPurpose::Dropout, dropout.stream, first + static_cast<uint64_t>(four));
+  };
+  const auto drop = [&](T value, uint32_t random) {
+    return narrow<T>(uniform01(random) < dropout.rate ? 0 : widen(value) * scale);
+  };
+  using P = Pack<T, 4>;
+  for (int64_t i = global_thread(); i < count / 4; i += global_threads()) {
+    const Random4 random = draw(i);
+    P values = pack<P>(x, i);
+    for (int k = 0; k < 4; ++k) values.value[k] = drop(values.value[k], random.value[k]);
+    pack<P>(y, i) = values;
   }
+  if (global_thread() != 0) return;
+  const Random4 random = draw(count / 4);
+  for (int64_t i = count / 4 * 4; i < count; ++i) y[i] = drop(x[i], random.value[i % 4]);
 }
 
 }  // namespace
 
-void relu_forward(float* y, const float* x, int64_t count, cudaStream_t stream) {
-  elementwise(y, x, nullptr, count, Relu{}, stream);
+void relu_forward(Tensor y, Tensor x, cudaStream_t stream) {
+  with_element(y.dtype, [&](auto element) { elementwise<Relu<decltype(element)>>(y, x, {}, stream); });
 }
 
-void relu_backward(float* dx, const float* dy, const float* y, int64_t count, cudaStream_t stream) {
-  elementwise(dx, dy, y, count, ReluBackward{}, stream);
+void relu_backward(Tensor dx, Tensor dy, Tensor y, cudaStream_t stream) {
+  with_element(y.dtype, [&](auto element) { elementwise<ReluBackward<decltype(element)>>(dx, dy, y, stream); });
 }
 
-void add(float* y, const float* a, const float* b, int64_t count, cudaStream_t stream) {
-  elementwise(y, a, b, count, Add{}, stream);
+void add(Tensor y, Tensor a, Tensor b, cudaStream_t stream) {
+  with_element(y.dtype, [&](auto element) { elementwise<Add<decltype(element)>>(y, a, b, stream); });
 }
 
-void add_bias(float* y, const float* bias, int64_t rows, int64_t columns, cudaStream_t stream) {
-  const int64_t count = rows * columns;
-  MARGINCORE_RUN(add_bias_kernel, striding_blocks(count), kBlock, stream, y, bias, count, columns);
+void convert(Tensor y, Tensor x, cudaStream_t stream) {
+  const int64_t count = y.count(), blocks = striding_blocks(count);
+  if (y.dtype == DType::F32) {
+    MARGINCORE_RUN(widen_kernel, blocks, kBlock, stream, y.f32(), elements<BFloat16>(x), count);
+  } else {
+    MARGINCORE_RUN(narrow_kernel, blocks, kBlock, stream, elements<BFloat16>(y), x.f32(), count);
+  }
 }
 
-void dropout(float* y, const float* x, int64_t count, Dropout dropout, const StepBlock* step, cudaStream_t stream) {
-  MARGINCORE_RUN(dropout_kernel, striding_blocks(count / 4), kBlock, stream, y, x, count, dropout, step);
+void add_bias(Tensor y, const float* bias, int64_t rows, int64_t columns, cudaStream_t stream) {
+  with_element(y.dtype, [&](auto element) {
+    using T = decltype(element);
+    MARGINCORE_RUN(add_bias_kernel<T>, striding_blocks(rows * device::kWarp), kBlock, stream, elements<T>(y), bias,
+                   rows, columns);
+  });
+}
+
+void dropout(Tensor y, Tensor x, Dropout dropout, const StepBlock* step, cudaStream_t stream) {
+  with_element(y.dtype, [&](auto element) {
+    using T = decltype(element);
+    MARGINCORE_RUN(dropout_kernel<T>, striding_blocks(y.count() / 4), kBlock, stream, elements<T>(y), elements<T>(x),
+                   y.count(), dropout, step);
+  });
 }
 
 }  // namespace margincore::cuda

@@ -1,38 +1,62 @@
-// Batch assembly: chosen samples of a uint8 dataset in device memory, normalised per channel. A thread per element;
-// reads 1 byte and writes 4 per pixel and channel.
+// Batch assembly: chosen samples of a uint8 dataset in device memory, normalised per channel. Some blocks per image, a
+// thread per four values; reads 1 byte and writes an element per value.
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
+#include "cuda/kernels/storage.h"
 
 namespace margincore::cuda {
 
 namespace {
 
-using device::global_thread;
-using device::global_threads;
+/// Of a batch: image i is sample order[i], or i itself.
+struct Chosen {
+  const int32_t *order, *labels;
+  const StepBlock* step;
 
-MARGINCORE_KERNEL gather_images_kernel(float* batch, int32_t* batch_labels, const uint8_t* images,
-                                       const int32_t* labels, const int32_t* order, const float* scale,
-                                       const float* shift, int64_t rows, int64_t image_size, int64_t channels,
-                                       const StepBlock* step) {
-  const int32_t* chosen = order != nullptr ? order + step->order_position : nullptr;
-  for (int64_t k = global_thread(); k < rows * image_size; k += global_threads()) {
-    const int64_t i = k / image_size, pixel = k % image_size, c = pixel % channels;
-    const int64_t sample = chosen != nullptr ? chosen[i] : i;
-    batch[k] = static_cast<float>(images[sample * image_size + pixel]) * scale[c] + shift[c];
-    if (pixel == 0 && labels != nullptr) batch_labels[i] = labels[sample];
+  MARGINCORE_DEVICE int64_t sample(int64_t i) const { return order != nullptr ? order[step->order_position + i] : i; }
+};
+
+template <class Values>
+MARGINCORE_KERNEL gather_images_kernel(typename Values::Element* batch, int32_t* batch_labels, const uint8_t* images,
+                                       Chosen chosen, const float* scale, const float* shift, int image_size,
+                                       int channels, int blocks_per_image) {
+  using T = typename Values::Element;
+  constexpr int kCount = Values::kCount;
+  const int64_t i = device::block() / blocks_per_image, sample = chosen.sample(i);
+  const int part = static_cast<int>(device::block() - i * blocks_per_image);
+  const int k = part * device::threads() + device::thread();
+  if (k == 0 && chosen.labels != nullptr) batch_labels[i] = chosen.labels[sample];
+  if (k * kCount >= image_size) return;
+  const auto pixels = pack<Pack<uint8_t, kCount>>(images + sample * image_size, k);
+  Values out;
+  for (int v = 0; v < kCount; ++v) {
+    const int c = channels == 1 ? 0 : (k * kCount + v) % channels;
+    out.value[v] = narrow<T>(static_cast<float>(pixels.value[v]) * scale[c] + shift[c]);
   }
+  pack<Values>(batch + i * image_size, k) = out;
 }
 
 }  // namespace
 
-void gather_images(float* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
-                   const StepBlock* step, cudaStream_t stream) {
+void gather_images(Tensor batch, int32_t* batch_labels, const GatherImages& gather, const StepBlock* step,
+                   cudaStream_t stream) {
   const Shape& shape = gather.images.shape;
-  const int64_t channels = shape[3], image_size = shape[1] * shape[2] * channels;
-  MARGINCORE_RUN(gather_images_kernel, striding_blocks(rows * image_size), kBlock, stream, batch, batch_labels,
-                 static_cast<const uint8_t*>(gather.images.data), static_cast<const int32_t*>(gather.labels.data),
-                 static_cast<const int32_t*>(gather.order.data), gather.scale.f32(), gather.shift.f32(), rows,
-                 image_size, channels, step);
+  const int64_t image_size = shape.row_count();
+  const Chosen chosen = {static_cast<const int32_t*>(gather.order.data),
+                         static_cast<const int32_t*>(gather.labels.data), step};
+  with_element(batch.dtype, [&](auto element) {
+    using T = decltype(element);
+    const auto run = [&](auto values) {
+      using Values = decltype(values);
+      const int64_t blocks = blocks_for(image_size, kBlock * Values::kCount);
+      MARGINCORE_RUN(gather_images_kernel<Values>, batch.shape[0] * blocks, kBlock, stream, elements<T>(batch),
+                     batch_labels, static_cast<const uint8_t*>(gather.images.data), chosen, gather.scale.f32(),
+                     gather.shift.f32(), static_cast<int>(image_size), static_cast<int>(shape[3]),
+                     static_cast<int>(blocks));
+    };
+    if (image_size % 4 == 0) run(Pack<T, 4>{});
+    else run(Pack<T, 1>{});
+  });
 }
 
 }  // namespace margincore::cuda

@@ -1,27 +1,30 @@
 // Our own kernels, as the functions that launch them: outputs first, then inputs, then sizes, then options; the stream
-// last. Pointers are device memory. Each file beside this one has one concern.
+// last. Activations are tensors, fp32 or bf16; pointers are device memory. Each file beside this one has one concern.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
 #include "backend/backend.h"
+#include "base/bfloat16.h"
 
 namespace margincore::cuda {
 
 struct PoolSizes {
-  int64_t batch, height, width, channels, out_height, out_width;
+  int64_t batch;
+  int height, width, channels, out_height, out_width;
 };
 
 // elementwise.cu
-void relu_forward(float* y, const float* x, int64_t count, cudaStream_t stream);
-void relu_backward(float* dx, const float* dy, const float* y, int64_t count, cudaStream_t stream);
-void add(float* y, const float* a, const float* b, int64_t count, cudaStream_t stream);
-void add_bias(float* y, const float* bias, int64_t rows, int64_t columns, cudaStream_t stream);
-void dropout(float* y, const float* x, int64_t count, Dropout dropout, const StepBlock* step, cudaStream_t stream);
+void relu_forward(Tensor y, Tensor x, cudaStream_t stream);
+void relu_backward(Tensor dx, Tensor dy, Tensor y, cudaStream_t stream);
+void add(Tensor y, Tensor a, Tensor b, cudaStream_t stream);
+void add_bias(Tensor y, const float* bias, int64_t rows, int64_t columns, cudaStream_t stream);
+void dropout(Tensor y, Tensor x, Dropout dropout, const StepBlock* step, cudaStream_t stream);
+void convert(Tensor y, Tensor x, cudaStream_t stream);
 
 // pooling.cu
-void max_pool_forward(float* y, uint8_t* position, const float* x, PoolSizes sizes, Pool2d pool, cudaStream_t stream);
-void max_pool_backward(float* dx, const float* dy, const uint8_t* position, PoolSizes sizes, Pool2d pool,
+void max_pool_forward(Tensor y, uint8_t* position, Tensor x, PoolSizes sizes, Pool2d pool, cudaStream_t stream);
+void max_pool_backward(Tensor dx, Tensor dy, const uint8_t* position, PoolSizes sizes, Pool2d pool,
                        cudaStream_t stream);
 
 // rows.cu
@@ -38,7 +41,7 @@ void add_scaled_rows(float* y, const float* x, const float* coefficients, int64_
 // sums.cu
 /// partial: sum_partials(rows, columns) floats of workspace.
 int64_t sum_partials(int64_t rows, int64_t columns);
-void column_sums(float* sums, float* partial, const float* x, int64_t rows, int64_t columns, cudaStream_t stream);
+void column_sums(float* sums, float* partial, Tensor x, int64_t rows, int64_t columns, cudaStream_t stream);
 void sum(float* total, const float* values, int64_t count, cudaStream_t stream);
 /// partial: kNormPartials floats of workspace.
 inline constexpr int kNormPartials = 1024;
@@ -76,13 +79,14 @@ void center_update(float* centers, const float* x, const int32_t* labels, int64_
                    const int32_t* halted, cudaStream_t stream);
 
 // gather.cu
-void gather_images(float* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
-                   const StepBlock* step, cudaStream_t stream);
+void gather_images(Tensor batch, int32_t* batch_labels, const GatherImages& gather, const StepBlock* step,
+                   cudaStream_t stream);
 
 // update.cu
-void sgd(float* parameters, float* velocity, const float* gradients, int64_t count, Sgd options, const StepBlock* step,
-         const int32_t* halted, cudaStream_t stream);
-void adam(float* parameters, float* first_moment, float* second_moment, const float* gradients, int64_t count,
-          Adam options, const StepBlock* step, const int32_t* halted, cudaStream_t stream);
+/// copy: bf16, or null.
+void sgd(float* parameters, BFloat16* copy, float* velocity, const float* gradients, int64_t count, Sgd options,
+         const StepBlock* step, const int32_t* halted, cudaStream_t stream);
+void adam(float* parameters, BFloat16* copy, float* first_moment, float* second_moment, const float* gradients,
+          int64_t count, Adam options, const StepBlock* step, const int32_t* halted, cudaStream_t stream);
 
 }  // namespace margincore::cuda

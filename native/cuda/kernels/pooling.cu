@@ -1,79 +1,116 @@
-// Max pooling, NHWC, with an optional ReLU of the maximum. A thread per element, channels fastest, so that neighbours
-// read and write neighbouring addresses. Forward reads x once (windows that do not overlap) and writes 5 bytes per
-// output. Backward asks, for each input element, the windows over it whether they took it: no two threads write one
-// place, and sums have a fixed order.
+// Max pooling, NHWC, with an optional ReLU of the maximum. A block per line of the output (forward) or input
+// (backward), a thread per 16 bytes of channels, so that neighbours move neighbouring addresses. Forward reads x once
+// (windows that do not overlap) and writes an element and a byte per output. Backward asks, for each input element, the
+// windows over it whether they took it: no two threads write one place, and sums have a fixed order.
 #include <cmath>
 
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
+#include "cuda/kernels/storage.h"
 
 namespace margincore::cuda {
 
 namespace {
 
-using device::global_thread;
-using device::global_threads;
+using device::thread;
+using device::threads;
 
-MARGINCORE_KERNEL max_pool_forward_kernel(float* y, uint8_t* position, const float* x, PoolSizes s, Pool2d pool) {
-  const int64_t count = s.batch * s.out_height * s.out_width * s.channels;
-  for (int64_t i = global_thread(); i < count; i += global_threads()) {
-    const int64_t c = i % s.channels, q = i / s.channels % s.out_width;
-    const int64_t p = i / (s.channels * s.out_width) % s.out_height, n = i / (s.channels * s.out_width * s.out_height);
-    const int64_t top = p * pool.stride - pool.padding, left = q * pool.stride - pool.padding;
-    float best = -INFINITY;
-    int place = kNoPosition;
+template <class Channels>
+MARGINCORE_KERNEL max_pool_forward_kernel(typename Channels::Element* y, uint8_t* position,
+                                          const typename Channels::Element* x, PoolSizes s, Pool2d pool) {
+  using T = typename Channels::Element;
+  constexpr int kCount = Channels::kCount;
+  const int64_t line = device::block(), n = line / s.out_height;
+  const int top = static_cast<int>(line - n * s.out_height) * pool.stride - pool.padding;
+  const int groups = s.channels / kCount;
+  for (int i = thread(); i < s.out_width * groups; i += threads()) {
+    const int q = i / groups, group = i - q * groups, left = q * pool.stride - pool.padding;
+    float best[kCount];
+    int place[kCount];
+    for (int c = 0; c < kCount; ++c) best[c] = -INFINITY, place[c] = kNoPosition;
     for (int r = 0; r < pool.kernel; ++r) {
       if (top + r < 0 || top + r >= s.height) continue;
       for (int k = 0; k < pool.kernel; ++k) {
         if (left + k < 0 || left + k >= s.width) continue;
-        const float value = x[((n * s.height + top + r) * s.width + left + k) * s.channels + c];
-        const bool larger = place == kNoPosition || value > best || value != value;  // a NaN wins, to be found later
-        best = larger ? value : best;
-        place = larger ? r * pool.kernel + k : place;
+        const Channels from = pack<Channels>(x, ((n * s.height + top + r) * s.width + left + k) * groups + group);
+        for (int c = 0; c < kCount; ++c) {
+          const float value = widen(from.value[c]);
+          // A NaN wins, to be found later.
+          const bool larger = place[c] == kNoPosition || value > best[c] || value != value;
+          best[c] = larger ? value : best[c];
+          place[c] = larger ? r * pool.kernel + k : place[c];
+        }
       }
     }
-    if (pool.relu != 0) {
-      place = best > 0 ? place : kNoPosition;
-      best = best < 0 ? 0 : best;
+    Channels out;
+    Pack<uint8_t, kCount> places;
+    for (int c = 0; c < kCount; ++c) {
+      const bool cut = pool.relu != 0 && !(best[c] > 0);
+      places.value[c] = static_cast<uint8_t>(cut ? kNoPosition : place[c]);
+      out.value[c] = narrow<T>(pool.relu != 0 && best[c] < 0 ? 0 : best[c]);
     }
-    y[i] = best;
-    position[i] = static_cast<uint8_t>(place);
+    const int64_t to = line * s.out_width * groups + i;
+    pack<Channels>(y, to) = out;
+    pack<Pack<uint8_t, kCount>>(position, to) = places;
   }
 }
 
-MARGINCORE_KERNEL max_pool_backward_kernel(float* dx, const float* dy, const uint8_t* position, PoolSizes s,
-                                           Pool2d pool) {
-  const int64_t count = s.batch * s.height * s.width * s.channels;
-  for (int64_t i = global_thread(); i < count; i += global_threads()) {
-    const int64_t c = i % s.channels, w = i / s.channels % s.width;
-    const int64_t h = i / (s.channels * s.width) % s.height, n = i / (s.channels * s.width * s.height);
-    float sum = 0;
+template <class Channels>
+MARGINCORE_KERNEL max_pool_backward_kernel(typename Channels::Element* dx, const typename Channels::Element* dy,
+                                           const uint8_t* position, PoolSizes s, Pool2d pool) {
+  using T = typename Channels::Element;
+  constexpr int kCount = Channels::kCount;
+  const int64_t line = device::block(), n = line / s.height;
+  const int h = static_cast<int>(line - n * s.height), groups = s.channels / kCount;
+  for (int i = thread(); i < s.width * groups; i += threads()) {
+    const int w = i / groups, group = i - w * groups;
+    float sum[kCount] = {};
     for (int r = 0; r < pool.kernel; ++r) {
-      const int64_t top = h + pool.padding - r;  // = p * stride
-      if (top < 0 || top % pool.stride != 0 || top / pool.stride >= s.out_height) continue;
+      const int top = h + pool.padding - r, p = top / pool.stride;
+      if (top < 0 || p * pool.stride != top || p >= s.out_height) continue;
       for (int k = 0; k < pool.kernel; ++k) {
-        const int64_t left = w + pool.padding - k;
-        if (left < 0 || left % pool.stride != 0 || left / pool.stride >= s.out_width) continue;
-        const int64_t from =
-            ((n * s.out_height + top / pool.stride) * s.out_width + left / pool.stride) * s.channels + c;
-        if (position[from] == r * pool.kernel + k) sum += dy[from];
+        const int left = w + pool.padding - k, q = left / pool.stride;
+        if (left < 0 || q * pool.stride != left || q >= s.out_width) continue;
+        const int64_t from = ((n * s.out_height + p) * s.out_width + q) * groups + group;
+        const auto places = pack<Pack<uint8_t, kCount>>(position, from);
+        const Channels gradient = pack<Channels>(dy, from);
+        for (int c = 0; c < kCount; ++c)
+          if (places.value[c] == r * pool.kernel + k) sum[c] += widen(gradient.value[c]);
       }
     }
-    dx[i] = sum;
+    Channels out;
+    for (int c = 0; c < kCount; ++c) out.value[c] = narrow<T>(sum[c]);
+    pack<Channels>(dx, line * s.width * groups + i) = out;
   }
+}
+
+/// Threads of a block for lines of so many packs.
+int64_t line_threads(int64_t packs) {
+  const int64_t warps = blocks_for(packs, device::kWarp);
+  return device::kWarp * (warps < kBlock / device::kWarp ? warps : kBlock / device::kWarp);
 }
 
 }  // namespace
 
-void max_pool_forward(float* y, uint8_t* position, const float* x, PoolSizes sizes, Pool2d pool, cudaStream_t stream) {
-  const int64_t count = sizes.batch * sizes.out_height * sizes.out_width * sizes.channels;
-  MARGINCORE_RUN(max_pool_forward_kernel, striding_blocks(count), kBlock, stream, y, position, x, sizes, pool);
+void max_pool_forward(Tensor y, uint8_t* position, Tensor x, PoolSizes sizes, Pool2d pool, cudaStream_t stream) {
+  with_pack(y.dtype, sizes.channels, [&](auto channels) {
+    using Channels = decltype(channels);
+    using T = typename Channels::Element;
+    MARGINCORE_RUN(max_pool_forward_kernel<Channels>, sizes.batch * sizes.out_height,
+                   line_threads(sizes.out_width * sizes.channels / Channels::kCount), stream, elements<T>(y), position,
+                   elements<T>(x), sizes, pool);
+  });
 }
 
-void max_pool_backward(float* dx, const float* dy, const uint8_t* position, PoolSizes sizes, Pool2d pool,
+void max_pool_backward(Tensor dx, Tensor dy, const uint8_t* position, PoolSizes sizes, Pool2d pool,
                        cudaStream_t stream) {
-  const int64_t count = sizes.batch * sizes.height * sizes.width * sizes.channels;
-  MARGINCORE_RUN(max_pool_backward_kernel, striding_blocks(count), kBlock, stream, dx, dy, position, sizes, pool);
+  with_pack(dx.dtype, sizes.channels, [&](auto channels) {
+    using Channels = decltype(channels);
+    using T = typename Channels::Element;
+    MARGINCORE_RUN(max_pool_backward_kernel<Channels>, sizes.batch * sizes.height,
+                   line_threads(sizes.width * sizes.channels / Channels::kCount), stream, elements<T>(dx),
+                   elements<T>(dy), position, sizes, pool);
+  });
 }
 
 }  // namespace margincore::cuda

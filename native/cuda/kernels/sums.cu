@@ -2,6 +2,7 @@
 // do not depend on scheduling. Each element is read once.
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
+#include "cuda/kernels/storage.h"
 
 namespace margincore::cuda {
 
@@ -20,14 +21,15 @@ constexpr int kTileColumns = 32, kTileRows = 1024;
 constexpr int kRowThreads = kBlock / kTileColumns;
 
 /// partial (chunks, columns)
-MARGINCORE_KERNEL column_partials_kernel(float* partial, const float* x, int64_t rows, int64_t columns,
+template <class T>
+MARGINCORE_KERNEL column_partials_kernel(float* partial, const T* x, int64_t rows, int64_t columns,
                                          int64_t column_tiles) {
   MARGINCORE_SHARED(float, shared, kBlock);
   const int64_t chunk = block() / column_tiles, column = block() % column_tiles * kTileColumns + thread() % kTileColumns;
   const int64_t begin = chunk * kTileRows, end = begin + kTileRows < rows ? begin + kTileRows : rows;
   float sum = 0;
   if (column < columns)
-    for (int64_t i = begin + thread() / kTileColumns; i < end; i += kRowThreads) sum += x[i * columns + column];
+    for (int64_t i = begin + thread() / kTileColumns; i < end; i += kRowThreads) sum += widen(x[i * columns + column]);
   shared[thread()] = sum;
   device::sync_block();
   if (thread() >= kTileColumns || column >= columns) return;
@@ -86,10 +88,14 @@ int64_t chunks_of(int64_t rows) { return blocks_for(rows, kTileRows); }
 
 int64_t sum_partials(int64_t rows, int64_t columns) { return chunks_of(rows) * columns; }
 
-void column_sums(float* sums, float* partial, const float* x, int64_t rows, int64_t columns, cudaStream_t stream) {
+void column_sums(float* sums, float* partial, Tensor x, int64_t rows, int64_t columns, cudaStream_t stream) {
   const int64_t tiles = blocks_for(columns, kTileColumns), chunks = chunks_of(rows);
   float* target = chunks == 1 ? sums : partial;
-  MARGINCORE_RUN(column_partials_kernel, tiles * chunks, kBlock, stream, target, x, rows, columns, tiles);
+  with_element(x.dtype, [&](auto element) {
+    using T = decltype(element);
+    MARGINCORE_RUN(column_partials_kernel<T>, tiles * chunks, kBlock, stream, target, elements<T>(x), rows, columns,
+                   tiles);
+  });
   if (chunks > 1)
     MARGINCORE_RUN(add_partials_kernel, striding_blocks(columns), kBlock, stream, sums, partial, chunks, columns);
 }

@@ -102,7 +102,7 @@ std::vector<Floats> run_loops(int thread_count) {
 
   const Tensor parameters = device.inout(x, shape), first = device.inout(dy, shape);
   const Tensor second = device.inout(Floats(count, 1), shape);
-  device.call(backend.adam(parameters, first, second, gradient, {}, step, halted));
+  device.call(backend.adam(parameters, {}, first, second, gradient, {}, step, halted));
   keep(parameters);
   const Tensor dropped = device.output(shape);
   device.call(backend.dropout_forward(dropped, in, {0.5f, 1}, step));

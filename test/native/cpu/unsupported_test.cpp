@@ -79,8 +79,8 @@ TEST_CASE("an operation that a backend does not have names itself and the device
   expect(b.center_loss(t, nullptr, nullptr, t, t, t, 1, nullptr), "center_loss");
   expect(b.center_update(t, t, t, 1, nullptr), "center_update");
   expect(b.gather_images(t, t, {}, nullptr), "gather_images");
-  expect(b.sgd(t, t, t, {}, nullptr, nullptr), "sgd");
-  expect(b.adam(t, t, t, t, {}, nullptr, nullptr), "adam");
+  expect(b.sgd(t, t, t, t, {}, nullptr, nullptr), "sgd");
+  expect(b.adam(t, t, t, t, t, {}, nullptr, nullptr), "adam");
   expect(b.gradient_norm(nullptr, nullptr, t, nullptr), "gradient_norm");
 }
 

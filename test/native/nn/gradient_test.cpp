@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "support/backends.h"
+#include "support/compare.h"
 #include "support/model.h"
 #include "support/random.h"
 
@@ -144,6 +145,43 @@ TEST_CASE("gradients of a whole network are the differences of its loss") {
         }
         parameters.write_value(name, start.data(), static_cast<int64_t>(start.size()));
       }
+    }
+  }
+}
+
+TEST_CASE("in bf16 a network has nearly the loss and the gradients that it has in fp32") {
+  constexpr int64_t kBatch = 16;
+  for (Backend* backend : backends()) {
+    if (activation_types(*backend).size() == 1) continue;
+    for (const Case& c : kCases) {
+      CAPTURE(c.name);
+      Random random(1);
+      const Floats images = random.normals(kBatch * c.network.input.count());
+      const Ints labels = random.integers(kBatch, 0, c.head.num_classes - 1);
+      StepBlock step{};
+      step.seed = 3;
+      step.margin_ramp = 1;
+      NetworkSpec in_bf16 = c.network;
+      in_bf16.activations = DType::BF16;
+      Model exact(*backend, c.network, c.head, kBatch, 2), rounded(*backend, in_bf16, c.head, kBatch, 2);
+      const double expected = exact.loss(images, labels, step), found = rounded.loss(images, labels, step);
+      CHECK(std::abs(found - expected) < 0.02 * expected);
+      CHECK(found != expected);
+      double errors = 0, squares = 0;
+      for (const auto& entry : exact.table().entries()) {
+        if (entry.spec.group == ParameterGroup::State) continue;
+        CAPTURE(entry.spec.name);
+        const Doubles gradient = to_doubles(exact.parameters().read_gradient(entry.spec.name));
+        const Floats in_rounded = rounded.parameters().read_gradient(entry.spec.name);
+        // Some ReLUs and maxima fall to the other side, and each then counts in full.
+        CHECK(relative_distance(in_rounded, gradient) < 0.25);
+        for (size_t i = 0; i < gradient.size(); ++i) {
+          errors += (in_rounded[i] - gradient[i]) * (in_rounded[i] - gradient[i]);
+          squares += gradient[i] * gradient[i];
+        }
+      }
+      CHECK(errors < 0.05 * 0.05 * squares);
+      CHECK(errors > 1e-4 * 1e-4 * squares);  // it is not fp32
     }
   }
 }

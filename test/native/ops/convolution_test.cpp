@@ -38,25 +38,28 @@ const ConvolutionSizes kCases[] = {
 struct Operands {
   Floats x, w, bias, dy;
 
-  explicit Operands(const ConvolutionSizes& sizes) {
+  Operands(const ConvolutionSizes& sizes, DType dtype) {
     Random random(static_cast<uint64_t>(sizes.x().count() + sizes.w().count()));
-    x = random.normals(sizes.x().count());
-    w = random.normals(sizes.w().count());
+    x = as_stored(random.normals(sizes.x().count()), dtype);
+    w = as_stored(random.normals(sizes.w().count()), dtype);
     bias = random.normals(sizes.out_channels);
-    dy = random.normals(sizes.y().count());
+    dy = as_stored(random.normals(sizes.y().count()), dtype);
   }
 };
 
-/// body(backend, sizes, operands) for every backend and case.
+/// body(backend, dtype, sizes, operands) for every backend, type of activations and case.
 template <class Body>
 void for_each_case(const Body& body) {
   for (Backend* backend : backends()) {
-    for (const ConvolutionSizes& sizes : kCases) {
-      CAPTURE(std::string(backend->info().device));
-      CAPTURE(to_string(sizes.x()));
-      CAPTURE(to_string(sizes.w()));
-      CAPTURE(sizes.conv.groups);
-      body(*backend, sizes, Operands(sizes));
+    for (const DType dtype : activation_types(*backend)) {
+      for (const ConvolutionSizes& sizes : kCases) {
+        CAPTURE(std::string(backend->info().device));
+        CAPTURE(size_of(dtype));
+        CAPTURE(to_string(sizes.x()));
+        CAPTURE(to_string(sizes.w()));
+        CAPTURE(sizes.conv.groups);
+        body(*backend, dtype, sizes, Operands(sizes, dtype));
+      }
     }
   }
 }
@@ -67,56 +70,57 @@ bool is_small(const ConvolutionSizes& sizes) { return sizes.y().count() * sizes.
 }  // namespace
 
 TEST_CASE("conv2d_forward") {
-  for_each_case([](Backend& backend, const ConvolutionSizes& sizes, const Operands& o) {
+  for_each_case([](Backend& backend, DType dtype, const ConvolutionSizes& sizes, const Operands& o) {
     for (const bool has_bias : {false, true}) {
       CAPTURE(has_bias);
       Device device(backend);
-      const Tensor y = device.output(sizes.y());
+      const Tensor y = device.output(sizes.y(), dtype);
       const Tensor bias = has_bias ? device.input(o.bias, {sizes.out_channels}) : Tensor();
-      device.call(
-          backend.conv2d_forward(y, device.input(o.x, sizes.x()), device.input(o.w, sizes.w()), bias, sizes.conv));
-      expect_close(Op::Conv2dForward, device.read(y),
-                   reference::conv2d_forward(sizes, to_doubles(o.x), to_doubles(o.w),
-                                             has_bias ? to_doubles(o.bias) : Doubles()));
+      device.call(backend.conv2d_forward(y, device.input(o.x, sizes.x(), dtype), device.input(o.w, sizes.w(), dtype),
+                                         bias, sizes.conv));
+      expect_close(
+          has_bias ? Op::BiasedForward : Op::Conv2dForward, device.read(y),
+          reference::conv2d_forward(sizes, to_doubles(o.x), to_doubles(o.w), has_bias ? to_doubles(o.bias) : Doubles()),
+          dtype);
     }
   });
 }
 
 TEST_CASE("conv2d_backward_data") {
-  for_each_case([](Backend& backend, const ConvolutionSizes& sizes, const Operands& o) {
+  for_each_case([](Backend& backend, DType dtype, const ConvolutionSizes& sizes, const Operands& o) {
     Device device(backend);
-    const Tensor dx = device.output(sizes.x());
-    device.call(
-        backend.conv2d_backward_data(dx, device.input(o.dy, sizes.y()), device.input(o.w, sizes.w()), sizes.conv));
+    const Tensor dx = device.output(sizes.x(), dtype);
+    device.call(backend.conv2d_backward_data(dx, device.input(o.dy, sizes.y(), dtype),
+                                             device.input(o.w, sizes.w(), dtype), sizes.conv));
     const Doubles dy = to_doubles(o.dy), w = to_doubles(o.w);
-    expect_close(Op::Conv2dBackwardData, device.read(dx), reference::conv2d_backward_data(sizes, dy, w));
+    expect_close(Op::Conv2dBackwardData, device.read(dx), reference::conv2d_backward_data(sizes, dy, w), dtype);
 
     if (!is_small(sizes)) return;
     const auto probes = Random(1).indices(o.x.size(), 24);
     const auto loss = [&](const Doubles& x) { return dot(dy, reference::conv2d_forward(sizes, x, w, {})); };
     expect_close(Op::Conv2dBackwardData, pick(device.read(dx), probes),
-                 central_differences(to_doubles(o.x), probes, 0.5, loss));  // linear in x: any step is exact
+                 central_differences(to_doubles(o.x), probes, 0.5, loss), dtype);  // linear in x: any step is exact
   });
 }
 
 TEST_CASE("conv2d_backward_filter") {
-  for_each_case([](Backend& backend, const ConvolutionSizes& sizes, const Operands& o) {
+  for_each_case([](Backend& backend, DType dtype, const ConvolutionSizes& sizes, const Operands& o) {
     for (const bool has_bias : {false, true}) {
       CAPTURE(has_bias);
       Device device(backend);
       const Tensor dw = device.output(sizes.w());
       const Tensor dbias = has_bias ? device.output({sizes.out_channels}) : Tensor();
-      device.call(backend.conv2d_backward_filter(dw, dbias, device.input(o.dy, sizes.y()), device.input(o.x, sizes.x()),
-                                                 sizes.conv));
+      device.call(backend.conv2d_backward_filter(dw, dbias, device.input(o.dy, sizes.y(), dtype),
+                                                 device.input(o.x, sizes.x(), dtype), sizes.conv));
       const Doubles dy = to_doubles(o.dy), x = to_doubles(o.x);
-      expect_close(Op::Conv2dBackwardFilter, device.read(dw), reference::conv2d_backward_filter(sizes, dy, x));
+      expect_close(Op::Conv2dBackwardFilter, device.read(dw), reference::conv2d_backward_filter(sizes, dy, x), dtype);
       if (has_bias) expect_close(Op::BiasGradient, device.read(dbias), reference::conv2d_backward_bias(sizes, dy));
 
       if (!is_small(sizes) || has_bias) continue;
       const auto probes = Random(2).indices(o.w.size(), 24);
       const auto loss = [&](const Doubles& w) { return dot(dy, reference::conv2d_forward(sizes, x, w, {})); };
       expect_close(Op::Conv2dBackwardFilter, pick(device.read(dw), probes),
-                   central_differences(to_doubles(o.w), probes, 0.5, loss));
+                   central_differences(to_doubles(o.w), probes, 0.5, loss), dtype);
     }
   });
 }

@@ -20,6 +20,21 @@ const int64_t kCounts[] = {1, 2, 15, 17, 127, 1009, 16'384, 32'769, 70'001};
 
 const float kNaN = std::numeric_limits<float>::quiet_NaN();
 
+/// body(backend, dtype, count) for every backend, type of activations and count.
+template <class Body>
+void for_each_count(const Body& body) {
+  for (Backend* backend : backends()) {
+    for (const DType dtype : activation_types(*backend)) {
+      for (const int64_t count : kCounts) {
+        CAPTURE(std::string(backend->info().device));
+        CAPTURE(size_of(dtype));
+        CAPTURE(count);
+        body(backend, dtype, count);
+      }
+    }
+  }
+}
+
 StepBlock step_block(uint64_t seed, uint64_t step) {
   StepBlock block{};
   block.seed = seed;
@@ -30,36 +45,32 @@ StepBlock step_block(uint64_t seed, uint64_t step) {
 }  // namespace
 
 TEST_CASE("relu_forward and relu_backward are exact, also in place") {
-  for (Backend* backend : backends()) {
-    for (const int64_t count : kCounts) {
-      CAPTURE(std::string(backend->info().device));
-      CAPTURE(count);
-      Random random(static_cast<uint64_t>(count));
-      Floats x = random.normals(count), dy = random.normals(count);
-      x[count / 2] = 0;  // where the derivative is 0
-      const Floats expected_y = to_floats(reference::relu_forward(to_doubles(x)));
-      const Floats expected_dx = to_floats(reference::relu_backward(to_doubles(dy), to_doubles(expected_y)));
+  for_each_count([](Backend* backend, DType dtype, int64_t count) {
+    Random random(static_cast<uint64_t>(count));
+    Floats x = as_stored(random.normals(count), dtype), dy = as_stored(random.normals(count), dtype);
+    x[count / 2] = 0;  // where the derivative is 0
+    const Floats expected_y = to_floats(reference::relu_forward(to_doubles(x)));
+    const Floats expected_dx = to_floats(reference::relu_backward(to_doubles(dy), to_doubles(expected_y)));
 
-      Device device(*backend);
-      const Tensor y = device.output({count}), dx = device.output({count});
-      device.call(backend->relu_forward(y, device.input(x, {count})));
-      device.call(backend->relu_backward(dx, device.input(dy, {count}), y));
-      expect_same(device.read(y), expected_y);
-      expect_same(device.read(dx), expected_dx);
+    Device device(*backend);
+    const Tensor y = device.output({count}, dtype), dx = device.output({count}, dtype);
+    device.call(backend->relu_forward(y, device.input(x, {count}, dtype)));
+    device.call(backend->relu_backward(dx, device.input(dy, {count}, dtype), y));
+    expect_same(device.read(y), expected_y);
+    expect_same(device.read(dx), expected_dx);
 
-      const Tensor value = device.inout(x, {count}), gradient = device.inout(dy, {count});
-      device.call(backend->relu_forward(value, value));
-      device.call(backend->relu_backward(gradient, gradient, value));
-      expect_same(device.read(value), expected_y);
-      expect_same(device.read(gradient), expected_dx);
+    const Tensor value = device.inout(x, {count}, dtype), gradient = device.inout(dy, {count}, dtype);
+    device.call(backend->relu_forward(value, value));
+    device.call(backend->relu_backward(gradient, gradient, value));
+    expect_same(device.read(value), expected_y);
+    expect_same(device.read(gradient), expected_dx);
 
-      const auto probes = Random(1).indices(count, 16);
-      const auto loss = [&](const Doubles& at) { return dot(to_doubles(dy), reference::relu_forward(at)); };
-      const Doubles slopes = central_differences(to_doubles(x), probes, 1e-9, loss);
-      for (size_t i = 0; i < probes.size(); ++i)
-        if (x[probes[i]] != 0) CHECK(expected_dx[probes[i]] == doctest::Approx(slopes[i]).epsilon(1e-3));
-    }
-  }
+    const auto probes = Random(1).indices(count, 16);
+    const auto loss = [&](const Doubles& at) { return dot(to_doubles(dy), reference::relu_forward(at)); };
+    const Doubles slopes = central_differences(to_doubles(x), probes, 1e-9, loss);
+    for (size_t i = 0; i < probes.size(); ++i)
+      if (x[probes[i]] != 0) CHECK(expected_dx[probes[i]] == doctest::Approx(slopes[i]).epsilon(1e-3));
+  });
 }
 
 TEST_CASE("relu lets NaN pass, so that it is found") {
@@ -74,52 +85,77 @@ TEST_CASE("relu lets NaN pass, so that it is found") {
   }
 }
 
-TEST_CASE("add is exact, also in place") {
+TEST_CASE("convert is exact to fp32, and to the nearest bf16, ties to even; NaN and infinities stay") {
   for (Backend* backend : backends()) {
+    if (activation_types(*backend).size() == 1) continue;
     for (const int64_t count : kCounts) {
-      CAPTURE(std::string(backend->info().device));
       CAPTURE(count);
-      Random random(static_cast<uint64_t>(count));
-      const Floats a = random.normals(count), b = random.normals(count);
-      Floats expected;
-      for (int64_t i = 0; i < count; ++i) expected.push_back(a[i] + b[i]);
+      Floats x = Random(static_cast<uint64_t>(count)).normals(count);
+      if (count > 100) {
+        const Floats special = {1 + 0x1p-8f, 1 + 0x3p-8f, 1 + 0x1.2p-8f, -0.0f, 3.4e38f, INFINITY, -INFINITY, 1e-40f};
+        std::copy(special.begin(), special.end(), x.begin());
+      }
       Device device(*backend);
-      const Tensor y = device.output({count}), in_place = device.inout(a, {count}), second = device.input(b, {count});
-      device.call(backend->add(y, device.input(a, {count}), second));
-      device.call(backend->add(in_place, in_place, second));
-      expect_same(device.read(y), expected);
-      expect_same(device.read(in_place), expected);
+      const Tensor half = device.output({count}, DType::BF16), back = device.output({count});
+      device.call(backend->convert(half, device.input(x, {count})));
+      device.call(backend->convert(back, half));
+      expect_same(device.read(half), as_stored(x, DType::BF16));
+      expect_same(device.read(back), as_stored(x, DType::BF16));
+      if (count <= 100) continue;
+      const Floats found = device.read(back);
+      CHECK(found[0] == 1);            // a tie: down to even
+      CHECK(found[1] == 1 + 0x1p-6f);  // a tie: up to even
+      CHECK(found[2] == 1 + 0x1p-7f);
+      CHECK(std::signbit(found[3]));
+      CHECK(found[4] == INFINITY);
+      device.call(backend->convert(half, device.input(Floats(count, kNaN), {count})));
+      device.call(backend->convert(back, half));
+      for (float value : device.read(back)) CHECK(std::isnan(value));
     }
   }
+}
+
+TEST_CASE("add is exact, also in place") {
+  for_each_count([](Backend* backend, DType dtype, int64_t count) {
+    Random random(static_cast<uint64_t>(count));
+    const Floats a = as_stored(random.normals(count), dtype), b = as_stored(random.normals(count), dtype);
+    Floats expected;
+    for (int64_t i = 0; i < count; ++i) expected.push_back(a[i] + b[i]);
+    Device device(*backend);
+    const Tensor y = device.output({count}, dtype), in_place = device.inout(a, {count}, dtype);
+    const Tensor second = device.input(b, {count}, dtype);
+    device.call(backend->add(y, device.input(a, {count}, dtype), second));
+    device.call(backend->add(in_place, in_place, second));
+    expected = as_stored(expected, dtype);
+    expect_same(device.read(y), expected);
+    expect_same(device.read(in_place), expected);
+  });
 }
 
 TEST_CASE("dropout") {
   const Dropout kDropouts[] = {{0, 0}, {0.1f, 1}, {0.5f, 2}, {0.75f, 1u << 16}};
   // The last needs more than 32 bits of seed and of step.
   const StepBlock kSteps[] = {step_block(0, 0), step_block(7, 1), step_block(0x123456789abcdefu, 4'000'000'001u)};
-  for (Backend* backend : backends()) {
-    for (const int64_t count : kCounts) {
-      for (const Dropout& dropout : kDropouts) {
-        for (const StepBlock& block : kSteps) {
-          CAPTURE(std::string(backend->info().device));
-          CAPTURE(count);
-          CAPTURE(dropout.rate);
-          CAPTURE(block.step);
-          const Floats x = Random(static_cast<uint64_t>(count)).normals(count);
-          const Doubles expected = reference::dropout(to_doubles(x), dropout, block);
-          Device device(*backend);
-          const StepBlock* step = device.constant(block);
-          const Tensor y = device.output({count}), dx = device.output({count}), in_place = device.inout(x, {count});
-          device.call(backend->dropout_forward(y, device.input(x, {count}), dropout, step));
-          device.call(backend->dropout_backward(dx, device.input(x, {count}), dropout, step));
-          device.call(backend->dropout_forward(in_place, in_place, dropout, step));
-          expect_close(Op::Dropout, device.read(y), expected);
-          expect_same(device.read(dx), device.read(y));  // the same mask and factor
-          expect_same(device.read(in_place), device.read(y));
-        }
+  for_each_count([&](Backend* backend, DType dtype, int64_t count) {
+    for (const Dropout& dropout : kDropouts) {
+      for (const StepBlock& block : kSteps) {
+        CAPTURE(dropout.rate);
+        CAPTURE(block.step);
+        const Floats x = as_stored(Random(static_cast<uint64_t>(count)).normals(count), dtype);
+        const Doubles expected = reference::dropout(to_doubles(x), dropout, block);
+        Device device(*backend);
+        const StepBlock* step = device.constant(block);
+        const Tensor y = device.output({count}, dtype), dx = device.output({count}, dtype);
+        const Tensor in_place = device.inout(x, {count}, dtype);
+        device.call(backend->dropout_forward(y, device.input(x, {count}, dtype), dropout, step));
+        device.call(backend->dropout_backward(dx, device.input(x, {count}, dtype), dropout, step));
+        device.call(backend->dropout_forward(in_place, in_place, dropout, step));
+        expect_close(Op::Dropout, device.read(y), expected, dtype);
+        expect_same(device.read(dx), device.read(y));  // the same mask and factor
+        expect_same(device.read(in_place), device.read(y));
       }
     }
-  }
+  });
 }
 
 TEST_CASE("dropout keeps about 1 - rate, and another mask for each step, stream and seed") {

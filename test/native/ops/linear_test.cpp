@@ -21,24 +21,27 @@ const LinearSizes kCases[] = {{1, 1, 1},    {1, 17, 1},     {2, 2, 10},     {3, 
 struct Operands {
   Floats x, w, bias, dy;
 
-  explicit Operands(const LinearSizes& s) {
+  Operands(const LinearSizes& s, DType dtype) {
     Random random(static_cast<uint64_t>(s.rows * 10'000 + s.in * 100 + s.out));
-    x = random.normals(s.rows * s.in);
-    w = random.normals(s.out * s.in);
+    x = as_stored(random.normals(s.rows * s.in), dtype);
+    w = as_stored(random.normals(s.out * s.in), dtype);
     bias = random.normals(s.out);
-    dy = random.normals(s.rows * s.out);
+    dy = as_stored(random.normals(s.rows * s.out), dtype);
   }
 };
 
 template <class Body>
 void for_each_case(const Body& body) {
   for (Backend* backend : backends()) {
-    for (const LinearSizes& sizes : kCases) {
-      CAPTURE(std::string(backend->info().device));
-      CAPTURE(sizes.rows);
-      CAPTURE(sizes.in);
-      CAPTURE(sizes.out);
-      body(*backend, sizes, Operands(sizes));
+    for (const DType dtype : activation_types(*backend)) {
+      for (const LinearSizes& sizes : kCases) {
+        CAPTURE(std::string(backend->info().device));
+        CAPTURE(size_of(dtype));
+        CAPTURE(sizes.rows);
+        CAPTURE(sizes.in);
+        CAPTURE(sizes.out);
+        body(*backend, dtype, sizes, Operands(sizes, dtype));
+      }
     }
   }
 }
@@ -46,47 +49,50 @@ void for_each_case(const Body& body) {
 }  // namespace
 
 TEST_CASE("linear_forward") {
-  for_each_case([](Backend& backend, const LinearSizes& s, const Operands& o) {
+  for_each_case([](Backend& backend, DType dtype, const LinearSizes& s, const Operands& o) {
     for (const bool has_bias : {false, true}) {
       CAPTURE(has_bias);
       Device device(backend);
-      const Tensor y = device.output({s.rows, s.out});
+      const Tensor y = device.output({s.rows, s.out}, dtype);
       const Tensor bias = has_bias ? device.input(o.bias, {s.out}) : Tensor();
-      device.call(backend.linear_forward(y, device.input(o.x, {s.rows, s.in}), device.input(o.w, {s.out, s.in}), bias));
-      expect_close(Op::LinearForward, device.read(y),
+      device.call(backend.linear_forward(y, device.input(o.x, {s.rows, s.in}, dtype),
+                                         device.input(o.w, {s.out, s.in}, dtype), bias));
+      expect_close(has_bias ? Op::BiasedForward : Op::LinearForward, device.read(y),
                    reference::linear_forward(to_doubles(o.x), to_doubles(o.w),
-                                             has_bias ? to_doubles(o.bias) : Doubles(), s.rows, s.in, s.out));
+                                             has_bias ? to_doubles(o.bias) : Doubles(), s.rows, s.in, s.out),
+                   dtype);
     }
   });
 }
 
 TEST_CASE("linear_backward_data") {
-  for_each_case([](Backend& backend, const LinearSizes& s, const Operands& o) {
+  for_each_case([](Backend& backend, DType dtype, const LinearSizes& s, const Operands& o) {
     Device device(backend);
-    const Tensor dx = device.output({s.rows, s.in});
-    device.call(
-        backend.linear_backward_data(dx, device.input(o.dy, {s.rows, s.out}), device.input(o.w, {s.out, s.in})));
+    const Tensor dx = device.output({s.rows, s.in}, dtype);
+    device.call(backend.linear_backward_data(dx, device.input(o.dy, {s.rows, s.out}, dtype),
+                                             device.input(o.w, {s.out, s.in}, dtype)));
     const Doubles dy = to_doubles(o.dy), w = to_doubles(o.w);
-    expect_close(Op::LinearBackwardData, device.read(dx), reference::linear_backward_data(dy, w, s.rows, s.in, s.out));
+    expect_close(Op::LinearBackwardData, device.read(dx), reference::linear_backward_data(dy, w, s.rows, s.in, s.out),
+                 dtype);
 
     const auto probes = Random(1).indices(o.x.size(), 8);
     const auto loss = [&](const Doubles& x) {
       return dot(dy, reference::linear_forward(x, w, {}, s.rows, s.in, s.out));
     };
     expect_close(Op::LinearBackwardData, pick(device.read(dx), probes),
-                 central_differences(to_doubles(o.x), probes, 0.5, loss));
+                 central_differences(to_doubles(o.x), probes, 0.5, loss), dtype);
   });
 }
 
 TEST_CASE("linear_backward_weight") {
-  for_each_case([](Backend& backend, const LinearSizes& s, const Operands& o) {
+  for_each_case([](Backend& backend, DType dtype, const LinearSizes& s, const Operands& o) {
     for (const bool has_bias : {false, true}) {
       CAPTURE(has_bias);
       Device device(backend);
       const Tensor dw = device.output({s.out, s.in});
       const Tensor dbias = has_bias ? device.output({s.out}) : Tensor();
-      device.call(backend.linear_backward_weight(dw, dbias, device.input(o.dy, {s.rows, s.out}),
-                                                 device.input(o.x, {s.rows, s.in})));
+      device.call(backend.linear_backward_weight(dw, dbias, device.input(o.dy, {s.rows, s.out}, dtype),
+                                                 device.input(o.x, {s.rows, s.in}, dtype)));
       const Doubles dy = to_doubles(o.dy), x = to_doubles(o.x);
       expect_close(Op::LinearBackwardWeight, device.read(dw),
                    reference::linear_backward_weight(dy, x, s.rows, s.in, s.out));

@@ -53,7 +53,7 @@ TEST_CASE("sgd") {
         const Floats p = random.normals(count), v = random.normals(count), g = random.normals(count);
         Device device(*backend);
         const Tensor parameters = device.inout(p, {count}), velocity = device.inout(v, {count});
-        device.call(backend->sgd(parameters, velocity, device.input(g, {count}), options,
+        device.call(backend->sgd(parameters, {}, velocity, device.input(g, {count}), options,
                                  device.constant(step_block(5, 0.1f)), device.constant(int32_t{0})));
         Doubles expected_p, expected_v;
         for (int64_t i = 0; i < count; ++i) {
@@ -85,7 +85,7 @@ TEST_CASE("adam and adamw") {
           Device device(*backend);
           const Tensor parameters = device.inout(p, {count});
           const Tensor first = device.inout(m, {count}), second = device.inout(v, {count});
-          device.call(backend->adam(parameters, first, second, device.input(g, {count}), options,
+          device.call(backend->adam(parameters, {}, first, second, device.input(g, {count}), options,
                                     device.constant(step_block(step, 1e-3f)), device.constant(int32_t{0})));
           // The change is compared, not the parameter beside which it is small.
           Doubles expected_p, expected_m, expected_v, expected_change;
@@ -118,7 +118,7 @@ TEST_CASE("adam's step itself, on parameters of 0: where nothing rounds it away"
         for (float& value : g) value *= static_cast<float>(std::pow(10, random.between(-12, 2)));
         Device device(*backend);
         const Tensor parameters = device.inout(zero, {count});
-        device.call(backend->adam(parameters, device.inout(zero, {count}), device.inout(zero, {count}),
+        device.call(backend->adam(parameters, {}, device.inout(zero, {count}), device.inout(zero, {count}),
                                   device.input(g, {count}), options, device.constant(step_block(step, 1e-3f)),
                                   device.constant(int32_t{0})));
         Doubles expected;
@@ -131,6 +131,28 @@ TEST_CASE("adam's step itself, on parameters of 0: where nothing rounds it away"
   }
 }
 
+TEST_CASE("sgd and adam keep the parameters' bf16 copy, where there is one") {
+  for (Backend* backend : backends()) {
+    if (activation_types(*backend).size() == 1) continue;
+    for (const int64_t count : kCounts) {
+      CAPTURE(count);
+      const Floats p = Random(1).normals(count), g = Random(2).normals(count), zero(count, 0);
+      Device device(*backend);
+      const Tensor gradient = device.input(g, {count});
+      const StepBlock* step = device.constant(step_block(0, 0.1f));
+      const int32_t* running = device.constant(int32_t{0});
+      const Tensor by_sgd = device.inout(p, {count}), by_adam = device.inout(p, {count});
+      const Tensor sgd_copy = device.output({count}, DType::BF16), adam_copy = device.output({count}, DType::BF16);
+      device.call(backend->sgd(by_sgd, sgd_copy, device.inout(zero, {count}), gradient, kSgds[1], step, running));
+      device.call(backend->adam(by_adam, adam_copy, device.inout(zero, {count}), device.inout(zero, {count}), gradient,
+                                kAdams[1], step, running));
+      expect_same(device.read(sgd_copy), as_stored(device.read(by_sgd), DType::BF16));
+      expect_same(device.read(adam_copy), as_stored(device.read(by_adam), DType::BF16));
+      CHECK(first_difference(device.read(by_sgd), p) != "");
+    }
+  }
+}
+
 TEST_CASE("once halted, an update does nothing") {
   for (Backend* backend : backends()) {
     const Floats p = Random(1).normals(100), state = Random(2).normals(100), g(100, NAN);
@@ -138,9 +160,9 @@ TEST_CASE("once halted, an update does nothing") {
     const int32_t* halted = device.constant(int32_t{1});
     const StepBlock* step = device.constant(step_block(0, 0.1f));
     // `input`: none of them may change.
-    device.call(backend->sgd(device.input(p, {100}), device.input(state, {100}), device.input(g, {100}),
+    device.call(backend->sgd(device.input(p, {100}), {}, device.input(state, {100}), device.input(g, {100}),
                              sgd_options(0.9f, 1, 0.1f, 1), step, halted));
-    device.call(backend->adam(device.input(p, {100}), device.input(state, {100}), device.input(state, {100}),
+    device.call(backend->adam(device.input(p, {100}), {}, device.input(state, {100}), device.input(state, {100}),
                               device.input(g, {100}), adam_options(0.1f, 1, 1), step, halted));
   }
 }

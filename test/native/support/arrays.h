@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/bfloat16.h"
+#include "base/tensor.h"
+
 namespace margincore::test {
 
 using Floats = std::vector<float>;
@@ -15,6 +18,13 @@ using Bytes = std::vector<uint8_t>;
 inline Doubles to_doubles(const Floats& values) { return Doubles(values.begin(), values.end()); }
 
 inline Floats to_floats(const Doubles& values) { return Floats(values.begin(), values.end()); }
+
+/// As a tensor of that type holds them.
+inline Floats as_stored(Floats values, DType dtype) {
+  if (dtype == DType::BF16)
+    for (float& value : values) value = to_float(to_bfloat16(value));
+  return values;
+}
 
 /// values[indices[0]], values[indices[1]], …
 template <class T>

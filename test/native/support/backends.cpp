@@ -20,6 +20,11 @@ const std::vector<Backend*>& backends() {
   return available;
 }
 
+std::vector<DType> activation_types(const Backend& backend) {
+  if (backend.info().bf16 == 0) return {DType::F32};
+  return {DType::F32, DType::BF16};
+}
+
 /// MARGINCORE_TESTED_BACKENDS names one backend, where the others are tested by another run.
 bool is_chosen(const std::string& name) {
   const char* chosen = std::getenv("MARGINCORE_TESTED_BACKENDS");

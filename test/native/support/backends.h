@@ -11,6 +11,9 @@ namespace margincore::test {
 /// nothing.
 const std::vector<Backend*>& backends();
 
+/// The types that this backend's activations may have.
+std::vector<DType> activation_types(const Backend& backend);
+
 /// Their names, for tests that open a backend of their own.
 std::vector<std::string> backend_names();
 

@@ -35,8 +35,8 @@ std::string first_difference_of(const std::vector<T>& actual, const std::vector<
   return "";
 }
 
-std::map<Op, double>& used_by_op() {
-  static std::map<Op, double> used;
+std::map<std::pair<Op, DType>, double>& used_shares() {
+  static std::map<std::pair<Op, DType>, double> used;
   return used;
 }
 
@@ -84,11 +84,11 @@ double relative_distance(const Floats& actual, const Doubles& expected) {
   return error == 0 ? 0 : std::sqrt(error / size);
 }
 
-void expect_close(Op op, const Floats& actual, const Doubles& expected) {
-  const Tolerance& limits = tolerance(op, DType::F32);
+void expect_close(Op op, const Floats& actual, const Doubles& expected, DType dtype) {
+  const Tolerance& limits = tolerance(op, dtype);
   const Comparison comparison = compare(actual, expected, limits);
   CHECK_MESSAGE(comparison.equal, std::string(limits.name) << ": " << comparison.message);
-  double& used = used_by_op()[op];
+  double& used = used_shares()[{op, dtype}];
   used = std::max(used, comparison.used);
 }
 
@@ -115,8 +115,8 @@ void expect_finite(const Floats& values) {
 
 std::string limits_used() {
   std::string text;
-  for (const auto& [op, used] : used_by_op())
-    text += format("  %-24s %5.1f %%\n", tolerance(op, DType::F32).name, 100 * used);
+  for (const auto& [row, used] : used_shares())
+    text += format("  %-28s %5.1f %%\n", tolerance(row.first, row.second).name, 100 * used);
   return text;
 }
 

@@ -20,8 +20,8 @@ Comparison compare(const Floats& actual, const Doubles& expected, const Toleranc
 /// Relative Frobenius distance |actual - expected| / |expected|; NaN if any entry is.
 double relative_distance(const Floats& actual, const Doubles& expected);
 
-/// Checks with the limits of the table, and remembers how much of them was used.
-void expect_close(Op op, const Floats& actual, const Doubles& expected);
+/// Checks with the limits of the table, and remembers how much of them was used. `dtype`: what was computed in.
+void expect_close(Op op, const Floats& actual, const Doubles& expected, DType dtype = DType::F32);
 
 /// The first difference between two arrays that must be the same bit for bit, or "".
 std::string first_difference(const Floats& actual, const Floats& expected);

@@ -22,9 +22,10 @@ bool equal(const Floats& actual, const Doubles& expected, const Tolerance& toler
   return compare(actual, expected, tolerance).equal;
 }
 
-/// The value with 10 of its 23 bits, as tf32 and fp16 have them.
-float rounded_to_10_bits(float value) {
-  return std::bit_cast<float>((std::bit_cast<uint32_t>(value) + (1u << 12)) & ~((1u << 13) - 1));
+/// The value with so many of its 23 bits: tf32 and fp16 have 10, bf16 7.
+float rounded_to(int bits, float value) {
+  const uint32_t unit = 1u << (23 - bits);
+  return std::bit_cast<float>((std::bit_cast<uint32_t>(value) + unit / 2) & ~(unit - 1));
 }
 
 }  // namespace
@@ -60,7 +61,8 @@ TEST_CASE("compare: NaN equals only NaN, an infinity only itself") {
 }
 
 TEST_CASE(
-    "every row of the table accepts the rounded result, and refuses one wrong entry, a drift, and 16-bit results") {
+    "every row of the table accepts the rounded result, and refuses one wrong entry, a drift, and results of fewer "
+    "bits") {
   const Floats values = Random(1).normals(10'000);
   const Doubles expected = to_doubles(values);
   for (const Tolerance& row : kTolerances) {
@@ -79,7 +81,7 @@ TEST_CASE(
     CHECK_FALSE(compare(drifted, expected, row).equal);
 
     Floats coarse = values;
-    for (float& value : coarse) value = rounded_to_10_bits(value);
+    for (float& value : coarse) value = row.dtype == DType::BF16 ? rounded_to(5, value) : rounded_to(10, value);
     CHECK_FALSE(compare(coarse, expected, row).equal);
   }
 }

@@ -15,6 +15,20 @@ void* Device::add(const void* contents, size_t bytes, bool constant) {
   return blocks_.back()->start();
 }
 
+void* Device::add(const Floats& values, DType dtype, bool constant) {
+  if (dtype == DType::F32) return add(values.data(), values.size() * sizeof(float), constant);
+  std::vector<BFloat16> stored;
+  for (float value : values) stored.push_back(to_bfloat16(value));
+  return add(stored.data(), stored.size() * sizeof(BFloat16), constant);
+}
+
+Floats Device::read(const Tensor& tensor) const {
+  if (tensor.dtype != DType::BF16) return read<float>(tensor.data, tensor.count());
+  Floats values;
+  for (BFloat16 value : read<BFloat16>(tensor.data, tensor.count())) values.push_back(to_float(value));
+  return values;
+}
+
 Device::Block& Device::block_of(const void* place) {
   for (auto& block : blocks_)
     if (block->start() == place) return *block;

@@ -36,6 +36,10 @@ class Device {
     return {add(values.data(), values.size() * sizeof(T), true), dtype_of<T>(), shape};
   }
 
+  /// The same as fp32 or, rounded, as bf16.
+  Tensor input(const Floats& values, Shape shape, DType dtype) { return {add(values, dtype, true), dtype, shape}; }
+  Tensor inout(const Floats& values, Shape shape, DType dtype) { return {add(values, dtype, false), dtype, shape}; }
+
   /// An operand that is read and overwritten.
   template <class T>
   Tensor inout(const std::vector<T>& values, Shape shape) {
@@ -83,7 +87,8 @@ class Device {
     check(backend_.download(values.data(), place, count * sizeof(T)));
     return values;
   }
-  Floats read(const Tensor& tensor) const { return read<float>(tensor.data, tensor.count()); }
+  /// Of an fp32 or bf16 tensor.
+  Floats read(const Tensor& tensor) const;
   Ints read_ints(const Tensor& tensor) const { return read<int32_t>(tensor.data, tensor.count()); }
   Bytes read_bytes(const Tensor& tensor) const { return read<uint8_t>(tensor.data, tensor.count()); }
 
@@ -100,6 +105,7 @@ class Device {
   };
 
   void* add(const void* contents, size_t bytes, bool constant);
+  void* add(const Floats& values, DType dtype, bool constant);
   Block& block_of(const void* place);
 
   Backend& backend_;

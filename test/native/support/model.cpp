@@ -22,8 +22,17 @@ Model::Model(Backend& backend, const NetworkSpec& network, const HeadSpec& head,
   head_pass_.bind(backend, plan_, arena_.data());
 }
 
+void Model::upload_images(const Floats& images) {
+  const Tensor input = network_pass_.input(batch_);
+  std::vector<BFloat16> rounded;
+  if (input.dtype == DType::BF16)
+    for (float value : images) rounded.push_back(to_bfloat16(value));
+  const void* values = rounded.empty() ? static_cast<const void*>(images.data()) : rounded.data();
+  check(backend_.upload(input.data, values, input.bytes()));
+}
+
 Floats Model::embed(const Floats& images, const StepBlock& step) {
-  check(backend_.upload(network_pass_.input(batch_).data, images.data(), images.size() * sizeof(float)));
+  upload_images(images);
   check(backend_.upload(step_.data(), &step, sizeof step));
   network_pass_.forward(backend_, *parameters_, batch_, static_cast<const StepBlock*>(step_.data()));
   const Tensor embedding = network_pass_.embedding(batch_);
@@ -33,7 +42,7 @@ Floats Model::embed(const Floats& images, const StepBlock& step) {
 }
 
 double Model::loss(const Floats& images, const Ints& labels, const StepBlock& step) {
-  check(backend_.upload(network_pass_.input(batch_).data, images.data(), images.size() * sizeof(float)));
+  upload_images(images);
   check(backend_.upload(labels_.data(), labels.data(), labels_.bytes()));
   check(backend_.upload(step_.data(), &step, sizeof step));
   check(backend_.zero(halted_.data(), halted_.bytes()));

@@ -23,6 +23,8 @@ class Model {
   Parameters& parameters() { return *parameters_; }
 
  private:
+  void upload_images(const Floats& images);
+
   Backend& backend_;
   ParameterTable table_;
   Network network_;

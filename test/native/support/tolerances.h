@@ -1,11 +1,11 @@
 // How far a result may be from the reference: one table, op × type, each row with its reason.
 //
-// Unit roundoff of fp32 is u = 6e-8. For an array of results with root mean square S
+// Unit roundoff of fp32 is 6e-8, of bf16 4e-3. For an array of results with root mean square S
 //   every entry:    |error| <= relative * |expected| + absolute * S
 //   all entries:    root mean square of the errors <= mean * S
 // The first limit finds a single wrong entry, the second a drift of all. Rows stand at 1.2 (the project's own gate) to
 // ten times what correct code was seen to need with any instruction set (main.cpp prints the share in use), and all
-// refuse results rounded to 16 bits.
+// but those of bf16 refuse results rounded to 16 bits.
 #pragma once
 
 #include "base/error.h"
@@ -20,6 +20,7 @@ enum class Op {
   LinearForward,
   LinearBackwardData,
   LinearBackwardWeight,
+  BiasedForward,
   BiasGradient,
   Dropout,
   MaxPoolBackward,
@@ -73,6 +74,7 @@ inline constexpr Tolerance kTolerances[] = {
     {Op::LinearForward, DType::F32, "linear_forward", 1e-6, 6e-6, 1e-6, "sums of up to 1,600 products of either sign"},
     {Op::LinearBackwardData, DType::F32, "linear_backward_data", 1e-6, 6e-6, 1e-6, "as forward, over the outputs"},
     {Op::LinearBackwardWeight, DType::F32, "linear_backward_weight", 1e-6, 6e-6, 1e-6, "as forward, over the batch"},
+    {Op::BiasedForward, DType::F32, "forward with bias", 1e-6, 6e-6, 1e-6, "as without"},
     {Op::BiasGradient, DType::F32, "dbias", 1e-6, 1e-5, 2e-6, "sums over a batch without products, often cancelling"},
     {Op::Dropout, DType::F32, "dropout", 3e-7, 0, 3e-7, "1/(1 - rate) and one product are rounded"},
     {Op::MaxPoolBackward, DType::F32, "max_pool_backward", 1e-6, 1e-6, 4e-7, "few windows overlap: sums of at most 9"},
@@ -116,6 +118,18 @@ inline constexpr Tolerance kTolerances[] = {
     {Op::Sgd, DType::F32, "sgd", 4e-7, 4e-7, 2e-7, "two products and sums"},
     {Op::Adam, DType::F32, "adam", 2e-6, 1e-6, 5e-7, "a step is a quotient of rounded moments"},
     {Op::GradientNorm, DType::F32, "gradient_norm", 5e-6, 0, 5e-6, "sums of 32,768 squares, in any order"},
+    // Operands that are bf16 numbers: products and sums as in fp32, then one rounding of the result.
+    {Op::Conv2dForward, DType::BF16, "conv2d_forward bf16", 4.7e-3, 1e-5, 4.7e-3, "one rounding"},
+    {Op::Conv2dBackwardData, DType::BF16, "conv2d_backward_data bf16", 4.7e-3, 1e-5, 4.7e-3, "one rounding"},
+    {Op::Conv2dBackwardFilter, DType::BF16, "conv2d_backward_filter bf16", 4.7e-3, 2e-5, 4.7e-3,
+     "one rounding: cuDNN gives the gradient in its operands' type"},
+    {Op::BiasedForward, DType::BF16, "forward bf16 with bias", 4.7e-3, 1.6e-2, 4.7e-3,
+     "two roundings: of a sum up to 4 S, and of what the bias makes of it, which may be small"},
+    {Op::LinearForward, DType::BF16, "linear_forward bf16", 4.7e-3, 1e-5, 4.7e-3, "one rounding"},
+    {Op::LinearBackwardData, DType::BF16, "linear_backward_data bf16", 4.7e-3, 1e-5, 4.7e-3, "one rounding"},
+    {Op::Dropout, DType::BF16, "dropout bf16", 4.7e-3, 0, 4.7e-3, "one rounding"},
+    {Op::MaxPoolBackward, DType::BF16, "max_pool_backward bf16", 4.7e-3, 1e-6, 4.7e-3, "one rounding"},
+    {Op::GatherImages, DType::BF16, "gather_images bf16", 4.7e-3, 4e-7, 4.7e-3, "one rounding"},
 };
 
 inline const Tolerance& tolerance(Op op, DType dtype) {

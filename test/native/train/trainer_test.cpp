@@ -56,8 +56,9 @@ const NetworkSpec kNetwork = {{6, 6, 1},
 class Run {
  public:
   explicit Run(const std::string& backend, OptimizerSpec::Type optimizer = OptimizerSpec::Type::Adam,
-               const HeadSpec& head = plain_arcface(), int64_t max_batch = kBatch)
-      : session_(spec(backend, optimizer, head, max_batch)) {
+               const HeadSpec& head = plain_arcface(), int64_t max_batch = kBatch,
+               Precision precision = Precision::Fp32)
+      : session_(spec(backend, optimizer, head, max_batch, precision)) {
     session_.open();
     Random random(1);
     const Ints pixels = random.integers(kSamples * 6 * 6, 0, 255);
@@ -107,10 +108,11 @@ class Run {
 
  private:
   static SessionSpec spec(const std::string& backend, OptimizerSpec::Type optimizer, const HeadSpec& head,
-                          int64_t max_batch) {
+                          int64_t max_batch, Precision precision) {
     SessionSpec spec{};
     spec.backend = backend;
     spec.options.deterministic = 1;
+    spec.options.precision = precision;
     spec.seed = kSeed;
     spec.network = kNetwork;
     spec.head = head;
@@ -406,6 +408,52 @@ TEST_CASE("requests that do not fit are refused before anything runs") {
     CHECK(run.values() == before);
     run.session().end_training();
     CHECK_THROWS_WITH_AS(run.steps(first(8), 8), "this session does not train", Error);
+  }
+}
+
+/// The precisions that a backend has beside fp32.
+std::vector<Precision> faster_precisions(const std::string& backend) {
+  if (availability(backend).info.bf16 == 0) return {};
+  return {Precision::Tf32, Precision::Bf16};
+}
+
+TEST_CASE("training in tf32 and bf16 stays near training in fp32, and is not it") {
+  for (const std::string& backend : backend_names()) {
+    for (const Precision precision : faster_precisions(backend)) {
+      CAPTURE(static_cast<int>(precision));
+      const auto adam = OptimizerSpec::Type::Adam;
+      Run exact(backend), rounded(backend, adam, plain_arcface(), kBatch, precision);
+      const Floats expected = losses(exact.steps(first(80), kBatch)), found = losses(rounded.steps(first(80), kBatch));
+      REQUIRE(found.size() == 10);
+      for (size_t i = 0; i < found.size(); ++i) {
+        CAPTURE(i);
+        CHECK(std::abs(found[i] - expected[i]) < (precision == Precision::Bf16 ? 0.03 : 0.004) * expected[i]);
+        CHECK(found[i] != expected[i]);
+      }
+      CHECK(found.back() < found.front());
+
+      // Copies follow what is written.
+      const Floats zero(rounded.session().table().find("fc.weight").spec.shape.count(), 0);
+      rounded.session().parameters().write_value("fc.weight", zero.data(), static_cast<int64_t>(zero.size()));
+      exact.session().parameters().write_value("fc.weight", zero.data(), static_cast<int64_t>(zero.size()));
+      const Floats after = losses(rounded.steps(first(8), kBatch)), same = losses(exact.steps(first(8), kBatch));
+      CHECK(std::abs(after[0] - same[0]) < 0.03 * same[0]);
+    }
+  }
+}
+
+TEST_CASE("a precision that the device does not have is refused when it is opened") {
+  for (const std::string& backend : backend_names()) {
+    if (!faster_precisions(backend).empty()) continue;
+    BackendOptions options{};
+    options.precision = Precision::Bf16;
+    CHECK_THROWS_AS(open_backend(backend, options), Error);
+    try {
+      open_backend(backend, options);
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::Unsupported);
+      CHECK(std::string(error.what()).find("bf16") != std::string::npos);
+    }
   }
 }
 

@@ -12,6 +12,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/bfloat16.h"
+
 #define MARGINCORE_KERNEL void
 #define MARGINCORE_DEVICE inline
 
@@ -88,6 +90,8 @@ MARGINCORE_DEVICE int64_t blocks() { return cuda_sim::place.blocks; }
 MARGINCORE_DEVICE void sync_block(cuda_sim::Where where = cuda_sim::Where::current()) {
   cuda_sim::wait_for_block(where);
 }
+
+using margincore::to_bfloat16;
 
 template <class T>
 MARGINCORE_DEVICE T shuffle_xor(T value, int mask, cuda_sim::Where where = cuda_sim::Where::current()) {
