@@ -19,8 +19,11 @@ export function native(): NativeModule {
 /** A failure of the addon as this package's own error class. */
 export function fromNative(error: unknown): MarginCoreError {
   if (error instanceof MarginCoreError) return error;
-  const { code, message = String(error) } = (error ?? {}) as { code?: unknown; message?: string };
-  return new MarginCoreError(isErrorCode(code) ? code : 'INTERNAL', message, { cause: error });
+  const { code, message, details } = (error ?? {}) as Partial<MarginCoreError>;
+  return new MarginCoreError(isErrorCode(code) ? code : 'INTERNAL', message ?? String(error), {
+    cause: error,
+    ...(details && { details }),
+  });
 }
 
 /** Calls the addon; what it throws becomes a MarginCoreError. */

@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { native } from './addon.js';
 import type { BackendInfo } from './backends.js';
-import type { NativeDevice } from './native.js';
+import type { NativeDevice, NativeMemoryPlan } from './native.js';
 import { packageRoot } from './packageRoot.js';
+
+/** Bytes of device memory that training takes, by purpose. */
+export type MemoryPlan = Readonly<NativeMemoryPlan>;
 
 /** What computed a result, for reports and for comparing runs. */
 export interface Environment {
@@ -23,6 +26,7 @@ export interface Environment {
   readonly threads: number;
   /** Computed by a simulator of the device: right numbers, meaningless times. */
   readonly simulated: boolean;
+  readonly memory: MemoryPlan;
   /** Everything the user was told on the way. */
   readonly notes: readonly string[];
 }
@@ -30,6 +34,7 @@ export interface Environment {
 export function describeEnvironment(
   { name: backend, path }: BackendInfo,
   { device, version, description, simulated, threads }: NativeDevice,
+  memory: MemoryPlan,
   notes: readonly string[],
 ): Environment {
   const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'));
@@ -43,6 +48,7 @@ export function describeEnvironment(
     versions: { addon: native().version, backend: version },
     threads,
     simulated,
+    memory,
     notes,
   };
 }

@@ -7,7 +7,7 @@ export type ErrorCode =
   | 'SHAPE_MISMATCH' // a network whose layers do not fit each other or the data
   | 'DEVICE_UNAVAILABLE'
   | 'UNSUPPORTED' // an operation or precision that this backend does not have
-  | 'OUT_OF_MEMORY'
+  | 'OUT_OF_MEMORY' // details: needed and free, in bytes, and batchSize, one that would fit, where there is one
   | 'NON_FINITE' // a loss, gradient or parameter became NaN or infinite
   | 'DISPOSED' // the object's native memory was already released
   | 'NATIVE_MODULE_NOT_FOUND'

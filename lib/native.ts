@@ -184,6 +184,10 @@ export interface NativeMemoryPlan {
   optimizer: number;
   activations: number;
   dataset: number;
+  /** The dataset stays in host memory: of it only the batches on their way are counted. */
+  streamed: boolean;
+  /** That libraries may take beside the others, at most. */
+  workspace: number;
 }
 
 /** The device that a session runs on. */

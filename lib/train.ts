@@ -3,7 +3,7 @@ import { awaitNative } from './addon.js';
 import { annealingWarning } from './annealing.js';
 import { hasJoinedTail, stepsPerEpoch } from './batching.js';
 import { resolveData, type Split } from './data/index.js';
-import { describeEnvironment, type Environment } from './environment.js';
+import { describeEnvironment, type Environment, type MemoryPlan } from './environment.js';
 import { MarginCoreError } from './errors.js';
 import type { EpochRecord, Scores } from './events.js';
 import { expectedFirstLoss, type FirstLoss } from './firstLoss.js';
@@ -24,6 +24,9 @@ import {
   type TrainJob,
 } from './trainJob.js';
 import { runEpochs } from './trainLoop.js';
+
+const STREAMED =
+  'The training images do not fit into device memory: each batch is uploaded while the one before is computed';
 
 export interface TrainResult {
   /** Holds native memory until its `dispose()`. */
@@ -100,7 +103,9 @@ async function run(settings: TrainSettings, progress: Progress): Promise<TrainRe
     const { images, labels } = job.train;
     await awaitNative(() => session.setTrainingData(images.data, labels));
     signal?.throwIfAborted();
-    const { history, firstLoss } = await trainModel(job, session, device, model, progress, tell);
+    const memory = await awaitNative(() => session.memory());
+    if (memory.streamed) tell(STREAMED);
+    const { history, firstLoss } = await trainModel(job, session, device, memory, model, progress, tell);
     await awaitNative(() => session.endTraining());
     const scores = job.test && (await scoreTest(job, session, job.test));
     return {
@@ -109,7 +114,7 @@ async function run(settings: TrainSettings, progress: Progress): Promise<TrainRe
       firstLoss,
       ...scores,
       options: effectiveOptions(job, device),
-      environment: describeEnvironment(job.placement.backend, device, notes),
+      environment: describeEnvironment(job.placement.backend, device, memory, notes),
     };
   } catch (error) {
     if (keepsModel(error, model) && !signal?.aborted) await awaitNative(() => session.endTraining());
@@ -132,6 +137,7 @@ async function trainModel(
   job: TrainJob,
   session: NativeSession,
   device: NativeDevice,
+  memory: MemoryPlan,
   model: Model,
   progress: Progress,
   tell: (note: string, subject: string) => void,
@@ -153,6 +159,7 @@ async function trainModel(
     steps,
     parameters,
     device: `${device.device} (${device.description})`,
+    memory,
   });
   const history = await runEpochs({
     session,

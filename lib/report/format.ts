@@ -22,6 +22,13 @@ export function duration(seconds: number): string {
   return hours > 0 ? `${hours}:${twoDigits(minutes)}:${twoDigits(rest)}` : `${minutes}:${twoDigits(rest)}`;
 }
 
+/** 1234567890 → '1.15 GiB' */
+export function bytes(value: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = value < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(value) / 10));
+  return `${significant(value / 1024 ** power)} ${units[power]}`;
+}
+
 /** A head or another set of options on one line, every value included: 'm 0.5 · s 16 · wrap continue'. */
 export function describeOptions(options: Readonly<Record<string, unknown>>): string {
   return Object.entries(options)

@@ -1,7 +1,9 @@
 /** Shows a training run on standard error: a live line on a terminal, otherwise a line per epoch. */
+
+import type { MemoryPlan } from '../environment.js';
 import type { EpochEvent, Margin, StepEvent } from '../events.js';
 import type { Percentiles } from '../metrics/headStatistics.js';
-import { count, describeOptions, duration, percent, significant } from './format.js';
+import { bytes, count, describeOptions, duration, percent, significant } from './format.js';
 import { ProgressBar } from './progressBar.js';
 import type { Progress, ProgressStart } from './progressTypes.js';
 import { isLive, LiveLine, type Styles, styles, type TextStream } from './terminal.js';
@@ -42,6 +44,7 @@ class ShownProgress implements Progress {
     ];
     this.#print(`${this.#style.bold(info.head)}  ${describeOptions(options)}`);
     this.#print(this.#style.dim(size.join(' · ')));
+    this.#print(this.#style.dim(describeMemory(info.memory)));
   }
 
   step(event: StepEvent): void {
@@ -96,6 +99,20 @@ class ShownProgress implements Progress {
     if (this.#live) this.#live.print(line);
     else this.stream.write(`${line}\n`);
   }
+}
+
+function describeMemory(memory: MemoryPlan): string {
+  const { parameters, gradients, optimizer, activations, dataset, streamed, workspace } = memory;
+  const parts = [
+    `parameters ${bytes(parameters)}`,
+    `gradients ${bytes(gradients)}`,
+    `optimizer ${bytes(optimizer)}`,
+    `activations ${bytes(activations)}`,
+    `images ${bytes(dataset)}${streamed ? ' (streamed)' : ''}`,
+  ];
+  const total = parameters + gradients + optimizer + activations + dataset;
+  const more = workspace > 0 ? `, workspace of up to ${bytes(workspace)} beside it` : '';
+  return `memory ${bytes(total)}: ${parts.join(' · ')}${more}`;
 }
 
 /** The head's statistics on one line: medians, with what 5 % and 95 % lie below in brackets. */

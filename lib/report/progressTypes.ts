@@ -1,3 +1,4 @@
+import type { MemoryPlan } from '../environment.js';
 import type { EpochEvent, StepEvent } from '../events.js';
 
 /** Known before the first step. */
@@ -16,6 +17,7 @@ export interface ProgressStart {
   readonly parameters: number;
   /** E.g. 'cpu (x86-64-v4)' */
   readonly device: string;
+  readonly memory: MemoryPlan;
 }
 
 /** Shows a training run to its user. Whether and where it shows anything is its own decision. */

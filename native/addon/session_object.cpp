@@ -7,6 +7,24 @@ namespace margincore {
 
 namespace {
 
+/// Sessions that are disposed, but still hold memory: what opens next waits for it, so that it finds that memory free.
+std::atomic<int> releases{0};
+
+/// One of them.
+struct Release {
+  Release() { ++releases; }
+  Release(const Release&) = delete;
+  Release& operator=(const Release&) = delete;
+  ~Release() {
+    --releases;
+    releases.notify_all();
+  }
+};
+
+void wait_for_releases() {
+  for (int left = releases; left > 0; left = releases) releases.wait(left);
+}
+
 void check_labels(const std::vector<int32_t>& labels, int64_t classes) {
   for (int32_t label : labels)
     if (label < 0 || label >= classes)
@@ -47,7 +65,10 @@ void SessionObject::stop() {
   if (!worker_) return;
   state_->cancelled = true;
   // Device memory is released on the thread that used it.
-  worker_->stop([state = state_] { state->session.reset(); });
+  worker_->stop([state = state_, release = std::make_shared<Release>()]() mutable {
+    state->session.reset();
+    release.reset();
+  });
 }
 
 Napi::Value SessionObject::run(Napi::Env env, std::function<Worker::Result(Session&)> work) {
@@ -69,6 +90,7 @@ Napi::Value SessionObject::open(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     if (worker_->stopped()) throw Error(ErrorCode::Disposed, "the session was disposed");
     return worker_->run(info.Env(), [state = state_]() -> Worker::Result {
+      wait_for_releases();
       state->session->open();
       state->opened = true;
       const BackendInfo device = state->session->backend_info();
@@ -88,6 +110,8 @@ Napi::Value SessionObject::memory(const Napi::CallbackInfo& info) {
         memory.Set("optimizer", static_cast<double>(use.optimizer));
         memory.Set("activations", static_cast<double>(use.activations));
         memory.Set("dataset", static_cast<double>(use.dataset));
+        memory.Set("streamed", use.streamed);
+        memory.Set("workspace", static_cast<double>(use.workspace));
         return memory;
       };
     });
@@ -98,18 +122,21 @@ Napi::Value SessionObject::set_training_data(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     if (!state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
     // Copied here and now: a caller's ArrayBuffer may be detached before the worker gets to it.
-    auto images = std::make_shared<std::vector<uint8_t>>(to_bytes(info[0], "images"));
-    auto labels = std::make_shared<std::vector<int32_t>>(to_ints(info[1], "labels"));
-    const auto count = static_cast<int64_t>(labels->size());
+    struct Owned {
+      std::vector<uint8_t> images;
+      std::vector<int32_t> labels;
+    };
+    auto owned = std::make_shared<const Owned>(Owned{to_bytes(info[0], "images"), to_ints(info[1], "labels")});
+    const auto count = static_cast<int64_t>(owned->labels.size());
     const Shape image = state_->session->input();
-    if (count < 1 || static_cast<int64_t>(images->size()) != count * image.count())
-      throw Error(ErrorCode::InvalidData, format("native: %zu bytes of images do not hold %lld images of %s",
-                                                 images->size(), static_cast<long long>(count),
-                                                 to_string(image).c_str()));
-    check_labels(*labels, state_->session->head().num_classes());
-    return run(info.Env(), [images, labels, count](Session& session) mutable -> Worker::Result {
-      session.set_training_data({images->data(), labels->data(), count});
-      images.reset();
+    if (count < 1 || static_cast<int64_t>(owned->images.size()) != count * image.count())
+      throw Error(ErrorCode::InvalidData,
+                  format("native: %zu bytes of images do not hold %lld images of %s", owned->images.size(),
+                         static_cast<long long>(count), to_string(image).c_str()));
+    check_labels(owned->labels, state_->session->head().num_classes());
+    return run(info.Env(), [owned, count](Session& session) mutable -> Worker::Result {
+      const TrainingData data{owned->images.data(), owned->labels.data(), count, std::move(owned)};
+      session.set_training_data(data);
       return [](Napi::Env env) { return env.Undefined(); };
     });
   });

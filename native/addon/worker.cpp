@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "train/memory_plan.h"
 
 namespace margincore {
 
@@ -35,6 +36,14 @@ Napi::Error to_js_error(Napi::Env env, std::exception_ptr error) {
     std::rethrow_exception(error);
   } catch (const Napi::Error& thrown) {
     return thrown;
+  } catch (const OutOfMemoryError& thrown) {
+    Napi::Error error = error_with_code(env, error_code_name(thrown.code()), thrown.what());
+    Napi::Object details = Napi::Object::New(env);
+    details.Set("needed", static_cast<double>(thrown.needed));
+    details.Set("free", static_cast<double>(thrown.free));
+    if (thrown.batch > 0) details.Set("batchSize", static_cast<double>(thrown.batch));
+    error.Value().Set("details", details);
+    return error;
   } catch (const Error& thrown) {
     return error_with_code(env, error_code_name(thrown.code()), thrown.what());
   } catch (const std::bad_alloc&) {

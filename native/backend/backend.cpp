@@ -11,10 +11,17 @@ Status unsupported(const Backend& backend, const char* operation) {
 
 }  // namespace
 
+void Backend::release_host(void*) {}
+
 #define MARGINCORE_UNSUPPORTED(operation, ...) \
   Status Backend::operation(__VA_ARGS__) { return unsupported(*this, #operation); }
 
 MARGINCORE_UNSUPPORTED(available_memory, size_t*)
+MARGINCORE_UNSUPPORTED(allocate_host, void**, size_t)
+MARGINCORE_UNSUPPORTED(feed_wait, int32_t)
+MARGINCORE_UNSUPPORTED(feed, int32_t, void*, const void*, size_t)
+MARGINCORE_UNSUPPORTED(feed_begin, int32_t)
+MARGINCORE_UNSUPPORTED(feed_end, int32_t)
 MARGINCORE_UNSUPPORTED(conv2d_forward, Tensor, Tensor, Tensor, Tensor, Conv2d)
 MARGINCORE_UNSUPPORTED(conv2d_backward_data, Tensor, Tensor, Tensor, Conv2d)
 MARGINCORE_UNSUPPORTED(conv2d_backward_filter, Tensor, Tensor, Tensor, Tensor, Conv2d)

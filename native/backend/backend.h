@@ -72,6 +72,7 @@ struct BackendInfo {
   int32_t simulated;      // 1: results come from a simulated device
   int32_t threads;        // threads in use; of a probe: the default
   int32_t bf16;           // 1: activations may be bf16
+  int64_t workspace;      // bytes of device memory that libraries may take beside what is allocated, at most
 };
 
 // ---- descriptors ----------------------------------------------------------------------------------------------------
@@ -165,6 +166,8 @@ struct Adam {
   float rate_multiplier = 1;
 };
 
+inline constexpr int32_t kFeedSlots = 2;
+
 /// A recorded sequence of operations, owned by the backend until `discard`.
 struct Program;
 
@@ -184,6 +187,15 @@ class Backend {
   virtual Status zero(void* memory, size_t bytes) = 0;
   virtual Status synchronize() = 0;
   virtual Status available_memory(size_t* bytes);  // that could be allocated now
+
+  // Feeding: uploads from host memory that overlap with operations. Two slots take turns: wait, write the host memory,
+  // feed, begin, operations that read what was fed, end.
+  virtual Status allocate_host(void** memory, size_t bytes);  // page-locked where uploads want that
+  virtual void release_host(void* memory);
+  virtual Status feed_wait(int32_t slot);  // until the slot's uploads have left host memory
+  virtual Status feed(int32_t slot, void* device, const void* host, size_t bytes);  // after the slot's last `end`
+  virtual Status feed_begin(int32_t slot);  // operations queued from here on come after the slot's uploads
+  virtual Status feed_end(int32_t slot);    // operations queued before were the last to read them
 
   // Recording. `body` calls operations only; each must have run once with the same shapes before (that is when plans
   // are made). `context` must outlive the program.

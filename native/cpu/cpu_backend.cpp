@@ -92,6 +92,14 @@ Status CpuBackend::available_memory(size_t* bytes) {
   return Status::success();
 }
 
+// An upload is over when the call returns.
+Status CpuBackend::allocate_host(void** memory, size_t bytes) { return allocate(memory, bytes); }
+void CpuBackend::release_host(void* memory) { release(memory); }
+Status CpuBackend::feed_wait(int32_t) { return Status::success(); }
+Status CpuBackend::feed(int32_t, void* device, const void* host, size_t bytes) { return copy(device, host, bytes); }
+Status CpuBackend::feed_begin(int32_t) { return Status::success(); }
+Status CpuBackend::feed_end(int32_t) { return Status::success(); }
+
 Status CpuBackend::record(Program** program, Status (*body)(void* context), void* context) {
   *program = new Program{body, context};
   return Status::success();

@@ -33,6 +33,12 @@ class CpuBackend final : public Backend {
   Status zero(void* memory, size_t bytes) override;
   Status synchronize() override;
   Status available_memory(size_t* bytes) override;
+  Status allocate_host(void** memory, size_t bytes) override;
+  void release_host(void* memory) override;
+  Status feed_wait(int32_t slot) override;
+  Status feed(int32_t slot, void* device, const void* host, size_t bytes) override;
+  Status feed_begin(int32_t slot) override;
+  Status feed_end(int32_t slot) override;
   Status record(Program** program, Status (*body)(void* context), void* context) override;
   Status replay(Program* program) override;
   void discard(Program* program) override;

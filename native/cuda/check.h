@@ -5,22 +5,55 @@
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "base/error.h"
 
 namespace margincore::cuda {
 
+/// MARGINCORE_CUDA_SYNC=1: each kernel and library call is waited for, so that an error names the one that caused it.
+/// Slow; no step is recorded then.
+inline bool waits_for_each_call() {
+  static const bool value = [] {
+    const char* text = std::getenv("MARGINCORE_CUDA_SYNC");
+    return text != nullptr && std::strcmp(text, "1") == 0;
+  }();
+  return value;
+}
+
 [[noreturn]] inline void fail(ErrorCode code, const char* call, const char* file, int line, const char* name,
-                              const char* text) {
+                              const std::string& text) {
   throw Error(code, std::string(call) + " failed: " + name + ": " + text + " (" + file + ":" + std::to_string(line) + ")");
+}
+
+/// What was queued runs later: its failure is answered by whatever is called next, and by everything after that.
+inline std::string advice(cudaError_t error) {
+  switch (error) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorHardwareStackError:
+    case cudaErrorAssert:
+      return waits_for_each_call() ? "; this process cannot use the device any more"
+                                   : "; this process cannot use the device any more, and MARGINCORE_CUDA_SYNC=1 names "
+                                     "the kernel that fails";
+    default:
+      return "";
+  }
 }
 
 inline void check(cudaError_t error, const char* call, const char* file, int line) {
   if (error == cudaSuccess) return;
   const bool memory = error == cudaErrorMemoryAllocation;
+  if (memory) cudaGetLastError();  // not to be met again by a later call
   fail(memory ? ErrorCode::OutOfMemory : ErrorCode::Internal, call, file, line, cudaGetErrorName(error),
-       cudaGetErrorString(error));
+       cudaGetErrorString(error) + advice(error));
 }
 
 inline void check(cublasStatus_t status, const char* call, const char* file, int line) {
@@ -30,12 +63,29 @@ inline void check(cublasStatus_t status, const char* call, const char* file, int
        cublasGetStatusString(status));
 }
 
+inline bool lacks_memory(cudnnStatus_t status) {
+  return status == CUDNN_STATUS_ALLOC_FAILED || status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
+}
+
 inline void check(cudnnStatus_t status, const char* call, const char* file, int line) {
   if (status == CUDNN_STATUS_SUCCESS) return;
-  const bool memory = status == CUDNN_STATUS_ALLOC_FAILED;
-  fail(memory ? ErrorCode::OutOfMemory : ErrorCode::Internal, call, file, line, "cuDNN", cudnnGetErrorString(status));
+  fail(lacks_memory(status) ? ErrorCode::OutOfMemory : ErrorCode::Internal, call, file, line, "cuDNN",
+       cudnnGetErrorString(status));
+}
+
+/// After a kernel or a library call was queued.
+inline void check_queued(const char* call, cudaStream_t stream, const char* file, int line) {
+  check(cudaGetLastError(), call, file, line);
+  if (waits_for_each_call()) check(cudaStreamSynchronize(stream), call, file, line);
 }
 
 }  // namespace margincore::cuda
 
 #define MARGINCORE_CHECK(call) ::margincore::cuda::check((call), #call, __FILE__, __LINE__)
+
+/// A library call that queues work on a stream.
+#define MARGINCORE_QUEUE(stream, function, ...)                                      \
+  do {                                                                               \
+    ::margincore::cuda::check(function(__VA_ARGS__), #function, __FILE__, __LINE__); \
+    ::margincore::cuda::check_queued(#function, stream, __FILE__, __LINE__);         \
+  } while (false)

@@ -8,9 +8,6 @@ namespace margincore {
 
 namespace {
 
-/// No algorithm may take more: what fits in less is nearly as fast.
-constexpr size_t kMaxWorkspace = size_t{256} << 20;
-
 const float kOne = 1, kZero = 0;
 
 cudnnDataType_t type_of(const Tensor& tensor) {
@@ -26,6 +23,28 @@ cudnnTensorDescriptor_t image_descriptor(const Tensor& image) {
   return descriptor;
 }
 
+/// Memory for trying algorithms, as much as there is of what one of them may take; freed afterwards.
+class Trial {
+ public:
+  Trial() {
+    for (bytes_ = kMaxConvolutionWorkspace; bytes_ > 0; bytes_ /= 4) {
+      if (cudaMalloc(&memory_, bytes_) == cudaSuccess) return;
+      cudaGetLastError();
+    }
+    memory_ = nullptr;
+  }
+  Trial(const Trial&) = delete;
+  Trial& operator=(const Trial&) = delete;
+  ~Trial() { cudaFree(memory_); }
+
+  void* memory() const { return memory_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  void* memory_ = nullptr;
+  size_t bytes_ = 0;
+};
+
 /// An algorithm with the workspace it needs, once it is chosen.
 template <class Algorithm>
 struct Choice {
@@ -38,13 +57,16 @@ struct Choice {
 template <class Algorithm, class Performance>
 Choice<Algorithm> first_usable(const std::vector<Performance>& answers, int count, bool deterministic,
                                const char* pass) {
+  bool lacks_memory = false;
   for (int i = 0; i < count; ++i) {
     const Performance& answer = answers[i];
-    if (answer.status != CUDNN_STATUS_SUCCESS || answer.memory > kMaxWorkspace) continue;
     if (deterministic && answer.determinism != CUDNN_DETERMINISTIC) continue;
-    return {true, answer.algo, answer.memory};
+    if (answer.status == CUDNN_STATUS_SUCCESS && answer.memory <= kMaxConvolutionWorkspace)
+      return {true, answer.algo, answer.memory};
+    lacks_memory |= cuda::lacks_memory(answer.status);
   }
-  throw Error(ErrorCode::Unsupported, std::string("conv2d_") + pass + ": cuDNN has no algorithm for this shape");
+  if (lacks_memory) throw Error(ErrorCode::OutOfMemory, std::string(pass) + ": no memory for cuDNN's workspace");
+  throw Error(ErrorCode::Unsupported, std::string(pass) + ": cuDNN has no algorithm for this shape");
 }
 
 }  // namespace
@@ -117,18 +139,20 @@ void CudaConvolutions::forward(Tensor y, Tensor x, Tensor w, Conv2d conv) {
     std::vector<cudnnConvolutionFwdAlgoPerf_t> answers(CUDNN_CONVOLUTION_FWD_ALGO_COUNT);
     const int most = static_cast<int>(answers.size());
     int count = 0;
-    if (deterministic_)
+    if (deterministic_) {
       MARGINCORE_CHECK(cudnnGetConvolutionForwardAlgorithm_v7(handle_, p.x, p.w, p.convolution, p.y, most, &count,
                                                               answers.data()));
-    else
+    } else {
+      const Trial trial;
       MARGINCORE_CHECK(cudnnFindConvolutionForwardAlgorithmEx(handle_, p.x, x.data, p.w, w.data, p.convolution, p.y,
-                                                              y.data, most, &count, answers.data(),
-                                                              workspace_.take(kMaxWorkspace), kMaxWorkspace));
+                                                              y.data, most, &count, answers.data(), trial.memory(),
+                                                              trial.bytes()));
+    }
     p.forward = first_usable<cudnnConvolutionFwdAlgo_t>(answers, count, deterministic_, "forward");
   }
   void* workspace = workspace_.take(p.forward.workspace);
-  MARGINCORE_CHECK(cudnnConvolutionForward(handle_, &kOne, p.x, x.data, p.w, w.data, p.convolution, p.forward.algorithm,
-                                           workspace, p.forward.workspace, &kZero, p.y, y.data));
+  MARGINCORE_QUEUE(stream_, cudnnConvolutionForward, handle_, &kOne, p.x, x.data, p.w, w.data, p.convolution,
+                   p.forward.algorithm, workspace, p.forward.workspace, &kZero, p.y, y.data);
 }
 
 void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
@@ -138,19 +162,20 @@ void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv
     std::vector<cudnnConvolutionBwdDataAlgoPerf_t> answers(CUDNN_CONVOLUTION_BWD_DATA_ALGO_COUNT);
     const int most = static_cast<int>(answers.size());
     int count = 0;
-    if (deterministic_)
+    if (deterministic_) {
       MARGINCORE_CHECK(cudnnGetConvolutionBackwardDataAlgorithm_v7(handle_, p.w, p.y, p.convolution, p.x, most, &count,
                                                                    answers.data()));
-    else
-      MARGINCORE_CHECK(cudnnFindConvolutionBackwardDataAlgorithmEx(
-          handle_, p.w, w.data, p.y, dy.data, p.convolution, p.x, dx.data, most, &count, answers.data(),
-          workspace_.take(kMaxWorkspace), kMaxWorkspace));
+    } else {
+      const Trial trial;
+      MARGINCORE_CHECK(cudnnFindConvolutionBackwardDataAlgorithmEx(handle_, p.w, w.data, p.y, dy.data, p.convolution,
+                                                                   p.x, dx.data, most, &count, answers.data(),
+                                                                   trial.memory(), trial.bytes()));
+    }
     p.backward_data = first_usable<cudnnConvolutionBwdDataAlgo_t>(answers, count, deterministic_, "backward_data");
   }
   void* workspace = workspace_.take(p.backward_data.workspace);
-  MARGINCORE_CHECK(cudnnConvolutionBackwardData(handle_, &kOne, p.w, w.data, p.y, dy.data, p.convolution,
-                                                p.backward_data.algorithm, workspace, p.backward_data.workspace, &kZero,
-                                                p.x, dx.data));
+  MARGINCORE_QUEUE(stream_, cudnnConvolutionBackwardData, handle_, &kOne, p.w, w.data, p.y, dy.data, p.convolution,
+                   p.backward_data.algorithm, workspace, p.backward_data.workspace, &kZero, p.x, dx.data);
 }
 
 void CudaConvolutions::backward_filter(Tensor dw, Tensor dy, Tensor x, Conv2d conv) {
@@ -158,8 +183,7 @@ void CudaConvolutions::backward_filter(Tensor dw, Tensor dy, Tensor x, Conv2d co
   // cuDNN gives the gradient in the type of its operands: bf16 goes through the workspace.
   const bool direct = x.dtype == dw.dtype;
   const size_t kept = direct ? 0 : (dw.count() * size_of(x.dtype) + 255) / 256 * 256;
-  const auto workspace = [&](size_t bytes) { return static_cast<char*>(workspace_.take(kept + bytes)) + kept; };
-  const auto result = [&](char* space) { return direct ? dw.data : space - kept; };
+  const auto result = [&](void* space) { return direct ? dw.data : space; };
   if (!p.backward_filter.made) {
     expect_eager("backward_filter");
     std::vector<cudnnConvolutionBwdFilterAlgoPerf_t> answers(CUDNN_CONVOLUTION_BWD_FILTER_ALGO_COUNT);
@@ -169,19 +193,18 @@ void CudaConvolutions::backward_filter(Tensor dw, Tensor dy, Tensor x, Conv2d co
       MARGINCORE_CHECK(cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle_, p.x, p.y, p.convolution, p.w, most,
                                                                      &count, answers.data()));
     } else {
-      char* space = workspace(kMaxWorkspace);
+      const Trial trial;
       MARGINCORE_CHECK(cudnnFindConvolutionBackwardFilterAlgorithmEx(handle_, p.x, x.data, p.y, dy.data, p.convolution,
-                                                                     p.w, result(space), most, &count, answers.data(),
-                                                                     space, kMaxWorkspace));
+                                                                     p.w, result(workspace_.take(kept)), most, &count,
+                                                                     answers.data(), trial.memory(), trial.bytes()));
     }
     p.backward_filter =
         first_usable<cudnnConvolutionBwdFilterAlgo_t>(answers, count, deterministic_, "backward_filter");
   }
-  char* space = workspace(p.backward_filter.workspace);
-  MARGINCORE_CHECK(cudnnConvolutionBackwardFilter(handle_, &kOne, p.x, x.data, p.y, dy.data, p.convolution,
-                                                  p.backward_filter.algorithm, space, p.backward_filter.workspace,
-                                                  &kZero, p.w, result(space)));
-  if (!direct) cuda::convert(dw, Tensor(result(space), x.dtype, dw.shape), stream_);
+  char* space = static_cast<char*>(workspace_.take(kept + p.backward_filter.workspace));
+  MARGINCORE_QUEUE(stream_, cudnnConvolutionBackwardFilter, handle_, &kOne, p.x, x.data, p.y, dy.data, p.convolution,
+                   p.backward_filter.algorithm, space + kept, p.backward_filter.workspace, &kZero, p.w, result(space));
+  if (!direct) cuda::convert(dw, Tensor(space, x.dtype, dw.shape), stream_);
 }
 
 }  // namespace margincore

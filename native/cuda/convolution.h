@@ -10,6 +10,9 @@
 
 namespace margincore {
 
+/// No algorithm may take more: what fits in less is nearly as fast.
+inline constexpr size_t kMaxConvolutionWorkspace = size_t{256} << 20;
+
 class CudaConvolutions {
  public:
   CudaConvolutions(cudaStream_t stream, CudaWorkspace& workspace, const BackendOptions& options);

@@ -5,11 +5,18 @@
 #include "cuda/guard.h"
 #include "cuda/kernels/kernels.h"
 
+#ifndef MARGINCORE_CUDA_ARCHITECTURES
+#define MARGINCORE_CUDA_ARCHITECTURES "a simulated device"
+#endif
+
 namespace margincore {
 
-/// A recorded sequence is a CUDA graph: one launch instead of some forty.
+/// A recorded sequence is a CUDA graph: one launch instead of some forty. Where each call is waited for, it is the
+/// calls themselves.
 struct Program {
   cudaGraphExec_t graph = nullptr;
+  Status (*body)(void* context) = nullptr;
+  void* context = nullptr;
 };
 
 namespace {
@@ -27,6 +34,15 @@ cuda::PoolSizes pool_sizes(const Tensor& x, const Tensor& y) {
 int32_t selected(int32_t index) {
   MARGINCORE_CHECK(cudaSetDevice(index));
   return index;
+}
+
+/// Throws where this build has no code for the card, whose kernels would fail one by one.
+void expect_kernels(const BackendInfo& card) {
+  const cudaError_t error = cuda::probe_kernels();
+  if (error == cudaSuccess) return;
+  throw Error(ErrorCode::DeviceUnavailable,
+              format("%s: this build has no code for %s, only for %s: %s", card.device, card.description,
+                     MARGINCORE_CUDA_ARCHITECTURES, cudaGetErrorString(error)));
 }
 
 }  // namespace
@@ -53,6 +69,7 @@ BackendInfo describe_device(int32_t index) {
   std::snprintf(info.description, sizeof info.description, "%.90s, compute capability %d.%d", card.name, card.major,
                 card.minor);
   info.bf16 = card.major >= 8;
+  info.workspace = kMaxConvolutionWorkspace + kProductWorkspace;
 #if defined(MARGINCORE_CUDA_SIM)
   info.simulated = 1;
 #endif
@@ -63,8 +80,10 @@ CudaBackend::CudaBackend(const BackendOptions& options)
     : info_(describe_device(selected(options.device_index))),
       workspace_(stream_),
       uploads_(stream_),
+      feed_(stream_),
       convolutions_(stream_, workspace_, options),
       products_(stream_, options) {
+  expect_kernels(info_);
   if (options.precision != Precision::Fp32 && !info_.bf16)
     throw Error(ErrorCode::Unsupported,
                 format("precision %s needs compute capability 8.0 or newer: %s is %s",
@@ -127,8 +146,37 @@ Status CudaBackend::available_memory(size_t* bytes) {
   });
 }
 
+Status CudaBackend::allocate_host(void** memory, size_t bytes) {
+  return guarded("allocate_host", [&] { MARGINCORE_CHECK(cudaMallocHost(memory, std::max<size_t>(bytes, 1))); });
+}
+
+void CudaBackend::release_host(void* memory) {
+  cudaDeviceSynchronize();  // an upload may still read it
+  cudaFreeHost(memory);
+}
+
+Status CudaBackend::feed_wait(int32_t slot) {
+  return guarded("feed_wait", [&] { feed_.wait(slot); });
+}
+
+Status CudaBackend::feed(int32_t slot, void* device, const void* host, size_t bytes) {
+  return guarded("feed", [&] { feed_.upload(slot, device, host, bytes); });
+}
+
+Status CudaBackend::feed_begin(int32_t slot) {
+  return guarded("feed_begin", [&] { feed_.begin(slot); });
+}
+
+Status CudaBackend::feed_end(int32_t slot) {
+  return guarded("feed_end", [&] { feed_.end(slot); });
+}
+
 Status CudaBackend::record(Program** program, Status (*body)(void* context), void* context) {
   return guarded("record", [&] {
+    if (cuda::waits_for_each_call()) {
+      *program = new Program{nullptr, body, context};
+      return;
+    }
     MARGINCORE_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
     const Status status = body(context);
     cudaGraph_t graph = nullptr;
@@ -148,12 +196,13 @@ Status CudaBackend::record(Program** program, Status (*body)(void* context), voi
 }
 
 Status CudaBackend::replay(Program* program) {
+  if (program->graph == nullptr) return program->body(program->context);
   return guarded("replay", [&] { MARGINCORE_CHECK(cudaGraphLaunch(program->graph, stream_)); });
 }
 
 void CudaBackend::discard(Program* program) {
   cudaStreamSynchronize(stream_);
-  cudaGraphExecDestroy(program->graph);
+  if (program->graph != nullptr) cudaGraphExecDestroy(program->graph);
   delete program;
 }
 

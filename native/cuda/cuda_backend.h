@@ -6,24 +6,13 @@
 
 #include "backend/backend.h"
 #include "cuda/convolution.h"
+#include "cuda/feed.h"
 #include "cuda/products.h"
+#include "cuda/stream.h"
 #include "cuda/uploads.h"
 #include "cuda/workspace.h"
 
 namespace margincore {
-
-/// A stream, for as long as what is queued on it lives.
-class CudaStream {
- public:
-  CudaStream() { MARGINCORE_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
-  CudaStream(const CudaStream&) = delete;
-  CudaStream& operator=(const CudaStream&) = delete;
-  ~CudaStream() { cudaStreamDestroy(stream_); }
-  operator cudaStream_t() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
 
 /// What `device` is, or throws DeviceUnavailable with the reason.
 BackendInfo describe_device(int32_t index);
@@ -44,6 +33,12 @@ class CudaBackend final : public Backend {
   Status zero(void* memory, size_t bytes) override;
   Status synchronize() override;
   Status available_memory(size_t* bytes) override;
+  Status allocate_host(void** memory, size_t bytes) override;
+  void release_host(void* memory) override;
+  Status feed_wait(int32_t slot) override;
+  Status feed(int32_t slot, void* device, const void* host, size_t bytes) override;
+  Status feed_begin(int32_t slot) override;
+  Status feed_end(int32_t slot) override;
   Status record(Program** program, Status (*body)(void* context), void* context) override;
   Status replay(Program* program) override;
   void discard(Program* program) override;
@@ -96,6 +91,7 @@ class CudaBackend final : public Backend {
   CudaStream stream_;
   CudaWorkspace workspace_;
   SmallUploads uploads_;
+  CudaFeed feed_;
   CudaConvolutions convolutions_;
   CudaProducts products_;
 };

@@ -6,6 +6,9 @@
 
 namespace margincore {
 
+/// Fixed beforehand, so that products can be recorded and give the same bits each time. NVIDIA's advice for Hopper.
+inline constexpr size_t kProductWorkspace = size_t{32} << 20;
+
 class CudaProducts {
  public:
   CudaProducts(cudaStream_t stream, const BackendOptions& options);
@@ -17,6 +20,7 @@ class CudaProducts {
   void multiply(Tensor c, Tensor a, bool transpose_a, Tensor b, bool transpose_b);
 
  private:
+  cudaStream_t stream_;
   cublasComputeType_t compute_;
   cublasHandle_t handle_ = nullptr;
   void* workspace_ = nullptr;

@@ -1,5 +1,7 @@
 #include "train/memory_plan.h"
 
+#include <algorithm>
+
 namespace margincore {
 
 namespace {
@@ -8,6 +10,26 @@ size_t available(Backend& backend) {
   size_t bytes = 0;
   check(backend.available_memory(&bytes));
   return bytes;
+}
+
+std::string shortage(Backend& backend, size_t needed, size_t free, const std::string& estimate) {
+  return readable(needed) + " of memory are needed (" + estimate + "), and " + readable(free) + " are free on " +
+         backend.info().device;
+}
+
+/// Largest batch below `batch` whose plan is within so many bytes, or 0.
+int64_t largest_within(const TrainingPlan& plan, int64_t batch, size_t bytes) {
+  int64_t fits = 0, too_large = batch;
+  while (too_large - fits > 1) {
+    const int64_t middle = fits + (too_large - fits) / 2;
+    (plan(middle).total() <= bytes ? fits : too_large) = middle;
+  }
+  return fits;
+}
+
+std::string advice(int64_t fits) {
+  return fits > 0 ? ". A batch of " + std::to_string(fits) + " would fit"
+                  : ". Not even a batch of one would fit: make the network or the head smaller";
 }
 
 }  // namespace
@@ -26,32 +48,32 @@ MemoryUse plan_training(const Network& network, const Head& head, const Paramete
   return use;
 }
 
-void expect_memory(Backend& backend, size_t needed, const std::string& estimate, const std::string& advice) {
+void expect_memory(Backend& backend, size_t needed, const std::string& estimate) {
   const size_t free = available(backend);
-  if (needed <= free) return;
-  throw Error(ErrorCode::OutOfMemory, in_gib(needed) + " of memory are needed (" + estimate + "), and " + in_gib(free) +
-                                          " are free on " + backend.info().device + advice);
+  if (needed > free) throw OutOfMemoryError(shortage(backend, needed, free, estimate), needed, free, 0);
 }
 
-void expect_memory_for_training(Backend& backend, const Network& network, const Head& head,
-                                const ParameterTable& table, const OptimizerSpec& optimizer, int64_t batch) {
-  const auto plan = [&](int64_t size) { return plan_training(network, head, table, optimizer, size); };
+void expect_memory_for_training(Backend& backend, const TrainingPlan& plan, int64_t batch) {
   const MemoryUse use = plan(batch);
   const size_t free = available(backend);
   if (use.total() <= free) return;
-  int64_t fits = 0, too_large = batch;
-  while (too_large - fits > 1) {
-    const int64_t middle = fits + (too_large - fits) / 2;
-    (plan(middle).total() <= free ? fits : too_large) = middle;
-  }
-  const std::string advice = fits > 0 ? ". A batch of " + std::to_string(fits) + " would fit"
-                                      : ". Not even a batch of one would fit: make the network or the head smaller";
-  expect_memory(backend, use.total(),
-                "parameters " + in_gib(use.parameters) + ", gradients " + in_gib(use.gradients) + ", optimizer " +
-                    in_gib(use.optimizer) + ", activations " + in_gib(use.activations),
-                advice);
+  const int64_t fits = largest_within(plan, batch, free - free / 8);  // workspace and prediction need some, too
+  const std::string estimate = "parameters " + readable(use.parameters) + ", gradients " + readable(use.gradients) +
+                               ", optimizer " + readable(use.optimizer) + ", activations " + readable(use.activations);
+  throw OutOfMemoryError(shortage(backend, use.total(), free, estimate) + advice(fits), use.total(), free, fits);
 }
 
-std::string in_gib(size_t bytes) { return format("%.2f GiB", static_cast<double>(bytes) / (1 << 30)); }
+OutOfMemoryError out_of_memory_in_training(Backend& backend, const TrainingPlan& plan, int64_t batch,
+                                           const MemoryUse& taken, const std::string& message) {
+  const size_t free = available(backend), workspace = backend.info().workspace;
+  const size_t room = taken.total() - taken.dataset + free;
+  const int64_t fits = largest_within(plan, batch, room - std::min(room / 4, workspace));
+  return {message + advice(fits), taken.total() + workspace, free, fits};
+}
+
+std::string readable(size_t bytes) {
+  const double mebibytes = static_cast<double>(bytes) / (1 << 20);
+  return mebibytes < 1024 ? format("%.1f MiB", mebibytes) : format("%.2f GiB", mebibytes / 1024);
+}
 
 }  // namespace margincore

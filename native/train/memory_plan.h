@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 #include "nn/head.h"
@@ -10,9 +11,21 @@
 
 namespace margincore {
 
-/// Bytes by purpose. Workspace of the libraries is not among them.
+/// What was needed and what there was, for programs; people read the message.
+class OutOfMemoryError : public Error {
+ public:
+  OutOfMemoryError(const std::string& message, size_t needed_bytes, size_t free_bytes, int64_t fitting_batch)
+      : Error(ErrorCode::OutOfMemory, message), needed(needed_bytes), free(free_bytes), batch(fitting_batch) {}
+
+  size_t needed, free;
+  int64_t batch;  // largest that fits; 0: none, or not known
+};
+
+/// Bytes of device memory by purpose.
 struct MemoryUse {
   size_t parameters = 0, gradients = 0, optimizer = 0, activations = 0, dataset = 0;
+  size_t workspace = 0;   // that libraries may take beside these, at most; not in the total
+  bool streamed = false;  // of the dataset only the batches on their way are there
 
   size_t total() const { return parameters + gradients + optimizer + activations + dataset; }
 };
@@ -21,14 +34,21 @@ struct MemoryUse {
 MemoryUse plan_training(const Network& network, const Head& head, const ParameterTable& table,
                         const OptimizerSpec& optimizer, int64_t batch);
 
-/// Throws OutOfMemory, with the whole estimate and `advice`, where `needed` bytes are more than the backend has free.
-void expect_memory(Backend& backend, size_t needed, const std::string& estimate, const std::string& advice = "");
+/// Throws OutOfMemoryError, with the whole estimate, where `needed` bytes are more than the backend has free.
+void expect_memory(Backend& backend, size_t needed, const std::string& estimate);
+
+/// What training takes, by batch.
+using TrainingPlan = std::function<MemoryUse(int64_t batch)>;
 
 /// The same for training, with the batch that would fit.
-void expect_memory_for_training(Backend& backend, const Network& network, const Head& head,
-                                const ParameterTable& table, const OptimizerSpec& optimizer, int64_t batch);
+void expect_memory_for_training(Backend& backend, const TrainingPlan& plan, int64_t batch);
 
-/// '1.5 GiB'
-std::string in_gib(size_t bytes);
+/// Once an allocation failed that no plan foresees (a library's workspace, another program's): the error to throw, with
+/// a smaller batch. `taken`: what the session holds.
+OutOfMemoryError out_of_memory_in_training(Backend& backend, const TrainingPlan& plan, int64_t batch,
+                                           const MemoryUse& taken, const std::string& message);
+
+/// '1.50 GiB', '12.3 MiB'
+std::string readable(size_t bytes);
 
 }  // namespace margincore

@@ -38,19 +38,36 @@ Predictor::Buffers::Buffers(Backend& backend, const Network& network, const Head
   head_pass.bind(backend, plan, arena.data());
 }
 
+/// Makes room for batches of up to `batch`: fewer where training has left no more memory.
 void Predictor::prepare(int64_t batch) {
   if (buffers_ && buffers_->max_batch >= batch) return;
-  buffers_.reset();  // before the larger one is made: both need not fit
-  buffers_ = std::make_unique<Buffers>(backend_, network_, head_, batch);
+  make_buffers(batch);
+}
+
+void Predictor::make_buffers(int64_t batch) {
+  buffers_.reset();  // before the others are made: both need not fit
+  while (!buffers_) {
+    try {
+      buffers_ = std::make_unique<Buffers>(backend_, network_, head_, batch);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::OutOfMemory || batch == 1) throw;
+      batch /= 2;
+    }
+  }
 }
 
 PredictResult Predictor::run(const PredictRequest& request, const std::atomic<bool>& cancelled) {
   PredictResult result;
   prepare(std::min(request.count, kMaxBatch));
   while (result.count < request.count && !cancelled.load(std::memory_order_relaxed)) {
-    const int64_t batch = std::min(kMaxBatch, request.count - result.count);
-    run_batch(request, result.count, batch);
-    result.count += batch;
+    const int64_t batch = std::min(buffers_->max_batch, request.count - result.count);
+    try {
+      run_batch(request, result.count, batch);
+      result.count += batch;
+    } catch (const Error& error) {  // a library's workspace
+      if (error.code() != ErrorCode::OutOfMemory || batch == 1) throw;
+      make_buffers(batch / 2);
+    }
   }
   return result;
 }

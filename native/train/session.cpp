@@ -19,8 +19,7 @@ Session::Session(const SessionSpec& spec)
 
 void Session::open() {
   backend_ = open_backend(spec_.backend, spec_.options);
-  if (spec_.batch_size > 0)
-    expect_memory_for_training(*backend_, network_, head_, table_, spec_.optimizer, spec_.batch_size);
+  if (spec_.batch_size > 0) expect_memory_for_training(*backend_, plan(), spec_.batch_size);
   parameters_ = std::make_unique<Parameters>(*backend_, table_, spec_.seed);
   predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, *parameters_, spec_.normalization);
   if (spec_.batch_size > 0) {
@@ -29,13 +28,26 @@ void Session::open() {
   }
 }
 
+TrainingPlan Session::plan() const {
+  return [this](int64_t batch) {
+    MemoryUse use = plan_training(network_, head_, table_, spec_.optimizer, batch);
+    use.dataset = 2 * batch * network_.input().count();  // at least two batches on their way
+    return use;
+  };
+}
+
 Trainer& Session::trainer() {
   if (!trainer_) throw Error(ErrorCode::InvalidOption, "this session does not train");
   return *trainer_;
 }
 
 StepsResult Session::run_steps(const StepsRequest& request, const std::atomic<bool>& cancelled) {
-  return trainer().run(request, cancelled);
+  try {
+    return trainer().run(request, cancelled);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::OutOfMemory) throw;
+    throw out_of_memory_in_training(*backend_, plan(), spec_.batch_size, memory(), error.what());
+  }
 }
 
 PredictResult Session::predict(const PredictRequest& request, const std::atomic<bool>& cancelled) {
@@ -49,6 +61,7 @@ void Session::end_training() {
 
 MemoryUse Session::memory() const {
   MemoryUse use;
+  use.workspace = backend_->info().workspace;
   use.parameters = parameters_->value_bytes();
   use.gradients = parameters_->gradient_bytes();
   use.activations = predictor_->activation_bytes();
@@ -56,6 +69,7 @@ MemoryUse Session::memory() const {
     use.optimizer = trainer_->optimizer_bytes();
     use.activations += trainer_->activation_bytes();
     use.dataset = trainer_->dataset_bytes();
+    use.streamed = trainer_->streams_data();
   }
   return use;
 }

@@ -38,7 +38,8 @@ class Session {
   const ParameterTable& table() const { return table_; }
   const Shape& input() const { return network_.input(); }
 
-  /// Opens the backend and allocates; throws OutOfMemory first where that cannot succeed. Everything below needs it, and runs on the thread that called it.
+  /// Opens the backend and allocates; throws OutOfMemory first where that cannot succeed. Everything below needs it,
+  /// and runs on the thread that called it.
   void open();
   const BackendInfo& backend_info() const { return backend_->info(); }
 
@@ -52,6 +53,7 @@ class Session {
 
  private:
   Trainer& trainer();
+  TrainingPlan plan() const;
 
   SessionSpec spec_;
   ParameterTable table_;

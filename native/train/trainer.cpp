@@ -16,6 +16,18 @@ void reserve(Backend& backend, Buffer& buffer, size_t bytes) {
   if (buffer.bytes() < bytes) buffer = Buffer(backend, bytes);
 }
 
+/// Work of these steps (counted from 1), whose failure says so.
+template <class Work>
+void naming(uint64_t first, uint64_t last, const Work& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    const std::string steps = first < last ? "steps " + std::to_string(first) + " to " + std::to_string(last)
+                                           : "step " + std::to_string(last);
+    throw Error(error.code(), steps + ": " + error.what());
+  }
+}
+
 bool all_finite(const std::vector<float>& values) {
   return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
 }
@@ -51,20 +63,14 @@ void Trainer::DiscardProgram::operator()(Step* step) const {
 }
 
 void Trainer::set_data(const TrainingData& data) {
-  const size_t image_bytes = static_cast<size_t>(data.count * network_.input().count());
-  expect_memory(backend_, image_bytes, format("%lld training images", static_cast<LongLong>(data.count)));
   steps_.clear();  // recorded steps hold the old addresses
-  images_ = Buffer(backend_, image_bytes);
-  labels_ = Buffer(backend_, data.count * sizeof(int32_t));
-  check(backend_.upload(images_.data(), data.images, image_bytes));
-  check(backend_.upload(labels_.data(), data.labels, labels_.bytes()));
-  reserve(backend_, order_, data.count * sizeof(int32_t));  // an epoch at most, in steps of one sample at least
-  reserve(backend_, reports_, data.count * sizeof(StepReport));
-  sample_count_ = data.count;
+  data_.reset();   // before the next is made: both need not fit
+  data_ = std::make_unique<TrainingSet>(backend_, data, network_.input(), max_batch_);
+  reserve(backend_, reports_, data.count * sizeof(StepReport));  // an epoch at most, in steps of one sample at least
 }
 
 void Trainer::check_request(const StepsRequest& request) const {
-  if (sample_count_ == 0) throw Error(ErrorCode::InvalidData, "no training data was set");
+  if (!data_) throw Error(ErrorCode::InvalidData, "no training data was set");
   if (request.batch_size < 1 || request.batch_size > max_batch_)
     throw Error(ErrorCode::InvalidOption,
                 format("expected a batch of 1…%lld samples but received %lld", static_cast<LongLong>(max_batch_),
@@ -78,24 +84,24 @@ void Trainer::check_request(const StepsRequest& request) const {
                        static_cast<LongLong>(request.batch_size), static_cast<LongLong>(max_batch_),
                        static_cast<LongLong>(samples)));
   for (int32_t sample : request.order)
-    if (sample < 0 || sample >= sample_count_)
-      throw Error(ErrorCode::InvalidData, format("the order names sample %d of %lld", sample,
-                                                 static_cast<LongLong>(sample_count_)));
+    if (sample < 0 || sample >= data_->count())
+      throw Error(ErrorCode::InvalidData,
+                  format("the order names sample %d of %lld", sample, static_cast<LongLong>(data_->count())));
 }
 
 StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& cancelled) {
   check_request(request);
-  const size_t order_bytes = request.order.size() * sizeof(int32_t);
   const size_t report_bytes = request.values.size() * sizeof(StepReport);
-  if (order_.bytes() < order_bytes || reports_.bytes() < report_bytes) steps_.clear();
-  reserve(backend_, order_, order_bytes);
+  const void *order = data_->sources().order.data, *reports = reports_.data();
+  data_->begin(request.order);
   reserve(backend_, reports_, report_bytes);
-  check(backend_.upload(order_.data(), request.order.data(), order_bytes));
+  if (data_->sources().order.data != order || reports_.data() != reports) steps_.clear();
 
   StepBlock block{};
   block.seed = seed_;
   block.epoch = request.epoch;
   const int64_t samples = static_cast<int64_t>(request.order.size());
+  const uint64_t before = step_;
   size_t done = 0;
   for (; done < request.values.size() && !cancelled.load(std::memory_order_relaxed); ++done) {
     block.step = step_++;
@@ -103,15 +109,21 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
     block.learning_rate = request.values[done].learning_rate;
     block.lambda = request.values[done].lambda;
     block.margin_ramp = request.values[done].margin_ramp;
-    check(backend_.upload(step_block_.data(), &block, sizeof block));
-    const bool is_last = done + 1 == request.values.size();
-    run_step(is_last ? samples - block.order_position : request.batch_size);
-    block.order_position += request.batch_size;
+    const int64_t first = static_cast<int64_t>(done) * request.batch_size;
+    const int64_t batch = done + 1 == request.values.size() ? samples - first : request.batch_size;
+    naming(step_, step_, [&] {
+      block.order_position = data_->open(first, batch);
+      check(backend_.upload(step_block_.data(), &block, sizeof block));
+      run_step(batch);
+      data_->close();
+    });
   }
 
   StepsResult result;
   result.reports.resize(done);
-  check(backend_.download(result.reports.data(), reports_.data(), done * sizeof(StepReport)));
+  // What steps queued fails here at the latest.
+  naming(before + 1, step_,
+         [&] { check(backend_.download(result.reports.data(), reports_.data(), done * sizeof(StepReport))); });
   for (size_t i = 0; i < done; ++i) {
     const StepReport& report = result.reports[i];
     if (std::isfinite(report.loss) && std::isfinite(report.gradient_norm)) continue;
@@ -146,13 +158,9 @@ Status Trainer::execute(int64_t batch) const try {
   const auto* step = static_cast<const StepBlock*>(step_block_.data());
   auto* reports = static_cast<StepReport*>(reports_.data());
   auto* halted = static_cast<int32_t*>(halted_.data());
-  const Shape& image = network_.input();
   const Tensor labels(batch_labels_.data(), DType::I32, {batch});
 
-  GatherImages gather;
-  gather.images = {images_.data(), DType::U8, {sample_count_, image[0], image[1], image[2]}};
-  gather.labels = {labels_.data(), DType::I32, {sample_count_}};
-  gather.order = {order_.data(), DType::I32, {static_cast<int64_t>(order_.bytes() / sizeof(int32_t))}};
+  GatherImages gather = data_->sources();
   gather.scale = normalization_.scale();
   gather.shift = normalization_.shift();
   check(backend_.gather_images(network_pass_.input(batch), labels, gather, step));

@@ -11,14 +11,9 @@
 #include "nn/network.h"
 #include "nn/optimizer.h"
 #include "train/normalization.h"
+#include "train/training_set.h"
 
 namespace margincore {
-
-struct TrainingData {
-  const uint8_t* images;  // (count, H, W, C)
-  const int32_t* labels;
-  int64_t count;
-};
 
 struct StepValues {
   float learning_rate, lambda, margin_ramp;
@@ -47,7 +42,8 @@ class Trainer {
 
   size_t optimizer_bytes() const { return optimizer_.bytes(); }
   size_t activation_bytes() const { return arena_.bytes(); }
-  size_t dataset_bytes() const { return images_.bytes() + labels_.bytes(); }
+  size_t dataset_bytes() const { return data_ ? data_->bytes() : 0; }
+  bool streams_data() const { return data_ && data_->is_streamed(); }
 
  private:
   /// One batch size's step: the context that a recorded program is replayed with.
@@ -77,8 +73,8 @@ class Trainer {
   Buffer arena_;
   Optimizer optimizer_;
   NormalizationFactors normalization_;
-  Buffer images_, labels_, order_, batch_labels_, step_block_, reports_, halted_;
-  int64_t sample_count_ = 0;
+  Buffer batch_labels_, step_block_, reports_, halted_;
+  std::unique_ptr<TrainingSet> data_;
   std::map<int64_t, std::unique_ptr<Step, DiscardProgram>> steps_;
 };
 

@@ -36,6 +36,10 @@ const START = {
   steps: 20,
   parameters: 225_536,
   device: 'cpu (x86-64-v4)',
+  memory: {
+    ...{ parameters: 902_144, gradients: 902_144, optimizer: 1_804_288, activations: 52_428_800 },
+    ...{ dataset: 4_752_000, streamed: false, workspace: 0 },
+  },
 };
 
 function step(step: number, changes: Partial<StepEvent> = {}): StepEvent {
@@ -98,12 +102,20 @@ test('true, off a terminal: plain lines, two per epoch', () => {
     'note: Training on the CPU',
     'arcface  m 0.5 · s 16',
     '6,000 images · 2 epochs · 20 steps · 225,536 parameters · cpu (x86-64-v4)',
+    'memory 58 MiB: parameters 881 KiB · gradients 881 KiB · optimizer 1.72 MiB · activations 50 MiB · images 4.53 MiB',
     "first loss 9.00, an untrained network's is about 9.87",
     'epoch 1/2  loss  6.310  accuracy  71.2 %  validation  80.0 %   0.8 s   7,270 images/s  rate 0.00095',
     '         θ own 31° (12–61) · nearest other 70° (49–89) · ‖x‖ 5.5 (3.0–10.0) · ‖w‖ 1.00 (0.95–1.05) · ‖dz‖ 0.0123',
     'test accuracy 88.3 %, trained in 1:15',
     '',
   ]);
+});
+
+test('the memory plan says what is streamed, and what libraries may take', () => {
+  const stream = new FakeStream(false);
+  const memory = { ...START.memory, dataset: 512, streamed: true, workspace: 288 * 2 ** 20 };
+  createProgress(true, stream).start({ ...START, memory });
+  expect(stream.written).toContain(' · images 512 bytes (streamed), workspace of up to 288 MiB beside it\n');
 });
 
 test.each<[string, Partial<EpochEvent>, string]>([

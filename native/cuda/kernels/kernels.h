@@ -14,6 +14,10 @@ struct PoolSizes {
   int height, width, channels, out_height, out_width;
 };
 
+// probe.cu
+/// cudaSuccess where this build has code for the device in use.
+cudaError_t probe_kernels();
+
 // elementwise.cu
 void relu_forward(Tensor y, Tensor x, cudaStream_t stream);
 void relu_backward(Tensor dx, Tensor dy, Tensor y, cudaStream_t stream);

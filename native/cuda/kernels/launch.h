@@ -1,9 +1,7 @@
 // What every kernel file needs: grid sizes, groups of threads that share a row, and the check after a launch.
 #pragma once
 
-#include <cuda_runtime_api.h>
-
-#include "base/error.h"
+#include "cuda/check.h"
 #include "cuda/device.h"
 
 namespace margincore::cuda {
@@ -19,19 +17,11 @@ inline int64_t striding_blocks(int64_t items) {
   return blocks < 1 ? 1 : blocks > kMaxBlocks ? kMaxBlocks : blocks;
 }
 
-/// Throws what a launch answered, with the kernel's name.
-inline void check_launch(const char* kernel) {
-  const cudaError_t error = cudaGetLastError();
-  if (error == cudaSuccess) return;
-  throw Error(ErrorCode::Internal, std::string(kernel) + ": launch failed: " + cudaGetErrorName(error) + ": " +
-                                       cudaGetErrorString(error));
-}
-
-/// Launches with the name of the kernel in its error.
-#define MARGINCORE_RUN(kernel, grid, block, stream, ...)               \
-  do {                                                                 \
-    MARGINCORE_LAUNCH(kernel, grid, block, stream, __VA_ARGS__);       \
-    ::margincore::cuda::check_launch(#kernel);                         \
+/// Launches; an error names the kernel.
+#define MARGINCORE_RUN(kernel, grid, block, stream, ...)                   \
+  do {                                                                     \
+    MARGINCORE_LAUNCH(kernel, grid, block, stream, __VA_ARGS__);           \
+    ::margincore::cuda::check_queued(#kernel, stream, __FILE__, __LINE__); \
   } while (false)
 
 // ---- groups of threads that work on one row together ---------------------------------------------------------------

@@ -38,12 +38,18 @@ TEST_CASE("an operation that a backend does not have names itself and the device
     CHECK(status.code == ErrorCode::Unsupported);
     CHECK(status.message == operation + ": not available on device bare:0");
   };
+  expect(b.allocate_host(nullptr, 1), "allocate_host");
+  expect(b.feed_wait(0), "feed_wait");
+  expect(b.feed(0, nullptr, nullptr, 1), "feed");
+  expect(b.feed_begin(0), "feed_begin");
+  expect(b.feed_end(0), "feed_end");
   expect(b.conv2d_forward(t, t, t, t, {}), "conv2d_forward");
   expect(b.conv2d_backward_data(t, t, t, {}), "conv2d_backward_data");
   expect(b.conv2d_backward_filter(t, t, t, t, {}), "conv2d_backward_filter");
   expect(b.linear_forward(t, t, t, t), "linear_forward");
   expect(b.linear_backward_data(t, t, t), "linear_backward_data");
   expect(b.linear_backward_weight(t, t, t, t), "linear_backward_weight");
+  expect(b.convert(t, t), "convert");
   expect(b.relu_forward(t, t), "relu_forward");
   expect(b.relu_backward(t, t, t), "relu_backward");
   expect(b.prelu_forward(t, t, t), "prelu_forward");

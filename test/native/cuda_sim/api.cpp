@@ -19,6 +19,7 @@ Settings settings_of_environment() {
   read_environment("MARGINCORE_SIM_CAPABILITY", settings.capability);
   read_environment("MARGINCORE_SIM_MEMORY", settings.memory);
   read_environment("MARGINCORE_SIM_SHUFFLE", settings.shuffle);
+  if (const char* kernel = std::getenv("MARGINCORE_SIM_FAIL"); kernel != nullptr) settings.fail = kernel;
   return settings;
 }
 

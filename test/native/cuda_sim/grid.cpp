@@ -1,6 +1,7 @@
 #include "grid.h"
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <numeric>
 
@@ -267,6 +268,10 @@ Fiber& Scheduler::fiber_of(int thread) {
 }  // namespace
 
 void run(const Launch& launch) {
+  if (!settings().fail.empty() && std::strstr(launch.kernel, settings().fail.c_str()) != nullptr) {
+    break_device(format("kernel %s: made to fail", launch.kernel));
+    return;
+  }
   // Blocks in order, or from a random one on by a random step that shares no factor with their number.
   int64_t block = 0, step = 1;
   if (settings().shuffle != 0) {

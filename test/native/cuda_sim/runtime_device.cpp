@@ -55,6 +55,15 @@ cudaError_t cudaSetDevice(int device) {
   });
 }
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* function) {
+  return runtime(__func__, [&] {
+    require(attributes);
+    require(function);
+    if (settings().capability < 75) refuse(cudaErrorNoKernelImageForDevice, "kernels are for 7.5 and newer");
+    *attributes = {};
+  });
+}
+
 cudaError_t cudaGetDevice(int* device) {
   return runtime(__func__, [&] {
     require(device);

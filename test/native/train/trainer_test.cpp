@@ -64,7 +64,11 @@ class Run {
     const Ints pixels = random.integers(kSamples * 6 * 6, 0, 255);
     images_.assign(pixels.begin(), pixels.end());
     labels_ = random.integers(kSamples, 0, 3);
-    session_.set_training_data({images_.data(), labels_.data(), kSamples});
+    set_data(false);
+  }
+
+  void set_data(bool streamed) {
+    session_.set_training_data({images_.data(), labels_.data(), kSamples, nullptr, streamed});
   }
 
   /// Steps of `batch` over `order`, all with one learning rate.
@@ -408,6 +412,21 @@ TEST_CASE("requests that do not fit are refused before anything runs") {
     CHECK(run.values() == before);
     run.session().end_training();
     CHECK_THROWS_WITH_AS(run.steps(first(8), 8), "this session does not train", Error);
+  }
+}
+
+TEST_CASE("images that stay in host memory are streamed: the same losses, bit for bit") {
+  for (const std::string& backend : backend_names()) {
+    CAPTURE(backend);
+    Run held(backend), streamed(backend);
+    streamed.set_data(true);
+    CHECK(streamed.session().memory().dataset < 2 * kBatch * (36 + 8) + 1);
+    const Ints order = Random(9).integers(61, 0, kSamples - 1);
+    for (const int64_t batch : {kBatch, int64_t{5}, kBatch})  // the last step of each is shorter
+      expect_same(losses(streamed.steps(order, batch)), losses(held.steps(order, batch)));
+    for (size_t i = 0; i < held.values().size(); ++i) expect_same(streamed.values()[i], held.values()[i]);
+    streamed.set_data(false);  // and back
+    expect_same(losses(streamed.steps(order, kBatch)), losses(held.steps(order, kBatch)));
   }
 }
 

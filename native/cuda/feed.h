@@ -1,0 +1,54 @@
+// Uploads on a stream of their own, so that a batch travels while the one before is computed. Slots take turns; two
+// events per slot order both streams.
+#pragma once
+
+#include "backend/backend.h"
+#include "cuda/check.h"
+#include "cuda/stream.h"
+
+namespace margincore {
+
+class CudaFeed {
+ public:
+  explicit CudaFeed(cudaStream_t compute) : compute_(compute) {
+    for (Slot& slot : slots_)
+      for (cudaEvent_t* event : {&slot.uploaded, &slot.read})
+        MARGINCORE_CHECK(cudaEventCreateWithFlags(event, cudaEventDisableTiming));
+  }
+  CudaFeed(const CudaFeed&) = delete;
+  CudaFeed& operator=(const CudaFeed&) = delete;
+  ~CudaFeed() {
+    cudaStreamSynchronize(copies_);
+    for (Slot& slot : slots_)
+      for (cudaEvent_t event : {slot.uploaded, slot.read})
+        if (event != nullptr) cudaEventDestroy(event);
+  }
+
+  /// Until the slot's host memory may be written again.
+  void wait(int32_t slot) { MARGINCORE_CHECK(cudaEventSynchronize(at(slot).uploaded)); }
+
+  void upload(int32_t slot, void* device, const void* host, size_t bytes) {
+    MARGINCORE_CHECK(cudaStreamWaitEvent(copies_, at(slot).read, 0));
+    MARGINCORE_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, copies_));
+    MARGINCORE_CHECK(cudaEventRecord(at(slot).uploaded, copies_));
+  }
+
+  void begin(int32_t slot) { MARGINCORE_CHECK(cudaStreamWaitEvent(compute_, at(slot).uploaded, 0)); }
+  void end(int32_t slot) { MARGINCORE_CHECK(cudaEventRecord(at(slot).read, compute_)); }
+
+ private:
+  struct Slot {
+    cudaEvent_t uploaded = nullptr, read = nullptr;
+  };
+
+  Slot& at(int32_t slot) {
+    if (slot < 0 || slot >= kFeedSlots) throw Error(ErrorCode::Internal, "feed: there is no such slot");
+    return slots_[slot];
+  }
+
+  cudaStream_t compute_;
+  CudaStream copies_;
+  Slot slots_[kFeedSlots];
+};
+
+}  // namespace margincore

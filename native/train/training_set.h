@@ -1,0 +1,65 @@
+// The training images and labels where steps read them: in device memory if they fit, otherwise in the host's, from
+// where each batch is uploaded while the one before is computed.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "nn/buffer.h"
+
+namespace margincore {
+
+struct TrainingData {
+  const uint8_t* images;  // (count, H, W, C)
+  const int32_t* labels;
+  int64_t count;
+  std::shared_ptr<const void> owner = nullptr;  // keeps images and labels alive for as long as they are streamed
+  bool always_streamed = false;                 // even where they fit
+};
+
+class TrainingSet {
+ public:
+  /// image: (H, W, C). Throws OutOfMemory where not even two batches fit.
+  TrainingSet(Backend& backend, const TrainingData& data, const Shape& image, int64_t max_batch);
+
+  bool is_streamed() const { return slots_.size() > 0; }
+  int64_t count() const { return data_.count; }
+  /// Of device memory.
+  size_t bytes() const;
+
+  /// The samples of the steps to come, in their order. More than `count` of them change what `sources` says.
+  void begin(const std::vector<int32_t>& order);
+  /// Makes samples `first` to `first + batch` of that order ready for the next step; returns its order_position.
+  int64_t open(int64_t first, int64_t batch);
+  /// The step that reads them is queued.
+  void close();
+  /// What gather_images reads.
+  GatherImages sources() const;
+
+ private:
+  /// Host and device memory of one batch on its way.
+  struct Slot {
+    Backend& backend;
+    uint8_t* images = nullptr;  // host
+    int32_t* labels = nullptr;
+
+    Slot(Backend& backend, size_t image_bytes, size_t label_bytes);
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+    ~Slot();
+  };
+
+  void make_slots();
+
+  Backend& backend_;
+  TrainingData data_;
+  Shape image_;
+  int64_t max_batch_;
+  int64_t held_ = 0;  // images in device memory
+  std::vector<std::unique_ptr<Slot>> slots_;
+  size_t turn_ = 0;
+  std::vector<int32_t> order_of_steps_;
+  Buffer images_, labels_, order_;
+};
+
+}  // namespace margincore
