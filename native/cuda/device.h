@@ -16,6 +16,9 @@
 #define MARGINCORE_KERNEL __global__ void
 #define MARGINCORE_DEVICE __device__ __forceinline__
 
+/// Before a loop with a constant count: all of it, so that arrays it indexes stay in registers.
+#define MARGINCORE_UNROLL _Pragma("unroll")
+
 /// Shared memory of a block: `count` elements, uninitialised.
 #define MARGINCORE_SHARED(type, name, count) __shared__ type name[count]
 

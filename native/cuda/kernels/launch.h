@@ -68,6 +68,8 @@ MARGINCORE_DEVICE float block_max(float value, float* shared) {
   return warp_max(device::lane() < warps ? shared[device::lane()] : shared[0]);
 }
 
+inline constexpr int64_t kWarpColumns = 512;  // 16 for each lane: what it can keep in registers
+
 /// A warp per row: for rows of up to kWarpColumns columns.
 struct WarpPerRow {
   static constexpr int kThreads = kBlock;
@@ -81,10 +83,14 @@ struct WarpPerRow {
   MARGINCORE_DEVICE float max(float value) const { return warp_max(value); }
 };
 
-/// A block per row.
+/// A block per row, with a warp for as many columns as WarpPerRow gives one.
 struct BlockPerRow {
-  static constexpr int kThreads = 512;
+  static constexpr int kMostWarps = 16;
   static int64_t grid(int64_t rows) { return rows; }
+  static int threads(int64_t columns) {
+    const int64_t warps = blocks_for(columns, kWarpColumns);
+    return device::kWarp * static_cast<int>(warps < 4 ? 4 : warps > kMostWarps ? kMostWarps : warps);
+  }
 
   float* shared;
   MARGINCORE_DEVICE int64_t row() const { return device::block(); }
@@ -94,16 +100,15 @@ struct BlockPerRow {
   MARGINCORE_DEVICE float max(float value) const { return block_max(value, shared); }
 };
 
-inline constexpr int64_t kWarpColumns = 1024;
-
-/// Runs kernel<Group>(arguments…, rows, columns) with a warp or a block per row, by the length of the rows.
+/// Runs kernel<Group>(arguments…) with a warp or a block per row, by the length of the rows.
 #define MARGINCORE_RUN_ROWS(kernel, rows, columns, stream, ...)                                                   \
   do {                                                                                                            \
     using namespace ::margincore::cuda;                                                                           \
     if ((columns) <= kWarpColumns)                                                                                \
       MARGINCORE_RUN(kernel<WarpPerRow>, WarpPerRow::grid(rows), WarpPerRow::kThreads, stream, __VA_ARGS__);      \
     else                                                                                                          \
-      MARGINCORE_RUN(kernel<BlockPerRow>, BlockPerRow::grid(rows), BlockPerRow::kThreads, stream, __VA_ARGS__);   \
+      MARGINCORE_RUN(kernel<BlockPerRow>, BlockPerRow::grid(rows), BlockPerRow::threads(columns), stream,         \
+                     __VA_ARGS__);                                                                                \
   } while (false)
 
 }  // namespace margincore::cuda
