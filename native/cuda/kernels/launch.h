@@ -9,7 +9,8 @@
 namespace margincore::cuda {
 
 inline constexpr int kBlock = 256;  // threads; enough to hide memory latency with few registers
-inline constexpr int64_t kMaxBlocks = 132 * 16;  // of a loop in strides of the grid: some for every multiprocessor
+inline constexpr int64_t kMultiprocessors = 132;  // of an H100; others are served by the same division of work
+inline constexpr int64_t kMaxBlocks = kMultiprocessors * 16;  // of a loop in strides of the grid: some for every multiprocessor
 
 inline int64_t blocks_for(int64_t items, int64_t per_block) { return (items + per_block - 1) / per_block; }
 
@@ -36,7 +37,8 @@ inline void check_launch(const char* kernel) {
 
 // ---- groups of threads that work on one row together ---------------------------------------------------------------
 
-MARGINCORE_DEVICE float warp_sum(float value) {
+template <class T>
+MARGINCORE_DEVICE T warp_sum(T value) {
   for (int mask = device::kWarp / 2; mask > 0; mask /= 2) value += device::shuffle_xor(value, mask);
   return value;
 }
@@ -49,14 +51,15 @@ MARGINCORE_DEVICE float warp_max(float value) {
   return value;
 }
 
-/// Sum over the block, the same in every thread; `shared` has kWarp floats. The order is fixed.
-MARGINCORE_DEVICE float block_sum(float value, float* shared) {
+/// Sum over the block, the same in every thread; `shared` has kWarp elements. The order is fixed.
+template <class T>
+MARGINCORE_DEVICE T block_sum(T value, T* shared) {
   const int warps = device::threads() / device::kWarp;
   value = warp_sum(value);
   device::sync_block();  // shared may still be read from the call before
   if (device::lane() == 0) shared[device::warp()] = value;
   device::sync_block();
-  return warp_sum(device::lane() < warps ? shared[device::lane()] : 0);
+  return warp_sum(device::lane() < warps ? shared[device::lane()] : T(0));
 }
 
 MARGINCORE_DEVICE float block_max(float value, float* shared) {

@@ -394,7 +394,7 @@ MARGINCORE_KERNEL report_kernel(Problem p) {
 // ---- division of work -----------------------------------------------------------------------------------------------
 
 constexpr int64_t kManyClasses = 16384;      // from here on rows are cut into parts
-constexpr int64_t kTiles = 132 * 4 * 2;      // wanted at least: two rounds of four blocks per multiprocessor
+constexpr int64_t kTiles = kMultiprocessors * 4 * 2;  // wanted at least: two rounds of four blocks per multiprocessor
 constexpr int64_t kLeastPart = 4 * kBlock;   // classes of a part: a turn of the walk
 constexpr int64_t kLargestPart = 16384;      // so that the last round is short
 
