@@ -42,6 +42,14 @@ MARGINCORE_DEVICE T shuffle_xor(T value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
 
+/// 1/x as division rounds it, or its neighbour: for loops that have no room for the branch division takes for numbers
+/// outside of [2^-126, 2^126]. Beyond those it is 0 or not finite.
+MARGINCORE_DEVICE float reciprocal(float x) {
+  float estimate;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(estimate) : "f"(x));
+  return fmaf(estimate, fmaf(-x, estimate, 1), estimate);
+}
+
 }  // namespace margincore::device
 
 #endif

@@ -2,6 +2,7 @@
 // bytes per logit. softmax moves 12: one sweep sums, the second reads again and writes.
 #include <cmath>
 
+#include "cuda/kernels/inverse_norms.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/online_sum.h"
@@ -31,7 +32,7 @@ MARGINCORE_KERNEL scale_logits_kernel(float* z, const float* row_norms, const fl
     load_or(at, shift, column_shift, 0);
     MARGINCORE_UNROLL
     for (int k = 0; k < at.kWidth; ++k) {
-      const float unit = column_norms != nullptr ? inverse_norm(norm[k]) : 1;
+      const float unit = column_norms != nullptr ? quick_inverse_norm(norm[k]) : 1;
       values[k] = values[k] * (row_factor * unit * scale[k]) + shift[k];
     }
     at.store(row, values);

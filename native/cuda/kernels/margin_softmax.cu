@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cuda/kernels/inverse_norms.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/online_sum.h"
@@ -91,7 +92,7 @@ MARGINCORE_DEVICE void load_classes(const At& at, float (&factor)[At::kWidth], f
   float norm[At::kWidth];
   at.load(norm, p.class_norms);
   MARGINCORE_UNROLL
-  for (int k = 0; k < At::kWidth; ++k) factor[k] *= inverse_norm(norm[k]);
+  for (int k = 0; k < At::kWidth; ++k) factor[k] *= quick_inverse_norm(norm[k]);
 }
 
 MARGINCORE_DEVICE float weight_of(const Problem& p, int64_t j) {
@@ -113,12 +114,16 @@ struct Tile {
   int64_t first_row;
   int rows;            // of kRows; the others repeat the last one and write nothing
   int32_t target[kRows];
+  float* logits[kRows];  // the rows
 
   MARGINCORE_DEVICE Tile(const Problem& p, int64_t first_row, int64_t begin, int64_t end)
       : begin(begin), end(end), first_row(first_row),
         rows(p.rows - first_row < kRows ? static_cast<int>(p.rows - first_row) : kRows) {
     MARGINCORE_UNROLL
-    for (int r = 0; r < kRows; ++r) target[r] = p.labels[row(r)];
+    for (int r = 0; r < kRows; ++r) {
+      target[r] = p.labels[row(r)];
+      logits[r] = p.logits + row(r) * p.classes;
+    }
   }
 
   MARGINCORE_DEVICE int64_t row(int r) const { return first_row + (r < rows ? r : rows - 1); }
@@ -134,19 +139,25 @@ MARGINCORE_DEVICE void sum_tile(PartSums (&sums)[kRows], const Group& group, con
   walk<1>(group, tile.begin, tile.end, p.aligned, [&](const auto at) {
     float z[kRows][at.kWidth], factor[at.kWidth], shift[at.kWidth], weight[at.kWidth] = {};
     MARGINCORE_UNROLL
-    for (int r = 0; r < kRows; ++r) at.load(z[r], p.logits + tile.row(r) * p.classes);
+    for (int r = 0; r < kRows; ++r) at.load(z[r], tile.logits[r]);
     load_classes(at, factor, shift, p);
     if (smoothing) load_or(at, weight, p.loss_weights, 1);
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) {
       const int target = tile.target[r] - static_cast<int>(at.first);
       MARGINCORE_UNROLL
-      for (int k = 0; k < at.kWidth; ++k) {
-        const bool is_target = at.offset(k) == target;
-        if (is_target) product[r] = z[r][k];  // read here alone: this thread will overwrite it
-        z[r][k] = z[r][k] * factor[k] + shift[k];
-        if (smoothing && !is_target) weighted[r] += weight[k] * z[r][k];
-        if (is_target) z[r][k] = kNothing;
+      for (int k = 0; k < at.kWidth; ++k) z[r][k] = z[r][k] * factor[k] + shift[k];
+      if (smoothing) {
+        MARGINCORE_UNROLL
+        for (int k = 0; k < at.kWidth; ++k) weighted[r] += at.offset(k) == target ? 0 : weight[k] * z[r][k];
+      }
+      if (may_contain(at, target)) {
+        MARGINCORE_UNROLL
+        for (int k = 0; k < at.kWidth; ++k) {
+          if (at.offset(k) != target) continue;
+          product[r] = tile.logits[r][tile.target[r]];  // read here alone: this thread will overwrite it
+          z[r][k] = kNothing;
+        }
       }
       online[r].add(z[r]);
     }
@@ -167,28 +178,44 @@ MARGINCORE_DEVICE float write_tile(const Group& group, const Problem& p, const T
   walk<1>(group, tile.begin, tile.end, p.aligned, [&](const auto at) {
     float z[kRows][at.kWidth], factor[at.kWidth], shift[at.kWidth], weight[at.kWidth] = {};
     MARGINCORE_UNROLL
-    for (int r = 0; r < kRows; ++r) at.load(z[r], p.logits + tile.row(r) * p.classes);
+    for (int r = 0; r < kRows; ++r) at.load(z[r], tile.logits[r]);
     load_classes(at, factor, shift, p);
     if (smooth > 0) load_or(at, weight, p.loss_weights, 1);
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) {
       if (r >= tile.rows) break;
       const int target = tile.target[r] - static_cast<int>(at.first);
+      const bool with_target = may_contain(at, target);
+      MARGINCORE_UNROLL
+      for (int k = 0; k < at.kWidth; ++k) z[r][k] = z[r][k] * factor[k] + shift[k];
+      if (p.margin_logits != nullptr) {
+        float written[at.kWidth];
+        MARGINCORE_UNROLL
+        for (int k = 0; k < at.kWidth; ++k) written[k] = at.offset(k) == target ? terms[r].target_logit : z[r][k];
+        at.store(p.margin_logits + tile.row(r) * p.classes, written);
+      }
+      MARGINCORE_UNROLL
+      for (int k = 0; k < at.kWidth; ++k) z[r][k] = expf(z[r][k] - terms[r].max) * terms[r].per_exponent;
+      if (smooth > 0) {
+        MARGINCORE_UNROLL
+        for (int k = 0; k < at.kWidth; ++k) z[r][k] -= smooth * weight[k];
+      }
+      if (with_target) {
+        MARGINCORE_UNROLL
+        for (int k = 0; k < at.kWidth; ++k)
+          if (at.offset(k) == target) z[r][k] = 0;  // counted by finish_row, and written below
+      }
       MARGINCORE_UNROLL
       for (int k = 0; k < at.kWidth; ++k) {
-        z[r][k] = z[r][k] * factor[k] + shift[k];
-        if (at.offset(k) == target) z[r][k] = terms[r].target_logit;
+        squares += z[r][k] * z[r][k];
+        z[r][k] *= factor[k];
       }
-      if (p.margin_logits != nullptr) at.store(p.margin_logits + tile.row(r) * p.classes, z[r]);
-      MARGINCORE_UNROLL
-      for (int k = 0; k < at.kWidth; ++k) {
-        const bool is_target = at.offset(k) == target;
-        float gradient = expf(z[r][k] - terms[r].max) * terms[r].per_exponent;
-        if (smooth > 0) gradient -= smooth * weight[k];
-        if (!is_target) squares += gradient * gradient;
-        z[r][k] = is_target ? terms[r].target_gradient : gradient * factor[k];
+      if (with_target) {
+        MARGINCORE_UNROLL
+        for (int k = 0; k < at.kWidth; ++k)
+          if (at.offset(k) == target) z[r][k] = terms[r].target_gradient;
       }
-      at.store(p.logits + tile.row(r) * p.classes, z[r]);
+      at.store(tile.logits[r], z[r]);
     }
   });
   return group.sum(squares);

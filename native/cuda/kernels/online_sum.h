@@ -20,7 +20,7 @@ struct OnlineSum {
   MARGINCORE_DEVICE void add(const float (&z)[kWidth]) {
     float larger = max;
     MARGINCORE_UNROLL
-    for (int k = 0; k < kWidth; ++k) larger = z[k] > larger ? z[k] : larger;
+    for (int k = 0; k < kWidth; ++k) larger = fmaxf(larger, z[k]);  // passes NaN by; the sum does not
     if (larger > max) {
       sum *= expf(max - larger);
       max = larger;

@@ -60,6 +60,12 @@ struct Singles {
   }
 };
 
+/// Whether `element`, counted from at.first, may be one of them: no other one is worth comparing with each.
+template <class At>
+MARGINCORE_DEVICE bool may_contain(const At& at, int element) {
+  return element >= 0 && element <= at.offset(At::kWidth - 1);
+}
+
 /// As at.load, or `otherwise` where the operand is absent.
 template <class At>
 MARGINCORE_DEVICE void load_or(const At& at, float (&values)[At::kWidth], const float* from, float otherwise) {

@@ -97,4 +97,6 @@ MARGINCORE_DEVICE T shuffle_xor(T value, int mask, cuda_sim::Where where = cuda_
   return value;
 }
 
+MARGINCORE_DEVICE float reciprocal(float x) { return 1 / x; }
+
 }  // namespace margincore::device
