@@ -19,6 +19,9 @@
 #define MARGINCORE_KERNEL __global__ void
 #define MARGINCORE_DEVICE __device__ __forceinline__
 
+/// Before a loop with a constant count: all of it, so that arrays it indexes stay in registers.
+#define MARGINCORE_UNROLL _Pragma("unroll")
+
 /// Shared memory of a block: `count` elements, uninitialised.
 #define MARGINCORE_SHARED(type, name, count) __shared__ type name[count]
 
@@ -43,6 +46,14 @@ MARGINCORE_DEVICE BFloat16 to_bfloat16(float value) { return {__bfloat16_as_usho
 template <class T>
 MARGINCORE_DEVICE T shuffle_xor(T value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
+}
+
+/// 1/x as division rounds it, or its neighbour: for loops that have no room for the branch division takes for numbers
+/// outside of [2^-126, 2^126]. Beyond those it is 0 or not finite.
+MARGINCORE_DEVICE float reciprocal(float x) {
+  float estimate;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(estimate) : "f"(x));
+  return fmaf(estimate, fmaf(-x, estimate, 1), estimate);
 }
 
 }  // namespace margincore::device

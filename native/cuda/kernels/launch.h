@@ -7,7 +7,9 @@
 namespace margincore::cuda {
 
 inline constexpr int kBlock = 256;  // threads; enough to hide memory latency with few registers
-inline constexpr int64_t kMaxBlocks = 132 * 16;  // of a loop in strides of the grid: some for every multiprocessor
+inline constexpr int64_t kMultiprocessors = 132;  // of an H100; others are served by the same division of work
+inline constexpr int64_t kMaxBlocks =
+    kMultiprocessors * 16;  // of a loop in strides of the grid: some for every multiprocessor
 
 inline int64_t blocks_for(int64_t items, int64_t per_block) { return (items + per_block - 1) / per_block; }
 
@@ -26,7 +28,8 @@ inline int64_t striding_blocks(int64_t items) {
 
 // ---- groups of threads that work on one row together ---------------------------------------------------------------
 
-MARGINCORE_DEVICE float warp_sum(float value) {
+template <class T>
+MARGINCORE_DEVICE T warp_sum(T value) {
   for (int mask = device::kWarp / 2; mask > 0; mask /= 2) value += device::shuffle_xor(value, mask);
   return value;
 }
@@ -39,14 +42,15 @@ MARGINCORE_DEVICE float warp_max(float value) {
   return value;
 }
 
-/// Sum over the block, the same in every thread; `shared` has kWarp floats. The order is fixed.
-MARGINCORE_DEVICE float block_sum(float value, float* shared) {
+/// Sum over the block, the same in every thread; `shared` has kWarp elements. The order is fixed.
+template <class T>
+MARGINCORE_DEVICE T block_sum(T value, T* shared) {
   const int warps = device::threads() / device::kWarp;
   value = warp_sum(value);
   device::sync_block();  // shared may still be read from the call before
   if (device::lane() == 0) shared[device::warp()] = value;
   device::sync_block();
-  return warp_sum(device::lane() < warps ? shared[device::lane()] : 0);
+  return warp_sum(device::lane() < warps ? shared[device::lane()] : T(0));
 }
 
 MARGINCORE_DEVICE float block_max(float value, float* shared) {
@@ -57,6 +61,8 @@ MARGINCORE_DEVICE float block_max(float value, float* shared) {
   device::sync_block();
   return warp_max(device::lane() < warps ? shared[device::lane()] : shared[0]);
 }
+
+inline constexpr int64_t kWarpColumns = 512;  // 16 for each lane: what it can keep in registers
 
 /// A warp per row: for rows of up to kWarpColumns columns.
 struct WarpPerRow {
@@ -71,10 +77,14 @@ struct WarpPerRow {
   MARGINCORE_DEVICE float max(float value) const { return warp_max(value); }
 };
 
-/// A block per row.
+/// A block per row, with a warp for as many columns as WarpPerRow gives one.
 struct BlockPerRow {
-  static constexpr int kThreads = 512;
+  static constexpr int kMostWarps = 16;
   static int64_t grid(int64_t rows) { return rows; }
+  static int threads(int64_t columns) {
+    const int64_t warps = blocks_for(columns, kWarpColumns);
+    return device::kWarp * static_cast<int>(warps < 4 ? 4 : warps > kMostWarps ? kMostWarps : warps);
+  }
 
   float* shared;
   MARGINCORE_DEVICE int64_t row() const { return device::block(); }
@@ -84,16 +94,15 @@ struct BlockPerRow {
   MARGINCORE_DEVICE float max(float value) const { return block_max(value, shared); }
 };
 
-inline constexpr int64_t kWarpColumns = 1024;
-
-/// Runs kernel<Group>(arguments…, rows, columns) with a warp or a block per row, by the length of the rows.
-#define MARGINCORE_RUN_ROWS(kernel, rows, columns, stream, ...)                                                   \
-  do {                                                                                                            \
-    using namespace ::margincore::cuda;                                                                           \
-    if ((columns) <= kWarpColumns)                                                                                \
-      MARGINCORE_RUN(kernel<WarpPerRow>, WarpPerRow::grid(rows), WarpPerRow::kThreads, stream, __VA_ARGS__);      \
-    else                                                                                                          \
-      MARGINCORE_RUN(kernel<BlockPerRow>, BlockPerRow::grid(rows), BlockPerRow::kThreads, stream, __VA_ARGS__);   \
+/// Runs kernel<Group>(arguments…) with a warp or a block per row, by the length of the rows.
+#define MARGINCORE_RUN_ROWS(kernel, rows, columns, stream, ...)                                              \
+  do {                                                                                                       \
+    using namespace ::margincore::cuda;                                                                      \
+    if ((columns) <= kWarpColumns)                                                                           \
+      MARGINCORE_RUN(kernel<WarpPerRow>, WarpPerRow::grid(rows), WarpPerRow::kThreads, stream, __VA_ARGS__); \
+    else                                                                                                     \
+      MARGINCORE_RUN(kernel<BlockPerRow>, BlockPerRow::grid(rows), BlockPerRow::threads(columns), stream,    \
+                     __VA_ARGS__);                                                                           \
   } while (false)
 
 }  // namespace margincore::cuda

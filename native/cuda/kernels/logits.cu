@@ -1,60 +1,84 @@
 // Plain operations on a matrix of logits (rows = samples, columns = classes), for prediction. scale_logits moves 8
-// bytes per logit, softmax 16: it reads a row twice and writes it once, beside one reading of its own result.
+// bytes per logit. softmax moves 12: one sweep sums, the second reads again and writes.
 #include <cmath>
 
+#include "cuda/kernels/inverse_norms.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
+#include "cuda/kernels/online_sum.h"
+#include "cuda/kernels/walk.h"
 #include "heads/norm.h"
 
 namespace margincore::cuda {
 
 namespace {
 
-using device::global_thread;
-using device::global_threads;
-
+/// A group per part of a row: one row of many classes is enough to keep the device busy.
+template <class Group>
 MARGINCORE_KERNEL scale_logits_kernel(float* z, const float* row_norms, const float* column_norms,
-                                      const float* column_scale, const float* column_shift, int64_t count,
-                                      int64_t columns) {
-  for (int64_t k = global_thread(); k < count; k += global_threads()) {
-    const int64_t i = k / columns, j = k % columns;
-    float factor = row_norms != nullptr ? inverse_norm(row_norms[i]) : 1;
-    if (column_norms != nullptr) factor *= inverse_norm(column_norms[j]);
-    if (column_scale != nullptr) factor *= column_scale[j];
-    z[k] = z[k] * factor + (column_shift != nullptr ? column_shift[j] : 0);
-  }
+                                      const float* column_scale, const float* column_shift, int64_t rows,
+                                      int64_t columns, int64_t parts, int64_t part_size, bool aligned) {
+  const Group group{nullptr};
+  const int64_t i = group.row() / parts, begin = group.row() % parts * part_size;
+  if (i >= rows) return;
+  const int64_t end = begin + part_size < columns ? begin + part_size : columns;
+  float* row = z + i * columns;
+  const float row_factor = row_norms != nullptr ? inverse_norm(row_norms[i]) : 1;
+  walk<1>(group, begin, end, aligned, [&](const auto at) {
+    float values[at.kWidth], norm[at.kWidth], scale[at.kWidth], shift[at.kWidth];
+    at.load(values, row);
+    load_or(at, norm, column_norms, 1);
+    load_or(at, scale, column_scale, 1);
+    load_or(at, shift, column_shift, 0);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kWidth; ++k) {
+      const float unit = column_norms != nullptr ? quick_inverse_norm(norm[k]) : 1;
+      values[k] = values[k] * (row_factor * unit * scale[k]) + shift[k];
+    }
+    at.store(row, values);
+  });
 }
 
 template <class Group>
-MARGINCORE_KERNEL softmax_kernel(float* probabilities, const float* logits, int64_t rows, int64_t columns) {
+MARGINCORE_KERNEL softmax_kernel(float* probabilities, const float* logits, int64_t rows, int64_t columns,
+                                 bool aligned) {
   MARGINCORE_SHARED(float, shared, device::kWarp);
   const Group group{shared};
   const int64_t i = group.row();
   if (i >= rows) return;
-  const float* z = logits + i * columns;
-  float* p = probabilities + i * columns;
-  float max = -INFINITY, sum = 0;
-  for (int64_t j = group.first(); j < columns; j += group.stride()) max = z[j] > max ? z[j] : max;
-  max = group.max(max);
-  for (int64_t j = group.first(); j < columns; j += group.stride()) {
-    p[j] = expf(z[j] - max);
-    sum += p[j];
-  }
-  const float factor = 1 / group.sum(sum);
-  for (int64_t j = group.first(); j < columns; j += group.stride()) p[j] *= factor;
+  const float* row = logits + i * columns;
+  OnlineSum online;
+  walk<2>(group, 0, columns, aligned, [&](const auto at) {
+    float z[at.kWidth];
+    at.load(z, row);
+    online.add(z);
+  });
+  online = online.whole(group);
+  const float factor = 1 / online.sum;
+  walk<2>(group, 0, columns, aligned, [&](const auto at) {
+    float z[at.kWidth];
+    at.load(z, row);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kWidth; ++k) z[k] = expf(z[k] - online.max) * factor;
+    at.store(probabilities + i * columns, z);
+  });
 }
+
+constexpr int64_t kPartSize = 4096;  // classes of a part in scale_logits: a multiple of four
 
 }  // namespace
 
 void scale_logits(float* z, const float* row_norms, const float* column_norms, const float* column_scale,
                   const float* column_shift, int64_t rows, int64_t columns, cudaStream_t stream) {
-  const int64_t count = rows * columns;
-  MARGINCORE_RUN(scale_logits_kernel, striding_blocks(count), kBlock, stream, z, row_norms, column_norms, column_scale,
-                 column_shift, count, columns);
+  const int64_t parts = blocks_for(columns, kPartSize);
+  MARGINCORE_RUN_ROWS(scale_logits_kernel, rows * parts, columns < kPartSize ? columns : kPartSize, stream, z,
+                      row_norms, column_norms, column_scale, column_shift, rows, columns, parts, kPartSize,
+                      all_aligned(columns, z, column_norms, column_scale, column_shift));
 }
 
 void softmax(float* probabilities, const float* logits, int64_t rows, int64_t columns, cudaStream_t stream) {
-  MARGINCORE_RUN_ROWS(softmax_kernel, rows, columns, stream, probabilities, logits, rows, columns);
+  MARGINCORE_RUN_ROWS(softmax_kernel, rows, columns, stream, probabilities, logits, rows, columns,
+                      all_aligned(columns, probabilities, logits));
 }
 
 }  // namespace margincore::cuda

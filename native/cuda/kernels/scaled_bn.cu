@@ -1,9 +1,10 @@
 // Scaled batch norm of logits: statistics per class over the batch, and the gradient that goes through them. A block
-// takes 32 neighbouring columns with eight threads each, which walk the rows: neighbours read neighbouring addresses, and
-// every sum has a fixed order. Statistics read the logits twice (the second time mostly from the cache), the backward
-// pass reads dp and p twice and writes dp once.
+// takes some neighbouring columns, its threads walk the rows. The matrices are read twice, the second time from the
+// caches, where a batch of a block's columns fits: so statistics move 4 bytes per logit, the backward pass 12, for it
+// reads dp and p and writes dp.
 #include <cmath>
 
+#include "cuda/kernels/columns.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
 #include "heads/norm.h"
@@ -14,51 +15,45 @@ namespace {
 
 using device::global_thread;
 using device::global_threads;
-using device::thread;
-
-constexpr int kColumns = 32, kRowThreads = kBlock / kColumns;
-
-/// The threads of a block that share a column.
-struct Column {
-  float* shared;  // kBlock floats
-  int64_t index;
-  int first_row;
-
-  MARGINCORE_DEVICE static Column mine(float* shared) {
-    return {shared, device::block() * kColumns + thread() % kColumns, thread() / kColumns};
-  }
-
-  /// Sum over the column's threads, the same in each; every thread of the block takes part.
-  MARGINCORE_DEVICE float sum(float value) const {
-    device::sync_block();
-    shared[thread()] = value;
-    device::sync_block();
-    float total = 0;
-    for (int k = 0; k < kRowThreads; ++k) total += shared[thread() % kColumns + k * kColumns];
-    return total;
-  }
-};
 
 /// Two passes, so that a variance small beside the mean keeps its digits.
+template <int kEach>
 MARGINCORE_KERNEL column_stats_kernel(float* mean, float* variance, const float* p, const float* column_norms,
-                                      int64_t rows, int64_t columns) {
-  MARGINCORE_SHARED(float, shared, kBlock);
-  const Column column = Column::mine(shared);
-  const int64_t j = column.index;
-  const bool inside = j < columns;
+                                      int64_t rows, int64_t columns, int width) {
+  MARGINCORE_SHARED(float, shared, kEach* kBlock);
+  const Columns<kEach> mine(device::block(), width, columns);
+  constexpr int kAtOnce = kEach == 4 ? 4 : 8;
   const float share = 1 / static_cast<float>(rows);
-  float sum = 0, squares = 0;
-  if (inside)
-    for (int64_t i = column.first_row; i < rows; i += kRowThreads) sum += p[i * columns + j];
-  const float center = column.sum(sum) * share;
-  if (inside)
-    for (int64_t i = column.first_row; i < rows; i += kRowThreads)
-      squares += (p[i * columns + j] - center) * (p[i * columns + j] - center);
-  squares = column.sum(squares);
-  if (!inside || column.first_row != 0) return;
-  const float unit = column_norms != nullptr ? inverse_norm(column_norms[j]) : 1;
-  mean[j] = center * unit;
-  variance[j] = squares * share * unit * unit;
+  float center[kEach] = {}, squares[kEach] = {};
+  mine.template walk_rows<kAtOnce>(0, rows, [&](const auto at) {
+    float values[at.kRows][kEach];
+    at.load(values, p);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kRows; ++k) {
+      MARGINCORE_UNROLL
+      for (int e = 0; e < kEach; ++e) center[e] += values[k][e];
+    }
+  });
+  mine.sum(center, shared);
+  MARGINCORE_UNROLL
+  for (int e = 0; e < kEach; ++e) center[e] *= share;
+  mine.template walk_rows<kAtOnce>(0, rows, [&](const auto at) {
+    float values[at.kRows][kEach];
+    at.load(values, p);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kRows; ++k) {
+      MARGINCORE_UNROLL
+      for (int e = 0; e < kEach; ++e) squares[e] += (values[k][e] - center[e]) * (values[k][e] - center[e]);
+    }
+  });
+  mine.sum(squares, shared);
+  if (!mine.inside() || mine.first_row() != 0) return;
+  MARGINCORE_UNROLL
+  for (int e = 0; e < kEach; ++e) {
+    const float unit = column_norms != nullptr ? inverse_norm(column_norms[mine.index + e]) : 1;
+    mean[mine.index + e] = center[e] * unit;
+    variance[mine.index + e] = squares[e] * share * unit * unit;
+  }
 }
 
 MARGINCORE_KERNEL scaled_bn_fold_kernel(float* class_scale, float* class_shift, const float* mean,
@@ -74,31 +69,64 @@ MARGINCORE_KERNEL scaled_bn_fold_kernel(float* class_scale, float* class_shift, 
 ///   -a/N * (sum_k g_k) - 1/N * (z - mean)/(variance + epsilon) * (sum_k g_k z^_k),   a = scale/sqrt(variance + epsilon);
 /// here for products p = z * column_norm, whose dp holds g * a / column_norm already (for targets, times the margin's
 /// derivative: theirs are taken from target_terms).
-MARGINCORE_KERNEL scaled_bn_backward_kernel(float* dp, const float* p, const int32_t* labels,
-                                            const float* target_terms, const float* mean, const float* variance,
-                                            const float* column_norms, int64_t rows, int64_t columns, ScaledBn norm) {
-  MARGINCORE_SHARED(float, shared, kBlock);
-  const Column column = Column::mine(shared);
-  const int64_t j = column.index;
-  const bool inside = j < columns;
-  const float length = inside && column_norms != nullptr ? column_norms[j] : 1;
-  const float spread = inside ? (variance[j] + norm.epsilon) * length * length : 1;  // of the products
-  const float per_square = spread > 0 ? 1 / spread : spread != spread ? spread : 0;
-  const float center = inside ? mean[j] * length : 0, factor = norm.scale * sqrtf(per_square);
-  float sum = 0, along = 0;
-  if (inside)
-    for (int64_t i = column.first_row; i < rows; i += kRowThreads) {
-      const bool target = labels[i] == j;
-      const float gradient = dp[i * columns + j];
-      sum += target ? target_terms[2 * i] * factor : gradient;
-      along += target ? target_terms[2 * i] * target_terms[2 * i + 1] : gradient * (p[i * columns + j] - center);
+template <int kEach>
+MARGINCORE_KERNEL scaled_bn_backward_kernel(float* dp, const float* p, const int32_t* labels, const float* target_terms,
+                                            const float* mean, const float* variance, const float* column_norms,
+                                            int64_t rows, int64_t columns, ScaledBn norm, int width) {
+  MARGINCORE_SHARED(float, shared, kEach* kBlock);
+  const Columns<kEach> mine(device::block(), width, columns);
+  constexpr int kAtOnce = kEach == 4 ? 2 : 4;
+  float center[kEach] = {}, per_square[kEach] = {}, factor[kEach] = {};
+  MARGINCORE_UNROLL
+  for (int e = 0; e < kEach; ++e) {
+    if (!mine.inside()) break;
+    const int64_t j = mine.index + e;
+    const float length = column_norms != nullptr ? column_norms[j] : 1;
+    const float spread = (variance[j] + norm.epsilon) * length * length;  // of the products
+    per_square[e] = spread > 0 ? 1 / spread : spread != spread ? spread : 0;
+    center[e] = mean[j] * length;
+    factor[e] = norm.scale * sqrtf(per_square[e]);
+  }
+  float sum[kEach] = {}, along[kEach] = {};
+  mine.template walk_rows<kAtOnce>(0, rows, [&](const auto at) {
+    float gradients[at.kRows][kEach], values[at.kRows][kEach];
+    at.load(gradients, dp);
+    at.load(values, p);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kRows; ++k) {
+      const int64_t target = labels[at.row(k)] - mine.index;
+      MARGINCORE_UNROLL
+      for (int e = 0; e < kEach; ++e) {
+        if (target == e) {
+          const float* terms = target_terms + 2 * at.row(k);
+          sum[e] += terms[0] * factor[e];
+          along[e] += terms[0] * terms[1];
+        } else {
+          sum[e] += gradients[k][e];
+          along[e] += gradients[k][e] * (values[k][e] - center[e]);
+        }
+      }
     }
+  });
   const float share = 1 / static_cast<float>(rows);
-  sum = column.sum(sum) * share;
-  along = column.sum(along) * share * per_square;
-  if (inside)
-    for (int64_t i = column.first_row; i < rows; i += kRowThreads)
-      dp[i * columns + j] -= sum + (p[i * columns + j] - center) * along;
+  mine.sum(sum, shared);
+  mine.sum(along, shared);
+  MARGINCORE_UNROLL
+  for (int e = 0; e < kEach; ++e) {
+    sum[e] *= share;
+    along[e] *= share * per_square[e];
+  }
+  mine.template walk_rows<kAtOnce>(0, rows, [&](const auto at) {
+    float gradients[at.kRows][kEach], values[at.kRows][kEach];
+    at.load(gradients, dp);
+    at.load(values, p);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kRows; ++k) {
+      MARGINCORE_UNROLL
+      for (int e = 0; e < kEach; ++e) gradients[k][e] -= sum[e] + (values[k][e] - center[e]) * along[e];
+    }
+    at.store(dp, gradients);
+  });
 }
 
 MARGINCORE_KERNEL running_average_kernel(float* running, const float* current, int64_t count, float momentum,
@@ -112,8 +140,9 @@ MARGINCORE_KERNEL running_average_kernel(float* running, const float* current, i
 
 void column_stats(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
                   int64_t columns, cudaStream_t stream) {
-  MARGINCORE_RUN(column_stats_kernel, blocks_for(columns, kColumns), kBlock, stream, mean, variance, p, column_norms,
-                 rows, columns);
+  const int width = columns_per_block(columns);
+  MARGINCORE_RUN_COLUMNS(column_stats_kernel, all_aligned(columns, p), blocks_for(columns, width), stream, mean,
+                         variance, p, column_norms, rows, columns, width);
 }
 
 void scaled_bn_fold(float* class_scale, float* class_shift, const float* mean, const float* variance, int64_t columns,
@@ -125,8 +154,9 @@ void scaled_bn_fold(float* class_scale, float* class_shift, const float* mean, c
 void scaled_bn_backward(float* dp, const float* p, const int32_t* labels, const float* target_terms, const float* mean,
                         const float* variance, const float* column_norms, int64_t rows, int64_t columns, ScaledBn norm,
                         cudaStream_t stream) {
-  MARGINCORE_RUN(scaled_bn_backward_kernel, blocks_for(columns, kColumns), kBlock, stream, dp, p, labels, target_terms,
-                 mean, variance, column_norms, rows, columns, norm);
+  const int width = columns_per_block(columns);
+  MARGINCORE_RUN_COLUMNS(scaled_bn_backward_kernel, all_aligned(columns, dp, p), blocks_for(columns, width), stream, dp,
+                         p, labels, target_terms, mean, variance, column_norms, rows, columns, norm, width);
 }
 
 void running_average(float* running, const float* current, int64_t count, float momentum, float factor,

@@ -1,68 +1,91 @@
-// Sums over many elements in a fixed order: parts first, one block then adds them up. No atomic operation, so the bits
-// do not depend on scheduling. Each element is read once.
+// Sums over many elements in a fixed order: parts first, then their sums. No atomic operation, so the bits do not
+// depend on scheduling. Each element is read once.
+#include <algorithm>
+
+#include "cuda/kernels/columns.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/storage.h"
+#include "cuda/kernels/walk.h"
 
 namespace margincore::cuda {
 
 namespace {
 
-using device::Float4;
 using device::block;
-using device::blocks;
 using device::global_thread;
 using device::global_threads;
 using device::thread;
 using device::threads;
 
-// A block adds up kTileRows rows of kTileColumns neighbouring columns, with kBlock/kTileColumns threads per column.
-constexpr int kTileColumns = 32, kTileRows = 1024;
-constexpr int kRowThreads = kBlock / kTileColumns;
-
-/// partial (chunks, columns)
-template <class T>
-MARGINCORE_KERNEL column_partials_kernel(float* partial, const T* x, int64_t rows, int64_t columns,
-                                         int64_t column_tiles) {
-  MARGINCORE_SHARED(float, shared, kBlock);
-  const int64_t chunk = block() / column_tiles, column = block() % column_tiles * kTileColumns + thread() % kTileColumns;
-  const int64_t begin = chunk * kTileRows, end = begin + kTileRows < rows ? begin + kTileRows : rows;
-  float sum = 0;
-  if (column < columns)
-    for (int64_t i = begin + thread() / kTileColumns; i < end; i += kRowThreads) sum += widen(x[i * columns + column]);
-  shared[thread()] = sum;
-  device::sync_block();
-  if (thread() >= kTileColumns || column >= columns) return;
-  for (int k = 1; k < kRowThreads; ++k) sum += shared[thread() + k * kTileColumns];
-  partial[chunk * columns + column] = sum;
+/// sums (chunks, columns), each of chunk_rows rows. `shared` has kEach * kBlock floats.
+template <int kEach, class T>
+MARGINCORE_DEVICE void sum_columns(float* sums, const T* x, int64_t rows, int64_t columns, int64_t chunk_rows,
+                                   int width, float* shared) {
+  const int64_t tiles = (columns + width - 1) / width, chunk = block() / tiles;
+  const Columns<kEach> mine(block() % tiles, width, columns);
+  const int64_t begin = chunk * chunk_rows, end = begin + chunk_rows < rows ? begin + chunk_rows : rows;
+  float sum[kEach] = {};
+  mine.template walk_rows<kEach == 4 ? 4 : 8>(begin, end, [&](const auto at) {
+    float values[at.kRows][kEach];
+    at.load(values, x);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kRows; ++k) {
+      MARGINCORE_UNROLL
+      for (int e = 0; e < kEach; ++e) sum[e] += values[k][e];
+    }
+  });
+  mine.sum(sum, shared);
+  if (mine.inside() && mine.first_row() == 0) mine.store(sums + chunk * columns, sum);
 }
 
-MARGINCORE_KERNEL add_partials_kernel(float* sums, const float* partial, int64_t chunks, int64_t columns) {
-  for (int64_t j = global_thread(); j < columns; j += global_threads()) {
-    float sum = 0;
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += partial[chunk * columns + j];
-    sums[j] = sum;
-  }
+template <int kEach>
+MARGINCORE_KERNEL column_sums_kernel(float* sums, const float* x, int64_t rows, int64_t columns, int64_t chunk_rows,
+                                     int width) {
+  MARGINCORE_SHARED(float, shared, kEach* kBlock);
+  sum_columns<kEach>(sums, x, rows, columns, chunk_rows, width, shared);
 }
+
+template <int kEach>
+MARGINCORE_KERNEL column_sums_bf16_kernel(float* sums, const BFloat16* x, int64_t rows, int64_t columns,
+                                          int64_t chunk_rows, int width) {
+  MARGINCORE_SHARED(float, shared, kEach* kBlock);
+  sum_columns<kEach>(sums, x, rows, columns, chunk_rows, width, shared);
+}
+
+/// Threads that walk along an array together.
+struct Block {
+  MARGINCORE_DEVICE int first() const { return thread(); }
+  MARGINCORE_DEVICE int stride() const { return threads(); }
+};
+struct Grid {
+  MARGINCORE_DEVICE int first() const { return static_cast<int>(global_thread()); }
+  MARGINCORE_DEVICE int stride() const { return static_cast<int>(global_threads()); }
+};
 
 /// One block.
-MARGINCORE_KERNEL sum_kernel(float* total, const float* values, int64_t count) {
+MARGINCORE_KERNEL sum_kernel(float* total, const float* values, int64_t count, bool aligned) {
   MARGINCORE_SHARED(float, shared, device::kWarp);
   float sum = 0;
-  for (int64_t i = thread(); i < count; i += threads()) sum += values[i];
+  walk<4>(Block{}, 0, count, aligned, [&](const auto at) {
+    float v[at.kWidth];
+    at.load(v, values);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kWidth; ++k) sum += v[k];
+  });
   sum = block_sum(sum, shared);
   if (thread() == 0) *total = sum;
 }
 
-MARGINCORE_KERNEL squares_kernel(float* partial, const float* x, int64_t count) {
+MARGINCORE_KERNEL squares_kernel(float* partial, const float* x, int64_t count, bool aligned) {
   MARGINCORE_SHARED(float, shared, device::kWarp);
   float sum = 0;
-  const int64_t fours = count / 4;
-  for (int64_t i = global_thread(); i < fours; i += global_threads()) {
-    const Float4 v = reinterpret_cast<const Float4*>(x)[i];
-    sum += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
-  }
-  for (int64_t i = 4 * fours + global_thread(); i < count; i += global_threads()) sum += x[i] * x[i];
+  walk<4>(Grid{}, 0, count, aligned, [&](const auto at) {
+    float v[at.kWidth];
+    at.load(v, x);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kWidth; ++k) sum += v[k] * v[k];
+  });
   sum = block_sum(sum, shared);
   if (thread() == 0) partial[block()] = sum;
 }
@@ -70,45 +93,61 @@ MARGINCORE_KERNEL squares_kernel(float* partial, const float* x, int64_t count) 
 /// One block.
 MARGINCORE_KERNEL norm_kernel(StepReport* report, int32_t* halted, const float* partial, int count,
                               const StepBlock* step) {
-  MARGINCORE_SHARED(double, shared, kBlock);
+  MARGINCORE_SHARED(double, shared, device::kWarp);
   double sum = 0;
   for (int i = thread(); i < count; i += threads()) sum += partial[i];
-  shared[thread()] = sum;
-  device::sync_block();
+  sum = block_sum(sum, shared);
   if (thread() != 0) return;
-  for (int k = 1; k < threads(); ++k) sum += shared[k];
   const float norm = static_cast<float>(sqrt(sum));
   report[step->report_index].gradient_norm = norm;
   if (!(norm - norm == 0)) *halted = 1;
 }
 
-int64_t chunks_of(int64_t rows) { return blocks_for(rows, kTileRows); }
+// ---- division of work -----------------------------------------------------------------------------------------------
+
+constexpr int64_t kLeastRows = 256;  // of a chunk: several for each thread
+
+int width_of(int64_t columns) { return columns <= 2 * kNarrowColumns ? kNarrowColumns : kWideColumns; }
+
+int64_t chunk_rows_of(int64_t rows, int64_t columns) {
+  const int64_t tiles = blocks_for(columns, width_of(columns)), wanted = blocks_for(kMultiprocessors * 8, tiles);
+  return std::max(blocks_for(rows, wanted), kLeastRows);
+}
+
+int64_t chunks_of(int64_t rows, int64_t columns) { return blocks_for(rows, chunk_rows_of(rows, columns)); }
+
+void run_column_sums(float* sums, Tensor x, int64_t rows, int64_t columns, int64_t chunk_rows, cudaStream_t stream) {
+  const int width = width_of(columns);
+  const int64_t blocks = blocks_for(columns, width) * blocks_for(rows, chunk_rows);
+  const bool aligned = all_aligned(columns, sums, x.f32());
+  if (x.dtype == DType::BF16)
+    MARGINCORE_RUN_COLUMNS(column_sums_bf16_kernel, aligned, blocks, stream, sums, elements<BFloat16>(x), rows, columns,
+                           chunk_rows, width);
+  else
+    MARGINCORE_RUN_COLUMNS(column_sums_kernel, aligned, blocks, stream, sums, x.f32(), rows, columns, chunk_rows,
+                           width);
+}
 
 }  // namespace
 
-int64_t sum_partials(int64_t rows, int64_t columns) { return chunks_of(rows) * columns; }
+int64_t sum_partials(int64_t rows, int64_t columns) { return chunks_of(rows, columns) * columns; }
 
 void column_sums(float* sums, float* partial, Tensor x, int64_t rows, int64_t columns, cudaStream_t stream) {
-  const int64_t tiles = blocks_for(columns, kTileColumns), chunks = chunks_of(rows);
-  float* target = chunks == 1 ? sums : partial;
-  with_element(x.dtype, [&](auto element) {
-    using T = decltype(element);
-    MARGINCORE_RUN(column_partials_kernel<T>, tiles * chunks, kBlock, stream, target, elements<T>(x), rows, columns,
-                   tiles);
-  });
-  if (chunks > 1)
-    MARGINCORE_RUN(add_partials_kernel, striding_blocks(columns), kBlock, stream, sums, partial, chunks, columns);
+  const int64_t chunks = chunks_of(rows, columns);
+  if (chunks == 1) return run_column_sums(sums, x, rows, columns, rows, stream);
+  run_column_sums(partial, x, rows, columns, chunk_rows_of(rows, columns), stream);
+  run_column_sums(sums, Tensor(partial, {chunks, columns}), chunks, columns, chunks, stream);
 }
 
 void sum(float* total, const float* values, int64_t count, cudaStream_t stream) {
-  MARGINCORE_RUN(sum_kernel, 1, kBlock, stream, total, values, count);
+  MARGINCORE_RUN(sum_kernel, 1, kBlock, stream, total, values, count, all_aligned(4, values));
 }
 
 void gradient_norm(StepReport* report, int32_t* halted, float* partial, const float* gradients, int64_t count,
                    const StepBlock* step, cudaStream_t stream) {
   const int64_t wanted = blocks_for(count / 4 + 1, kBlock);
   const int parts = static_cast<int>(wanted < kNormPartials ? wanted : kNormPartials);
-  MARGINCORE_RUN(squares_kernel, parts, kBlock, stream, partial, gradients, count);
+  MARGINCORE_RUN(squares_kernel, parts, kBlock, stream, partial, gradients, count, all_aligned(4, gradients));
   MARGINCORE_RUN(norm_kernel, 1, kBlock, stream, report, halted, partial, parts, step);
 }
 

@@ -17,7 +17,8 @@ struct Matrix {
   int64_t rows, classes;
 };
 
-const Matrix kCases[] = {{1, 1}, {1, 10}, {2, 17}, {128, 1}, {127, 255}, {128, 257}, {3, 1009}, {300, 513}};
+const Matrix kCases[] = {{1, 1},     {1, 10}, {2, 17},  {128, 1},  {127, 255}, {128, 257}, {3, 1009},
+                         {300, 513}, {5, 8},  {3, 516}, {2, 4100}, {3, 8195},  {700, 16},  {600, 64}};
 
 template <class Body>
 void for_each_case(const Body& body) {

@@ -20,9 +20,9 @@ using reference::MarginSoftmaxAnswer;
 using reference::MarginSoftmaxProblem;
 using Call = MarginSoftmaxCall;
 
-// More classes than one block of 512, one more than a block, one class, two dimensions, one row.
-const MarginSizes kSizes[] = {{1, 2, 2},     {1, 1, 5},   {3, 10, 2},   {2, 17, 16},
-                              {127, 10, 33}, {128, 3, 7}, {5, 513, 17}, {4, 1009, 64}};
+// One class, two dimensions, one row; more classes than a warp takes, with rows of whole fours and others.
+const MarginSizes kSizes[] = {{1, 2, 2},   {1, 1, 5},    {3, 10, 2},    {2, 17, 16}, {127, 10, 33},
+                              {128, 3, 7}, {5, 513, 17}, {4, 1009, 64}, {7, 8, 12},  {3, 516, 6}};
 
 /// One of the two columns of `target_terms`.
 template <class T>
@@ -87,6 +87,32 @@ TEST_CASE("margin_softmax: bias, class weights and label smoothing, one by one a
           if ((options & 1) != 0) p.class_shift = to_doubles(random.normals(sizes.classes));
           if ((options & 2) != 0) p.loss_weights = to_doubles(random.uniform(sizes.classes, 0.1, 3));
           if ((options & 4) != 0) p.head.label_smoothing = 0.125f;
+          expect_reference(*backend, p);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("margin_softmax: rows that are cut into parts, and rows just short of that") {
+  const MarginSizes kManyClasses[] = {{1, 16'384, 4}, {5, 16'388, 3}, {4, 16'387, 2}, {3, 16'383, 2}, {2, 40'001, 2}};
+  for (Backend* backend : backends()) {
+    for (const std::string kind : {"softmax", "arcface", "l-softmax"}) {
+      for (const MarginSizes& sizes : kManyClasses) {
+        for (const bool with_options : {false, true}) {
+          CAPTURE(std::string(backend->info().device));
+          CAPTURE(kind);
+          CAPTURE(sizes.classes);
+          CAPTURE(with_options);
+          MarginSoftmaxProblem p = make_problem(sizes, margin_kind(kind), 16);
+          p.labels[0] = static_cast<int32_t>(sizes.classes - 1);
+          if (sizes.rows > 2) p.labels[1] = p.labels[2] = 1023;  // the end of a part; twice, to be added up
+          if (with_options) {
+            p.class_scale = to_doubles(Random(17).uniform(sizes.classes, 0.5, 1));
+            p.class_shift = to_doubles(Random(18).normals(sizes.classes));
+            p.loss_weights = to_doubles(Random(19).uniform(sizes.classes, 0.1, 3));
+            p.head.label_smoothing = 0.125f;
+          }
           expect_reference(*backend, p);
         }
       }

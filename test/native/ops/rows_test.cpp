@@ -19,7 +19,10 @@ struct Matrix {
   int64_t rows, columns;
 };
 
-const Matrix kCases[] = {{1, 1}, {1, 2}, {3, 17}, {2, 1009}, {127, 33}, {128, 512}, {1009, 2}, {1, 40'000}};
+// Lengths that are multiples of four and others, around what a warp and a block keep in registers.
+const Matrix kCases[] = {{1, 1},    {1, 2},    {3, 17},   {2, 1009},   {127, 33},  {128, 512}, {1009, 2},
+                         {3, 4},    {5, 36},   {5, 130},  {3, 513},    {3, 516},   {3, 2048},  {2, 8189},
+                         {2, 8192}, {2, 8193}, {2, 8196}, {1, 40'000}, {1, 40'001}};
 
 /// A row of zeros in every matrix of more than two rows.
 Floats values(Random& random, const Matrix& m) {

@@ -24,7 +24,8 @@ struct Matrix {
   int64_t rows, columns;
 };
 
-const Matrix kCases[] = {{1, 1}, {1, 10}, {2, 17}, {128, 1}, {127, 255}, {128, 257}, {3, 1009}, {300, 513}};
+const Matrix kCases[] = {{1, 1},     {1, 10}, {2, 17},   {128, 1},   {127, 255}, {128, 257}, {3, 1009},
+                         {300, 513}, {64, 8}, {300, 12}, {300, 516}, {40, 8452}, {9, 8453}};
 
 template <class Body>
 void for_each_case(const Body& body) {
@@ -161,7 +162,8 @@ TEST_CASE("statistics, folded into the logits, are the normalisation as it is de
 
 TEST_CASE("scaled_bn_backward against the reference: every margin, with class weights and smoothing") {
   // Beside two rows nothing but rounding is left of a column without margin: each is the other's mirror image.
-  const MarginSizes kSizes[] = {{3, 10, 5}, {5, 513, 17}, {16, 257, 8}, {127, 10, 33}, {128, 3, 7}};
+  const MarginSizes kSizes[] = {{3, 10, 5}, {5, 513, 17}, {16, 257, 8}, {127, 10, 33}, {128, 3, 7},
+                                {70, 8, 5}, {33, 516, 4}, {5, 8452, 2}, {3, 8453, 2}};
   const ScaledBn norm{0.9f, 1e-5f};
   for (Backend* backend : backends()) {
     for (const MarginKind& kind : kMarginKinds) {

@@ -16,6 +16,7 @@
 
 #define MARGINCORE_KERNEL void
 #define MARGINCORE_DEVICE inline
+#define MARGINCORE_UNROLL
 
 /// A reference to an array, the same for all threads of a block. The lambda's static gives each place in the source a
 /// key of its own.
@@ -99,5 +100,7 @@ MARGINCORE_DEVICE T shuffle_xor(T value, int mask, cuda_sim::Where where = cuda_
   cuda_sim::exchange(&value, sizeof value, mask, where);
   return value;
 }
+
+MARGINCORE_DEVICE float reciprocal(float x) { return 1 / x; }
 
 }  // namespace margincore::device

@@ -1,0 +1,115 @@
+// How the threads of a group share a row. A thread takes several elements at once, so that their loads are all under
+// way before the first is used: neighbours, in loads of 16 bytes, where rows begin at multiples of that; else one from
+// each of several stretches that the group reads coalesced. A body is written once, for any of them:
+//
+//   walk<1>(group, 0, columns, aligned, [&](const auto at) {
+//     float x[at.kWidth];
+//     at.load(x, row);
+//     …
+//     at.store(row, x);
+//   });
+//
+// A thread meets the same elements in every walk of the same bounds: what it wrote it may read again without a barrier.
+#pragma once
+
+#include "cuda/device.h"
+#include "cuda/kernels/storage.h"
+
+namespace margincore::cuda {
+
+/// Four neighbours from `first` on, and as many again every `apart` elements.
+template <int kFours>
+struct Fours {
+  static constexpr int kWidth = 4 * kFours;
+  int64_t first;
+  int apart;
+
+  MARGINCORE_DEVICE int offset(int k) const { return k / 4 * apart + k % 4; }  // from `first`
+  MARGINCORE_DEVICE void load(float (&values)[kWidth], const float* from) const {
+    MARGINCORE_UNROLL
+    for (int k = 0; k < kWidth; k += 4) {
+      const device::Float4 four = *reinterpret_cast<const device::Float4*>(from + first + offset(k));
+      values[k] = four.x;
+      values[k + 1] = four.y;
+      values[k + 2] = four.z;
+      values[k + 3] = four.w;
+    }
+  }
+  MARGINCORE_DEVICE void load(float (&values)[kWidth], const BFloat16* from) const {
+    MARGINCORE_UNROLL
+    for (int k = 0; k < kWidth; k += 4) {
+      const auto four = pack<Pack<BFloat16, 4>>(from + first + offset(k), 0);
+      MARGINCORE_UNROLL
+      for (int j = 0; j < 4; ++j) values[k + j] = widen(four.value[j]);
+    }
+  }
+  MARGINCORE_DEVICE void store(float* to, const float (&values)[kWidth]) const {
+    MARGINCORE_UNROLL
+    for (int k = 0; k < kWidth; k += 4)
+      *reinterpret_cast<device::Float4*>(to + first + offset(k)) = {values[k], values[k + 1], values[k + 2],
+                                                                    values[k + 3]};
+  }
+};
+
+/// kCount elements, one every `apart`.
+template <int kCount>
+struct Singles {
+  static constexpr int kWidth = kCount;
+  int64_t first;
+  int apart;
+
+  MARGINCORE_DEVICE int offset(int k) const { return k * apart; }
+  template <class T>
+  MARGINCORE_DEVICE void load(float (&values)[kWidth], const T* from) const {
+    MARGINCORE_UNROLL
+    for (int k = 0; k < kWidth; ++k) values[k] = widen(from[first + offset(k)]);
+  }
+  MARGINCORE_DEVICE void store(float* to, const float (&values)[kWidth]) const {
+    MARGINCORE_UNROLL
+    for (int k = 0; k < kWidth; ++k) to[first + offset(k)] = values[k];
+  }
+};
+
+/// Whether `element`, counted from at.first, may be one of them: no other one is worth comparing with each.
+template <class At>
+MARGINCORE_DEVICE bool may_contain(const At& at, int element) {
+  return element >= 0 && element <= at.offset(At::kWidth - 1);
+}
+
+/// As at.load, or `otherwise` where the operand is absent.
+template <class At>
+MARGINCORE_DEVICE void load_or(const At& at, float (&values)[At::kWidth], const float* from, float otherwise) {
+  if (from != nullptr) return at.load(values, from);
+  MARGINCORE_UNROLL
+  for (int k = 0; k < At::kWidth; ++k) values[k] = otherwise;
+}
+
+/// body(at) for elements [begin, end), 4*kFours at once as long as there are so many. `aligned`: element `begin` of all
+/// operands has an address that is a multiple of 16.
+template <int kFours, class Group, class Body>
+MARGINCORE_DEVICE void walk(const Group& group, int64_t begin, int64_t end, bool aligned, const Body& body) {
+  const int stride = group.stride();
+  if (aligned) {
+    const int64_t step = 4 * stride;
+    int64_t k = begin + 4 * group.first();
+    for (; k + (kFours - 1) * step + 4 <= end; k += kFours * step) body(Fours<kFours>{k, 4 * stride});
+    if constexpr (kFours > 1)
+      for (; k + 4 <= end; k += step) body(Fours<1>{k, 0});
+    k = end - (end - begin) % 4 + group.first();
+    if (k < end) body(Singles<1>{k, 0});
+  } else {
+    constexpr int kCount = 4 * kFours;
+    int64_t k = begin + group.first();
+    for (; k + (kCount - 1) * static_cast<int64_t>(stride) < end; k += kCount * static_cast<int64_t>(stride))
+      body(Singles<kCount>{k, stride});
+    for (; k < end; k += stride) body(Singles<1>{k, 0});
+  }
+}
+
+/// Whether rows of so many elements all begin at multiples of 16 bytes, in every one of these operands.
+template <class... Pointers>
+bool all_aligned(int64_t columns, const Pointers*... operands) {
+  return columns % 4 == 0 && ((reinterpret_cast<uintptr_t>(operands) % sizeof(device::Float4) == 0) && ...);
+}
+
+}  // namespace margincore::cuda
