@@ -1,0 +1,180 @@
+// What a training step asks of a CUDA device: nothing is allocated and nothing waited for inside a step, all is
+// released at the end, and the table of its launches, library calls and bytes.
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "cuda/counting_backend.h"
+#include "statistics.h"
+#include "support/model.h"
+#include "support/random.h"
+#include "train/trainer.h"
+
+extern "C" const margincore::Plugin* margincore_plugin();
+
+namespace margincore::test {
+
+namespace {
+
+using cuda_sim::Counts;
+using cuda_sim::Statistics;
+
+constexpr int64_t kSamples = 40, kBatch = 8;
+
+// Of a step: what a change may not exceed unnoticed.
+constexpr int64_t kKernelBudget = 26;
+constexpr double kBytesBudget = 1.35;  // times the least
+
+struct CloseBackend {
+  void operator()(Backend* backend) const { backend->destroy(); }
+};
+using Opened = std::unique_ptr<Backend, CloseBackend>;
+
+Opened open_cuda(bool deterministic) {
+  BackendOptions options{};
+  options.deterministic = deterministic;
+  Backend* backend = nullptr;
+  check(margincore_plugin()->create(&backend, &options));
+  return Opened(backend);
+}
+
+/// The seed CNN with ArcFace and Adam, in training.
+class Run {
+ public:
+  Run(Backend& backend, bool streamed)
+      : network_(seed_cnn(32), table_), head_(arcface(10, 16, 0.5f), network_.embedding_size(), table_) {
+    table_.arrange();
+    parameters_ = std::make_unique<Parameters>(backend, table_, 1);
+    trainer_ = std::make_unique<Trainer>(backend, network_, head_, *parameters_, OptimizerSpec{},
+                                         Normalization{{0.3f}, {0.3f}}, kBatch, 1);
+    Random random(1);
+    const Ints pixels = random.integers(kSamples * 784, 0, 255);
+    images_.assign(pixels.begin(), pixels.end());
+    labels_ = random.integers(kSamples, 0, 9);
+    trainer_->set_data({images_.data(), labels_.data(), kSamples, nullptr, streamed});
+  }
+
+  void steps(int64_t count) {
+    StepsRequest request;
+    request.batch_size = kBatch;
+    for (int64_t i = 0; i < count * kBatch; ++i) request.order.push_back(static_cast<int32_t>(i % kSamples));
+    request.values.assign(count, {1e-3f, 0, 1});
+    const std::atomic<bool> cancelled{false};
+    REQUIRE(static_cast<int64_t>(trainer_->run(request, cancelled).reports.size()) == count);
+  }
+
+ private:
+  ParameterTable table_;
+  Network network_;
+  Head head_;
+  std::unique_ptr<Parameters> parameters_;
+  std::unique_ptr<Trainer> trainer_;
+  Bytes images_;
+  Ints labels_;
+};
+
+int64_t total(const Counts& counts) {
+  int64_t sum = 0;
+  for (const auto& [name, count] : counts) sum += count;
+  return sum;
+}
+
+int64_t calls(const Statistics& statistics, const std::string& prefix) {
+  int64_t sum = 0;
+  for (const auto& [name, count] : statistics.calls)
+    if (name.rfind(prefix, 0) == 0) sum += count;
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("a step allocates nothing and waits for nothing; a request waits once, for its reports") {
+  for (const bool streamed : {false, true}) {
+    CAPTURE(streamed);
+    const Opened backend = open_cuda(true);
+    Run run(*backend, streamed);
+    run.steps(5);  // one eager, one recorded, the others replayed; and so many that no buffer grows later
+    cuda_sim::reset_statistics();
+    run.steps(5);
+    const Statistics found = cuda_sim::statistics();
+    CHECK(found.allocations == 0);
+    CHECK(found.frees == 0);
+    CHECK(found.host_allocations == 0);
+    CHECK(found.calls.count("cudaGraphLaunch") == 1);
+    CHECK(found.calls.at("cudaGraphLaunch") == 5);
+    CHECK(calls(found, "cudnn") == 0);  // a step is one call
+    CHECK(calls(found, "cublas") == 0);
+    CHECK(found.downloads == 1);
+    CHECK(found.pageable_copies <= 2);  // order of the samples and reports, once per request
+    // Streaming waits for the host memory of a slot, whose copy is long over.
+    const int64_t slots = streamed ? 5 : 0;
+    CHECK(found.synchronizations <= 1 + slots + found.pageable_copies);
+  }
+}
+
+TEST_CASE("everything is released") {
+  for (const bool streamed : {false, true}) {
+    for (const bool deterministic : {false, true}) {
+      cuda_sim::reset_statistics();
+      const Statistics before = cuda_sim::statistics();
+      {
+        const Opened backend = open_cuda(deterministic);
+        Run run(*backend, streamed);
+        run.steps(3);
+        CHECK(cuda_sim::statistics().live_bytes > before.live_bytes);
+      }
+      const Statistics after = cuda_sim::statistics();
+      CHECK(after.live_bytes == before.live_bytes);
+      CHECK(after.live_objects == before.live_objects);
+      CHECK(after.allocations == after.frees);
+      CHECK(after.host_allocations == after.host_frees);
+    }
+  }
+}
+
+TEST_CASE("launches, library calls and bytes of a step of the seed CNN, beside the least that its operations need") {
+  const Opened backend = open_cuda(true);
+  CountingBackend counting(*backend);
+  Run run(counting, false);
+  run.steps(1);  // makes the plans
+  counting.take();
+  cuda_sim::reset_statistics();
+  run.steps(1);  // records, and replays once: calls are counted while it is recorded
+  const Statistics found = cuda_sim::statistics();
+  const std::vector<OperationBytes> operations = counting.take();
+
+  const int64_t convolutions = calls(found, "cudnnConvolution"), products = calls(found, "cublasGemm");
+  const int64_t kernels = total(found.launches);
+  std::map<std::string, OperationBytes> by_operation;
+  std::map<std::string, int> times;
+  int64_t least = 0, moved = 0;
+  for (const OperationBytes& one : operations) {
+    OperationBytes& sum = by_operation[one.operation];
+    sum.least += one.least;
+    sum.moved += one.moved;
+    ++times[one.operation];
+    least += one.least;
+    moved += one.moved;
+  }
+  std::printf("A training step of the seed CNN (embedding 32) with ArcFace and Adam, batch %d:\n",
+              static_cast<int>(kBatch));
+  std::printf("  %-24s %5s %12s %12s\n", "operation", "times", "least bytes", "moved");
+  for (const auto& [name, bytes] : by_operation)
+    std::printf("  %-24s %5d %12lld %12lld\n", name.c_str(), times[name], static_cast<long long>(bytes.least),
+                static_cast<long long>(bytes.moved));
+  std::printf("  %-24s %5zu %12lld %12lld\n", "all", operations.size(), static_cast<long long>(least),
+              static_cast<long long>(moved));
+  std::printf("  launches: %lld convolutions, %lld products, %lld kernels; one per operation would be %zu\n",
+              static_cast<long long>(convolutions), static_cast<long long>(products), static_cast<long long>(kernels),
+              operations.size());
+  for (const auto& [name, count] : found.launches)
+    std::printf("    %-40s %lld\n", name.c_str(), static_cast<long long>(count));
+
+  CHECK(convolutions == 5);  // two forward, two filters, one data: the batch needs no gradient
+  CHECK(products == 6);      // the embedding's three and the head's three
+  CHECK(kernels <= kKernelBudget);
+  CHECK(moved <= kBytesBudget * static_cast<double>(least));
+}
+
+}  // namespace margincore::test
