@@ -98,7 +98,7 @@ template <int kRows>
 struct Tile {
   int64_t begin, end;  // classes
   int64_t first_row;
-  int rows;            // of kRows; the others repeat the last one and write nothing
+  int rows;  // of kRows; the others repeat the last one and write nothing
   int32_t target[kRows];
   float* logits[kRows];  // the rows
 
