@@ -1,5 +1,5 @@
-// The head: softmax cross-entropy with a margin on the target, gradient written over the logits. What is
-// done to a row stands in margin_rows.h, who does it and when stands here.
+// The head: softmax cross-entropy with a margin on the target, gradient written over the logits. What is done to a row
+// stands in margin_rows.h; who does it, and when, here.
 //
 // A row is read twice and written once, 12 bytes per logit: the first sweep gathers max and sum over the other classes
 // as it goes, the second writes the gradient. A warp or a block does a row of few classes, both sweeps in one launch:
@@ -11,7 +11,6 @@
 //     cache holds, is not read from memory again.
 // All sums have a fixed order.
 #include <algorithm>
-#include <cmath>
 
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"

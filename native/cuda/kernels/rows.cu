@@ -136,7 +136,7 @@ MARGINCORE_DEVICE float project_long(const Group& group, float* out, const float
     const float* from = pass == 0 ? gradient : out;
     const float radial = (pass == 0 ? along : dot(group, x, out, columns, aligned) * unit) * unit;
     const float last = pass == 0 ? 1 : factor;
-    walk<2>(group, 0, columns, aligned, [&](const auto at) {
+    walk<1>(group, 0, columns, aligned, [&](const auto at) {
       float direction[at.kWidth], rest[at.kWidth];
       at.load(direction, x);
       at.load(rest, from);
