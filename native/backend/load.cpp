@@ -44,6 +44,13 @@ void limit_busy_waiting() {
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "10000", 0);
 }
 
+/// The CPU plugin's $ORIGIN finds the libraries that are shipped beside it, but does not hold for what these need in
+/// turn: libdnnl needs libOpenCL too. Loaded first, it is found; where it is not shipped, the system has it.
+void load_shipped_libraries(const std::filesystem::path& folder) {
+  for (const char* name : {"libOpenCL.so.1"})
+    if (dlopen(name, RTLD_LAZY | RTLD_NOLOAD) == nullptr) dlopen((folder / name).c_str(), RTLD_NOW | RTLD_LOCAL);
+}
+
 LoadedPlugin open_plugin(const std::string& name) {
   LoadedPlugin loaded;
   const std::filesystem::path path = plugin_path(name);
@@ -54,6 +61,7 @@ LoadedPlugin open_plugin(const std::string& name) {
     return loaded;
   }
   limit_busy_waiting();
+  load_shipped_libraries(path.parent_path());
   const std::string libraries = name == "cuda" ? load_cuda_libraries() : "";
   // Never closed: libraries with threads of their own (OpenMP, CUDA) do not survive being unloaded.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
