@@ -42,11 +42,11 @@ function describeAddon({ loaded, version, file, failures = [] }: AddonState): st
 }
 
 function describeBackend(backend: BackendInfo): string {
-  const { name, available, reason, version, description, defaultThreads, path } = backend;
+  const { name, available, reason, version, description, defaultThreads, path, libraries } = backend;
   const threads = defaultThreads > 0 ? `, ${count(defaultThreads)} threads` : '';
   const text = available ? `${version}, ${description}${threads}` : reason;
-  const place = text.includes(path) ? '' : `\n${INDENT}${path}`;
-  return mark(available, `backend ${name}`, text + place);
+  const places = [path, libraries].filter((place) => !text.includes(place));
+  return mark(available, `backend ${name}`, [text, ...places].join(`\n${INDENT}`));
 }
 
 function verdict({ ready, addon, buildTools }: Diagnosis): string {

@@ -19,6 +19,7 @@ struct LoadedPlugin {
   const Plugin* plugin = nullptr;
   std::string path;
   std::string reason;
+  CudaLibraries libraries;
 };
 
 /// Folder of the library that this code is linked into: plugins lie beside it.
@@ -62,12 +63,12 @@ LoadedPlugin open_plugin(const std::string& name) {
   }
   limit_busy_waiting();
   load_shipped_libraries(path.parent_path());
-  const std::string libraries = name == "cuda" ? load_cuda_libraries() : "";
+  if (name == "cuda") loaded.libraries = load_cuda_libraries();
   // Never closed: libraries with threads of their own (OpenMP, CUDA) do not survive being unloaded.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     loaded.reason = dlerror();
-    if (!libraries.empty()) loaded.reason += " (" + libraries + ")";
+    if (!loaded.libraries.text.empty()) loaded.reason += " (" + loaded.libraries.text + ")";
     return loaded;
   }
   const auto entry = reinterpret_cast<PluginEntry>(dlsym(library, kPluginEntryName));
@@ -110,6 +111,7 @@ std::vector<BackendAvailability> find_backends(int device_index) {
       const Status status = loaded.plugin->probe(&availability.info, device_index);
       availability.available = status.ok();
       availability.reason = status.message;
+      if (loaded.libraries.loaded && !availability.info.simulated) availability.libraries = loaded.libraries.text;
     }
     result.push_back(std::move(availability));
   }

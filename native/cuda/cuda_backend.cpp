@@ -28,6 +28,14 @@ int32_t selected(int32_t index) {
   return index;
 }
 
+/// The major version of cuDNN is in its file name, that of the CUDA it was built for is not: one for CUDA 12 loads too.
+void require_cudnn_for_this_cuda() {
+  const size_t cuda = cudnnGetCudartVersion() / 1000, needed = CUDART_VERSION / 1000;
+  if (cuda == needed) return;
+  throw Error(ErrorCode::DeviceUnavailable, format("cuDNN %zu.%zu was found, built for CUDA %zu: one for CUDA %zu is needed",
+                                                   cudnnGetVersion() / 10000, cudnnGetVersion() % 10000 / 100, cuda, needed));
+}
+
 }  // namespace
 
 BackendInfo describe_device(int32_t index) {
@@ -39,6 +47,7 @@ BackendInfo describe_device(int32_t index) {
   if (index < 0 || index >= count)
     throw Error(ErrorCode::DeviceUnavailable, format("cuda:%d: this machine has %d CUDA device%s", index, count,
                                                      count == 1 ? "" : "s"));
+  require_cudnn_for_this_cuda();
   cudaDeviceProp card;
   MARGINCORE_CHECK(cudaGetDeviceProperties(&card, index));
   int driver = 0, runtime = 0;

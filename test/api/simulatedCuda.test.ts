@@ -1,5 +1,8 @@
 /** What only a simulated device can show where there is no GPU: CUDA chosen by name, end to end. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { backends, models, train } from '../../lib/index.js';
+import { packageRoot } from '../../lib/packageRoot.js';
 import { sample } from '../support/sample.js';
 
 const cuda = backends().find(({ name }) => name === 'cuda');
@@ -23,4 +26,14 @@ onSimulation('train() on the simulated CUDA device follows the CPU, and says wha
     accuracy: cpu.test!.accuracy,
     loss: expect.closeTo(cpu.test!.loss, 4),
   });
+});
+
+onSimulation('a cuDNN that was built for another CUDA is refused by name', () => {
+  const program = `
+    const { backends } = require(${JSON.stringify(join(packageRoot(), 'dist/lib/index.js'))});
+    console.log(backends().find(({ name }) => name === 'cuda').reason);`;
+  const env = { ...process.env, MARGINCORE_SIM_CUDNN_CUDA: '12080' };
+  expect(execFileSync(process.execPath, ['-e', program], { env, encoding: 'utf8' })).toMatch(
+    /^cuda: cuDNN 9\.\d+ was found, built for CUDA 12: one for CUDA \d+ is needed$/m,
+  );
 });
