@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compiles the CUDA backend for every GPU that it is shipped for (scripts/build-cuda.sh) and links it with the real cuBLAS
-# and cuDNN; no GPU is needed. Fails where a kernel spills registers or needs more than its budget, where a symbol is
-# missing, and where loading it on a machine without a driver is anything but a reason.
+# Compiles the CUDA backend for every GPU that it is shipped for (scripts/build-cuda.sh) and links it with the real
+# cuBLAS and cuDNN; no GPU is needed. Fails where a kernel spills registers or needs more than its budget, where a
+# symbol is missing, and where loading it on a machine without a driver is anything but a reason.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts the libraries that the CPU plugin needs beside it, with their licences and where their sources are.
-# They are taken from Debian's packages as they are. What every machine with Node has (glibc, the C++ runtime) stays out.
+# They are taken from Debian's packages as they are. What every machine with Node has (glibc, the C++ runtime) stays
+# out.
 #
 #   scripts/prebuild-libraries.sh FOLDER
 set -euo pipefail

@@ -30,10 +30,11 @@ int32_t selected(int32_t index) {
 
 /// The major version of cuDNN is in its file name, that of the CUDA it was built for is not: one for CUDA 12 loads too.
 void require_cudnn_for_this_cuda() {
-  const size_t cuda = cudnnGetCudartVersion() / 1000, needed = CUDART_VERSION / 1000;
+  const size_t version = cudnnGetVersion(), cuda = cudnnGetCudartVersion() / 1000, needed = CUDART_VERSION / 1000;
   if (cuda == needed) return;
-  throw Error(ErrorCode::DeviceUnavailable, format("cuDNN %zu.%zu was found, built for CUDA %zu: one for CUDA %zu is needed",
-                                                   cudnnGetVersion() / 10000, cudnnGetVersion() % 10000 / 100, cuda, needed));
+  throw Error(ErrorCode::DeviceUnavailable,
+              format("cuDNN %zu.%zu was found, built for CUDA %zu: one for CUDA %zu is needed", version / 10000,
+                     version % 10000 / 100, cuda, needed));
 }
 
 }  // namespace
