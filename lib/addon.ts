@@ -6,7 +6,8 @@ import { type ErrorCode, MarginCoreError } from './errors.js';
 import type { NativeModule } from './native.js';
 import { packageRoot } from './packageRoot.js';
 
-const FOLDERS = [`prebuilds/${process.platform}-${process.arch}`, 'build/Release'];
+/** What was built here comes first: a prebuild in a checkout, or beside one's own build, may be older. */
+const FOLDERS = ['build/Release', `prebuilds/${process.platform}-${process.arch}`];
 
 let loaded: NativeModule | undefined;
 
@@ -44,22 +45,31 @@ export async function awaitNative<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
+interface Failure {
+  readonly file: string;
+  readonly reason: string;
+}
+
+const NO_SUCH_FILE = 'no such file';
+
 function load(): NativeModule {
   const root = packageRoot();
-  const failures: { file: string; reason: string }[] = [];
+  const failures: Failure[] = [];
   for (const folder of FOLDERS) {
     const file = join(root, folder, 'margincore.node');
     if (!existsSync(file)) {
-      failures.push({ file, reason: 'no such file' });
+      failures.push({ file, reason: NO_SUCH_FILE });
       continue;
     }
     try {
       // One call per folder: `bindings` does not know prebuilds/, and gives up at the first file that does not load.
-      return bindings({
+      const addon = bindings({
         bindings: 'margincore',
         module_root: join(root, folder),
         try: [['module_root', 'bindings']],
       });
+      warnOfBrokenFiles(failures, file);
+      return addon;
     } catch (error) {
       failures.push({ file, reason: fromNative(error).message });
     }
@@ -71,6 +81,14 @@ function load(): NativeModule {
       .join('\n')}\nBuild it with: npm run setup`,
     { details: { failures } },
   );
+}
+
+/** A build that is there but does not load must not be replaced by another unnoticed. */
+function warnOfBrokenFiles(failures: readonly Failure[], loadedFile: string): void {
+  for (const { file, reason } of failures) {
+    if (reason === NO_SUCH_FILE) continue;
+    process.emitWarning(`${file} does not load (${reason}); ${loadedFile} is used`, 'MarginCoreWarning');
+  }
 }
 
 /** The codes that the addon uses; anything else it throws is a fault of ours. */

@@ -69,6 +69,7 @@ function findBackend(name: string): BackendInfo {
     available: false,
     reason: 'this build of margincore does not have it',
     path: '',
+    libraries: '',
     version: '',
     description: '',
     simulated: false,

@@ -27,6 +27,8 @@ export interface NativeBackend {
   reason: string;
   /** Path of the plugin that was opened, or '' */
   path: string;
+  /** What it uses of the machine's own and from where, e.g. 'cuBLAS and cuDNN from /usr/local/cuda/lib64', or '' */
+  libraries: string;
   /** E.g. 'oneDNN 2.6.3, x86-64-v4' */
   version: string;
   /** Instruction set or card, e.g. 'x86-64-v4' */

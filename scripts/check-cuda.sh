@@ -1,21 +1,16 @@
 #!/usr/bin/env bash
-# Compiles the CUDA backend for every GPU that it is shipped for and links it with the real cuBLAS and cuDNN; no GPU is
-# needed. Fails where a kernel spills registers or needs more than its budget, where a symbol is missing, and where
-# loading it on a machine without a driver is anything but a reason.
+# Compiles the CUDA backend for every GPU that it is shipped for (scripts/build-cuda.sh) and links it with the real
+# cuBLAS and cuDNN; no GPU is needed. Fails where a kernel spills registers or needs more than its budget, where a
+# symbol is missing, and where loading it on a machine without a driver is anything but a reason.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly sdk=$PWD/.cuda build=build/cuda
 readonly register_budget=72  # of nvcc 13.0: 64 in margin_softmax, so that half of a multiprocessor's threads fit
 
-mkdir -p build
 bash scripts/cuda-sdk.sh "$sdk"
-command -v nvcc >/dev/null || export CUDACXX=$sdk/nvidia/cu13/bin/nvcc
-cmake -S . -B "$build" -DMARGINCORE_CUDA=ON -DMARGINCORE_CUDA_SDK="$sdk" -DMARGINCORE_ADDON=OFF \
-  -DCMAKE_BUILD_TYPE=Release >"$build.log" 2>&1 || { cat "$build.log" && exit 1; }
-find "$build" -name '*.cu.o' -delete  # what ptxas says is said only while it compiles
-cmake --build "$build" --target margincore_cuda margincore_cpu --parallel "$(nproc)" >>"$build.log" 2>&1 ||
-  { cat "$build.log" && exit 1; }
+if [[ -d $build ]]; then find "$build" -name '*.cu.o' -delete; fi  # what ptxas says is said only while it compiles
+bash scripts/build-cuda.sh
 
 spills=$(grep -cE '[1-9][0-9]* bytes spill' "$build.log" || true)
 registers=$(grep -oE 'Used [0-9]+ registers' "$build.log" | sort -k2 -n | tail -n 1 | tr -dc 0-9)

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { BackendInfo } from '../backends.js';
 import { packageRoot } from '../packageRoot.js';
 import { count } from '../report/format.js';
 import type { AddonState, Diagnosis } from './diagnose.js';
@@ -12,11 +13,7 @@ export function describeDiagnosis(diagnosis: Diagnosis): string {
     line('Machine', `${platform.os}, ${platform.cpu}, ${platform.logicalCores} logical cores`),
     '',
     ...describeAddon(addon),
-    ...backends.map(({ name, available, reason, version, description, defaultThreads, path }) => {
-      if (!available) return mark(false, `backend ${name}`, reason);
-      const threads = defaultThreads > 0 ? `, ${count(defaultThreads)} threads` : '';
-      return mark(true, `backend ${name}`, `${version}, ${description}${threads}\n${INDENT}${path}`);
-    }),
+    ...backends.map(describeBackend),
     '',
     'To build from source:',
     ...buildTools.map(({ name, found, detail }) => mark(found, name, found ? detail : 'not found')),
@@ -42,6 +39,14 @@ function mark(good: boolean, label: string, text: string): string {
 function describeAddon({ loaded, version, file, failures = [] }: AddonState): string[] {
   if (loaded) return [mark(true, 'addon', `${version}\n${INDENT}${file ?? ''}`)];
   return failures.map(({ file, reason }) => mark(false, 'addon', `${file}\n${INDENT}${reason}`));
+}
+
+function describeBackend(backend: BackendInfo): string {
+  const { name, available, reason, version, description, defaultThreads, path, libraries } = backend;
+  const threads = defaultThreads > 0 ? `, ${count(defaultThreads)} threads` : '';
+  const text = available ? `${version}, ${description}${threads}` : reason;
+  const places = [path, libraries].filter((place) => !text.includes(place));
+  return mark(available, `backend ${name}`, [text, ...places].join(`\n${INDENT}`));
 }
 
 function verdict({ ready, addon, buildTools }: Diagnosis): string {

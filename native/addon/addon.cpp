@@ -20,6 +20,7 @@ Napi::Value list_backends(const Napi::CallbackInfo& info) {
       entry.Set("available", backend.available);
       entry.Set("reason", backend.reason);
       entry.Set("path", backend.path);
+      entry.Set("libraries", backend.libraries);
       entry.Set("defaultThreads", backend.info.threads);
       list.Set(index++, entry);
     }

@@ -90,9 +90,9 @@ bool loads_by_name() {
 
 }  // namespace
 
-std::string load_cuda_libraries() {
+CudaLibraries load_cuda_libraries() {
   const bool chosen = std::getenv("MARGINCORE_CUDA_PATH") != nullptr;
-  if (!chosen && loads_by_name()) return "cuBLAS and cuDNN from the loader's path";
+  if (!chosen && loads_by_name()) return {true, "cuBLAS and cuDNN from the loader's path"};
   std::string searched = chosen ? "" : "the loader's path";
   for (const Place& place : places()) {
     for (const fs::path& folder : place) searched += (searched.empty() ? "" : ", ") + folder.string();
@@ -100,12 +100,12 @@ std::string load_cuda_libraries() {
     for (const char* library : kLibraries) {
       const fs::path path = find(place, library);
       if (!path.empty() && dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr)
-        return std::string(dlerror()) + " (found, but it does not load)";
+        return {false, std::string(dlerror()) + " (found, but it does not load)"};
     }
-    return "cuBLAS and cuDNN from " + find(place, kNeeded[1]).parent_path().string();
+    return {true, "cuBLAS and cuDNN from " + find(place, kNeeded[1]).parent_path().string()};
   }
-  return std::string("looked for ") + kNeeded[0] + " and " + kNeeded[1] + " in " + searched +
-         "; MARGINCORE_CUDA_PATH names another folder";
+  return {false, std::string("looked for ") + kNeeded[0] + " and " + kNeeded[1] + " in " + searched +
+                     "; MARGINCORE_CUDA_PATH names another folder"};
 }
 
 }  // namespace margincore

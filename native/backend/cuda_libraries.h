@@ -5,8 +5,13 @@
 
 namespace margincore {
 
+struct CudaLibraries {
+  bool loaded = false;
+  std::string text;  // what was loaded from where; otherwise why not, or where it was looked for in vain
+};
+
 /// Loads cuBLAS and cuDNN, both from one folder or one tree of Python wheels, so that versions never mix; the plugin
-/// then finds them by name. Returns what was found where, or where it was looked for in vain.
-std::string load_cuda_libraries();
+/// then finds them by name.
+CudaLibraries load_cuda_libraries();
 
 }  // namespace margincore

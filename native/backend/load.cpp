@@ -19,6 +19,7 @@ struct LoadedPlugin {
   const Plugin* plugin = nullptr;
   std::string path;
   std::string reason;
+  CudaLibraries libraries;
 };
 
 /// Folder of the library that this code is linked into: plugins lie beside it.
@@ -44,6 +45,13 @@ void limit_busy_waiting() {
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "10000", 0);
 }
 
+/// The CPU plugin's $ORIGIN finds the libraries that are shipped beside it, but does not hold for what these need in
+/// turn: libdnnl needs libOpenCL too. Loaded first, it is found; where it is not shipped, the system has it.
+void load_shipped_libraries(const std::filesystem::path& folder) {
+  for (const char* name : {"libOpenCL.so.1"})
+    if (dlopen(name, RTLD_LAZY | RTLD_NOLOAD) == nullptr) dlopen((folder / name).c_str(), RTLD_NOW | RTLD_LOCAL);
+}
+
 LoadedPlugin open_plugin(const std::string& name) {
   LoadedPlugin loaded;
   const std::filesystem::path path = plugin_path(name);
@@ -54,12 +62,13 @@ LoadedPlugin open_plugin(const std::string& name) {
     return loaded;
   }
   limit_busy_waiting();
-  const std::string libraries = name == "cuda" ? load_cuda_libraries() : "";
+  load_shipped_libraries(path.parent_path());
+  if (name == "cuda") loaded.libraries = load_cuda_libraries();
   // Never closed: libraries with threads of their own (OpenMP, CUDA) do not survive being unloaded.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     loaded.reason = dlerror();
-    if (!libraries.empty()) loaded.reason += " (" + libraries + ")";
+    if (!loaded.libraries.text.empty()) loaded.reason += " (" + loaded.libraries.text + ")";
     return loaded;
   }
   const auto entry = reinterpret_cast<PluginEntry>(dlsym(library, kPluginEntryName));
@@ -102,6 +111,7 @@ std::vector<BackendAvailability> find_backends(int device_index) {
       const Status status = loaded.plugin->probe(&availability.info, device_index);
       availability.available = status.ok();
       availability.reason = status.message;
+      if (loaded.libraries.loaded && !availability.info.simulated) availability.libraries = loaded.libraries.text;
     }
     result.push_back(std::move(availability));
   }

@@ -12,9 +12,10 @@ namespace margincore {
 struct BackendAvailability {
   std::string name;
   bool available = false;
-  std::string reason;  // why not
-  std::string path;    // of the plugin
-  BackendInfo info{};  // filled where available
+  std::string reason;     // why not
+  std::string path;       // of the plugin
+  std::string libraries;  // what it uses of the machine's own and from where, or ""
+  BackendInfo info{};     // filled where available
 };
 
 struct BackendDeleter {

@@ -45,6 +45,15 @@ void expect_kernels(const BackendInfo& card) {
                      MARGINCORE_CUDA_ARCHITECTURES, cudaGetErrorString(error)));
 }
 
+/// The major version of cuDNN is in its file name, that of the CUDA it was built for is not: one for CUDA 12 loads too.
+void require_cudnn_for_this_cuda() {
+  const size_t version = cudnnGetVersion(), cuda = cudnnGetCudartVersion() / 1000, needed = CUDART_VERSION / 1000;
+  if (cuda == needed) return;
+  throw Error(ErrorCode::DeviceUnavailable,
+              format("cuDNN %zu.%zu was found, built for CUDA %zu: one for CUDA %zu is needed", version / 10000,
+                     version % 10000 / 100, cuda, needed));
+}
+
 }  // namespace
 
 BackendInfo describe_device(int32_t index) {
@@ -56,6 +65,7 @@ BackendInfo describe_device(int32_t index) {
   if (index < 0 || index >= count)
     throw Error(ErrorCode::DeviceUnavailable, format("cuda:%d: this machine has %d CUDA device%s", index, count,
                                                      count == 1 ? "" : "s"));
+  require_cudnn_for_this_cuda();
   cudaDeviceProp card;
   MARGINCORE_CHECK(cudaGetDeviceProperties(&card, index));
   int driver = 0, runtime = 0;

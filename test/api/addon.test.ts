@@ -45,11 +45,11 @@ test('a file that does not load is listed with the reason, and the others are tr
   writeFileSync(join(folder, 'margincore.node'), 'not a library');
   const { failures } = loadError().details as { failures: { file: string; reason: string }[] };
   expect(failures).toEqual([
+    { file: join(root, 'build/Release/margincore.node'), reason: 'no such file' },
     {
       file: join(folder, 'margincore.node'),
       reason: expect.stringMatching(/file too short|invalid ELF header/),
     },
-    { file: join(root, 'build/Release/margincore.node'), reason: 'no such file' },
   ]);
 });
 

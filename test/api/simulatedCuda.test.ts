@@ -28,6 +28,15 @@ onSimulation('train() on the simulated CUDA device follows the CPU, and says wha
   });
 });
 
+onSimulation('a cuDNN that was built for another CUDA is refused by name', async () => {
+  const program = `
+    const { backends } = require('margincore');
+    console.log(backends().find(({ name }) => name === 'cuda').reason);`;
+  expect(await evaluate({ MARGINCORE_SIM_CUDNN_CUDA: '12080' }, program)).toMatch(
+    /^cuda: cuDNN 9\.\d+ was found, built for CUDA 12: one for CUDA \d+ is needed$/m,
+  );
+});
+
 /** What a process with such a device answers: of `train` on 64 images with these options, an error or the result. */
 async function trainIn(environment: Record<string, string>, options: string) {
   const program = `
@@ -54,11 +63,16 @@ async function trainIn(environment: Record<string, string>, options: string) {
       }
       console.log(JSON.stringify(answers));
     })();`;
+  return JSON.parse(await evaluate(environment, program));
+}
+
+/** The standard output of a program in a process of its own. */
+async function evaluate(environment: Record<string, string>, program: string): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', program], {
     cwd: packageRoot(),
     env: { ...process.env, ...environment },
   });
-  return JSON.parse(stdout);
+  return stdout;
 }
 
 onSimulation('tf32 and bf16 train nearly as fp32 does, and say what was in force', async () => {

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../../lib/packageRoot.js';
 import { temporaryFolder } from '../data/temporaryFolder.js';
@@ -29,16 +29,16 @@ test('the same for people', async () => {
   expect(stdout).toMatch(/margincore can train here\.\n$/);
 });
 
-describe('where the addon does not load', () => {
-  /** The program as it is, without a built addon and without data. */
-  function bareCopy(): string {
-    const root = packageRoot();
-    cpSync(join(root, 'dist/lib'), inFolder('dist/lib'), { recursive: true });
-    cpSync(join(root, 'package.json'), inFolder('package.json'));
-    symlinkSync(join(root, 'node_modules'), inFolder('node_modules'));
-    return inFolder();
-  }
+/** The program as it is, without a built addon and without data. */
+function bareCopy(): string {
+  const root = packageRoot();
+  cpSync(join(root, 'dist/lib'), inFolder('dist/lib'), { recursive: true });
+  cpSync(join(root, 'package.json'), inFolder('package.json'));
+  symlinkSync(join(root, 'node_modules'), inFolder('node_modules'));
+  return inFolder();
+}
 
+describe('where the addon does not load', () => {
   test('every file tried, and the command that builds it', async () => {
     const root = bareCopy();
     const { status, stdout, stderr } = await margincore(['doctor'], { root });
@@ -56,5 +56,37 @@ describe('where the addon does not load', () => {
       addon: { loaded: false, failures: [{ reason: 'no such file' }, { reason: 'no such file' }] },
       backends: [],
     });
+  });
+});
+
+describe('where there is a prebuild and a build', () => {
+  const PREBUILD = `prebuilds/${process.platform}-${process.arch}`;
+
+  /** A package with both. */
+  function bothCopies(): string {
+    const root = bareCopy();
+    for (const folder of [PREBUILD, 'build/Release'])
+      for (const file of ['margincore.node', 'libmargincore_cpu.so'])
+        cpSync(join(packageRoot(), 'build/Release', file), join(root, folder, file));
+    return root;
+  }
+
+  test('the build is taken: a prebuild in a checkout may be older', async () => {
+    const root = bothCopies();
+    const { status, stdout, stderr } = await margincore(['doctor'], { root });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    for (const file of ['margincore.node', 'libmargincore_cpu.so'])
+      expect(stdout).toContain(`\n${' '.repeat(24)}${join(root, 'build/Release', file)}\n`);
+    expect(stdout).not.toContain(PREBUILD);
+  });
+
+  test('a build that does not load is said, and the prebuild taken', async () => {
+    const root = bothCopies();
+    writeFileSync(join(root, 'build/Release/margincore.node'), 'not a library');
+    const { status, stdout, stderr } = await margincore(['doctor'], { root });
+    expect(status).toBe(0);
+    expect(stdout).toContain(join(root, PREBUILD, 'margincore.node'));
+    expect(stderr).toContain(`${join(root, 'build/Release/margincore.node')} does not load (`);
+    expect(stderr).toContain(`${join(root, PREBUILD, 'margincore.node')} is used`);
   });
 });

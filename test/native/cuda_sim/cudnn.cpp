@@ -41,6 +41,8 @@ extern "C" {
 
 size_t cudnnGetVersion() { return CUDNN_VERSION; }
 
+size_t cudnnGetCudartVersion() { return settings().cudnn_cuda != 0 ? settings().cudnn_cuda : CUDART_VERSION; }
+
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
   return call(__func__, [&] {
     require(handle);

@@ -13,6 +13,7 @@ struct Settings {
   int devices = 1;                  // MARGINCORE_SIM_DEVICES
   int capability = 80;              // MARGINCORE_SIM_CAPABILITY: 10 * major + minor
   size_t memory = size_t{1} << 30;  // MARGINCORE_SIM_MEMORY: bytes
+  size_t cudnn_cuda = 0;            // MARGINCORE_SIM_CUDNN_CUDA: the CUDA that cuDNN was built for; 0: this one
   uint64_t shuffle = 0;             // MARGINCORE_SIM_SHUFFLE: seed of random orders; 0: threads and streams in order
   std::string fail;                 // MARGINCORE_SIM_FAIL: kernels whose name contains it fail when they run
 };

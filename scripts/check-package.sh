@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Proves the package as it is published: makes the prebuilds, packs them, installs the tarball offline into an empty
+# folder without running a script, and trains and predicts there, where every build tool is a program that logs its call
+# and fails. Looks at each shipped file too: that it links, what it asks of the system, what it weighs.
+# The CUDA toolkit has to be there, and build/sim for what runs on a simulated device (scripts/setup.sh --tests).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly root=$PWD prebuilds=prebuilds/linux-x64
+readonly packed_limit=22 unpacked_limit=65  # MB; oneDNN is 13 and 40 of them, the CUDA backend 5 and 12
+readonly floors=(GLIBC_2.34 GLIBCXX_3.4.29 CXXABI_1.3.13)  # what RHEL 9, Ubuntu 22.04 and Debian 12 have
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+readonly work app=$work/app shadow=$work/shadow calls=$work/calls
+
+main() {
+  npm run --silent prebuildify
+  check_linking
+  check_floors
+  pack
+  check_contents
+  install_package
+  check_use
+  check_cuda
+  echo 'the package trains and predicts without a build tool'
+}
+
+die() { echo "$*" >&2 && exit 1; }
+
+# --- the shipped files
+
+# Node has Node-API; cuBLAS and cuDNN are not shipped, and scripts/check-cuda.sh links with the real ones. Shipped
+# libraries are looked for in their folder, as load.cpp does.
+check_linking() {
+  local file problems
+  for file in "$prebuilds"/*.node "$prebuilds"/*.so*; do
+    problems=$(LD_LIBRARY_PATH=$root/$prebuilds ldd -r "$file" 2>&1 | grep -E 'not found|undefined|could not' || true)
+    case $file in
+      *.node) problems=$(sed -E '/undefined symbol: (napi|node_api)_/d' <<<"$problems") ;;
+      *_cuda.so) problems=$(sed -E '/symbol: (cublas|cudnn)|lib(cublas|cudnn)\.so\.[0-9]+ =>/d' <<<"$problems") ;;
+    esac
+    [[ -z $problems ]] || die "$file: $problems"
+  done
+}
+
+check_floors() {
+  local floor found
+  for floor in "${floors[@]}"; do
+    found=$(objdump -T "$prebuilds"/*.node "$prebuilds"/*.so* | grep -oE "\b${floor%_*}_[0-9.]+" | sort -V | tail -n 1)
+    echo "needs $found"
+    [[ $(printf '%s\n' "$found" "$floor" | sort -V | tail -n 1) == "$floor" ]] || die "that is more than $floor"
+  done
+}
+
+# --- the tarball
+
+pack() {
+  local packed unpacked
+  # The dependencies too, so that nothing has to come from elsewhere.
+  npm pack --silent --ignore-scripts --pack-destination "$work" . ./node_modules/bindings \
+    ./node_modules/file-uri-to-path >/dev/null
+  packed=$(stat -c %s "$work"/margincore-*.tgz)
+  unpacked=$(gzip -dc "$work"/margincore-*.tgz | wc -c)
+  echo "packed $((packed / 1000000)) MB of at most $packed_limit, unpacked $((unpacked / 1000000)) of $unpacked_limit"
+  ((packed <= packed_limit * 1000000 && unpacked <= unpacked_limit * 1000000)) || die 'that is too much'
+}
+
+check_contents() {
+  local contents file
+  contents=$(tar -tzf "$work"/margincore-*.tgz | sed 's,^package/,,')
+  for file in LICENSE README.md dist/lib/{index.js,index.mjs,index.d.ts,index.d.mts,cli/main.js} \
+    datasets/fashion-mnist-sample/{README.md,train-images-idx3-ubyte.gz} \
+    CMakeLists.txt native/{CMakeLists.txt,addon/addon.cpp,cpu/loops.cpp,cuda/sources.cmake} \
+    "$prebuilds"/{margincore.node,libmargincore_{cpu,cuda}.so,libdnnl.so.2,libgomp.so.1} \
+    "$prebuilds"/licenses/{README,libdnnl2,libgomp1,node-addon-api,Apache-2.0,GPL-3}.*; do
+    grep -qxF "$file" <<<"$contents" || die "the package lacks $file"
+  done
+  if grep -E '^(build|test|bench|\.)|/test/|\.so.*(cublas|cudnn)|lib(cublas|cudnn)' <<<"$contents"; then
+    die 'that is not to be published'
+  fi
+}
+
+# --- the installed package
+
+install_package() {
+  local tool
+  mkdir -p "$app" "$shadow" "$work/home"
+  for tool in cc c++ gcc g++ clang clang++ ld as cmake cmake-js ninja make node-gyp nvcc python3 pip curl wget; do
+    printf '#!/bin/sh\necho "%s $*" >>%s\nexit 1\n' "$tool" "$calls" >"$shadow/$tool"
+  done
+  chmod +x "$shadow"/*
+  : >"$calls"
+  echo '{ "private": true }' >"$app/package.json"
+  installed npm install --silent --offline --ignore-scripts "$work"/*.tgz
+  ! grep hasInstallScript "$app/package-lock.json" || die 'a script would run at installation'
+  cp test/package/installed/* "$app"
+}
+
+# installed <command…>: where the package is installed, without anything of this environment but Node.
+installed() {
+  local node
+  node=$(dirname "$(node -p process.execPath)")
+  (cd "$app" && env -i HOME="$work/home" PATH="$shadow:$node:/usr/bin:/bin" "$@")
+}
+
+check_use() {
+  local program doctor
+  for program in require.cjs import.mjs; do
+    installed node "$program" || die "$program failed"
+  done
+  [[ ! -s $calls ]] || die "build tools were called: $(<"$calls")"
+  # It asks for the build tools' versions, and says that they are not there.
+  doctor=$(installed npx --offline margincore doctor) || die "$doctor"
+  for backend in cpu cuda; do
+    grep -q "node_modules/margincore/$prebuilds/libmargincore_$backend.so" <<<"$doctor" || die "no path in: $doctor"
+  done
+}
+
+check_cuda() {
+  local reason simulated=$root/build/sim/libmargincore_cuda_sim.so
+  mkdir "$work/empty"
+  reason=$(cuda_reason MARGINCORE_CUDA_PATH="$work/empty")
+  [[ $reason == *"looked for libcublas.so.13 and libcudnn.so.9 in $work/empty/lib64"* ]] ||
+    die "without libraries: $reason"
+  if [[ ! -e /dev/nvidia0 && -d .cuda ]]; then
+    reason=$(cuda_reason MARGINCORE_CUDA_PATH="$(realpath .cuda)")
+    [[ $reason == *driver*"cuBLAS and cuDNN from $(realpath .cuda)/nvidia/"* ]] || die "without a driver: $reason"
+    echo "without a driver: $reason"
+  fi
+  [[ -f $simulated ]] || die "there is no $simulated"
+  installed env MARGINCORE_CUDA_LIBRARY="$simulated" node require.cjs || die 'failed on the simulated device'
+}
+
+# cuda_reason <variable=value>: why the installed package does not have CUDA, and which libraries it took.
+cuda_reason() {
+  installed env "$@" node -e '
+    const { reason, libraries } = require("margincore").backends().find(({ name }) => name === "cuda");
+    console.log(reason, libraries);'
+}
+
+main

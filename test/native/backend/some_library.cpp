@@ -1,0 +1,1 @@
+// Nothing but a library that loads.

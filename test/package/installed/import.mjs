@@ -1,0 +1,4 @@
+import * as margincore from 'margincore';
+import use from './use.cjs';
+
+await use(margincore);

@@ -1,0 +1,1 @@
+require('./use.cjs')(require('margincore'));
