@@ -14,8 +14,6 @@ import head_inputs  # of test/pytorch/
 import stored
 
 LIMITS = TOLERANCES["heads"]
-# What a rehearsal takes of the sizes.
-FEW_SIZES = ("6x17x8", "5x4x2")
 
 
 def write_inputs(inputs, folder):
@@ -69,19 +67,16 @@ def limit_of(result, classes):
     return "every", LIMITS["every"]["limit"]
 
 
-def run(part, program, folder, few):
+def run(part, program, folder):
     reference = comparison.read_json("head_gradients.json")
-    names = [name for name in reference["sizes"] if not few or name in FEW_SIZES]
-    inputs = {name: head_inputs.make(*head_inputs.SIZES[name]) for name in names}
-    for name in names:
+    inputs = {name: head_inputs.make(*head_inputs.SIZES[name]) for name in reference["sizes"]}
+    for name in inputs:
         if head_inputs.checksum(inputs[name]) != reference["sizes"][name]["sha256"]:
             part.fail(f"the inputs of size {name} are not those of the reference")
     shares = Shares()
     for name, case in reference["cases"].items():
         before = len(shares.exceeding)
         for size_name, expected in case["results"].items():
-            if size_name not in names:
-                continue
             size, arrays = reference["sizes"][size_name], inputs[size_name]
             out = os.path.join(folder, "head.f32")
             keys = job(case, size, arrays, write_inputs(arrays, folder), out)
@@ -95,7 +90,5 @@ def run(part, program, folder, few):
             part.ok()
         else:
             part.fail(f"{name}: " + "; ".join(shares.exceeding[before:]))
-    if few:
-        part.skip("sizes that a rehearsal leaves out", len(reference["sizes"]) - len(names))
     part.notes.append(f"{len(reference['cases'])} cases, {shares.passed} results within their limits.")
     part.table("Share of each tolerance that was used", ["head, tolerance", "share", "most by"], shares.rows())

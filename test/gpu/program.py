@@ -20,6 +20,10 @@ def field(value):
     return repr(value) if isinstance(value, float) else str(value)
 
 
+def job_line(kind, values):
+    return "\t".join([kind, *(f"{key}={field(value)}" for key, value in values.items())]) + "\n"
+
+
 class Program:
     """One process for many jobs. `ask` answers with the object of the job's line."""
 
@@ -35,11 +39,10 @@ class Program:
         )
 
     def ask(self, kind, **values):
-        line = "\t".join([kind, *(f"{key}={field(value)}" for key, value in values.items())])
         killer = threading.Timer(self.timeout, self.process.kill)
         killer.start()
         try:
-            self.process.stdin.write(line + "\n")
+            self.process.stdin.write(job_line(kind, values))
             self.process.stdin.flush()
             answer = self.process.stdout.readline()
             # What libraries print on standard output is not an answer.

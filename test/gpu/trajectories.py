@@ -14,8 +14,7 @@ import stored  # of test/pytorch/
 
 STEPS, CLASSES = 10, 10
 LIMITS = {name: entry["limit"] for name, entry in TOLERANCES["training"].items()}
-# Those that a rehearsal takes: both optimizers, a margin, everything at once.
-FEW = (("softmax", "adam"), ("arcface", "sgd"), ("everything", "sgd"))
+REPEATED = ("everything", "sgd")
 
 
 def moved_limit(optimizer, tensor):
@@ -101,12 +100,9 @@ class Case:
         add("scores", "scores after training", of_matrix(arrays["after/scores"], training["scores"]))
 
 
-def run(part, program, files, folder, few):
+def run(part, program, files, folder):
     reference = comparison.read_json("reference.json")
     cases = [(name, optimizer) for name, head in reference["heads"].items() for optimizer in head["training"]]
-    if few:
-        part.skip(f"{len(cases) - len(FEW)} heads, which a rehearsal leaves out", len(cases) - len(FEW))
-        cases = [case for case in cases if case in FEW]
     shares = Shares()
     for name, optimizer in cases:
         case = Case(reference, name, optimizer)
@@ -120,7 +116,7 @@ def run(part, program, files, folder, few):
             part.ok()
         else:
             part.fail("; ".join(shares.exceeding[before:]))
-        if (name, optimizer) == FEW[0]:
+        if (name, optimizer) == REPEATED:
             check_repeats(part, program, keys, answer["losses"], final)
     part.table("Share of each tolerance that was used", ["tolerance", "share", "most by"], shares.rows())
     check_refuses(part, shares)
