@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "test", "gpu"))
 import environment  # noqa: E402, of test/gpu/
 import sample  # noqa: E402
 from program import JobError, Program  # noqa: E402
-from report import Report  # noqa: E402
+from report import Report, run_command  # noqa: E402
 
 import measure  # noqa: E402
 import parts  # noqa: E402
@@ -69,7 +69,7 @@ def main():
         native = stack.enter_context(start(native_command))
         info = native.ask("info", **backend)
         if info["simulated"] and not arguments.dry:
-            sys.exit("simulated: true. A simulated device says nothing about speed; `--dry` rehearses the benchmark on it")
+            raise JobError("simulated: true. A simulated device says nothing about speed; `--dry` rehearses on it")
         report = Report("GPU benchmark", environment.describe(info), DRY if arguments.dry else "")
         data = write_data(folder, sizes.copies)
         pytorch = start_pytorch(pytorch_command, report)
@@ -99,4 +99,4 @@ def main():
     return report.finish()
 
 
-sys.exit(main())
+run_command(main)

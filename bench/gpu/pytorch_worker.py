@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import torch
+import torch._dynamo
 import torch.nn.functional as F
 from torch import nn
 
@@ -51,7 +52,11 @@ class Worker:
         self.device = torch.device(device)
         self.on_gpu = self.device.type == "cuda"
         torch.backends.cudnn.benchmark = True
-        self.trainings = {}
+        self.trainings, self.heads = {}, {}
+        # One function is compiled for each batch and precision: never fall back to eager because there are many.
+        for name, value in (("recompile_limit", 64), ("fail_on_recompile_limit_hit", True)):
+            if hasattr(torch._dynamo.config, name):
+                setattr(torch._dynamo.config, name, value)
 
     def synchronize(self):
         if self.on_gpu:
@@ -105,6 +110,7 @@ class Worker:
 
     def close(self, job):
         self.trainings.clear()
+        self.heads.clear()
         torch.compiler.reset()
         if self.on_gpu:
             torch.cuda.empty_cache()
@@ -113,8 +119,16 @@ class Worker:
 
     def head(self, job):
         """ArcFace alone, forward and backward, with given features."""
-        torch.manual_seed(1)
         precision = self.precision(job["precision"])
+        key = tuple(sorted(job.items()))
+        if key not in self.heads:
+            self.heads[key] = self.head_step(job)
+        step = self.heads[key]
+        with precision:
+            return {**self.time_steps(step), "loss": step().item()}
+
+    def head_step(self, job):
+        torch.manual_seed(1)
         rows, size, classes = int(job["batch"]), int(job["embedding"]), int(job["numClasses"])
         arcface = ArcFace(classes, size).to(self.device)
         x = torch.rand(rows, size, device=self.device).mul(2).sub(1).requires_grad_()
@@ -126,11 +140,11 @@ class Worker:
                 torch.compiler.cudagraph_mark_step_begin()
             x.grad = arcface.weight.grad = None
             loss = forward(x, labels)
-            loss.backward()
+            with self.outside_autocast():
+                loss.backward()
             return loss
 
-        with precision:
-            return {**self.time_steps(step), "loss": step().item()}
+        return step
 
     def convolution(self, job):
         """One pass alone; repetitions in a CUDA graph, as on the other side, so that launching costs nothing."""
@@ -162,6 +176,12 @@ class Worker:
         }
         with torch.no_grad(), precision if dtype == torch.float32 else contextlib.nullcontext():
             return self.time_graph(passes[job["pass"]])
+
+    def outside_autocast(self):
+        """As the documentation of autocast asks: backward passes run outside of it."""
+        if torch.is_autocast_enabled(self.device.type):
+            return torch.autocast(self.device.type, enabled=False)
+        return contextlib.nullcontext()
 
     # ---- clocks
 
@@ -202,47 +222,48 @@ class Worker:
         return {"seconds": times[runs // 2], "repetitions": count}
 
 
+class TrainingLoss(nn.Module):
+    """From sample numbers to the loss. The data are buffers, so that CUDA graphs read them where they lie."""
+
+    def __init__(self, job, device):
+        super().__init__()
+        images = np.fromfile(job["images"], dtype=np.uint8).reshape(-1, 1, 28, 28)
+        self.register_buffer("images", torch.tensor(images))
+        self.register_buffer("labels", torch.tensor(np.fromfile(job["labels"], dtype=np.int32)).long())
+        self.mean, self.std = float(job["mean"]), float(job["std"])
+        self.model = SeedCnn(int(job["embedding"])).to(memory_format=torch.channels_last)
+        self.head = ArcFace(CLASSES, int(job["embedding"]))
+        self.to(device)
+
+    def forward(self, rows):
+        x = (self.images[rows].float() / 255 - self.mean) / self.std
+        return self.head(self.model(x.contiguous(memory_format=torch.channels_last)), self.labels[rows])
+
+
 class Training:
     """The seed CNN with ArcFace; whole shuffled batches of data that lie on the GPU."""
 
     def __init__(self, worker, job):
         torch.manual_seed(1)
         self.worker, self.batch, self.variant = worker, int(job["batch"]), job["variant"]
-        images = np.fromfile(job["images"], dtype=np.uint8).reshape(-1, 1, 28, 28)
-        labels = np.fromfile(job["labels"], dtype=np.int32)
-        self.images = torch.tensor(images, device=worker.device)
-        self.labels = torch.tensor(labels, device=worker.device).long()
-        self.mean, self.std = float(job["mean"]), float(job["std"])
-        self.steps = len(labels) // self.batch
-        embedding = int(job["embedding"])
-        self.model = SeedCnn(embedding).to(worker.device, memory_format=torch.channels_last)
-        self.head = ArcFace(CLASSES, embedding).to(worker.device)
-        parameters = [*self.model.parameters(), *self.head.parameters()]
-        self.adam = torch.optim.Adam(parameters, lr=float(job["learningRate"]), fused=True)
-        self.loss = worker.wrap(self.loss_of, self.variant)
-
-    def loss_of(self, rows):
-        x = (self.images[rows].float() / 255 - self.mean) / self.std
-        return self.head(self.model(x.contiguous(memory_format=torch.channels_last)), self.labels[rows])
+        module = TrainingLoss(job, worker.device)
+        self.count = len(module.labels)
+        self.steps = self.count // self.batch
+        self.adam = torch.optim.Adam(module.parameters(), lr=float(job["learningRate"]), fused=True)
+        self.loss = worker.wrap(module, self.variant)
 
     def epoch(self):
         """The last step's loss, still on the GPU."""
-        order = torch.randperm(len(self.labels), device=self.worker.device)
+        order = torch.randperm(self.count, device=self.worker.device)
         for rows in order.split(self.batch)[: self.steps]:
             if self.variant == "compiled":
                 torch.compiler.cudagraph_mark_step_begin()
             self.adam.zero_grad(set_to_none=True)
             loss = self.loss(rows)
-            with self.outside_autocast():
+            with self.worker.outside_autocast():
                 loss.backward()
             self.adam.step()
         return loss.detach().clone()
-
-    def outside_autocast(self):
-        """As the documentation of autocast asks: backward passes run outside of it."""
-        if torch.is_autocast_enabled(self.worker.device.type):
-            return torch.autocast(self.worker.device.type, enabled=False)
-        return contextlib.nullcontext()
 
 
 def main():

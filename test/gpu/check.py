@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 import tempfile
 
 import environment
@@ -11,7 +10,7 @@ import operations
 import trajectories
 import users_units
 from program import Program
-from report import Report
+from report import Report, run_command
 from sample import SampleFiles
 
 PARTS = ("operations", "trajectories", "heads", "users")
@@ -52,4 +51,4 @@ def main():
     return report.finish()
 
 
-sys.exit(main())
+run_command(main)

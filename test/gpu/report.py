@@ -2,8 +2,11 @@
 
 import json
 import os
+import sys
 import time
 import traceback
+
+from program import JobError
 
 
 class Part:
@@ -107,6 +110,15 @@ class Report:
         print(self.summary(), flush=True)
         passed, failed, _ = self.totals()
         return 0 if failed == 0 and passed > 0 else 1
+
+
+def run_command(main):
+    """Ends the process with main's status; where there is no device to begin with, with the reason and a summary."""
+    try:
+        sys.exit(main())
+    except JobError as error:
+        print(f"FAILED: {error}\n0 passed, 1 failed")
+        sys.exit(1)
 
 
 def markdown_table(table):

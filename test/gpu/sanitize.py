@@ -6,8 +6,8 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -15,8 +15,8 @@ import comparison
 import environment
 import operations
 import trajectories
-from program import Program, job_line
-from report import Report
+from program import JobError, Program, job_line
+from report import Report, run_command
 from sample import SampleFiles
 
 BUDGET_S = 400  # for all of it; the command's eight minutes have the build in them, too
@@ -67,19 +67,22 @@ class Runner:
         return output
 
     def output(self, command, text, limit):
+        """A group of its own, so that the tool's program ends with it."""
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self.environment,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
         try:
-            return subprocess.run(
-                command,
-                input=text,
-                env=self.environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=limit,
-                check=False,
-            ).stdout
-        except subprocess.TimeoutExpired as late:
-            return f"{(late.stdout or b'').decode(errors='replace')}\nstopped after {limit:.0f} s"
+            return process.communicate(text, timeout=limit)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return f"{process.communicate()[0]}\nstopped after {limit:.0f} s"
 
 
 def training_jobs(files, folder):
@@ -115,7 +118,7 @@ def main():
     with Program([jobs], {"MARGINCORE_CUDA_LIBRARY": arguments.plugin}) as program:
         info = program.ask("info")
     if info["simulated"]:
-        sys.exit("compute-sanitizer checks a real device; for the simulated one there are AddressSanitizer and ThreadSanitizer")
+        raise JobError("simulated: true. compute-sanitizer needs a real device; npm test has AddressSanitizer for the other")
     report = Report("GPU check: compute-sanitizer", environment.describe(info))
     sanitizer = find_sanitizer()
     if sanitizer is None:
@@ -146,4 +149,4 @@ def main():
     return report.finish()
 
 
-sys.exit(main())
+run_command(main)
