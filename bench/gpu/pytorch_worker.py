@@ -39,12 +39,13 @@ class ArcFace(nn.Module):
         nn.init.xavier_uniform_(self.weight)
 
     def forward(self, x, labels):
-        cosine = F.linear(F.normalize(x), F.normalize(self.weight))
+        # Under autocast the product is in bf16; what the margin does to it is not.
+        cosine = F.linear(F.normalize(x), F.normalize(self.weight)).float()
         target = cosine.gather(1, labels[:, None])
         sine = (1.0 - target * target).clamp(min=1e-7).sqrt()
         phi = target * math.cos(MARGIN) - sine * math.sin(MARGIN)
         phi = torch.where(target > math.cos(math.pi - MARGIN), phi, target - math.sin(math.pi - MARGIN) * MARGIN)
-        return F.cross_entropy(SCALE * cosine.scatter(1, labels[:, None], phi.to(cosine.dtype)), labels)
+        return F.cross_entropy(SCALE * cosine.scatter(1, labels[:, None], phi), labels)
 
 
 class Worker:
