@@ -82,7 +82,7 @@ count_doctest_cases() {
 
 # What scripts/gpu-check does on a machine with a GPU, as far as the other tests have not done it here.
 rehearse_gpu_check() {
-  local python=${MARGINCORE_PYTHON:-python3} log=build/gpu-check.log status=0 passed failed skipped
+  local python=${MARGINCORE_PYTHON:-python3} log=build/gpu-check.log status=0 counts
   if [[ ! -f $simulated_cuda ]]; then
     echo 'skipped: there is no simulated device' && add 0 0 1 && return
   elif ! "$python" -c 'import numpy' 2>/dev/null; then
@@ -90,8 +90,8 @@ rehearse_gpu_check() {
   fi
   MARGINCORE_PYTHON=$python MARGINCORE_CUDA_LIBRARY=$simulated_cuda \
     scripts/gpu-check test --only trajectories --out build/gpu-check 2>&1 | tee "$log" || status=$?
-  read -r passed failed skipped < <(count_gpu_check "$log")
-  count "$status" "$passed" "$failed" "$skipped"
+  read -r -a counts < <(count_gpu_check "$log")
+  count "$status" "${counts[@]}"
 }
 
 # Prints `passed failed skipped` of the last line of scripts/gpu-check.

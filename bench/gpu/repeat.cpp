@@ -22,11 +22,14 @@ struct Repeated {
   int count;
 };
 
-Status run(void* context) {
+/// Called back through the plugin, which no exception may cross.
+Status run(void* context) try {
   const Repeated& repeated = *static_cast<Repeated*>(context);
   for (int i = 0; i < repeated.count; ++i)
     if (const Status status = repeated.operation(); !status.ok()) return status;
   return Status::success();
+} catch (const Error& error) {
+  return Status::failure(error.code(), "%s", error.what());
 }
 
 double seconds_of(Backend& backend, Program* program) {
