@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test: the C++ tests, also on a simulated CUDA device, the same again under the address and
-# undefined-behaviour sanitizers, then Jest, and what of it compares backends on the simulated device.
+# undefined-behaviour sanitizers, then Jest, and what of it compares backends on the simulated device; then
+# scripts/gpu-check there.
 # The last line sums them up, `N passed, M failed` with `, K skipped` where some were; the exit status is 0 only if
 # tests ran and none failed. scripts/setup.sh --tests comes first.
 set -uo pipefail
@@ -30,6 +31,9 @@ main() {
     echo "skipped: NVIDIA's headers were not found (scripts/cuda-sdk.sh brings them)"
     add 0 0 1
   fi
+
+  heading "GPU check, rehearsed on the simulated CUDA device"
+  rehearse_gpu_check
 
   echo
   local summary="$passed passed, $failed failed"
@@ -74,6 +78,26 @@ count_doctest_cases() {
       program_failed = 0
     }
     END { print passed + 0, failed + 0, skipped + 0 }' "$1"
+}
+
+# What scripts/gpu-check does on a machine with a GPU, as far as the other tests have not done it here.
+rehearse_gpu_check() {
+  local python=${MARGINCORE_PYTHON:-python3} log=build/gpu-check.log status=0 counts
+  if [[ ! -f $simulated_cuda ]]; then
+    echo 'skipped: there is no simulated device' && add 0 0 1 && return
+  elif ! "$python" -c 'import numpy' 2>/dev/null; then
+    echo "skipped: $python has no NumPy" && add 0 0 1 && return
+  fi
+  MARGINCORE_PYTHON=$python MARGINCORE_CUDA_LIBRARY=$simulated_cuda \
+    scripts/gpu-check test --only trajectories --out build/gpu-check 2>&1 | tee "$log" || status=$?
+  read -r -a counts < <(count_gpu_check "$log")
+  count "$status" "${counts[@]}"
+}
+
+# Prints `passed failed skipped` of the last line of scripts/gpu-check.
+count_gpu_check() {
+  [[ -f $1 ]] || { echo 0 0 0 && return; }
+  tail -n 1 "$1" | awk '{ print $1 + 0, $3 + 0, $5 + 0 }'
 }
 
 run_jest() {

@@ -6,7 +6,7 @@
 import { type HeadLossOptions, type HeadLossResult, headLoss } from '../../lib/index.js';
 import { HEAD_NAMES } from '../../lib/resolveHead.js';
 import { checksum, type HeadSize, makeHeadInputs } from '../pytorch/headInputs.js';
-import { type Digest, distance, exceeding, readJson, spread } from '../pytorch/reference.js';
+import { type Digest, distance, exceeding, headLimits, readJson, spread } from '../pytorch/reference.js';
 import { BACKENDS, reportMissing, whyMissing } from '../support/backends.js';
 
 interface HeadCase {
@@ -24,15 +24,8 @@ interface HeadGradients {
   cases: Record<string, HeadCase>;
 }
 
-/** Relative error of every result. fp32 in stable forms needs a fifth of it; textbook forms are at 6e-4 near 0°. */
-const LIMIT = 1e-5;
-
-/**
- * Among many classes the target's term, 50 times what remains of it at 1°, is rounded in a sum over all of them (as
- * "head gradient, wide" of the C++ tests).
- */
-const MANY_CLASSES = 1000;
-const LIMIT_OF_MANY = 5e-5;
+/** Relative errors, with their reasons in tolerances.json; LIMIT is of every result but dFeatures among many classes. */
+const { every: LIMIT, dFeaturesOfMany: LIMIT_OF_MANY, aboveClasses: MANY_CLASSES } = headLimits();
 
 const { angles, lengths, sizes, cases }: HeadGradients = readJson('head_gradients.json');
 const inputs = new Map(
@@ -114,7 +107,7 @@ describe.each(BACKENDS)('heads on %s', (backend) => {
   afterAll(() => {
     for (const [head, [error, where]] of worst) {
       const share = (error / LIMIT).toFixed(2);
-      process.stdout.write(`${backend}, ${head}: ${share} of 1e-5 used, most by ${where}\n`);
+      process.stdout.write(`${backend}, ${head}: ${share} of ${LIMIT} used, most by ${where}\n`);
     }
   });
 

@@ -43,6 +43,16 @@ describe('counting of C++ test cases, passed, failed and skipped', () => {
   });
 });
 
+test.each([
+  ['all passed', 'trajectories: 19 passed, 0 failed\n19 passed, 0 failed\n', '19 0 0'],
+  ['some failed', '7 passed, 2 failed, 3 skipped\n', '7 2 3'],
+  ['a build that failed', 'the build failed\n0 passed, 1 failed\n', '0 1 0'],
+  ['a crash', 'Traceback\nJobError: no answer\n', '0 0 0'],
+])('counting of the GPU check: %s', (_, log, expected) => {
+  writeFileSync(inFolder('gpu-check.log'), log);
+  expect(shell(`count_gpu_check "${inFolder('gpu-check.log')}"`)).toBe(expected);
+});
+
 test("counting of Jest's tests: a file that cannot be loaded is a failure", () => {
   const report = {
     numPassedTests: 7,

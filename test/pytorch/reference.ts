@@ -77,6 +77,36 @@ export const SAMPLE = join(ROOT, 'datasets', 'fashion-mnist-sample');
 export const readJson = (name: string) =>
   JSON.parse(readFileSync(join(ROOT, 'test', 'pytorch', name), 'utf8'));
 
+const LIMITS = [
+  'initial',
+  'embeddings',
+  'scores',
+  'firstLoss',
+  'gradients',
+  'losses',
+  'movedWeights',
+  'movedBiases',
+  'movedRest',
+  'movedAdam',
+] as const;
+
+/** Those of whole training, from tolerances.json, which test/gpu/ reads too. */
+export function trainingLimits(): Record<(typeof LIMITS)[number], number> {
+  const { training } = readJson('tolerances.json');
+  const limits = LIMITS.map((name) => [name, training[name].limit as number] as const);
+  return Object.fromEntries(limits) as Record<(typeof LIMITS)[number], number>;
+}
+
+/** Those of heads alone. */
+export function headLimits(): { every: number; dFeaturesOfMany: number; aboveClasses: number } {
+  const { every, dFeaturesOfMany } = readJson('tolerances.json').heads;
+  return {
+    every: every.limit,
+    dFeaturesOfMany: dFeaturesOfMany.limit,
+    aboveClasses: dFeaturesOfMany.aboveClasses,
+  };
+}
+
 export const norm = (values: ArrayLike<number>): number =>
   Math.sqrt(sumOver(values.length, (i) => values[i]! ** 2));
 

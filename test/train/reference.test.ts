@@ -14,38 +14,18 @@ import {
   type OptimizerName,
   relativeError,
   spread,
+  trainingLimits,
 } from '../pytorch/reference.js';
 import { BACKENDS, reportMissing, whyMissing } from '../support/backends.js';
 import { centroids, readSample, reference, run, type Tensors } from './referenceRun.js';
 
 /**
- * Relative limits. Every one but the first is about ten times the distance of PyTorch's own fp32 from its fp64 (the
- * worst head, and the worst of eight ways to compute, stored as fp32Noise): room for other orders of summation, and for
- * what a change in the last place does to later steps, yet below what mistakes do (test/pytorch/README.md lists them).
- * A test below keeps limits and noise together.
+ * Relative limits, in tolerances.json with a reason each. Every one but the first is about ten times the distance of
+ * PyTorch's own fp32 from its fp64 (the worst head, and the worst of eight ways to compute, stored as fp32Noise): room for
+ * other orders of summation, and for what a change in the last place does to later steps, yet below what mistakes do
+ * (test/pytorch/README.md lists them). A test below keeps limits and noise together.
  */
-const TOLERANCES = {
-  /** The same float32 values: only the digits that are stored differ. */
-  initial: 1e-8,
-  /** Noise 3.8e-7: sums over 288 and 1600 products. */
-  embeddings: 5e-6,
-  /** Noise 4e-7 before training, 1.7e-6 after it. */
-  scores: 1e-5,
-  /** Noise 1.8e-7: a mean over the batch. */
-  firstLoss: 2e-6,
-  /** Noise 1e-6: sums over places, or over samples, that cancel. */
-  gradients: 1e-5,
-  /** Noise 4.7e-7. */
-  losses: 5e-6,
-  /** Noise 8.5e-6 of the way from the initial to the final weights: class weights that a head normalises move little. */
-  movedWeights: 1e-4,
-  /** Noise 1.3e-6, and weight decay, which biases must not have, would move them by 7e-5. */
-  movedBiases: 2e-5,
-  /** Noise 3.2e-6: a learned scale, centers, running statistics. */
-  movedRest: 3e-5,
-  /** Noise 9.5e-6: Adam divides by the size of the gradient, so small gradients, and their noise, count in full. */
-  movedAdam: 1e-4,
-};
+const TOLERANCES = trainingLimits();
 
 type Limit = keyof typeof TOLERANCES;
 

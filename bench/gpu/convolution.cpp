@@ -1,0 +1,34 @@
+#include "device_memory.h"
+#include "kinds.h"
+#include "repeat.h"
+#include "specs.h"
+
+namespace margincore::jobs {
+
+Answer convolution(const Job& job) {
+  const BackendPtr owner = open_backend(backend_of(job), options_of(job));
+  Backend& backend = *owner;
+  const int64_t n = job.integer("batch"), size = job.integer("size"), c = job.integer("channels");
+  const int64_t k = job.integer("outChannels"), kernel = job.integer("kernel");
+  Conv2d conv;
+  conv.stride = static_cast<int32_t>(job.integer("stride", 1));
+  conv.padding = static_cast<int32_t>(job.integer("padding", 0));
+  const int64_t out = (size + 2 * conv.padding - kernel) / conv.stride + 1;
+  DeviceMemory memory(backend);
+  const Tensor x = memory.floats({n, size, size, c}), w = memory.floats({k, kernel, kernel, c}, 0.05f);
+  const Tensor y = memory.floats({n, out, out, k});
+
+  const std::string pass = job.text("pass");
+  Operation operation;
+  if (pass == "forward") operation = [&] { return backend.conv2d_forward(y, x, w, {}, conv); };
+  else if (pass == "backward_data") operation = [&] { return backend.conv2d_backward_data(x, y, w, conv); };
+  else if (pass == "backward_filter") operation = [&] { return backend.conv2d_backward_filter(w, {}, y, x, conv); };
+  else throw Error(ErrorCode::InvalidOption, "job: pass '" + pass + "' is unknown");
+  const Timing timing = time_operation(backend, operation);
+  Answer answer;
+  answer.add("seconds", timing.seconds).add("repetitions", timing.repetitions);
+  answer.add("flops", 2.0 * static_cast<double>(n * out * out * k) * static_cast<double>(kernel * kernel * c));
+  return answer;
+}
+
+}  // namespace margincore::jobs

@@ -1,0 +1,23 @@
+// The kinds of jobs of margincore_gpu_bench. Each answers with seconds, of one step, pass or call.
+#pragma once
+
+#include "job.h"
+
+namespace margincore::jobs {
+
+/// Epochs of the seed CNN with ArcFace. The session stays open between jobs of the same batch and precision.
+Answer training(const Job& job);
+
+/// ArcFace alone, forward and backward.
+Answer head(const Job& job);
+
+/// One pass of one convolution.
+Answer convolution(const Job& job);
+
+/// One operation that memory bounds, with the bytes that it has to move at least.
+Answer bandwidth(const Job& job);
+
+/// Ends what `training` left open.
+Answer close_sessions(const Job& job);
+
+}  // namespace margincore::jobs

@@ -1,0 +1,100 @@
+"""What is measured, and how: every contender in turn, round by round, ratios within a round, medians over rounds."""
+
+import statistics
+from dataclasses import dataclass, field
+
+from program import JobError
+
+ARCFACE = {"normalizeFeatures": 1, "normalizeWeights": 1, "scale": 30.0, "m2": 0.5}
+TARGETS = {"eager": 4.0, "compiled": 1.3}  # training: so many times as fast as PyTorch
+COPY_TARGET = 0.8  # of the copy bandwidth
+COPY_TARGETS = ("margin_softmax", "l2_scale_forward", "l2_scale_backward")
+PRECISIONS = ("fp32", "tf32", "bf16")
+PASSES = ("forward", "backward_data", "backward_filter")
+OPERATIONS = (
+    "margin_softmax", "l2_scale_forward", "l2_scale_backward", "row_norms", "remove_radial", "softmax", "scale_logits",
+    "column_stats", "scaled_bn_backward", "column_sums", "relu_forward", "relu_backward", "dropout_forward",
+    "max_pool_forward", "max_pool_backward", "gather_images", "sgd", "adam", "gradient_norm",
+)  # fmt: skip
+
+
+@dataclass
+class Sizes:
+    batches: tuple = (128, 1024)
+    epochs: int = 2
+    rounds: int = 5
+    embedding: int = 1024
+    head: dict = field(default_factory=lambda: {"batch": 128, "embedding": 512, "numClasses": 100_000})
+    # ResNet-18's 3x3 convolutions on images of 32x32: channels, size
+    stages: tuple = ((64, 32), (128, 16), (256, 8), (512, 4))
+    convolution_batch: int = 128
+    divisor: int = 1
+    copies: int = 10  # of the sample's 6,000 training images
+
+
+TINY = Sizes(
+    batches=(8,), epochs=1, rounds=2, embedding=32, head={"batch": 4, "embedding": 16, "numClasses": 64}, stages=((4, 6),),
+    convolution_batch=2, divisor=8192, copies=0,
+)  # fmt: skip
+
+
+@dataclass
+class Contender:
+    name: str
+    program: object
+    keys: dict
+
+
+def median(values):
+    return statistics.median(values) if values else None
+
+
+class Rounds:
+    """Seconds per contender and round. One that fails is left out from then on, and says why."""
+
+    def __init__(self, contenders, count):
+        self.contenders, self.count = contenders, count
+        self.answers = {contender.name: [] for contender in contenders}
+        self.reasons = {}
+
+    def run(self, kind, keys, warm_up=0):
+        for round_number in range(-warm_up, self.count):
+            for contender in self.contenders:
+                if contender.name in self.reasons:
+                    continue
+                try:
+                    answer = contender.program.ask(kind, **keys, **contender.keys)
+                except JobError as error:
+                    self.reasons[contender.name] = str(error)
+                    continue
+                if round_number >= 0:
+                    self.answers[contender.name].append(answer)
+        return self
+
+    def values(self, name, value):
+        """Of each round; empty for one that failed."""
+        return [] if name in self.reasons else [value(answer) for answer in self.answers[name]]
+
+    def ratios(self, ours, theirs, value):
+        return [a / b for a, b in zip(self.values(ours, value), self.values(theirs, value))]
+
+    def report_failures(self, part, what):
+        for contender in self.contenders:
+            if contender.name in self.reasons:
+                part.fail(f"{what}, {contender.name}: {self.reasons[contender.name]}")
+            else:
+                part.ok()
+
+
+def per_second(answer):
+    return answer["images"] / answer["seconds"]
+
+
+def speed(answer):
+    return 1 / answer["seconds"]
+
+
+def verdict(ratios, target):
+    if not ratios:
+        return "not measured"
+    return f"{median(ratios):.2f} of {target:g}: {'reached' if median(ratios) >= target else 'missed'}"

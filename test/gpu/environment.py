@@ -1,0 +1,42 @@
+"""What a result depends on: the card, its driver, and the versions of everything that took part."""
+
+import os
+import platform
+import subprocess
+
+
+def command_output(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def torch_versions():
+    try:
+        import torch
+    except ImportError as error:
+        return {"PyTorch": f"not there ({error})"}
+    found = {"PyTorch": torch.__version__}
+    if torch.version.cuda:
+        found["PyTorch's CUDA"] = torch.version.cuda
+        found["PyTorch's cuDNN"] = str(torch.backends.cudnn.version())
+    return found
+
+
+def describe(info):
+    """info: what the native core says of its device."""
+    card = command_output(
+        "nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem", "--format=csv,noheader"
+    )
+    nvcc = command_output("nvcc", "--version").splitlines()
+    return {
+        "device": f"{info['device']}, {info['description']}",
+        "simulated": bool(info["simulated"]),
+        "libraries": info["version"],
+        "nvidia-smi (name, driver, memory, clocks)": card or "not there",
+        "nvcc": nvcc[-2].strip() if len(nvcc) > 1 else "not there",
+        **torch_versions(),
+        "Python": platform.python_version(),
+        "commit": os.environ.get("MARGINCORE_COMMIT") or command_output("git", "rev-parse", "--short", "HEAD") or "unknown",
+    }

@@ -1,0 +1,12 @@
+#include "jobs.h"
+#include "specs.h"
+
+int main() {
+  using namespace margincore::jobs;
+  const auto info = [](const Job& job) {
+    Answer answer;
+    describe(margincore::open_backend(backend_of(job), options_of(job))->info(), answer);
+    return answer;
+  };
+  serve({{"info", info}, {"trajectory", trajectory}, {"head", head}, {"epochs", epochs}});
+}

@@ -1,0 +1,42 @@
+// From a job's keys to what the native core takes.
+#pragma once
+
+#include "job.h"
+#include "train/session.h"
+
+namespace margincore::jobs {
+
+/// backend, device, deterministic, precision.
+std::string backend_of(const Job& job);
+BackendOptions options_of(const Job& job);
+
+/// "fp32", "tf32". The one place where a precision gets its name.
+Precision precision_of(const std::string& name);
+
+/// The names of lib/native.ts: numClasses, normalizeFeatures, …; what is missing is as in plain softmax.
+HeadSpec head_of(const Job& job);
+
+/// optimizer (sgd, adam) with momentum, weightDecay, beta1, beta2, epsilon.
+OptimizerSpec optimizer_of(const Job& job);
+
+/// conv 5×5×32, ReLU, max pool 2, conv 3×3×64, ReLU, max pool 2, linear.
+NetworkSpec seed_cnn(int64_t embedding_size);
+
+/// A session for the seed CNN with the job's head; keys of the above, and embedding, seed, batch, mean, std.
+SessionSpec session_of(const Job& job);
+
+/// Images and labels that stay in memory between jobs with the same paths.
+struct Samples {
+  std::vector<uint8_t> images;
+  std::vector<int32_t> labels;
+  TrainingData data() const { return {images.data(), labels.data(), static_cast<int64_t>(labels.size())}; }
+};
+const Samples& samples(const std::string& images, const std::string& labels);
+
+/// Name, version and description of what the job's backend runs on, into the answer.
+void describe(const BackendInfo& info, Answer& answer);
+
+/// Throws InvalidData with the name of the tensor where a step was not finite.
+void expect_finite(const StepsResult& result);
+
+}  // namespace margincore::jobs
