@@ -173,7 +173,7 @@ Case sgd(Bench& b) {
   const Tensor p = b.memory.floats(b.vector()), v = b.memory.zeros(b.vector()), g = b.memory.floats(b.vector());
   const StepBlock* step = b.step();
   const int32_t* halted = b.memory.one(int32_t{0});
-  return {5 * p.bytes(), [=, &b] { return b.backend.sgd(p, v, g, {}, step, halted); }};
+  return {5 * p.bytes(), [=, &b] { return b.backend.sgd(p, {}, v, g, {}, step, halted); }};
 }
 
 Case adam(Bench& b) {
@@ -181,7 +181,7 @@ Case adam(Bench& b) {
   const Tensor g = b.memory.floats(b.vector());
   const StepBlock* step = b.step();
   const int32_t* halted = b.memory.one(int32_t{0});
-  return {7 * p.bytes(), [=, &b] { return b.backend.adam(p, m, v, g, {}, step, halted); }};
+  return {7 * p.bytes(), [=, &b] { return b.backend.adam(p, {}, m, v, g, {}, step, halted); }};
 }
 
 Case gradient_norm(Bench& b) {

@@ -6,7 +6,9 @@
 namespace margincore::jobs {
 
 Answer convolution(const Job& job) {
-  const BackendPtr owner = open_backend(backend_of(job), options_of(job));
+  const BackendOptions options = options_of(job);
+  const DType type = options.precision == Precision::Bf16 ? DType::BF16 : DType::F32;
+  const BackendPtr owner = open_backend(backend_of(job), options);
   Backend& backend = *owner;
   const int64_t n = job.integer("batch"), size = job.integer("size"), c = job.integer("channels");
   const int64_t k = job.integer("outChannels"), kernel = job.integer("kernel");
@@ -15,14 +17,14 @@ Answer convolution(const Job& job) {
   conv.padding = static_cast<int32_t>(job.integer("padding", 0));
   const int64_t out = (size + 2 * conv.padding - kernel) / conv.stride + 1;
   DeviceMemory memory(backend);
-  const Tensor x = memory.floats({n, size, size, c}), w = memory.floats({k, kernel, kernel, c}, 0.05f);
-  const Tensor y = memory.floats({n, out, out, k});
+  const Tensor x = memory.activations({n, size, size, c}, type), y = memory.activations({n, out, out, k}, type);
+  const Tensor w = memory.activations({k, kernel, kernel, c}, type, 0.05f), dw = memory.zeros(w.shape);
 
   const std::string pass = job.text("pass");
   Operation operation;
   if (pass == "forward") operation = [&] { return backend.conv2d_forward(y, x, w, {}, conv); };
   else if (pass == "backward_data") operation = [&] { return backend.conv2d_backward_data(x, y, w, conv); };
-  else if (pass == "backward_filter") operation = [&] { return backend.conv2d_backward_filter(w, {}, y, x, conv); };
+  else if (pass == "backward_filter") operation = [&] { return backend.conv2d_backward_filter(dw, {}, y, x, conv); };
   else throw Error(ErrorCode::InvalidOption, "job: pass '" + pass + "' is unknown");
   const Timing timing = time_operation(backend, operation);
   Answer answer;

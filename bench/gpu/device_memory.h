@@ -29,6 +29,15 @@ class DeviceMemory {
     return {memory, shape};
   }
 
+  /// The same in either type of activations.
+  Tensor activations(Shape shape, DType type, float scale = 1) {
+    const Tensor exact = floats(shape, scale);
+    if (type == DType::F32) return exact;
+    const Tensor rounded = zeros(shape, type);
+    check(backend_.convert(rounded, exact));
+    return rounded;
+  }
+
   /// i * factor mod below, for labels and orders.
   Tensor integers(int64_t count, int64_t below, int64_t factor = 7919) {
     std::vector<int32_t> values(count);

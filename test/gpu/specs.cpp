@@ -26,7 +26,7 @@ Wrap wrap_of(const std::string& name) {
 Precision precision_of(const std::string& name) {
   if (name == "fp32") return Precision::Fp32;
   if (name == "tf32") return Precision::Tf32;
-  if (name == "bf16") throw Error(ErrorCode::Unsupported, "precision bf16 is not in this build");
+  if (name == "bf16") return Precision::Bf16;
   refuse("job: precision '" + name + "' is unknown");
 }
 

@@ -10,7 +10,7 @@ namespace margincore::jobs {
 std::string backend_of(const Job& job);
 BackendOptions options_of(const Job& job);
 
-/// "fp32", "tf32". The one place where a precision gets its name.
+/// "fp32", "tf32", "bf16". The one place where a precision gets its name.
 Precision precision_of(const std::string& name);
 
 /// The names of lib/native.ts: numClasses, normalizeFeatures, …; what is missing is as in plain softmax.
