@@ -57,7 +57,6 @@ system_is_complete() {
   have ninja || have make || missing+=(ninja-build)
   compiles '__cplusplus >= 202002L && __has_include(<concepts>)' || missing+=(g++)
   { compiles '__has_include(<dnnl.hpp>)' && links libdnnl.so; } || missing+=(libdnnl-dev)
-  if $tests; then compiles '__has_include(<doctest/doctest.h>)' || missing+=(doctest-dev); fi
   ((${#missing[@]} == 0))
 }
 
