@@ -62,7 +62,7 @@ LoadedPlugin open_plugin(const std::string& name) {
     return loaded;
   }
   limit_busy_waiting();
-  load_shipped_libraries(path.parent_path());
+  if (name == "cpu") load_shipped_libraries(path.parent_path());
   if (name == "cuda") loaded.libraries = load_cuda_libraries();
   // Never closed: libraries with threads of their own (OpenMP, CUDA) do not survive being unloaded.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
