@@ -34,14 +34,12 @@ MARGINCORE_UNSUPPORTED(relu_backward, Tensor, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(prelu_forward, Tensor, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(prelu_backward, Tensor, Tensor, Tensor, Tensor, Tensor)
 MARGINCORE_UNSUPPORTED(add, Tensor, Tensor, Tensor)
-MARGINCORE_UNSUPPORTED(scale, Tensor, Tensor, float)
 MARGINCORE_UNSUPPORTED(dropout_forward, Tensor, Tensor, Dropout, const StepBlock*)
 MARGINCORE_UNSUPPORTED(dropout_backward, Tensor, Tensor, Dropout, const StepBlock*)
-MARGINCORE_UNSUPPORTED(batch_norm_forward_train, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor,
-                       BatchNorm)
-MARGINCORE_UNSUPPORTED(batch_norm_forward_infer, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, BatchNorm)
-MARGINCORE_UNSUPPORTED(batch_norm_backward, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor,
-                       BatchNorm)
+MARGINCORE_UNSUPPORTED(batch_norm_stats, Tensor, Tensor, Tensor, Tensor)
+MARGINCORE_UNSUPPORTED(batch_norm_apply, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, BatchNorm)
+MARGINCORE_UNSUPPORTED(batch_norm_backward, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor,
+                       Tensor, Tensor, BatchNorm)
 MARGINCORE_UNSUPPORTED(max_pool_forward, Tensor, Tensor, Tensor, Pool2d)
 MARGINCORE_UNSUPPORTED(max_pool_backward, Tensor, Tensor, Tensor, Pool2d)
 MARGINCORE_UNSUPPORTED(average_pool_forward, Tensor, Tensor, Pool2d)

@@ -31,7 +31,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 3;
+inline constexpr int32_t kBackendAbiVersion = 4;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -94,7 +94,6 @@ inline constexpr uint8_t kNoPosition = 255;
 
 struct BatchNorm {
   float epsilon = 1e-5f;
-  float momentum = 0.1f;
   int32_t relu = 0;  // fused after the normalisation (and after the residual, where there is one)
 };
 
@@ -219,23 +218,25 @@ class Backend {
   // Element-wise; y may be x and dx may be dy. The derivative of ReLU at 0 is 0.
   virtual Status relu_forward(Tensor y, Tensor x);
   virtual Status relu_backward(Tensor dx, Tensor dy, Tensor y);
-  virtual Status prelu_forward(Tensor y, Tensor x, Tensor slope);  // slope (C)
+  virtual Status prelu_forward(Tensor y, Tensor x, Tensor slope);  // slope (C) or (1), fp32; y = x where x > 0, else slope * x
   virtual Status prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope);
   virtual Status add(Tensor y, Tensor a, Tensor b);
-  virtual Status scale(Tensor y, Tensor x, float factor);
   // Dropout's mask is drawn again in the backward pass, nothing is stored: element i takes word i mod 4 of philox(seed,
   // Dropout, stream, step * 2^32 + i / 4).
   virtual Status dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step);
   virtual Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step);
 
-  // Batch norm over (N, H, W) per channel: gamma, beta, running_* and saved_* are (C); residual and dresidual or none.
-  virtual Status batch_norm_forward_train(Tensor y, Tensor running_mean, Tensor running_variance, Tensor saved_mean,
-                                          Tensor saved_inverse_std, Tensor x, Tensor gamma, Tensor beta,
-                                          Tensor residual, BatchNorm norm);
-  virtual Status batch_norm_forward_infer(Tensor y, Tensor x, Tensor gamma, Tensor beta, Tensor running_mean,
-                                          Tensor running_variance, Tensor residual, BatchNorm norm);
+  // Batch norm per channel, over all other axes: x (…, C); statistics, gamma and beta (C), fp32.
+  // Mean and biased variance of x; unbiased_variance (what a running average takes) or none.
+  virtual Status batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor x);
+  // y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, + residual or none, then the ReLU where there is one. y may
+  // be x or the residual. For training, for inference (with running statistics), and to compute y once more.
+  virtual Status batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
+                                  Tensor residual, BatchNorm norm);
+  // The gradient goes through the statistics of x, too. A fused ReLU cuts dy off where y is not above 0; where y is none
+  // (possible without a residual) it is computed again from x. dresidual or none: dy as the ReLU leaves it. dx may be dy.
   virtual Status batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x,
-                                     Tensor y, Tensor gamma, Tensor saved_mean, Tensor saved_inverse_std,
+                                     Tensor y, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
                                      BatchNorm norm);
 
   // Pooling: x (N, H, W, C), y (N, P, Q, C); padding never wins a maximum and does not count in an average.

@@ -55,12 +55,11 @@ TEST_CASE("an operation that a backend does not have names itself and the device
   expect(b.prelu_forward(t, t, t), "prelu_forward");
   expect(b.prelu_backward(t, t, t, t, t), "prelu_backward");
   expect(b.add(t, t, t), "add");
-  expect(b.scale(t, t, 1), "scale");
   expect(b.dropout_forward(t, t, {}, nullptr), "dropout_forward");
   expect(b.dropout_backward(t, t, {}, nullptr), "dropout_backward");
-  expect(b.batch_norm_forward_train(t, t, t, t, t, t, t, t, t, {}), "batch_norm_forward_train");
-  expect(b.batch_norm_forward_infer(t, t, t, t, t, t, t, {}), "batch_norm_forward_infer");
-  expect(b.batch_norm_backward(t, t, t, t, t, t, t, t, t, t, {}), "batch_norm_backward");
+  expect(b.batch_norm_stats(t, t, t, t), "batch_norm_stats");
+  expect(b.batch_norm_apply(t, t, t, t, t, t, t, {}), "batch_norm_apply");
+  expect(b.batch_norm_backward(t, t, t, t, t, t, t, t, t, t, t, {}), "batch_norm_backward");
   expect(b.max_pool_forward(t, t, t, {}), "max_pool_forward");
   expect(b.max_pool_backward(t, t, t, {}), "max_pool_backward");
   expect(b.average_pool_forward(t, t, {}), "average_pool_forward");
