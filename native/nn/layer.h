@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -20,6 +21,7 @@ struct Conv2dSpec {
   int64_t stride = 1;
   std::optional<int64_t> padding = 0;  // empty: 'same'
   bool bias = true;
+  int64_t groups = 1;
 };
 struct ReluSpec {};
 struct MaxPool2dSpec {
@@ -33,11 +35,34 @@ struct LinearSpec {
 struct DropoutSpec {
   float rate;
 };
+struct PReluSpec {
+  bool shared = false;  // one slope for all channels
+  float init = 0.25f;
+};
+/// Per channel, over the batch and all places. A second input is a residual: added before the ReLU.
+struct BatchNormSpec {
+  float epsilon = 1e-5f;
+  float momentum = 0.1f;  // running = (1 - momentum) * running + momentum * batch
+  bool relu = false;      // fused by Network, not asked for by users
+};
+struct AveragePool2dSpec {
+  int64_t kernel, stride, padding = 0;
+};
+struct GlobalAveragePoolSpec {};
+struct AddSpec {};     // of two inputs
+struct ConcatSpec {};  // channels of its inputs, one after another
 
 struct LayerSpec {
   std::string name;  // empty: made from the type and a number
-  std::variant<Conv2dSpec, ReluSpec, MaxPool2dSpec, LinearSpec, DropoutSpec> of;
+  std::variant<Conv2dSpec, ReluSpec, MaxPool2dSpec, LinearSpec, DropoutSpec, PReluSpec, BatchNormSpec,
+               AveragePool2dSpec, GlobalAveragePoolSpec, AddSpec, ConcatSpec>
+      of;
+  std::vector<int> inputs;  // layers that it reads, by index, all before it; kImage: the network's input. Empty: the
+                            // layer before
 };
+
+inline constexpr int kImage = -1;
+inline constexpr size_t kMaxInputs = 16;  // of a layer
 
 // ---- the layer at work ----------------------------------------------------------------------------------------------
 
@@ -47,8 +72,22 @@ struct LayerCall {
   const Parameters& parameters;
   const StepBlock* step;
   bool training;
-  Tensor x, y, state;
-  Tensor dx, dy;  // backward only; dx has no data for the first layer, whose input needs no gradient
+  std::span<const Tensor> inputs;
+  Tensor y;
+  void* state;                        // what forward leaves for backward
+  Tensor batch_mean, batch_variance;  // out, training only: of a layer with running statistics
+  Tensor dy;                          // backward only
+  std::span<const Tensor> dinputs;    // out, backward only; without data where no gradient is needed: the image's
+
+  const Tensor& x() const { return inputs[0]; }
+  const Tensor& dx() const { return dinputs[0]; }
+};
+
+/// Statistics that follow those of the batches, and take their place at prediction.
+struct RunningStatistics {
+  ParameterTable::Key mean, variance;
+  int64_t channels;
+  float momentum;
 };
 
 class Layer {
@@ -68,10 +107,13 @@ class Layer {
   /// What `backward` reads of the forward pass.
   virtual bool backward_needs_input() const { return false; }
   virtual bool backward_needs_output() const { return false; }
-  /// y may overwrite x, and dx dy.
-  virtual bool in_place() const { return false; }
-  /// Bytes per sample that forward leaves for backward.
-  virtual int64_t state_bytes() const { return 0; }
+  /// y may overwrite the first input, which the layer's own backward then does not need.
+  virtual bool forward_in_place() const { return false; }
+  /// The first input's gradient may overwrite dy.
+  virtual bool backward_in_place() const { return false; }
+  /// Bytes that forward leaves for backward.
+  virtual int64_t state_bytes(int64_t /*batch*/) const { return 0; }
+  virtual std::optional<RunningStatistics> running_statistics() const { return {}; }
 
  protected:
   Layer(std::string name, Shape output) : name_(std::move(name)), output_(output) {}
@@ -82,9 +124,9 @@ class Layer {
   int64_t parameter_count_ = 0;
 };
 
-/// Builds a layer for samples of shape `input`, whose activations are stored as `activations`; throws ShapeMismatch or
-/// InvalidOption with the layer's name.
-std::unique_ptr<Layer> make_layer(const LayerSpec& spec, const std::string& name, const Shape& input, uint32_t index,
+/// Builds a layer for samples of these shapes, whose activations are stored as `activations`; throws ShapeMismatch or
+/// InvalidOption with the layer's name. `index` tells the layers of a network apart.
+std::unique_ptr<Layer> make_layer(const LayerSpec& spec, std::span<const Shape> inputs, uint32_t index,
                                   DType activations, ParameterTable& table);
 
 /// Start of the name of an unnamed layer of this type: "conv", "fc", …

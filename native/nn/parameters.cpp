@@ -12,9 +12,9 @@ namespace {
 
 constexpr int64_t kAlignment = 16;  // floats: every tensor starts on a cache line
 
-int64_t aligned(int64_t count) { return (count + kAlignment - 1) / kAlignment * kAlignment; }
-
 }  // namespace
+
+int64_t ParameterTable::aligned(int64_t count) { return (count + kAlignment - 1) / kAlignment * kAlignment; }
 
 ParameterTable::Key ParameterTable::add(ParameterSpec spec) {
   entries_.push_back({std::move(spec), 0});

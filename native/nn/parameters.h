@@ -58,6 +58,7 @@ class ParameterTable {
   int64_t trained_size() const { return size_ - group(static_cast<int>(ParameterGroup::State)).count; }
   Range copied() const;                                // what has a bf16 copy, perhaps nothing
   int64_t parameter_count() const;                     // of what is trained, without padding
+  static int64_t aligned(int64_t count);               // floats that a tensor takes, with padding
 
  private:
   std::vector<Entry> entries_;

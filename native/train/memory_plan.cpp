@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nn/network_pass.h"
+
 namespace margincore {
 
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "nn/head.h"
-#include "nn/network.h"
+#include "nn/network_pass.h"
 #include "train/normalization.h"
 
 namespace margincore {

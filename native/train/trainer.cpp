@@ -52,6 +52,7 @@ Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Par
   parameters.allocate_gradients();
   plan_.arrange();
   arena_ = Buffer(backend, plan_.bytes());
+  check(backend.zero(arena_.data(), arena_.bytes()));
   network_pass_.bind(plan_, arena_.data());
   head_pass_.bind(backend, plan_, arena_.data());
   check(backend.zero(halted_.data(), halted_.bytes()));
@@ -171,6 +172,7 @@ Status Trainer::execute(int64_t batch) const try {
   network_pass_.backward(backend_, parameters_, batch, step);
   const Tensor gradients = parameters_.gradients_of({0, parameters_.table().trained_size()});
   check(backend_.gradient_norm(reports, halted, gradients, step));
+  network_pass_.update_state(backend_, parameters_, halted);
   head_pass_.update_state(backend_, parameters_, labels, halted, head_pass_.state_rates());
   optimizer_.update(backend_, parameters_, step, halted);
   return Status::success();

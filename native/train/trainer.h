@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "nn/head.h"
-#include "nn/network.h"
+#include "nn/network_pass.h"
 #include "nn/optimizer.h"
 #include "train/normalization.h"
 #include "train/training_set.h"

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "nn/head.h"
-#include "nn/network.h"
+#include "nn/network_pass.h"
 #include "support/arrays.h"
 
 namespace margincore::test {

@@ -1,0 +1,84 @@
+// Layers that work element by element: ReLU, PReLU, dropout.
+#include "nn/layers/common.h"
+
+namespace margincore {
+
+namespace {
+
+class ReluLayer final : public Layer {
+ public:
+  explicit ReluLayer(const LayerSite& site) : Layer(site.name, site.input()) {}
+
+  const char* type() const override { return "relu"; }
+  bool backward_needs_output() const override { return true; }
+  bool forward_in_place() const override { return true; }
+  bool backward_in_place() const override { return true; }
+
+  void forward(const LayerCall& call) const override { check(call.backend.relu_forward(call.y, call.x())); }
+  void backward(const LayerCall& call) const override {
+    if (call.dx()) check(call.backend.relu_backward(call.dx(), call.dy, call.y));
+  }
+};
+
+class PReluLayer final : public Layer {
+ public:
+  PReluLayer(const PReluSpec& spec, const LayerSite& site) : Layer(site.name, site.input()) {
+    const int64_t slopes = spec.shared ? 1 : output_[output_.rank - 1];
+    Initializer init;
+    init.value = spec.init;
+    slope_ = site.table.add({site.name + ".weight", {slopes}, ParameterGroup::BackboneNoDecay, init});
+    parameter_count_ = slopes;
+  }
+
+  const char* type() const override { return "prelu"; }
+  bool backward_needs_input() const override { return true; }
+  bool backward_in_place() const override { return true; }
+
+  void forward(const LayerCall& call) const override {
+    check(call.backend.prelu_forward(call.y, call.x(), call.parameters.value(slope_)));
+  }
+  void backward(const LayerCall& call) const override {
+    // Without a wanted dx the slope's gradient still is: dy takes its place.
+    const Tensor dx = call.dx() ? call.dx() : call.dy;
+    check(call.backend.prelu_backward(dx, call.parameters.gradient(slope_), call.dy, call.x(),
+                                      call.parameters.value(slope_)));
+  }
+
+ private:
+  ParameterTable::Key slope_;
+};
+
+class DropoutLayer final : public Layer {
+ public:
+  DropoutLayer(const DropoutSpec& spec, const LayerSite& site)
+      : Layer(site.name, site.input()), dropout_{spec.rate, site.index} {
+    if (!(spec.rate >= 0 && spec.rate < 1))
+      refuse(ErrorCode::InvalidOption, site.name, format("expected rate in [0, 1) but received %g", spec.rate));
+  }
+
+  const char* type() const override { return "dropout"; }
+  bool forward_in_place() const override { return true; }
+  bool backward_in_place() const override { return true; }
+
+  void forward(const LayerCall& call) const override {
+    if (call.training) {
+      check(call.backend.dropout_forward(call.y, call.x(), dropout_, call.step));
+    } else if (call.y.data != call.x().data) {
+      check(call.backend.copy(call.y.data, call.x().data, call.x().bytes()));
+    }
+  }
+  void backward(const LayerCall& call) const override {
+    if (call.dx()) check(call.backend.dropout_backward(call.dx(), call.dy, dropout_, call.step));
+  }
+
+ private:
+  Dropout dropout_;
+};
+
+}  // namespace
+
+MadeLayer make(const ReluSpec&, const LayerSite& site) { return std::make_unique<ReluLayer>(site); }
+MadeLayer make(const PReluSpec& spec, const LayerSite& site) { return std::make_unique<PReluLayer>(spec, site); }
+MadeLayer make(const DropoutSpec& spec, const LayerSite& site) { return std::make_unique<DropoutLayer>(spec, site); }
+
+}  // namespace margincore

@@ -1,0 +1,77 @@
+#include "nn/layers/common.h"
+
+namespace margincore {
+
+namespace {
+
+/// Trained with the statistics of the batch, used with the running ones. The second input, where there is one, is a
+/// residual.
+class BatchNormLayer final : public Layer {
+ public:
+  BatchNormLayer(const BatchNormSpec& spec, const LayerSite& site)
+      : Layer(site.name, site.input()), channels_(output_[output_.rank - 1]), has_residual_(site.inputs.size() == 2) {
+    if (!(spec.epsilon > 0))
+      refuse(ErrorCode::InvalidOption, name_, format("expected epsilon above 0 but received %g", spec.epsilon));
+    if (!(spec.momentum > 0 && spec.momentum <= 1))
+      refuse(ErrorCode::InvalidOption, name_, format("expected momentum in (0, 1] but received %g", spec.momentum));
+    if (has_residual_ && !(site.inputs[0] == site.inputs[1]))
+      refuse(ErrorCode::ShapeMismatch, name_, "adds " + to_string(site.inputs[1]) + " to " + to_string(site.inputs[0]));
+    norm_ = {spec.epsilon, spec.relu};
+    const Shape shape{channels_};
+    Initializer one;
+    one.value = 1;
+    gamma_ = site.table.add({name_ + ".weight", shape, ParameterGroup::BackboneNoDecay, one});
+    beta_ = site.table.add({name_ + ".bias", shape, ParameterGroup::BackboneNoDecay, {}});
+    running_ = {site.table.add({name_ + ".runningMean", shape, ParameterGroup::State, {}}),
+                site.table.add({name_ + ".runningVariance", shape, ParameterGroup::State, one}), channels_,
+                spec.momentum};
+    parameter_count_ = 2 * channels_;
+  }
+
+  const char* type() const override { return "batchNorm"; }
+  bool backward_needs_input() const override { return true; }
+  bool backward_needs_output() const override { return norm_.relu != 0 && has_residual_; }
+  bool backward_in_place() const override { return true; }
+  int64_t state_bytes(int64_t) const override { return 2 * channels_ * static_cast<int64_t>(sizeof(float)); }
+  std::optional<RunningStatistics> running_statistics() const override { return running_; }
+
+  void forward(const LayerCall& call) const override {
+    const Tensor residual = has_residual_ ? call.inputs[1] : Tensor();
+    Tensor mean = call.parameters.value(running_.mean), variance = call.parameters.value(running_.variance);
+    if (call.training) {
+      mean = mean_of(call);
+      variance = variance_of(call);
+      check(call.backend.batch_norm_stats(mean, variance, call.batch_variance, call.x()));
+      check(call.backend.copy(call.batch_mean.data, mean.data, mean.bytes()));
+    }
+    check(call.backend.batch_norm_apply(call.y, call.x(), mean, variance, call.parameters.value(gamma_),
+                                        call.parameters.value(beta_), residual, norm_));
+  }
+
+  void backward(const LayerCall& call) const override {
+    // Gamma and beta need their gradients even where x needs none: dy takes its place.
+    const Tensor dx = call.dx() ? call.dx() : call.dy;
+    const Tensor dresidual = has_residual_ ? call.dinputs[1] : Tensor(), y = has_residual_ ? call.y : Tensor();
+    check(call.backend.batch_norm_backward(dx, call.parameters.gradient(gamma_), call.parameters.gradient(beta_),
+                                           dresidual, call.dy, call.x(), y, mean_of(call), variance_of(call),
+                                           call.parameters.value(gamma_), call.parameters.value(beta_), norm_));
+  }
+
+ private:
+  Tensor mean_of(const LayerCall& call) const { return {static_cast<float*>(call.state), {channels_}}; }
+  Tensor variance_of(const LayerCall& call) const { return {static_cast<float*>(call.state) + channels_, {channels_}}; }
+
+  int64_t channels_;
+  bool has_residual_;
+  BatchNorm norm_;
+  ParameterTable::Key gamma_, beta_;
+  RunningStatistics running_;
+};
+
+}  // namespace
+
+MadeLayer make(const BatchNormSpec& spec, const LayerSite& site) {
+  return std::make_unique<BatchNormLayer>(spec, site);
+}
+
+}  // namespace margincore

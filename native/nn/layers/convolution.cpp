@@ -1,0 +1,74 @@
+#include "nn/layers/common.h"
+
+namespace margincore {
+
+namespace {
+
+class Conv2dLayer final : public Layer {
+ public:
+  Conv2dLayer(const Conv2dSpec& spec, const LayerSite& site) : Layer(site.name, {}) {
+    const std::string& name = site.name;
+    const Shape& input = site.input();
+    expect_image(name, input);
+    expect_at_least(name, "outChannels", spec.out_channels, 1);
+    expect_at_least(name, "kernelSize", std::min(spec.kernel_height, spec.kernel_width), 1);
+    expect_at_least(name, "stride", spec.stride, 1);
+    expect_at_least(name, "groups", spec.groups, 1);
+    const int64_t channels = input[2], padding = padding_of(spec, name);
+    if (channels % spec.groups != 0 || spec.out_channels % spec.groups != 0)
+      refuse(ErrorCode::ShapeMismatch, name,
+             format("%lld groups divide neither or only one of its %lld input and %lld output channels",
+                    static_cast<long long>(spec.groups), static_cast<long long>(channels),
+                    static_cast<long long>(spec.out_channels)));
+    const int64_t height = windows(name, "height", input[0], spec.kernel_height, spec.stride, padding);
+    const int64_t width = windows(name, "width", input[1], spec.kernel_width, spec.stride, padding);
+    conv_ = {static_cast<int32_t>(spec.stride), static_cast<int32_t>(padding), static_cast<int32_t>(spec.groups)};
+    output_ = {height, width, spec.out_channels};
+    const int64_t group_channels = channels / spec.groups;
+    const int64_t fan_in = spec.kernel_height * spec.kernel_width * group_channels;
+    weight_ = site.table.add({name + ".weight",
+                              {spec.out_channels, spec.kernel_height, spec.kernel_width, group_channels},
+                              ParameterGroup::BackboneDecay,
+                              {Initializer::Kind::FanInUniform, 0, fan_in, 0},
+                              site.activations});
+    if (spec.bias) bias_ = site.table.add({name + ".bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay, {}});
+    parameter_count_ = spec.out_channels * (fan_in + (spec.bias ? 1 : 0));
+    flops_ = 2 * height * width * spec.out_channels * fan_in;
+  }
+
+  const char* type() const override { return "conv2d"; }
+  bool backward_needs_input() const override { return true; }
+
+  void forward(const LayerCall& call) const override {
+    check(call.backend.conv2d_forward(call.y, call.x(), call.parameters.operand(weight_), optional_value(call, bias_),
+                                      conv_));
+  }
+
+  void backward(const LayerCall& call) const override {
+    check(call.backend.conv2d_backward_filter(call.parameters.gradient(weight_), optional_gradient(call, bias_),
+                                              call.dy, call.x(), conv_));
+    if (call.dx())
+      check(call.backend.conv2d_backward_data(call.dx(), call.dy, call.parameters.operand(weight_), conv_));
+  }
+
+ private:
+  static int64_t padding_of(const Conv2dSpec& spec, const std::string& name) {
+    if (spec.padding) {
+      expect_at_least(name, "padding", *spec.padding, 0);
+      return *spec.padding;
+    }
+    if (spec.stride != 1 || spec.kernel_height != spec.kernel_width || spec.kernel_height % 2 == 0)
+      refuse(ErrorCode::InvalidOption, name, "padding 'same' needs stride 1 and a square kernel of odd size");
+    return spec.kernel_height / 2;
+  }
+
+  Conv2d conv_;
+  ParameterTable::Key weight_;
+  std::optional<ParameterTable::Key> bias_;
+};
+
+}  // namespace
+
+MadeLayer make(const Conv2dSpec& spec, const LayerSite& site) { return std::make_unique<Conv2dLayer>(spec, site); }
+
+}  // namespace margincore

@@ -1,0 +1,45 @@
+#include "nn/layers/common.h"
+
+namespace margincore {
+
+namespace {
+
+class LinearLayer final : public Layer {
+ public:
+  LinearLayer(const LinearSpec& spec, const LayerSite& site) : Layer(site.name, {spec.out_features}) {
+    expect_at_least(site.name, "outFeatures", spec.out_features, 1);
+    const int64_t in_features = site.input().count();  // an image is flattened in NHWC order
+    weight_ = site.table.add({site.name + ".weight",
+                              {spec.out_features, in_features},
+                              ParameterGroup::BackboneDecay,
+                              {Initializer::Kind::FanInUniform, 0, in_features, 0},
+                              site.activations});
+    if (spec.bias)
+      bias_ = site.table.add({site.name + ".bias", {spec.out_features}, ParameterGroup::BackboneNoDecay, {}});
+    parameter_count_ = spec.out_features * (in_features + (spec.bias ? 1 : 0));
+    flops_ = 2 * in_features * spec.out_features;
+  }
+
+  const char* type() const override { return "linear"; }
+  bool backward_needs_input() const override { return true; }
+
+  void forward(const LayerCall& call) const override {
+    check(call.backend.linear_forward(call.y, call.x(), call.parameters.operand(weight_), optional_value(call, bias_)));
+  }
+
+  void backward(const LayerCall& call) const override {
+    check(call.backend.linear_backward_weight(call.parameters.gradient(weight_), optional_gradient(call, bias_),
+                                              call.dy, call.x()));
+    if (call.dx()) check(call.backend.linear_backward_data(call.dx(), call.dy, call.parameters.operand(weight_)));
+  }
+
+ private:
+  ParameterTable::Key weight_;
+  std::optional<ParameterTable::Key> bias_;
+};
+
+}  // namespace
+
+MadeLayer make(const LinearSpec& spec, const LayerSite& site) { return std::make_unique<LinearLayer>(spec, site); }
+
+}  // namespace margincore

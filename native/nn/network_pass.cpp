@@ -1,0 +1,218 @@
+#include "nn/network_pass.h"
+
+#include <algorithm>
+
+namespace margincore {
+
+namespace {
+
+constexpr ActivationPlan::Id kNone = -1;
+
+/// A sample's shape with the batch before it.
+Shape batched(int64_t batch, const Shape& sample) {
+  Shape shape{batch};
+  for (int i = 0; i < sample.rank; ++i) shape.dims[shape.rank++] = sample[i];
+  return shape;
+}
+
+}  // namespace
+
+NetworkPass::NetworkPass(const Network& network, int64_t max_batch, bool training, ActivationPlan& plan)
+    : network_(network), training_(training), embedding_(kNone), embedding_gradient_(kNone), statistics_(kNone) {
+  last_reader_.assign(last_value() + 1, 0);
+  const auto& nodes = network.nodes();
+  for (int i = 0; i < head_moment(); ++i)
+    for (int input : nodes[i].inputs) last_reader_[input] = i;
+  last_reader_[last_value()] = head_moment();
+  plan_values(max_batch, plan);
+  if (!training) return;
+  plan_gradients(max_batch, plan);
+  plan_statistics(plan);
+}
+
+int64_t NetworkPass::value_bytes(int64_t batch, int value) const {
+  return batch * network_.shape(value).count() * size_of(network_.activations());
+}
+
+void NetworkPass::plan_values(int64_t max_batch, ActivationPlan& plan) {
+  const auto& nodes = network_.nodes();
+  const int count = head_moment();
+  std::vector<int> readers(count + 1, 0);
+  for (const Network::Node& node : nodes)
+    for (int input : node.inputs) ++readers[input];
+
+  const auto producer_reads_again = [&](int value) {
+    return value > 0 && training_ && nodes[value - 1].layer->backward_needs_output();
+  };
+  for (int v = 0; v <= count; ++v) {
+    const int begin = std::max(0, v - 1);
+    int end = last_reader_[v];
+    if (producer_reads_again(v)) end = std::max(end, backward_moment(v - 1));
+    if (training_)  // the first reader is the last to go back
+      for (int i = 0; i < count; ++i) {
+        const auto& inputs = nodes[i].inputs;
+        if (!nodes[i].layer->backward_needs_input() || std::find(inputs.begin(), inputs.end(), v) == inputs.end())
+          continue;
+        end = std::max(end, backward_moment(i));
+        break;
+      }
+    if (v > 0) {
+      const int from = nodes[v - 1].inputs[0];
+      const bool reuse =
+          nodes[v - 1].layer->forward_in_place() && from != 0 && readers[from] == 1 && !producer_reads_again(from);
+      values_.push_back(reuse ? values_[from] : plan.add(value_bytes(max_batch, v), begin, end));
+      if (reuse) plan.extend(values_[from], begin, end);
+      const int64_t state = nodes[v - 1].layer->state_bytes(max_batch);
+      states_.push_back(state > 0 ? plan.add(state, begin, training_ ? backward_moment(v - 1) : begin) : kNone);
+    } else {
+      values_.push_back(plan.add(value_bytes(max_batch, v), begin, end));
+    }
+  }
+  if (network_.activations() == DType::F32) return;
+  const int64_t bytes = max_batch * network_.embedding_size() * static_cast<int64_t>(sizeof(float));
+  embedding_ = plan.add(bytes, count, count);
+  if (training_) embedding_gradient_ = plan.add(bytes, count, count);
+}
+
+bool NetworkPass::gives_first_gradient(int node, size_t operand) const {
+  const std::vector<int>& inputs = network_.nodes()[node].inputs;
+  const int value = inputs[operand];
+  // Of a value that one node reads twice, the first operand.
+  return last_reader_[value] == node &&
+         std::find(inputs.begin(), inputs.end(), value) - inputs.begin() == static_cast<std::ptrdiff_t>(operand);
+}
+
+void NetworkPass::plan_gradients(int64_t max_batch, ActivationPlan& plan) {
+  const auto& nodes = network_.nodes();
+  const int count = head_moment();
+  gradients_.assign(count + 1, kNone);
+  gradients_[count] = plan.add(value_bytes(max_batch, count), count, count + 1);
+  parts_.resize(count);
+  for (int i = count - 1; i >= 0; --i) {
+    parts_[i].fill(kNone);
+    for (size_t k = 0; k < nodes[i].inputs.size(); ++k) {
+      const int v = nodes[i].inputs[k];
+      if (v == 0) continue;  // the image needs no gradient
+      const int begin = backward_moment(i), end = backward_moment(v - 1);
+      if (!gives_first_gradient(i, k)) {
+        parts_[i][k] = plan.add(value_bytes(max_batch, v), begin, begin);
+      } else if (k == 0 && nodes[i].layer->backward_in_place()) {
+        gradients_[v] = gradients_[i + 1];
+        plan.extend(gradients_[v], begin, end);
+      } else {
+        gradients_[v] = plan.add(value_bytes(max_batch, v), begin, end);
+      }
+    }
+  }
+}
+
+void NetworkPass::plan_statistics(ActivationPlan& plan) {
+  int64_t bytes = 0;
+  for (const Network::Node& node : network_.nodes())
+    if (const auto running = node.layer->running_statistics())
+      bytes += 2 * ParameterTable::aligned(running->channels) * static_cast<int64_t>(sizeof(float));
+  if (bytes > 0) statistics_ = plan.add(bytes, 0, last_moment());
+}
+
+void NetworkPass::bind(const ActivationPlan& plan, void* arena) {
+  plan_ = &plan;
+  arena_ = static_cast<char*>(arena);
+}
+
+Tensor NetworkPass::at(Id id, int64_t batch, int index) const {
+  return {arena_ + plan_->offset(id), network_.activations(), batched(batch, network_.shape(index))};
+}
+
+Tensor NetworkPass::value(int64_t batch, int index) const { return at(values_[index], batch, index); }
+
+Tensor NetworkPass::gradient(int64_t batch, int index) const {
+  return gradients_[index] == kNone ? Tensor() : at(gradients_[index], batch, index);
+}
+
+Tensor NetworkPass::embedding(int64_t batch) const {
+  if (embedding_ == kNone) return value(batch, last_value()).as_matrix();
+  return {arena_ + plan_->offset(embedding_), DType::F32, {batch, network_.embedding_size()}};
+}
+
+Tensor NetworkPass::embedding_gradient(int64_t batch) const {
+  if (embedding_gradient_ == kNone) return gradient(batch, last_value()).as_matrix();
+  return {arena_ + plan_->offset(embedding_gradient_), DType::F32, {batch, network_.embedding_size()}};
+}
+
+/// Where a layer's part of the batch's statistics lies: as far from their start as the running ones from theirs.
+Tensor NetworkPass::batch_statistics(const Parameters& parameters, ParameterTable::Key running) const {
+  const ParameterTable& table = parameters.table();
+  const ParameterTable::Entry& entry = table.entry(running);
+  const int64_t offset = entry.offset - table.group(static_cast<int>(ParameterGroup::State)).offset;
+  return {reinterpret_cast<float*>(arena_ + plan_->offset(statistics_)) + offset, entry.spec.shape};
+}
+
+LayerCall NetworkPass::call(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step,
+                            int node, Operands& inputs) const {
+  const Network::Node& at_work = network_.nodes()[node];
+  for (size_t k = 0; k < at_work.inputs.size(); ++k) inputs[k] = value(batch, at_work.inputs[k]);
+  LayerCall call{
+      backend, parameters, step, training_, {inputs.data(), at_work.inputs.size()}, value(batch, node + 1), nullptr,
+      {},      {},         {},   {}};
+  if (states_[node] != kNone) call.state = arena_ + plan_->offset(states_[node]);
+  if (const auto running = at_work.layer->running_statistics(); running && training_) {
+    call.batch_mean = batch_statistics(parameters, running->mean);
+    call.batch_variance = batch_statistics(parameters, running->variance);
+  }
+  return call;
+}
+
+void NetworkPass::forward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const {
+  Operands inputs;
+  for (int i = 0; i < head_moment(); ++i)
+    network_.nodes()[i].layer->forward(call(backend, parameters, batch, step, i, inputs));
+  if (embedding_ != kNone) check(backend.convert(embedding(batch), value(batch, last_value()).as_matrix()));
+}
+
+void NetworkPass::backward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const {
+  if (embedding_gradient_ != kNone)
+    check(backend.convert(gradient(batch, last_value()).as_matrix(), embedding_gradient(batch)));
+  Operands inputs, dinputs;
+  for (int i = head_moment() - 1; i >= 0; --i) {
+    const std::vector<int>& values = network_.nodes()[i].inputs;
+    const auto part = [&](size_t k) { return at(parts_[i][k], batch, values[k]); };
+    for (size_t k = 0; k < values.size(); ++k)
+      dinputs[k] = parts_[i][k] != kNone ? part(k) : gradient(batch, values[k]);
+    LayerCall operands = call(backend, parameters, batch, step, i, inputs);
+    operands.dy = gradient(batch, i + 1);
+    operands.dinputs = {dinputs.data(), values.size()};
+    network_.nodes()[i].layer->backward(operands);
+    for (size_t k = 0; k < values.size(); ++k) {
+      if (parts_[i][k] == kNone) continue;
+      const Tensor sum = gradient(batch, values[k]);
+      check(backend.add(sum, sum, part(k)));
+    }
+  }
+}
+
+void NetworkPass::update_state(Backend& backend, const Parameters& parameters, const int32_t* halted) const {
+  // Neighbours in the arena of one momentum are one call.
+  std::optional<RunningStatistics> first;
+  ParameterTable::Range range{};
+  const auto update = [&] {
+    if (!first) return;
+    const Tensor current(batch_statistics(parameters, first->mean).f32(), {range.count});
+    check(backend.running_average(parameters.values_of(range), current, first->momentum, 1, halted));
+  };
+  for (const Network::Node& node : network_.nodes()) {
+    const auto running = node.layer->running_statistics();
+    if (!running) continue;
+    const int64_t begin = parameters.table().entry(running->mean).offset;
+    const int64_t count = 2 * ParameterTable::aligned(running->channels);
+    if (first && running->momentum == first->momentum && begin == range.offset + range.count) {
+      range.count += count;
+      continue;
+    }
+    update();
+    first = running;
+    range = {begin, count};
+  }
+  update();
+}
+
+}  // namespace margincore

@@ -1,0 +1,65 @@
+// The values of a network for batches up to a given size: forward and, for training, backward.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "nn/activation_plan.h"
+#include "nn/network.h"
+
+namespace margincore {
+
+class NetworkPass {
+ public:
+  /// Enters its buffers into `plan`; the head's work falls on moment `head_moment()`.
+  NetworkPass(const Network& network, int64_t max_batch, bool training, ActivationPlan& plan);
+
+  int head_moment() const { return static_cast<int>(network_.nodes().size()); }
+  /// After the backward pass of the first layer.
+  int last_moment() const { return training_ ? 2 * head_moment() + 1 : head_moment(); }
+  /// Says where the planned buffers are; called once, after the arena was allocated. The arena was zeroed.
+  void bind(const ActivationPlan& plan, void* arena);
+
+  Tensor input(int64_t batch) const { return value(batch, 0); }
+  Tensor embedding(int64_t batch) const;
+  Tensor embedding_gradient(int64_t batch) const;
+
+  void forward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const;
+  void backward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const;
+  /// Running statistics follow those of the batch; nothing once *halted is not 0.
+  void update_state(Backend& backend, const Parameters& parameters, const int32_t* halted) const;
+
+ private:
+  using Id = ActivationPlan::Id;
+  using Operands = std::array<Tensor, kMaxInputs>;
+
+  /// Node i runs forward at moment i, and backward at:
+  int backward_moment(int node) const { return 2 * head_moment() - node; }
+  int last_value() const { return head_moment(); }
+
+  void plan_values(int64_t max_batch, ActivationPlan& plan);
+  void plan_gradients(int64_t max_batch, ActivationPlan& plan);
+  void plan_statistics(ActivationPlan& plan);
+  int64_t value_bytes(int64_t batch, int value) const;
+  /// Whether node i is the last to read value v forward, hence the first to give it a gradient.
+  bool gives_first_gradient(int node, size_t operand) const;
+
+  Tensor value(int64_t batch, int index) const;
+  Tensor gradient(int64_t batch, int index) const;
+  Tensor at(Id id, int64_t batch, int index) const;
+  LayerCall call(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step, int node,
+                 Operands& inputs) const;
+  Tensor batch_statistics(const Parameters& parameters, ParameterTable::Key running) const;
+
+  const Network& network_;
+  bool training_;
+  char* arena_ = nullptr;
+  const ActivationPlan* plan_ = nullptr;
+  std::vector<int> last_reader_;                   // by value; the head's moment for the last
+  std::vector<Id> values_, gradients_, states_;    // by value, value, node
+  std::vector<std::array<Id, kMaxInputs>> parts_;  // by node: a gradient that is added to one that is there
+  Id embedding_, embedding_gradient_;              // in fp32, where activations are bf16
+  Id statistics_;                                  // of the batch, laid out as the running ones are
+};
+
+}  // namespace margincore
