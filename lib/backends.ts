@@ -1,5 +1,5 @@
 /** Which backends this machine has, and which one a run takes. */
-import { callNative, native } from './addon.js';
+import { awaitNative, callNative, native } from './addon.js';
 import { checkInteger } from './check.js';
 import { invalidOption, MarginCoreError } from './errors.js';
 import type { NativeBackend } from './native.js';
@@ -10,7 +10,10 @@ export type BackendInfo = Readonly<NativeBackend>;
 /** 'auto' takes CUDA where it works and the CPU otherwise; 'cuda' is 'cuda:0'. */
 export type Device = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
 
-/** Every backend that was looked for, also those that are not available, with the reason. */
+/**
+ * Every backend that was looked for, also those that are not available, with the reason. The first call opens their
+ * libraries, which blocks: half a second to several with CUDA. (`train()` and `headLoss()` do that in the background.)
+ */
 export function backends(): BackendInfo[] {
   return callNative(() => native().backends());
 }
@@ -34,36 +37,36 @@ export function checkThreads(value: unknown): number {
 }
 
 /**
- * Throws DEVICE_UNAVAILABLE with the backend's own reason where the device asked for is not there.
+ * Rejects with DEVICE_UNAVAILABLE and the backend's own reason where the device asked for is not there.
  * @param threads Default: the backend's own choice, physical cores on the CPU.
  */
-export function selectDevice(device: Device, threads?: number): Placement {
-  const place = (backend: BackendInfo, deviceIndex = 0) => ({
+export async function selectDevice(device: Device, threads?: number): Promise<Placement> {
+  const [name, index = '0'] = device.split(':');
+  const deviceIndex = Number(index);
+  const found = await awaitNative(() => native().findBackends(deviceIndex));
+  const place = (backend: BackendInfo) => ({
     backend,
     deviceIndex,
     threads: threads ?? backend.defaultThreads,
   });
-  if (device !== 'auto') {
-    const [name, index = '0'] = device.split(':');
-    return place(requireBackend(name!), Number(index));
-  }
-  const cuda = findBackend('cuda');
+  if (device !== 'auto') return place(requireBackend(found, name!));
+  const cuda = backendNamed(found, 'cuda');
   if (cuda.available) return place(cuda);
   return {
-    ...place(requireBackend('cpu')),
+    ...place(requireBackend(found, 'cpu')),
     note: `Training on the CPU, since CUDA is not available: ${cuda.reason}`,
   };
 }
 
-function requireBackend(name: string): BackendInfo {
-  const backend = findBackend(name);
+function requireBackend(found: readonly BackendInfo[], name: string): BackendInfo {
+  const backend = backendNamed(found, name);
   if (backend.available) return backend;
   throw new MarginCoreError('DEVICE_UNAVAILABLE', `The backend ${name} is not available: ${backend.reason}`, {
     details: { backend: name, reason: backend.reason, path: backend.path },
   });
 }
 
-function findBackend(name: string): BackendInfo {
+function backendNamed(found: readonly BackendInfo[], name: string): BackendInfo {
   const absent: BackendInfo = {
     name,
     available: false,
@@ -75,5 +78,5 @@ function findBackend(name: string): BackendInfo {
     simulated: false,
     defaultThreads: 0,
   };
-  return backends().find((backend) => backend.name === name) ?? absent;
+  return found.find((backend) => backend.name === name) ?? absent;
 }

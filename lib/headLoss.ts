@@ -96,7 +96,7 @@ export async function headLoss(options: HeadLossOptions): Promise<HeadLossResult
     }
   }
   checkNumber(lambda, 'lambda', { min: 0 });
-  const placement = selectDevice(
+  const placement = await selectDevice(
     checkDevice(device),
     threads === undefined ? undefined : checkThreads(threads),
   );

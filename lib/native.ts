@@ -17,6 +17,8 @@ export interface NativeModule {
   summarize(network: NativeNetwork): NetworkSummary;
   /** One head, forward and backward, on given arrays. */
   headLoss(request: NativeHeadLossRequest): Promise<NativeHeadLossResult>;
+  /** The same without blocking; device number `deviceIndex` is looked for. */
+  findBackends(deviceIndex: number): Promise<NativeBackend[]>;
   Session: new (config: NativeSessionConfig) => NativeSession;
 }
 
@@ -188,7 +190,7 @@ export interface NativeMemoryPlan {
   dataset: number;
   /** The dataset stays in host memory: of it only the batches on their way are counted. */
   streamed: boolean;
-  /** That libraries may take beside the others, at most. */
+  /** That library calls may need beside the others. */
   workspace: number;
 }
 

@@ -1,6 +1,7 @@
 /** `train()`: from options and data to a model, its history and its scores. */
 import { awaitNative } from './addon.js';
 import { annealingWarning } from './annealing.js';
+import { selectDevice } from './backends.js';
 import { hasJoinedTail, stepsPerEpoch } from './batching.js';
 import { resolveData, type Split } from './data/index.js';
 import { describeEnvironment, type Environment, type MemoryPlan } from './environment.js';
@@ -70,7 +71,9 @@ async function run(settings: TrainSettings, progress: Progress): Promise<TrainRe
   const { signal } = settings;
   const dataset = await resolveData(settings.data);
   signal?.throwIfAborted();
-  const job = prepareJob(settings, dataset);
+  const placement = await selectDevice(settings.device, settings.threads);
+  signal?.throwIfAborted();
+  const job = prepareJob(settings, dataset, placement);
   const notes: string[] = [];
   const told = new Set<string>();
   /** Once per `subject`: what recurs may have other numbers in it. */

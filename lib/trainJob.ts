@@ -1,6 +1,6 @@
 /** A training run once its data is known: everything that has to be worked out before the first step. */
 import { callNative, native } from './addon.js';
-import { type Device, type Placement, selectDevice } from './backends.js';
+import type { Device, Placement } from './backends.js';
 import { type Batching, largestBatch } from './batching.js';
 import type { Dataset, Split } from './data/index.js';
 import { invalidOption } from './errors.js';
@@ -38,14 +38,13 @@ export type EffectiveOptions = HeadOptions &
     validation?: number;
   };
 
-/** Throws INVALID_OPTION, INVALID_DATA, SHAPE_MISMATCH or DEVICE_UNAVAILABLE where settings and data do not fit. */
-export function prepareJob(settings: TrainSettings, dataset: Dataset): TrainJob {
+/** Throws INVALID_OPTION, INVALID_DATA, or SHAPE_MISMATCH where settings and data do not fit. */
+export function prepareJob(settings: TrainSettings, dataset: Dataset, placement: Placement): TrainJob {
   const { model } = settings;
   const { classNames, numClasses, test } = dataset;
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
   const splits = splitValidation(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head as HeadOptions, numClasses);
-  const placement = selectDevice(settings.device, settings.threads);
   return {
     settings,
     classNames,

@@ -111,7 +111,7 @@ function describeMemory(memory: MemoryPlan): string {
     `images ${bytes(dataset)}${streamed ? ' (streamed)' : ''}`,
   ];
   const total = parameters + gradients + optimizer + activations + dataset;
-  const more = workspace > 0 ? `, workspace of up to ${bytes(workspace)} beside it` : '';
+  const more = workspace > 0 ? `, and workspace for libraries, up to ${bytes(workspace)}` : '';
   return `memory ${bytes(total)}: ${parts.join(' · ')}${more}`;
 }
 

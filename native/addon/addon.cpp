@@ -10,21 +10,34 @@ namespace margincore {
 
 namespace {
 
+Napi::Value from_backends(Napi::Env env, const std::vector<BackendAvailability>& backends) {
+  Napi::Array list = Napi::Array::New(env);
+  uint32_t index = 0;
+  for (const BackendAvailability& backend : backends) {
+    Napi::Object entry = from_device(env, backend.info);
+    entry.Set("name", backend.name);
+    entry.Set("available", backend.available);
+    entry.Set("reason", backend.reason);
+    entry.Set("path", backend.path);
+    entry.Set("libraries", backend.libraries);
+    entry.Set("defaultThreads", backend.info.threads);
+    list.Set(index++, entry);
+  }
+  return list;
+}
+
 Napi::Value list_backends(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return from_backends(info.Env(), find_backends()); });
+}
+
+/// Opening the CUDA libraries and the driver takes from half a second to several: not on the JavaScript thread.
+Napi::Value look_for_backends(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    Napi::Array list = Napi::Array::New(info.Env());
-    uint32_t index = 0;
-    for (const BackendAvailability& backend : find_backends()) {
-      Napi::Object entry = from_device(info.Env(), backend.info);
-      entry.Set("name", backend.name);
-      entry.Set("available", backend.available);
-      entry.Set("reason", backend.reason);
-      entry.Set("path", backend.path);
-      entry.Set("libraries", backend.libraries);
-      entry.Set("defaultThreads", backend.info.threads);
-      list.Set(index++, entry);
-    }
-    return list;
+    const int32_t device_index = info[0].ToNumber().Int32Value();
+    Worker& worker = info.Env().GetInstanceData<WorkerRegistry>()->shared(info.Env());
+    return worker.run(info.Env(), [device_index]() -> Worker::Result {
+      return [found = find_backends(device_index)](Napi::Env env) { return from_backends(env, found); };
+    });
   });
 }
 
@@ -74,9 +87,11 @@ Napi::Value run_head_loss(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  prepare_environment();
   env.SetInstanceData(new WorkerRegistry(env));
   exports.Set("version", MARGINCORE_VERSION);
   exports.Set("backends", Napi::Function::New(env, list_backends, "backends"));
+  exports.Set("findBackends", Napi::Function::New(env, look_for_backends, "findBackends"));
   exports.Set("permutation", Napi::Function::New(env, make_permutation, "permutation"));
   exports.Set("summarize", Napi::Function::New(env, summarize, "summarize"));
   exports.Set("headLoss", Napi::Function::New(env, run_head_loss, "headLoss"));

@@ -55,7 +55,7 @@ struct StepReport {
 };
 
 /// What convolutions and products compute in. Tf32: fp32 operands rounded to 11 bits where the device is faster so.
-/// Bf16: their operands are bf16 tensors.
+/// Bf16: their operands are bf16 tensors, and those that stay fp32 are taken as with Tf32.
 enum class Precision : int32_t { Fp32, Tf32, Bf16 };
 
 struct BackendOptions {
@@ -72,7 +72,8 @@ struct BackendInfo {
   int32_t simulated;      // 1: results come from a simulated device
   int32_t threads;        // threads in use; of a probe: the default
   int32_t bf16;           // 1: activations may be bf16
-  int64_t workspace;      // bytes of device memory that libraries may take beside what is allocated, at most
+  int64_t workspace;      // bytes of device memory that library calls may need beside what is allocated
+  int32_t searches;       // 1: the first use of a shape costs a search among algorithms
 };
 
 // ---- descriptors ----------------------------------------------------------------------------------------------------

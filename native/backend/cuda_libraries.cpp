@@ -83,9 +83,18 @@ bool is_complete(const Place& place) {
                      [&](const char* library) { return !find(place, library).empty(); });
 }
 
+/// Both, or none: one that stays loaded would be taken together with the other from elsewhere.
 bool loads_by_name() {
-  return std::all_of(std::begin(kNeeded), std::end(kNeeded),
-                     [](const char* library) { return dlopen(library, RTLD_NOW | RTLD_GLOBAL) != nullptr; });
+  std::vector<void*> loaded;
+  for (const char* library : kNeeded) {
+    void* handle = dlopen(library, RTLD_NOW | RTLD_GLOBAL);
+    if (handle == nullptr) {
+      for (void* other : loaded) dlclose(other);
+      return false;
+    }
+    loaded.push_back(handle);
+  }
+  return true;
 }
 
 }  // namespace

@@ -39,12 +39,6 @@ std::filesystem::path plugin_path(const std::string& name) {
   return own_folder() / ("libmargincore_" + name + ".so");
 }
 
-/// The OpenMP runtime reads this once, while it is loaded. Its threads busy-wait at the end of every loop, by default
-/// for so long that training beside one other busy process becomes twenty times slower; shorter waits cost little.
-void limit_busy_waiting() {
-  if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "10000", 0);
-}
-
 /// The CPU plugin's $ORIGIN finds the libraries that are shipped beside it, but does not hold for what these need in
 /// turn: libdnnl needs libOpenCL too. Loaded first, it is found; where it is not shipped, the system has it.
 void load_shipped_libraries(const std::filesystem::path& folder) {
@@ -61,7 +55,7 @@ LoadedPlugin open_plugin(const std::string& name) {
     loaded.reason = "this build has no " + name + " backend (there is no " + loaded.path + ")";
     return loaded;
   }
-  limit_busy_waiting();
+  prepare_environment();
   if (name == "cpu") load_shipped_libraries(path.parent_path());
   if (name == "cuda") loaded.libraries = load_cuda_libraries();
   // Never closed: libraries with threads of their own (OpenMP, CUDA) do not survive being unloaded.
@@ -98,6 +92,13 @@ const LoadedPlugin& plugin(const std::string& name) {
 }
 
 }  // namespace
+
+/// The OpenMP runtime reads this once, while it is loaded. Its threads busy-wait at the end of every loop, by default
+/// for so long that training beside one other busy process becomes twenty times slower; shorter waits cost little.
+void prepare_environment() {
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr && std::getenv("GOMP_SPINCOUNT") == nullptr)
+    setenv("GOMP_SPINCOUNT", "10000", 0);
+}
 
 std::vector<BackendAvailability> find_backends(int device_index) {
   std::vector<BackendAvailability> result;

@@ -23,6 +23,9 @@ struct BackendDeleter {
 };
 using BackendPtr = std::unique_ptr<Backend, BackendDeleter>;
 
+/// Sets variables that libraries read once, while they are loaded; to be called before other threads read any.
+void prepare_environment();
+
 /// Every backend that margincore knows, the preferred one first.
 std::vector<BackendAvailability> find_backends(int device_index = 0);
 

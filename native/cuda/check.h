@@ -69,8 +69,26 @@ inline bool lacks_memory(cudnnStatus_t status) {
 
 inline void check(cudnnStatus_t status, const char* call, const char* file, int line) {
   if (status == CUDNN_STATUS_SUCCESS) return;
+  char reason[256] = "";
+  cudnnGetLastErrorString(reason, sizeof reason);
   fail(lacks_memory(status) ? ErrorCode::OutOfMemory : ErrorCode::Internal, call, file, line, "cuDNN",
-       cudnnGetErrorString(status));
+       std::string(cudnnGetErrorString(status)) + (reason[0] != '\0' ? std::string(": ") + reason : ""));
+}
+
+/// A library that finds no memory for itself only says that it is not initialized.
+template <class LibraryStatus>
+void check_created(LibraryStatus status, LibraryStatus not_initialized, const char* call, const char* file, int line) {
+  constexpr size_t kOwnNeed = size_t{256} << 20;
+  size_t free = 0, total = 0;
+  if (status == not_initialized && cudaMemGetInfo(&free, &total) == cudaSuccess && free < kOwnNeed)
+    fail(ErrorCode::OutOfMemory, call, file, line, "not initialized", std::to_string(free >> 20) + " MiB are free");
+  check(status, call, file, line);
+}
+inline void check_created(cublasStatus_t status, const char* call, const char* file, int line) {
+  check_created(status, CUBLAS_STATUS_NOT_INITIALIZED, call, file, line);
+}
+inline void check_created(cudnnStatus_t status, const char* call, const char* file, int line) {
+  check_created(status, CUDNN_STATUS_NOT_INITIALIZED, call, file, line);
 }
 
 /// After a kernel or a library call was queued.
@@ -82,6 +100,9 @@ inline void check_queued(const char* call, cudaStream_t stream, const char* file
 }  // namespace margincore::cuda
 
 #define MARGINCORE_CHECK(call) ::margincore::cuda::check((call), #call, __FILE__, __LINE__)
+
+/// The creation of a library's handle.
+#define MARGINCORE_CREATE(call) ::margincore::cuda::check_created((call), #call, __FILE__, __LINE__)
 
 /// A library call that queues work on a stream.
 #define MARGINCORE_QUEUE(stream, function, ...)                                      \

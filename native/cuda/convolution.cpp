@@ -14,13 +14,16 @@ cudnnDataType_t type_of(const Tensor& tensor) {
   return tensor.dtype == DType::BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
 }
 
-cudnnTensorDescriptor_t image_descriptor(const Tensor& image) {
-  cudnnTensorDescriptor_t descriptor;
-  MARGINCORE_CHECK(cudnnCreateTensorDescriptor(&descriptor));
+using ImageDescriptor = Owned<cudnnTensorDescriptor_t, cudnnDestroyTensorDescriptor>;
+
+void describe(ImageDescriptor& descriptor, const Tensor& image) {
+  if (image.count() > INT32_MAX)
+    throw Error(ErrorCode::Unsupported, "an image tensor of " + std::to_string(image.count()) +
+                                            " values: cuDNN takes fewer than 2^31. Make the batch smaller");
+  MARGINCORE_CHECK(cudnnCreateTensorDescriptor(descriptor.to_create()));
   const auto size = [&](int axis) { return static_cast<int>(image.shape[axis]); };
   MARGINCORE_CHECK(
       cudnnSetTensor4dDescriptor(descriptor, CUDNN_TENSOR_NHWC, type_of(image), size(0), size(3), size(1), size(2)));
-  return descriptor;
 }
 
 /// Memory for trying algorithms, as much as there is of what one of them may take; freed afterwards.
@@ -28,28 +31,26 @@ class Trial {
  public:
   Trial() {
     for (bytes_ = kMaxConvolutionWorkspace; bytes_ > 0; bytes_ /= 4) {
-      if (cudaMalloc(&memory_, bytes_) == cudaSuccess) return;
+      if (cudaMalloc(memory_.to_create(), bytes_) == cudaSuccess) return;
+      *memory_.to_create() = nullptr;
       cudaGetLastError();
     }
-    memory_ = nullptr;
   }
-  Trial(const Trial&) = delete;
-  Trial& operator=(const Trial&) = delete;
-  ~Trial() { cudaFree(memory_); }
 
   void* memory() const { return memory_; }
   size_t bytes() const { return bytes_; }
 
  private:
-  void* memory_ = nullptr;
+  DeviceMemory memory_;
   size_t bytes_ = 0;
 };
 
-/// An algorithm with the workspace it needs, once it is chosen.
+/// An algorithm with the arithmetic and the workspace that it was timed with, once it is chosen.
 template <class Algorithm>
 struct Choice {
   bool made = false;
   Algorithm algorithm{};
+  cudnnMathType_t math{};
   size_t workspace = 0;
 };
 
@@ -62,7 +63,7 @@ Choice<Algorithm> first_usable(const std::vector<Performance>& answers, int coun
     const Performance& answer = answers[i];
     if (deterministic && answer.determinism != CUDNN_DETERMINISTIC) continue;
     if (answer.status == CUDNN_STATUS_SUCCESS && answer.memory <= kMaxConvolutionWorkspace)
-      return {true, answer.algo, answer.memory};
+      return {true, answer.algo, answer.mathType, answer.memory};
     lacks_memory |= cuda::lacks_memory(answer.status);
   }
   if (lacks_memory) throw Error(ErrorCode::OutOfMemory, std::string(pass) + ": no memory for cuDNN's workspace");
@@ -72,19 +73,15 @@ Choice<Algorithm> first_usable(const std::vector<Performance>& answers, int coun
 }  // namespace
 
 struct CudaConvolutions::Plan {
-  cudnnTensorDescriptor_t x = nullptr, y = nullptr;
-  cudnnFilterDescriptor_t w = nullptr;
-  cudnnConvolutionDescriptor_t convolution = nullptr;
+  ImageDescriptor x, y;
+  Owned<cudnnFilterDescriptor_t, cudnnDestroyFilterDescriptor> w;
+  Owned<cudnnConvolutionDescriptor_t, cudnnDestroyConvolutionDescriptor> convolution;
+  cudnnMathType_t allowed;  // arithmetic that may be searched
   Choice<cudnnConvolutionFwdAlgo_t> forward;
   Choice<cudnnConvolutionBwdDataAlgo_t> backward_data;
   Choice<cudnnConvolutionBwdFilterAlgo_t> backward_filter;
 
-  ~Plan() {
-    if (convolution) cudnnDestroyConvolutionDescriptor(convolution);
-    if (w) cudnnDestroyFilterDescriptor(w);
-    if (y) cudnnDestroyTensorDescriptor(y);
-    if (x) cudnnDestroyTensorDescriptor(x);
-  }
+  void use(cudnnMathType_t math) { MARGINCORE_CHECK(cudnnSetConvolutionMathType(convolution, math)); }
 };
 
 CudaConvolutions::CudaConvolutions(cudaStream_t stream, CudaWorkspace& workspace, const BackendOptions& options)
@@ -93,14 +90,11 @@ CudaConvolutions::CudaConvolutions(cudaStream_t stream, CudaWorkspace& workspace
       deterministic_(options.deterministic != 0),
       // The default would allow TF32 for fp32 data.
       fp32_math_(options.precision == Precision::Tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH) {
-  MARGINCORE_CHECK(cudnnCreate(&handle_));
+  MARGINCORE_CREATE(cudnnCreate(handle_.to_create()));
   MARGINCORE_CHECK(cudnnSetStream(handle_, stream));
 }
 
-CudaConvolutions::~CudaConvolutions() {
-  plans_.clear();
-  if (handle_ != nullptr) cudnnDestroy(handle_);
-}
+CudaConvolutions::~CudaConvolutions() = default;
 
 CudaConvolutions::Plan& CudaConvolutions::plan(const Tensor& y, const Tensor& x, const Tensor& w, const Conv2d& conv) {
   const Key key = {
@@ -109,18 +103,17 @@ CudaConvolutions::Plan& CudaConvolutions::plan(const Tensor& y, const Tensor& x,
   std::unique_ptr<Plan>& found = plans_[key];
   if (found) return *found;
   auto made = std::make_unique<Plan>();
-  made->x = image_descriptor(x);
-  made->y = image_descriptor(y);
+  describe(made->x, x);
+  describe(made->y, y);
   const auto size = [&](int axis) { return static_cast<int>(w.shape[axis]); };
-  MARGINCORE_CHECK(cudnnCreateFilterDescriptor(&made->w));
+  MARGINCORE_CHECK(cudnnCreateFilterDescriptor(made->w.to_create()));
   MARGINCORE_CHECK(
       cudnnSetFilter4dDescriptor(made->w, type_of(x), CUDNN_TENSOR_NHWC, size(0), size(3), size(1), size(2)));
-  MARGINCORE_CHECK(cudnnCreateConvolutionDescriptor(&made->convolution));
+  MARGINCORE_CHECK(cudnnCreateConvolutionDescriptor(made->convolution.to_create()));
   MARGINCORE_CHECK(cudnnSetConvolution2dDescriptor(made->convolution, conv.padding, conv.padding, conv.stride,
                                                    conv.stride, 1, 1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
   MARGINCORE_CHECK(cudnnSetConvolutionGroupCount(made->convolution, conv.groups));
-  const cudnnMathType_t math = x.dtype == DType::BF16 ? CUDNN_TENSOR_OP_MATH : fp32_math_;
-  MARGINCORE_CHECK(cudnnSetConvolutionMathType(made->convolution, math));
+  made->allowed = x.dtype == DType::BF16 ? CUDNN_TENSOR_OP_MATH : fp32_math_;
   found = std::move(made);
   return *found;
 }
@@ -136,9 +129,10 @@ void CudaConvolutions::forward(Tensor y, Tensor x, Tensor w, Conv2d conv) {
   Plan& p = plan(y, x, w, conv);
   if (!p.forward.made) {
     expect_eager("forward");
-    std::vector<cudnnConvolutionFwdAlgoPerf_t> answers(CUDNN_CONVOLUTION_FWD_ALGO_COUNT);
-    const int most = static_cast<int>(answers.size());
-    int count = 0;
+    p.use(p.allowed);
+    int most = 0, count = 0;
+    MARGINCORE_CHECK(cudnnGetConvolutionForwardAlgorithmMaxCount(handle_, &most));
+    std::vector<cudnnConvolutionFwdAlgoPerf_t> answers(most);
     if (deterministic_) {
       MARGINCORE_CHECK(cudnnGetConvolutionForwardAlgorithm_v7(handle_, p.x, p.w, p.convolution, p.y, most, &count,
                                                               answers.data()));
@@ -150,6 +144,7 @@ void CudaConvolutions::forward(Tensor y, Tensor x, Tensor w, Conv2d conv) {
     }
     p.forward = first_usable<cudnnConvolutionFwdAlgo_t>(answers, count, deterministic_, "forward");
   }
+  p.use(p.forward.math);
   void* workspace = workspace_.take(p.forward.workspace);
   MARGINCORE_QUEUE(stream_, cudnnConvolutionForward, handle_, &kOne, p.x, x.data, p.w, w.data, p.convolution,
                    p.forward.algorithm, workspace, p.forward.workspace, &kZero, p.y, y.data);
@@ -159,9 +154,10 @@ void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv
   Plan& p = plan(dy, dx, w, conv);
   if (!p.backward_data.made) {
     expect_eager("backward_data");
-    std::vector<cudnnConvolutionBwdDataAlgoPerf_t> answers(CUDNN_CONVOLUTION_BWD_DATA_ALGO_COUNT);
-    const int most = static_cast<int>(answers.size());
-    int count = 0;
+    p.use(p.allowed);
+    int most = 0, count = 0;
+    MARGINCORE_CHECK(cudnnGetConvolutionBackwardDataAlgorithmMaxCount(handle_, &most));
+    std::vector<cudnnConvolutionBwdDataAlgoPerf_t> answers(most);
     if (deterministic_) {
       MARGINCORE_CHECK(cudnnGetConvolutionBackwardDataAlgorithm_v7(handle_, p.w, p.y, p.convolution, p.x, most, &count,
                                                                    answers.data()));
@@ -173,6 +169,7 @@ void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv
     }
     p.backward_data = first_usable<cudnnConvolutionBwdDataAlgo_t>(answers, count, deterministic_, "backward_data");
   }
+  p.use(p.backward_data.math);
   void* workspace = workspace_.take(p.backward_data.workspace);
   MARGINCORE_QUEUE(stream_, cudnnConvolutionBackwardData, handle_, &kOne, p.w, w.data, p.y, dy.data, p.convolution,
                    p.backward_data.algorithm, workspace, p.backward_data.workspace, &kZero, p.x, dx.data);
@@ -186,9 +183,10 @@ void CudaConvolutions::backward_filter(Tensor dw, Tensor dy, Tensor x, Conv2d co
   const auto result = [&](void* space) { return direct ? dw.data : space; };
   if (!p.backward_filter.made) {
     expect_eager("backward_filter");
-    std::vector<cudnnConvolutionBwdFilterAlgoPerf_t> answers(CUDNN_CONVOLUTION_BWD_FILTER_ALGO_COUNT);
-    const int most = static_cast<int>(answers.size());
-    int count = 0;
+    p.use(p.allowed);
+    int most = 0, count = 0;
+    MARGINCORE_CHECK(cudnnGetConvolutionBackwardFilterAlgorithmMaxCount(handle_, &most));
+    std::vector<cudnnConvolutionBwdFilterAlgoPerf_t> answers(most);
     if (deterministic_) {
       MARGINCORE_CHECK(cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle_, p.x, p.y, p.convolution, p.w, most,
                                                                      &count, answers.data()));
@@ -201,6 +199,7 @@ void CudaConvolutions::backward_filter(Tensor dw, Tensor dy, Tensor x, Conv2d co
     p.backward_filter =
         first_usable<cudnnConvolutionBwdFilterAlgo_t>(answers, count, deterministic_, "backward_filter");
   }
+  p.use(p.backward_filter.math);
   char* space = static_cast<char*>(workspace_.take(kept + p.backward_filter.workspace));
   MARGINCORE_QUEUE(stream_, cudnnConvolutionBackwardFilter, handle_, &kOne, p.x, x.data, p.y, dy.data, p.convolution,
                    p.backward_filter.algorithm, space + kept, p.backward_filter.workspace, &kZero, p.w, result(space));

@@ -31,7 +31,7 @@ class CudaConvolutions {
 
   cudaStream_t stream_;
   CudaWorkspace& workspace_;
-  cudnnHandle_t handle_ = nullptr;
+  Owned<cudnnHandle_t, cudnnDestroy> handle_;  // outlives the plans
   bool deterministic_;
   cudnnMathType_t fp32_math_;
   std::map<Key, std::unique_ptr<Plan>> plans_;

@@ -30,10 +30,10 @@ cuda::PoolSizes pool_sizes(const Tensor& x, const Tensor& y) {
   return {x.shape[0], size(x, 1), size(x, 2), size(x, 3), size(y, 1), size(y, 2)};
 }
 
-/// Makes the device this thread's: a Backend is used by one thread.
-int32_t selected(int32_t index) {
+/// Makes the device, which is there, this thread's: a Backend is used by one thread.
+BackendInfo selected(const BackendInfo& info, int32_t index) {
   MARGINCORE_CHECK(cudaSetDevice(index));
-  return index;
+  return info;
 }
 
 /// Throws where this build has no code for the card, whose kernels would fail one by one.
@@ -87,12 +87,13 @@ BackendInfo describe_device(int32_t index) {
 }
 
 CudaBackend::CudaBackend(const BackendOptions& options)
-    : info_(describe_device(selected(options.device_index))),
+    : info_(selected(describe_device(options.device_index), options.device_index)),
       workspace_(stream_),
       uploads_(stream_),
       feed_(stream_),
       convolutions_(stream_, workspace_, options),
       products_(stream_, options) {
+  info_.searches = options.deterministic == 0;
   expect_kernels(info_);
   if (options.precision != Precision::Fp32 && !info_.bf16)
     throw Error(ErrorCode::Unsupported,
@@ -187,6 +188,7 @@ Status CudaBackend::record(Program** program, Status (*body)(void* context), voi
       *program = new Program{nullptr, body, context};
       return;
     }
+    workspace_.keep();
     MARGINCORE_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
     const Status status = body(context);
     cudaGraph_t graph = nullptr;

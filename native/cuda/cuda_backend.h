@@ -8,7 +8,6 @@
 #include "cuda/convolution.h"
 #include "cuda/feed.h"
 #include "cuda/products.h"
-#include "cuda/stream.h"
 #include "cuda/uploads.h"
 #include "cuda/workspace.h"
 

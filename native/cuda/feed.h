@@ -3,26 +3,14 @@
 #pragma once
 
 #include "backend/backend.h"
-#include "cuda/check.h"
-#include "cuda/stream.h"
+#include "cuda/owned.h"
 
 namespace margincore {
 
 class CudaFeed {
  public:
-  explicit CudaFeed(cudaStream_t compute) : compute_(compute) {
-    for (Slot& slot : slots_)
-      for (cudaEvent_t* event : {&slot.uploaded, &slot.read})
-        MARGINCORE_CHECK(cudaEventCreateWithFlags(event, cudaEventDisableTiming));
-  }
-  CudaFeed(const CudaFeed&) = delete;
-  CudaFeed& operator=(const CudaFeed&) = delete;
-  ~CudaFeed() {
-    cudaStreamSynchronize(copies_);
-    for (Slot& slot : slots_)
-      for (cudaEvent_t event : {slot.uploaded, slot.read})
-        if (event != nullptr) cudaEventDestroy(event);
-  }
+  explicit CudaFeed(cudaStream_t compute) : compute_(compute) {}
+  ~CudaFeed() { cudaStreamSynchronize(copies_); }
 
   /// Until the slot's host memory may be written again.
   void wait(int32_t slot) { MARGINCORE_CHECK(cudaEventSynchronize(at(slot).uploaded)); }
@@ -38,7 +26,7 @@ class CudaFeed {
 
  private:
   struct Slot {
-    cudaEvent_t uploaded = nullptr, read = nullptr;
+    CudaEvent uploaded, read;
   };
 
   Slot& at(int32_t slot) {

@@ -10,16 +10,12 @@ cudaDataType type_of(const Tensor& tensor) { return tensor.dtype == DType::BF16 
 
 CudaProducts::CudaProducts(cudaStream_t stream, const BackendOptions& options)
     : stream_(stream),
-      compute_(options.precision == Precision::Tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F) {
-  MARGINCORE_CHECK(cublasCreate(&handle_));
+      // Beside bf16 layers the head's fp32 products may use tensor cores, too.
+      compute_(options.precision == Precision::Fp32 ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_FAST_TF32) {
+  MARGINCORE_CREATE(cublasCreate(handle_.to_create()));
   MARGINCORE_CHECK(cublasSetStream(handle_, stream));
-  MARGINCORE_CHECK(cudaMalloc(&workspace_, kProductWorkspace));
+  MARGINCORE_CHECK(cudaMalloc(workspace_.to_create(), kProductWorkspace));
   MARGINCORE_CHECK(cublasSetWorkspace(handle_, workspace_, kProductWorkspace));
-}
-
-CudaProducts::~CudaProducts() {
-  if (handle_ != nullptr) cublasDestroy(handle_);
-  cudaFree(workspace_);
 }
 
 void CudaProducts::multiply(Tensor c, Tensor a, bool transpose_a, Tensor b, bool transpose_b) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "backend/backend.h"
-#include "cuda/check.h"
+#include "cuda/owned.h"
 
 namespace margincore {
 
@@ -12,9 +12,6 @@ inline constexpr size_t kProductWorkspace = size_t{32} << 20;
 class CudaProducts {
  public:
   CudaProducts(cudaStream_t stream, const BackendOptions& options);
-  CudaProducts(const CudaProducts&) = delete;
-  CudaProducts& operator=(const CudaProducts&) = delete;
-  ~CudaProducts();
 
   /// c (M, N) = a·b, each read as itself or transposed; a and b of one type, sums in fp32.
   void multiply(Tensor c, Tensor a, bool transpose_a, Tensor b, bool transpose_b);
@@ -22,8 +19,8 @@ class CudaProducts {
  private:
   cudaStream_t stream_;
   cublasComputeType_t compute_;
-  cublasHandle_t handle_ = nullptr;
-  void* workspace_ = nullptr;
+  DeviceMemory workspace_;  // outlives the handle
+  Owned<cublasHandle_t, cublasDestroy> handle_;
 };
 
 }  // namespace margincore

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "cuda/check.h"
+#include "cuda/owned.h"
 
 namespace margincore {
 
@@ -12,22 +12,14 @@ class SmallUploads {
   static constexpr size_t kMaxBytes = 4096;
 
   explicit SmallUploads(cudaStream_t stream) : stream_(stream) {
-    MARGINCORE_CHECK(cudaMallocHost(&memory_, kSlots * kMaxBytes));
-    for (cudaEvent_t& event : done_) MARGINCORE_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
-  }
-  SmallUploads(const SmallUploads&) = delete;
-  SmallUploads& operator=(const SmallUploads&) = delete;
-  ~SmallUploads() {
-    for (cudaEvent_t event : done_)
-      if (event != nullptr) cudaEventDestroy(event);
-    cudaFreeHost(memory_);
+    MARGINCORE_CHECK(cudaMallocHost(memory_.to_create(), kSlots * kMaxBytes));
   }
 
   void upload(void* device, const void* host, size_t bytes) {
     const int slot = next_++ % kSlots;
     // Waits only where the device is kSlots uploads behind.
     if (next_ > kSlots) MARGINCORE_CHECK(cudaEventSynchronize(done_[slot]));
-    char* staged = static_cast<char*>(memory_) + slot * kMaxBytes;
+    char* staged = static_cast<char*>(static_cast<void*>(memory_)) + slot * kMaxBytes;
     std::memcpy(staged, host, bytes);
     MARGINCORE_CHECK(cudaMemcpyAsync(device, staged, bytes, cudaMemcpyHostToDevice, stream_));
     MARGINCORE_CHECK(cudaEventRecord(done_[slot], stream_));
@@ -37,8 +29,8 @@ class SmallUploads {
   static constexpr int kSlots = 64;
 
   cudaStream_t stream_;
-  void* memory_ = nullptr;
-  cudaEvent_t done_[kSlots] = {};
+  PinnedMemory memory_;
+  CudaEvent done_[kSlots];
   int64_t next_ = 0;
 };
 

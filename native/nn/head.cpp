@@ -113,7 +113,7 @@ HeadPass::HeadPass(const Head& head, int64_t max_batch, bool training, Activatio
 void HeadPass::bind(Backend& backend, const ActivationPlan& plan, void* arena) {
   plan_ = &plan;
   arena_ = static_cast<char*>(arena);
-  std::vector<float> constants = {head_.spec_.scale, 1};
+  std::vector<float> constants = {head_.spec_.scale, 1, 0, 0};  // class weights begin at 16 bytes
   constants.insert(constants.end(), head_.spec_.class_weights.begin(), head_.spec_.class_weights.end());
   constants_ = Buffer(backend, constants.size() * sizeof(float));
   check(backend.upload(constants_.data(), constants.data(), constants_.bytes()));
@@ -194,7 +194,7 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   if (margin_) operands.feature_norms = rows(feature_norms_, batch);
   if (margin_ || spec.normalize_weights) operands.class_norms = class_norms;
   if (head_.bias_) operands.class_shift = parameters.value(*head_.bias_);
-  if (!spec.class_weights.empty()) operands.loss_weights = Tensor(constants_.f32() + 2, {spec.num_classes});
+  if (!spec.class_weights.empty()) operands.loss_weights = Tensor(constants_.f32() + 4, {spec.num_classes});
   operands.step = step.step;
   check(backend.margin_softmax(operands, {spec.margin, spec.label_smoothing, spec.normalize_weights}));
 

@@ -61,7 +61,8 @@ void expect_memory_for_training(Backend& backend, const TrainingPlan& plan, int6
   if (use.total() <= free) return;
   const int64_t fits = largest_within(plan, batch, free - free / 8);  // workspace and prediction need some, too
   const std::string estimate = "parameters " + readable(use.parameters) + ", gradients " + readable(use.gradients) +
-                               ", optimizer " + readable(use.optimizer) + ", activations " + readable(use.activations);
+                               ", optimizer " + readable(use.optimizer) + ", activations " + readable(use.activations) +
+                               (use.dataset > 0 ? ", images " + readable(use.dataset) : "");
   throw OutOfMemoryError(shortage(backend, use.total(), free, estimate) + advice(fits), use.total(), free, fits);
 }
 

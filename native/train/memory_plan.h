@@ -24,7 +24,7 @@ class OutOfMemoryError : public Error {
 /// Bytes of device memory by purpose.
 struct MemoryUse {
   size_t parameters = 0, gradients = 0, optimizer = 0, activations = 0, dataset = 0;
-  size_t workspace = 0;   // that libraries may take beside these, at most; not in the total
+  size_t workspace = 0;   // that library calls may need beside these; not in the total
   bool streamed = false;  // of the dataset only the batches on their way are there
 
   size_t total() const { return parameters + gradients + optimizer + activations + dataset; }

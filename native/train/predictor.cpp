@@ -72,6 +72,14 @@ PredictResult Predictor::run(const PredictRequest& request, const std::atomic<bo
   return result;
 }
 
+/// With some more rows, whose results nobody reads, where each new size would cost a search: few sizes then do.
+int64_t Predictor::executed_batch(int64_t batch) const {
+  if (backend_.info().searches == 0) return batch;
+  int64_t size = 1;
+  while (size < batch) size *= 2;
+  return std::min(size, buffers_->max_batch);
+}
+
 void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t batch) {
   Buffers& buffers = *buffers_;
   const Shape& image = network_.input();
@@ -81,7 +89,7 @@ void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t 
   gather.scale = normalization_.scale();
   gather.shift = normalization_.shift();
   check(backend_.gather_images(buffers.network_pass.input(batch), {}, gather, nullptr));
-  buffers.network_pass.forward(backend_, parameters_, batch, nullptr);
+  buffers.network_pass.forward(backend_, parameters_, executed_batch(batch), nullptr);
 
   const Tensor embeddings = buffers.network_pass.embedding(batch);
   const auto deliver = [&](float* to, const Tensor& rows) {

@@ -42,6 +42,7 @@ class Predictor {
  private:
   void prepare(int64_t batch);
   void make_buffers(int64_t batch);
+  int64_t executed_batch(int64_t batch) const;
   void run_batch(const PredictRequest& request, int64_t first, int64_t batch);
   void measure_angles(const PredictRequest& request, int64_t first, Tensor embeddings);
 

@@ -20,6 +20,10 @@ Session::Session(const SessionSpec& spec)
 void Session::open() {
   backend_ = open_backend(spec_.backend, spec_.options);
   if (spec_.batch_size > 0) expect_memory_for_training(*backend_, plan(), spec_.batch_size);
+  advising([&] { allocate(); });
+}
+
+void Session::allocate() {
   parameters_ = std::make_unique<Parameters>(*backend_, table_, spec_.seed);
   predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, *parameters_, spec_.normalization);
   if (spec_.batch_size > 0) {
@@ -42,10 +46,25 @@ Trainer& Session::trainer() {
 }
 
 StepsResult Session::run_steps(const StepsRequest& request, const std::atomic<bool>& cancelled) {
+  StepsResult result;
+  advising([&] { result = trainer().run(request, cancelled); });
+  return result;
+}
+
+void Session::set_training_data(const TrainingData& data) {
+  advising([&] { trainer().set_data(data); });
+}
+
+/// Where memory runs out in spite of the plan (a library's workspace, another program), the error names a smaller
+/// batch.
+template <class Work>
+void Session::advising(const Work& work) {
   try {
-    return trainer().run(request, cancelled);
+    work();
+  } catch (const OutOfMemoryError&) {
+    throw;
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::OutOfMemory) throw;
+    if (error.code() != ErrorCode::OutOfMemory || spec_.batch_size == 0) throw;
     throw out_of_memory_in_training(*backend_, plan(), spec_.batch_size, memory(), error.what());
   }
 }
@@ -62,9 +81,9 @@ void Session::end_training() {
 MemoryUse Session::memory() const {
   MemoryUse use;
   use.workspace = backend_->info().workspace;
-  use.parameters = parameters_->value_bytes();
-  use.gradients = parameters_->gradient_bytes();
-  use.activations = predictor_->activation_bytes();
+  if (parameters_) use.parameters = parameters_->value_bytes();
+  if (parameters_) use.gradients = parameters_->gradient_bytes();
+  if (predictor_) use.activations = predictor_->activation_bytes();
   if (trainer_) {
     use.optimizer = trainer_->optimizer_bytes();
     use.activations += trainer_->activation_bytes();

@@ -43,7 +43,7 @@ class Session {
   void open();
   const BackendInfo& backend_info() const { return backend_->info(); }
 
-  void set_training_data(const TrainingData& data) { trainer().set_data(data); }
+  void set_training_data(const TrainingData& data);
   StepsResult run_steps(const StepsRequest& request, const std::atomic<bool>& cancelled);
   PredictResult predict(const PredictRequest& request, const std::atomic<bool>& cancelled);
   void end_training();
@@ -52,6 +52,9 @@ class Session {
   MemoryUse memory() const;
 
  private:
+  void allocate();
+  template <class Work>
+  void advising(const Work& work);
   Trainer& trainer();
   TrainingPlan plan() const;
 

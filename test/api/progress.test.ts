@@ -115,7 +115,9 @@ test('the memory plan says what is streamed, and what libraries may take', () =>
   const stream = new FakeStream(false);
   const memory = { ...START.memory, dataset: 512, streamed: true, workspace: 288 * 2 ** 20 };
   createProgress(true, stream).start({ ...START, memory });
-  expect(stream.written).toContain(' · images 512 bytes (streamed), workspace of up to 288 MiB beside it\n');
+  expect(stream.written).toContain(
+    ' · images 512 bytes (streamed), and workspace for libraries, up to 288 MiB\n',
+  );
 });
 
 test.each<[string, Partial<EpochEvent>, string]>([

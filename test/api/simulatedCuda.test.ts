@@ -97,6 +97,14 @@ onSimulation('a card without tf32 and bf16 refuses them, and trains in fp32', as
   expect(fp32.loss).toBeGreaterThan(0);
 });
 
+onSimulation('a device number that this machine does not have is refused', async () => {
+  const [answer] = await trainIn({}, "[{ device: 'cuda:9' }]");
+  expect(answer).toMatchObject({
+    code: 'DEVICE_UNAVAILABLE',
+    message: expect.stringContaining('cuda:9: this machine has 1 CUDA device'),
+  });
+});
+
 onSimulation('a card that this build has no code for is refused before the first launch', async () => {
   const [answer] = await trainIn({ MARGINCORE_SIM_CAPABILITY: '70' }, '[{}]');
   expect(answer).toMatchObject({

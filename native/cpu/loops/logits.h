@@ -27,13 +27,7 @@ static void softmax(float* probabilities, const float* logits, int64_t rows, int
     float max = z[0];
 #pragma omp simd reduction(max : max)
     for (int64_t j = 0; j < columns; ++j) max = z[j] > max ? z[j] : max;
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < columns; ++j) {
-      p[j] = exponential(z[j] - max);
-      sum += p[j];
-    }
-    const float factor = 1 / sum;
+    const float factor = 1 / blocked_sum(columns, [&](int64_t j) { return p[j] = exponential(z[j] - max); });
 #pragma omp simd
     for (int64_t j = 0; j < columns; ++j) p[j] *= factor;
   });

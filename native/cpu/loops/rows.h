@@ -8,11 +8,23 @@
 
 namespace margincore::MARGINCORE_ISA {
 
-[[gnu::always_inline]] inline float dot(const float* a, const float* b, int64_t count) {
-  float sum = 0;
+/// Sum of term(i), in blocks whose sums are added in double: the rounding of a long sum does not grow with its length.
+template <class Term>
+[[gnu::always_inline]] inline float blocked_sum(int64_t count, const Term& term) {
+  constexpr int64_t kBlock = 1024;
+  double total = 0;
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
+    const int64_t end = begin + kBlock < count ? begin + kBlock : count;
+    float sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
-  return sum;
+    for (int64_t i = begin; i < end; ++i) sum += term(i);
+    total += sum;
+  }
+  return static_cast<float>(total);
+}
+
+[[gnu::always_inline]] inline float dot(const float* a, const float* b, int64_t count) {
+  return blocked_sum(count, [&](int64_t i) { return a[i] * b[i]; });
 }
 
 static void row_norms(float* norms, const float* x, int64_t rows, int64_t columns) {

@@ -57,21 +57,35 @@ void elementwise(Tensor y, Tensor a, Tensor b, cudaStream_t stream) {
                  elements<T>(y), elements<T>(a), elements<T>(b), y.count());
 }
 
-MARGINCORE_KERNEL widen_kernel(float* y, const BFloat16* x, int64_t count) {
-  for (int64_t i = global_thread(); i < count; i += global_threads()) y[i] = widen(x[i]);
+/// Four elements at a time; To and From are float and BFloat16, or the other way round.
+template <class To, class From>
+MARGINCORE_DEVICE void convert_all(To* y, const From* x, int64_t count) {
+  for (int64_t i = global_thread(); i < count / 4; i += global_threads()) {
+    const auto from = pack<Pack<From, 4>>(x, i);
+    Pack<To, 4> to;
+    for (int k = 0; k < 4; ++k) to.value[k] = narrow<To>(widen(from.value[k]));
+    pack<Pack<To, 4>>(y, i) = to;
+  }
+  for (int64_t i = count / 4 * 4 + global_thread(); i < count; i += global_threads()) y[i] = narrow<To>(widen(x[i]));
 }
 
-MARGINCORE_KERNEL narrow_kernel(BFloat16* y, const float* x, int64_t count) {
-  for (int64_t i = global_thread(); i < count; i += global_threads()) y[i] = narrow<BFloat16>(x[i]);
-}
+MARGINCORE_KERNEL widen_kernel(float* y, const BFloat16* x, int64_t count) { convert_all(y, x, count); }
+MARGINCORE_KERNEL narrow_kernel(BFloat16* y, const float* x, int64_t count) { convert_all(y, x, count); }
 
-/// A warp per row of y, so that no index is divided.
-template <class T>
-MARGINCORE_KERNEL add_bias_kernel(T* y, const float* bias, int64_t rows, int64_t columns) {
-  const int64_t per_block = device::threads() / device::kWarp;
-  for (int64_t i = device::block() * per_block + device::warp(); i < rows; i += device::blocks() * per_block)
-    for (int64_t j = device::lane(); j < columns; j += device::kWarp)
-      y[i * columns + j] = narrow<T>(widen(y[i * columns + j]) + bias[j]);
+/// Rows of `packs` packs, which are one after another for a thread: its place in the row moves on without a division.
+template <class P>
+MARGINCORE_KERNEL add_bias_kernel(typename P::Element* y, const float* bias, int64_t count, int packs) {
+  using T = typename P::Element;
+  const int advance = static_cast<int>(global_threads() % packs);
+  int place = static_cast<int>(global_thread() % packs);
+  for (int64_t i = global_thread(); i < count; i += global_threads()) {
+    P values = pack<P>(y, i);
+    for (int k = 0; k < P::kCount; ++k)
+      values.value[k] = narrow<T>(widen(values.value[k]) + bias[place * P::kCount + k]);
+    pack<P>(y, i) = values;
+    place += advance;
+    if (place >= packs) place -= packs;
+  }
 }
 
 /// Forward and backward are the same function of their operand: the mask is drawn again. One draw gives four elements;
@@ -113,7 +127,7 @@ void add(Tensor y, Tensor a, Tensor b, cudaStream_t stream) {
 }
 
 void convert(Tensor y, Tensor x, cudaStream_t stream) {
-  const int64_t count = y.count(), blocks = striding_blocks(count);
+  const int64_t count = y.count(), blocks = striding_blocks(count / 4);
   if (y.dtype == DType::F32) {
     MARGINCORE_RUN(widen_kernel, blocks, kBlock, stream, y.f32(), elements<BFloat16>(x), count);
   } else {
@@ -122,10 +136,11 @@ void convert(Tensor y, Tensor x, cudaStream_t stream) {
 }
 
 void add_bias(Tensor y, const float* bias, int64_t rows, int64_t columns, cudaStream_t stream) {
-  with_element(y.dtype, [&](auto element) {
-    using T = decltype(element);
-    MARGINCORE_RUN(add_bias_kernel<T>, striding_blocks(rows * device::kWarp), kBlock, stream, elements<T>(y), bias,
-                   rows, columns);
+  with_pack(y.dtype, columns, [&](auto values) {
+    using P = decltype(values);
+    const int64_t packs = columns / P::kCount;
+    MARGINCORE_RUN(add_bias_kernel<P>, striding_blocks(rows * packs), kBlock, stream, elements<typename P::Element>(y),
+                   bias, rows * packs, static_cast<int>(packs));
   });
 }
 

@@ -58,6 +58,16 @@ void check_looked_for_in_vain(const ChosenFolder& folder) {
 
 }  // namespace
 
+TEST_CASE("one that the loader finds alone does not stay, to be taken together with the other from elsewhere") {
+  REQUIRE_MESSAGE(std::getenv("LD_LIBRARY_PATH") != nullptr, "ctest sets it to a folder with cuBLAS alone");
+  const CudaLibraries found = load_cuda_libraries();
+  INFO(found.text);
+  if (found.loaded && contains(found.text, "the loader's path")) return;  // this machine has both there
+  std::ifstream maps("/proc/self/maps");
+  const std::string loaded{std::istreambuf_iterator<char>(maps), {}};
+  CHECK_FALSE(contains(loaded, std::string("/loader_path/") + kCublas));
+}
+
 TEST_CASE("an empty folder: what was looked for and where") {
   const ChosenFolder folder;
   check_looked_for_in_vain(folder);

@@ -1,5 +1,5 @@
-// A backend that passes operations on and adds up what they are given: the bytes that have to be moved if each operand
-// is read or written once, and those that our kernels move. For the operations of the seed CNN with ArcFace.
+// A backend that passes operations on and notes what they cost: the bytes that have to be moved if each operand is read
+// or written once, and those that our kernels do read and write. For the operations of the seed CNN with ArcFace.
 #pragma once
 
 #include <cstdint>
@@ -7,20 +7,24 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "cuda/traffic.h"
 
 namespace margincore::test {
 
 struct OperationBytes {
   std::string operation;
-  int64_t least = 0, moved = 0;
+  int64_t least = 0, by_kernels = 0;
 };
 
 class CountingBackend final : public Backend {
  public:
   explicit CountingBackend(Backend& backend) : to_(backend) {}
 
-  /// Of the operations since the last call, in their order.
-  std::vector<OperationBytes> take() { return std::move(operations_); }
+  /// Of the operations until then, in their order; from now on it only passes on.
+  std::vector<OperationBytes> end() {
+    is_counting_ = false;
+    return std::move(operations_);
+  }
 
   const BackendInfo& info() const override { return to_.info(); }
   void destroy() override {}
@@ -39,90 +43,86 @@ class CountingBackend final : public Backend {
   void discard(Program* program) override { to_.discard(program); }
 
   Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) override {
-    count("conv2d_forward", {y, x, w, bias}, bias ? 2 * y.bytes() : 0);  // the bias is added in a pass of its own
-    return to_.conv2d_forward(y, x, w, bias, conv);
+    return count("conv2d_forward", {y, x, w, bias}, [&] { return to_.conv2d_forward(y, x, w, bias, conv); });
   }
   Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) override {
-    count("conv2d_backward_data", {dx, dy, w});
-    return to_.conv2d_backward_data(dx, dy, w, conv);
+    return count("conv2d_backward_data", {dx, dy, w}, [&] { return to_.conv2d_backward_data(dx, dy, w, conv); });
   }
   Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) override {
-    count("conv2d_backward_filter", {dw, dbias, dy, x}, dbias ? dy.bytes() : 0);
-    return to_.conv2d_backward_filter(dw, dbias, dy, x, conv);
+    return count("conv2d_backward_filter", {dw, dbias, dy, x},
+                 [&] { return to_.conv2d_backward_filter(dw, dbias, dy, x, conv); });
   }
   Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) override {
-    count("linear_forward", {y, x, w, bias}, bias ? 2 * y.bytes() : 0);
-    return to_.linear_forward(y, x, w, bias);
+    return count("linear_forward", {y, x, w, bias}, [&] { return to_.linear_forward(y, x, w, bias); });
   }
   Status linear_backward_data(Tensor dx, Tensor dy, Tensor w) override {
-    count("linear_backward_data", {dx, dy, w});
-    return to_.linear_backward_data(dx, dy, w);
+    return count("linear_backward_data", {dx, dy, w}, [&] { return to_.linear_backward_data(dx, dy, w); });
   }
   Status linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) override {
-    count("linear_backward_weight", {dw, dbias, dy, x}, dbias ? dy.bytes() : 0);
-    return to_.linear_backward_weight(dw, dbias, dy, x);
+    return count("linear_backward_weight", {dw, dbias, dy, x},
+                 [&] { return to_.linear_backward_weight(dw, dbias, dy, x); });
   }
   Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) override {
-    count("max_pool_forward", {y, position, x});
-    return to_.max_pool_forward(y, position, x, pool);
+    return count("max_pool_forward", {y, position, x}, [&] { return to_.max_pool_forward(y, position, x, pool); });
   }
   Status max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) override {
-    count("max_pool_backward", {dx, dy, position});
-    return to_.max_pool_backward(dx, dy, position, pool);
+    return count("max_pool_backward", {dx, dy, position},
+                 [&] { return to_.max_pool_backward(dx, dy, position, pool); });
   }
   Status row_norms(Tensor norms, Tensor x) override {
-    count("row_norms", {norms, x});
-    return to_.row_norms(norms, x);
+    return count("row_norms", {norms, x}, [&] { return to_.row_norms(norms, x); });
   }
   Status l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale) override {
-    count("l2_scale_forward", {y, x, norms});
-    return to_.l2_scale_forward(y, x, norms, scale);
+    return count("l2_scale_forward", {y, x, norms}, [&] { return to_.l2_scale_forward(y, x, norms, scale); });
   }
   Status l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms, const float* scale) override {
-    count("l2_scale_backward", {dx, dscale, dy, x, norms});
-    return to_.l2_scale_backward(dx, dscale, dy, x, norms, scale);
+    return count("l2_scale_backward", {dx, dscale, dy, x, norms},
+                 [&] { return to_.l2_scale_backward(dx, dscale, dy, x, norms, scale); });
   }
   Status remove_radial(Tensor dx, Tensor x, Tensor norms) override {
-    count("remove_radial", {dx, dx, x, norms});
-    return to_.remove_radial(dx, x, norms);
+    return count("remove_radial", {dx, dx, x, norms}, [&] { return to_.remove_radial(dx, x, norms); });
   }
   Status add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) override {
-    count("add_scaled_rows", {y, y, x, coefficients});
-    return to_.add_scaled_rows(y, x, coefficients);
+    return count("add_scaled_rows", {y, y, x, coefficients}, [&] { return to_.add_scaled_rows(y, x, coefficients); });
   }
   Status margin_softmax(MarginSoftmaxOperands o, MarginSoftmax head) override {
     // The sums first, then the gradient: logits are read twice. Of features and class weights the targets' rows alone.
-    const int64_t targets = 2 * o.features.bytes();
-    count("margin_softmax",
-          {o.logits, o.logits, o.feature_radial, o.class_radial, o.labels, o.feature_norms, o.class_norms},
-          targets + o.logits.bytes());
-    operations_.back().least += targets;
-    return to_.margin_softmax(o, head);
+    const Tensor rows = o.features;
+    return count("margin_softmax",
+                 {o.logits, o.logits, o.logits, o.feature_radial, o.class_radial, o.labels, o.feature_norms,
+                  o.class_norms, rows, rows},
+                 [&] { return to_.margin_softmax(o, head); });
   }
   Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) override {
-    count("gather_images", {batch, batch_labels, batch_labels}, batch.count());
-    operations_.back().least += batch.count();  // bytes of the images that were chosen
-    return to_.gather_images(batch, batch_labels, gather, step);
+    const Tensor chosen(gather.images.data, DType::U8, batch.shape);
+    return count("gather_images", {batch, batch_labels, batch_labels, chosen},
+                 [&] { return to_.gather_images(batch, batch_labels, gather, step); });
   }
   Status adam(Tensor parameters, Tensor copy, Tensor first, Tensor second, Tensor gradients, Adam options,
               const StepBlock* step, const int32_t* halted) override {
-    count("adam", {parameters, parameters, copy, first, first, second, second, gradients});
-    return to_.adam(parameters, copy, first, second, gradients, options, step, halted);
+    return count("adam", {parameters, parameters, copy, first, first, second, second, gradients},
+                 [&] { return to_.adam(parameters, copy, first, second, gradients, options, step, halted); });
   }
   Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) override {
-    count("gradient_norm", {gradients});
-    return to_.gradient_norm(report, halted, gradients, step);
+    return count("gradient_norm", {gradients}, [&] { return to_.gradient_norm(report, halted, gradients, step); });
   }
 
  private:
-  void count(const char* operation, std::initializer_list<Tensor> operands, int64_t beside = 0) {
+  template <class Work>
+  Status count(const char* operation, std::initializer_list<Tensor> operands, const Work& work) {
+    const int64_t before = kernel_traffic();
+    const Status status = work();
+    if (!is_counting_) return status;
+    check(to_.synchronize());  // the simulated device works now
     int64_t bytes = 0;
     for (const Tensor& operand : operands)
       if (operand) bytes += operand.bytes();
-    operations_.push_back({operation, bytes, bytes + beside});
+    operations_.push_back({operation, bytes, kernel_traffic() - before});
+    return status;
   }
 
   Backend& to_;
+  bool is_counting_ = true;
   std::vector<OperationBytes> operations_;
 };
 

@@ -24,7 +24,7 @@ constexpr int64_t kSamples = 40, kBatch = 8;
 
 // Of a step: what a change may not exceed unnoticed.
 constexpr int64_t kKernelBudget = 26;
-constexpr double kBytesBudget = 1.35;  // times the least
+constexpr double kBytesBudget = 1.25;  // times the least; some of it is in a cache
 
 struct CloseBackend {
   void operator()(Backend* backend) const { backend->destroy(); }
@@ -137,34 +137,38 @@ TEST_CASE("launches, library calls and bytes of a step of the seed CNN, beside t
   const Opened backend = open_cuda(true);
   CountingBackend counting(*backend);
   Run run(counting, false);
-  run.steps(1);  // makes the plans
-  counting.take();
+  run.steps(1);  // eager: operation by operation
+  const std::vector<OperationBytes> operations = counting.end();
   cuda_sim::reset_statistics();
   run.steps(1);  // records, and replays once: calls are counted while it is recorded
   const Statistics found = cuda_sim::statistics();
-  const std::vector<OperationBytes> operations = counting.take();
 
   const int64_t convolutions = calls(found, "cudnnConvolution"), products = calls(found, "cublasGemm");
   const int64_t kernels = total(found.launches);
-  std::map<std::string, OperationBytes> by_operation;
-  std::map<std::string, int> times;
-  int64_t least = 0, moved = 0;
+  struct Row {
+    int times = 0;
+    int64_t least = 0, by_kernels = 0;
+  };
+  std::map<std::string, Row> table;
+  Row alone;  // operations that no library has a part in
   for (const OperationBytes& one : operations) {
-    OperationBytes& sum = by_operation[one.operation];
-    sum.least += one.least;
-    sum.moved += one.moved;
-    ++times[one.operation];
-    least += one.least;
-    moved += one.moved;
+    Row& row = table[one.operation];
+    ++row.times;
+    row.least += one.least;
+    row.by_kernels += one.by_kernels;
+    if (one.operation.rfind("conv2d", 0) == 0 || one.operation.rfind("linear", 0) == 0) continue;
+    ++alone.times;
+    alone.least += one.least;
+    alone.by_kernels += one.by_kernels;
   }
   std::printf("A training step of the seed CNN (embedding 32) with ArcFace and Adam, batch %d:\n",
               static_cast<int>(kBatch));
-  std::printf("  %-24s %5s %12s %12s\n", "operation", "times", "least bytes", "moved");
-  for (const auto& [name, bytes] : by_operation)
-    std::printf("  %-24s %5d %12lld %12lld\n", name.c_str(), times[name], static_cast<long long>(bytes.least),
-                static_cast<long long>(bytes.moved));
-  std::printf("  %-24s %5zu %12lld %12lld\n", "all", operations.size(), static_cast<long long>(least),
-              static_cast<long long>(moved));
+  std::printf("  %-24s %5s %12s %24s\n", "operation", "times", "least bytes", "accessed by our kernels");
+  for (const auto& [name, row] : table)
+    std::printf("  %-24s %5d %12lld %24lld\n", name.c_str(), row.times, static_cast<long long>(row.least),
+                static_cast<long long>(row.by_kernels));
+  std::printf("  %-24s %5d %12lld %24lld\n", "without a library's part", alone.times,
+              static_cast<long long>(alone.least), static_cast<long long>(alone.by_kernels));
   std::printf("  launches: %lld convolutions, %lld products, %lld kernels; one per operation would be %zu\n",
               static_cast<long long>(convolutions), static_cast<long long>(products), static_cast<long long>(kernels),
               operations.size());
@@ -174,7 +178,23 @@ TEST_CASE("launches, library calls and bytes of a step of the seed CNN, beside t
   CHECK(convolutions == 5);  // two forward, two filters, one data: the batch needs no gradient
   CHECK(products == 6);      // the embedding's three and the head's three
   CHECK(kernels <= kKernelBudget);
-  CHECK(moved <= kBytesBudget * static_cast<double>(least));
+  CHECK(alone.by_kernels <= kBytesBudget * static_cast<double>(alone.least));
+  CHECK(alone.by_kernels >= 0.9 * static_cast<double>(alone.least));  // the count sees every access
+}
+
+TEST_CASE("what a construction that fails has made is released") {
+  const Statistics before = cuda_sim::statistics();
+  const size_t memory = cuda_sim::settings().memory;
+  for (const size_t bytes : {size_t{0}, size_t{1} << 20, size_t{31} << 20}) {
+    cuda_sim::settings().memory = bytes;  // not enough for the products' workspace
+    BackendOptions options{};
+    Backend* backend = nullptr;
+    CHECK(margincore_plugin()->create(&backend, &options).code == ErrorCode::OutOfMemory);
+  }
+  cuda_sim::settings().memory = memory;
+  const Statistics after = cuda_sim::statistics();
+  CHECK(after.live_bytes == before.live_bytes);
+  CHECK(after.live_objects == before.live_objects);
 }
 
 }  // namespace margincore::test

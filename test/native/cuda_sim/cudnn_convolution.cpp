@@ -113,11 +113,19 @@ bool is_deterministic(typename Direction::Algorithm algorithm) {
   refuse(CUDNN_STATUS_NOT_SUPPORTED, format("algorithm %d is not simulated", algorithm));
 }
 
-/// Never 0, and different for every shape and algorithm, so that one which is too small is found.
+/// Never 0, and different for every shape, algorithm and arithmetic, so that one which is too small is found.
 template <class Direction>
 size_t workspace_bytes(const Problem& problem, typename Direction::Algorithm algorithm) {
   is_deterministic<Direction>(algorithm);
-  return 512 * (1 + static_cast<size_t>(algorithm)) + static_cast<size_t>(Direction::out(problem.shape));
+  const size_t of_math = problem.math == CUDNN_DEFAULT_MATH ? 8192 : problem.math == CUDNN_TENSOR_OP_MATH ? 4096 : 0;
+  return 512 * (1 + static_cast<size_t>(algorithm)) + static_cast<size_t>(Direction::out(problem.shape)) + of_math;
+}
+
+/// What an algorithm's answer says of its arithmetic, to be set before it is called: where the descriptor leaves it
+/// open, not what the descriptor has.
+Problem chosen_math(Problem problem) {
+  if (problem.math == CUDNN_DEFAULT_MATH) problem.math = CUDNN_TENSOR_OP_MATH;
+  return problem;
 }
 
 float scalar(const char* name, const void* value) {
@@ -190,7 +198,8 @@ void convolve(cudnnHandle_t handle, const Problem& problem, const void* alpha, c
 
 /// The algorithms in cuDNN's order of preference, the fastest first.
 template <class Direction>
-void list(const Problem& problem, int requested, int* returned, typename Direction::Performance* results) {
+void list(const Problem& described, int requested, int* returned, typename Direction::Performance* results) {
+  const Problem problem = chosen_math(described);
   require(returned);
   require(results);
   if (requested < 1) refuse(CUDNN_STATUS_BAD_PARAM, "no algorithm is requested");
@@ -218,7 +227,7 @@ void find(cudnnHandle_t handle, const Problem& problem, const void* first, const
   for (int i = 0; i < *returned; ++i) {
     if (results[i].memory > workspace_size) results[i].status = CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
     else
-      convolve<Direction>(handle, problem, &one, first, second, results[i].algo, workspace, workspace_size,
+      convolve<Direction>(handle, chosen_math(problem), &one, first, second, results[i].algo, workspace, workspace_size,
                           &zero, out);
     results[i].time = static_cast<float>(i + 1);
   }
@@ -240,6 +249,14 @@ using margincore::format;
 extern "C" {
 
 // ---- forward --------------------------------------------------------------------------------------------------------
+
+cudnnStatus_t cudnnGetConvolutionForwardAlgorithmMaxCount(cudnnHandle_t handle, int* count) {
+  return call(__func__, [&] {
+    object_of(handle, kHandle);
+    require(count);
+    *count = static_cast<int>(std::size(Forward::kCandidates));
+  });
+}
 
 cudnnStatus_t cudnnGetConvolutionForwardAlgorithm_v7(
     cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const cudnnFilterDescriptor_t w_descriptor,
@@ -286,6 +303,14 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void* alpha,
 }
 
 // ---- backward data --------------------------------------------------------------------------------------------------
+
+cudnnStatus_t cudnnGetConvolutionBackwardDataAlgorithmMaxCount(cudnnHandle_t handle, int* count) {
+  return call(__func__, [&] {
+    object_of(handle, kHandle);
+    require(count);
+    *count = static_cast<int>(std::size(BackwardData::kCandidates));
+  });
+}
 
 cudnnStatus_t cudnnGetConvolutionBackwardDataAlgorithm_v7(
     cudnnHandle_t handle, const cudnnFilterDescriptor_t w_descriptor, const cudnnTensorDescriptor_t dy_descriptor,
@@ -334,6 +359,14 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void* alp
 }
 
 // ---- backward filter ------------------------------------------------------------------------------------------------
+
+cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithmMaxCount(cudnnHandle_t handle, int* count) {
+  return call(__func__, [&] {
+    object_of(handle, kHandle);
+    require(count);
+    *count = static_cast<int>(std::size(BackwardFilter::kCandidates));
+  });
+}
 
 cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithm_v7(
     cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const cudnnTensorDescriptor_t dy_descriptor,
