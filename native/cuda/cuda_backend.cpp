@@ -304,9 +304,8 @@ Status CudaBackend::prelu_forward(Tensor y, Tensor x, Tensor slope) {
 }
 
 Status CudaBackend::prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope) {
-  return guarded("prelu_backward", [&] {
-    cuda::prelu_backward(dx, dslope, floats(cuda::prelu_partials(x)), dy, x, slope, stream_);
-  });
+  return guarded("prelu_backward",
+                 [&] { cuda::prelu_backward(dx, dslope, floats(cuda::prelu_partials(x)), dy, x, slope, stream_); });
 }
 
 Status CudaBackend::average_pool_forward(Tensor y, Tensor x, Pool2d pool) {

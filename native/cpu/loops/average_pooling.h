@@ -2,6 +2,8 @@
 // Each element of a result is summed by one thread, in the order of the rows.
 #pragma once
 
+#include <algorithm>
+
 #include "base/window.h"
 #include "cpu/loops/lanes.h"
 #include "cpu/loops/parallel.h"
@@ -46,26 +48,26 @@ static void average_pool_forward(float* y, const float* x, PoolSizes s, Pool2d p
   });
 }
 
-/// Gathers for each element of dx what the windows over it give, so that it is written once and by one thread.
+/// Each thread owns lines of dx, which stay in its cache while the windows over them add their share.
 static void average_pool_backward(float* dx, const float* dy, PoolSizes s, Pool2d pool) {
   const AverageWindows windows(s, pool);
   parallel_rows(s.batch * s.height, s.width * s.channels, [&](int64_t line) {
     const float* gradients = dy + line / s.height * s.out_height * s.out_width * s.channels;
+    float* out = dx + line * s.width * s.channels;
+    std::fill(out, out + s.width * s.channels, 0.0f);
     const Span<int64_t> over_row = windows.rows.windows_over(line % s.height);
-    for (int64_t column = 0; column < s.width; ++column) {
-      const Span<int64_t> over_column = windows.columns.windows_over(column);
-      float* out = dx + (line * s.width + column) * s.channels;
-      in_lanes(s.channels, [&]<class Lanes>(int64_t c) {
-        Lanes sum = {};
-        for (int64_t p = over_row.begin; p < over_row.end; ++p) {
-          for (int64_t q = over_column.begin; q < over_column.end; ++q) {
-            Lanes gradient;
-            __builtin_memcpy(&gradient, gradients + (p * s.out_width + q) * s.channels + c, sizeof gradient);
-            sum += gradient * share_of(windows.rows.elements_of(p), windows.columns.elements_of(q));
-          }
+    for (int64_t p = over_row.begin; p < over_row.end; ++p) {
+      const Span<int64_t> rows = windows.rows.elements_of(p);
+      for (int64_t q = 0; q < s.out_width; ++q) {
+        const Span<int64_t> columns = windows.columns.elements_of(q);
+        const float* gradient = gradients + (p * s.out_width + q) * s.channels;
+        const float share = share_of(rows, columns);
+        for (int64_t column = columns.begin; column < columns.end; ++column) {
+          float* pixel = out + column * s.channels;
+#pragma omp simd
+          for (int64_t c = 0; c < s.channels; ++c) pixel[c] += gradient[c] * share;
         }
-        __builtin_memcpy(out + c, &sum, sizeof sum);
-      });
+      }
     }
   });
 }

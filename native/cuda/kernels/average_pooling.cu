@@ -1,7 +1,7 @@
 // Average pooling, NHWC, and the average of whole images. A block per line of the output (forward) or input (backward),
 // as for max pooling; whole images are walked channel by channel. Backward gathers, for each input element, from the
-// windows over it: no two threads write one place, and sums have a fixed order. All are bound by memory: each element of
-// x or dx is moved once where windows do not overlap, and beside it one of y or dy per window.
+// windows over it: no two threads write one place, and sums have a fixed order. All are bound by memory: each element
+// of x or dx is moved once where windows do not overlap, and beside it one of y or dy per window.
 #include "base/window.h"
 #include "cuda/kernels/channel_walk.h"
 #include "cuda/kernels/kernels.h"

@@ -1,6 +1,7 @@
-// How a grid shares the channels of an image. A thread keeps one pack of channels and walks pixels, so that what belongs
-// to a channel is loaded once and no index is divided; neighbouring threads move neighbouring addresses. A block takes
-// some neighbouring pixels, with all of their channels where it has threads enough. Every sum has a fixed order.
+// How a grid shares the channels of an image. A thread keeps one pack of channels and walks pixels, so that what
+// belongs to a channel is loaded once and no index is divided; neighbouring threads move neighbouring addresses. A
+// block takes some neighbouring pixels, with all of their channels where it has threads enough. Every sum has a fixed
+// order.
 #pragma once
 
 #include "cuda/kernels/launch.h"

@@ -1,5 +1,5 @@
-// Channel ranges of NHWC images, copied from a place in each pixel to one in another: 16 bytes at a time where pixels and
-// ranges begin at multiples of that.
+// Channel ranges of NHWC images, copied from a place in each pixel to one in another: 16 bytes at a time where pixels
+// and ranges begin at multiples of that.
 #include "cuda/kernels/channel_walk.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/storage.h"

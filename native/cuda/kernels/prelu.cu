@@ -1,5 +1,6 @@
-// PReLU: below zero a slope per channel, or one for all. Bound by memory: forward moves two elements per element, backward
-// three, for it sums the slopes' gradient in the pass that writes dx: per block here, over the blocks as any columns.
+// PReLU: below zero a slope per channel, or one for all. Bound by memory: forward moves two elements per element,
+// backward three, for it sums the slopes' gradient in the pass that writes dx: per block here, over the blocks as any
+// columns.
 #include "cuda/kernels/channel_walk.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/storage.h"

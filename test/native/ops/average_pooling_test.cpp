@@ -21,13 +21,13 @@ const PoolingSizes kCases[] = {
     {1, 1, 1, 1, {1, 1, 0}},   {2, 4, 6, 3, {2, 2, 0}},    {1, 5, 7, 16, {2, 2, 0}},  // a row and a column left over
     {2, 9, 9, 33, {3, 2, 1}},  {1, 6, 6, 17, {3, 1, 1}},   {2, 7, 5, 65, {3, 1, 0}},  // windows overlap
     {1, 9, 9, 2, {5, 3, 2}},   {1, 16, 15, 1, {15, 1, 7}}, {1, 7, 7, 3, {2, 3, 0}},   // pixels between windows
-    {1, 1, 9, 40, {3, 2, 2}},  {2, 2, 2, 24, {3, 1, 1}},   // most of a window is padding; every window has the image
+    {1, 1, 9, 40, {3, 2, 2}},  {2, 2, 2, 24, {3, 1, 1}},  // most of a window is padding; every window has the image
     {127, 4, 4, 3, {2, 2, 0}}, {128, 3, 3, 1, {3, 3, 1}},  {20, 14, 14, 32, {2, 2, 0}},
 };
 
 const Shape kImages[] = {
-    {1, 1, 1, 1},  {2, 3, 5, 3},  {1, 7, 7, 16},   {1, 1, 9, 17},    {2, 8, 3, 33},
-    {127, 2, 3, 3}, {3, 5, 5, 64}, {20, 7, 7, 200}, {1, 37, 29, 4},   {2, 2, 2, 2056},  // more than a block has threads
+    {1, 1, 1, 1},   {2, 3, 5, 3},  {1, 7, 7, 16},   {1, 1, 9, 17},  {2, 8, 3, 33},
+    {127, 2, 3, 3}, {3, 5, 5, 64}, {20, 7, 7, 200}, {1, 37, 29, 4}, {2, 2, 2, 2056},  // more than a block has threads
 };
 
 /// body(backend, dtype, case) for every backend, type of activations and case.

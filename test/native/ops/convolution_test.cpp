@@ -38,9 +38,9 @@ const ConvolutionSizes kCases[] = {
     {1, 7, 7, 256, 256, 3, 3, {1, 1, 32}},
     {1, 4, 4, 512, 512, 3, 3, {1, 1, 32}},
     {2, 7, 9, 16, 24, 3, 3, {1, 1, 2}},
-    {2, 5, 5, 34, 6, 1, 1, {2, 0, 2}},      // groups of an odd number of channels
-    {2, 8, 8, 33, 33, 3, 3, {2, 1, 33}},    // depthwise
-    {1, 6, 6, 16, 32, 3, 3, {1, 1, 16}},    // two outputs of each channel
+    {2, 5, 5, 34, 6, 1, 1, {2, 0, 2}},    // groups of an odd number of channels
+    {2, 8, 8, 33, 33, 3, 3, {2, 1, 33}},  // depthwise
+    {1, 6, 6, 16, 32, 3, 3, {1, 1, 16}},  // two outputs of each channel
 };
 
 struct Operands {

@@ -15,9 +15,9 @@ namespace margincore::test {
 namespace {
 
 const Shape kShapes[] = {
-    {1, 1},           {1, 3},           {2, 5, 7, 16},     {1, 3, 5, 17},  {127, 3, 3, 33},
-    {1, 1009},        {3, 7, 5, 1},     {2, 2, 3, 1100},   // more channels than a block has threads
-    {127, 8, 8, 3},   {20, 24, 24, 32}, {1, 300, 300, 1},  // more pixels than a thread takes
+    {1, 1},          {1, 3},           {2, 5, 7, 16},    {1, 3, 5, 17},
+    {127, 3, 3, 33}, {1, 1009},        {3, 7, 5, 1},     {2, 2, 3, 1100},  // more channels than a block has threads
+    {127, 8, 8, 3},  {20, 24, 24, 32}, {1, 300, 300, 1},                   // more pixels than a thread takes
 };
 
 /// body(backend, dtype, shape, number of slopes) for every backend, type of activations and shape.
