@@ -26,6 +26,13 @@ PoolSizes pool_sizes(const Tensor& x, const Tensor& y) {
   return {x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[1], y.shape[2]};
 }
 
+/// Where the channels from `first` on of an image's first pixel lie.
+uint8_t* channels_from(const Tensor& image, int64_t first) {
+  return static_cast<uint8_t*>(image.data) + first * size_of(image.dtype);
+}
+
+int64_t channels_of(const Tensor& image) { return image.shape[image.shape.rank - 1]; }
+
 /// What a linear layer sees: one row per sample.
 struct Matrices {
   Tensor x, y;
@@ -174,6 +181,54 @@ Status CpuBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d 
 
 Status CpuBackend::max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) {
   loops_.max_pool_backward(dx.f32(), dy.f32(), static_cast<const uint8_t*>(position.data), pool_sizes(dx, dy), pool);
+  return Status::success();
+}
+
+Status CpuBackend::prelu_forward(Tensor y, Tensor x, Tensor slope) {
+  const int64_t channels = slope.count();
+  loops_.prelu_forward(y.f32(), x.f32(), slope.f32(), x.count() / channels, channels);
+  return Status::success();
+}
+
+Status CpuBackend::prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope) {
+  return onednn::guarded("prelu_backward", [&] {
+    const int64_t channels = slope.count(), rows = x.count() / channels;
+    auto* sums = static_cast<float*>(scratch_.take(prelu_chunks(rows, channels) * channels * sizeof(float)));
+    loops_.prelu_backward(dx.f32(), dslope.f32(), sums, dy.f32(), x.f32(), slope.f32(), rows, channels);
+  });
+}
+
+Status CpuBackend::average_pool_forward(Tensor y, Tensor x, Pool2d pool) {
+  loops_.average_pool_forward(y.f32(), x.f32(), pool_sizes(x, y), pool);
+  return Status::success();
+}
+
+Status CpuBackend::average_pool_backward(Tensor dx, Tensor dy, Pool2d pool) {
+  loops_.average_pool_backward(dx.f32(), dy.f32(), pool_sizes(dx, dy), pool);
+  return Status::success();
+}
+
+Status CpuBackend::global_average_pool_forward(Tensor y, Tensor x) {
+  loops_.global_average_forward(y.f32(), x.f32(), x.shape[0], x.shape[1] * x.shape[2], x.shape[3]);
+  return Status::success();
+}
+
+Status CpuBackend::global_average_pool_backward(Tensor dx, Tensor dy) {
+  loops_.global_average_backward(dx.f32(), dy.f32(), dx.shape[0], dx.shape[1] * dx.shape[2], dx.shape[3]);
+  return Status::success();
+}
+
+Status CpuBackend::concat_write(Tensor whole, Tensor part, int64_t first) {
+  const int64_t bytes = channels_of(part) * size_of(part.dtype);
+  loops_.copy_channels(channels_from(whole, first), channels_from(part, 0), part.count() / channels_of(part),
+                       channels_of(whole) * size_of(whole.dtype), bytes, bytes);
+  return Status::success();
+}
+
+Status CpuBackend::concat_read(Tensor part, Tensor whole, int64_t first) {
+  const int64_t bytes = channels_of(part) * size_of(part.dtype);
+  loops_.copy_channels(channels_from(part, 0), channels_from(whole, first), part.count() / channels_of(part), bytes,
+                       channels_of(whole) * size_of(whole.dtype), bytes);
   return Status::success();
 }
 

@@ -56,6 +56,14 @@ class CpuBackend final : public Backend {
   Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) override;
   Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) override;
   Status max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) override;
+  Status prelu_forward(Tensor y, Tensor x, Tensor slope) override;
+  Status prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope) override;
+  Status average_pool_forward(Tensor y, Tensor x, Pool2d pool) override;
+  Status average_pool_backward(Tensor dx, Tensor dy, Pool2d pool) override;
+  Status global_average_pool_forward(Tensor y, Tensor x) override;
+  Status global_average_pool_backward(Tensor dx, Tensor dy) override;
+  Status concat_write(Tensor whole, Tensor part, int64_t first) override;
+  Status concat_read(Tensor part, Tensor whole, int64_t first) override;
   Status row_norms(Tensor norms, Tensor x) override;
   Status l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale) override;
   Status l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms, const float* scale) override;

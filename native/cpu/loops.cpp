@@ -1,12 +1,15 @@
 // Compiled three times: MARGINCORE_ISA is the namespace of the instruction set that the compiler may use.
 #include "cpu/loops.h"
 
+#include "cpu/loops/average_pooling.h"
 #include "cpu/loops/centers.h"
+#include "cpu/loops/concat.h"
 #include "cpu/loops/elementwise.h"
 #include "cpu/loops/gather.h"
 #include "cpu/loops/logits.h"
 #include "cpu/loops/margin_softmax.h"
 #include "cpu/loops/pooling.h"
+#include "cpu/loops/prelu.h"
 #include "cpu/loops/rows.h"
 #include "cpu/loops/scaled_bn.h"
 #include "cpu/loops/update.h"
@@ -21,6 +24,13 @@ const Loops loops = {
     .dropout = dropout,
     .max_pool_forward = max_pool_forward,
     .max_pool_backward = max_pool_backward,
+    .prelu_forward = prelu_forward,
+    .prelu_backward = prelu_backward,
+    .average_pool_forward = average_pool_forward,
+    .average_pool_backward = average_pool_backward,
+    .global_average_forward = global_average_forward,
+    .global_average_backward = global_average_backward,
+    .copy_channels = copy_channels,
     .row_norms = row_norms,
     .l2_scale_forward = l2_scale_forward,
     .l2_scale_backward = l2_scale_backward,

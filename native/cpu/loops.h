@@ -34,6 +34,16 @@ struct Loops {
   void (*max_pool_forward)(float* y, uint8_t* position, const float* x, PoolSizes sizes, Pool2d pool);
   void (*max_pool_backward)(float* dx, const float* dy, const uint8_t* position, PoolSizes sizes, Pool2d pool);
 
+  void (*prelu_forward)(float* y, const float* x, const float* slope, int64_t rows, int64_t channels);
+  void (*prelu_backward)(float* dx, float* dslope, float* chunk_sums, const float* dy, const float* x,
+                         const float* slope, int64_t rows, int64_t channels);
+  void (*average_pool_forward)(float* y, const float* x, PoolSizes sizes, Pool2d pool);
+  void (*average_pool_backward)(float* dx, const float* dy, PoolSizes sizes, Pool2d pool);
+  void (*global_average_forward)(float* y, const float* x, int64_t batch, int64_t pixels, int64_t channels);
+  void (*global_average_backward)(float* dx, const float* dy, int64_t batch, int64_t pixels, int64_t channels);
+  void (*copy_channels)(uint8_t* to, const uint8_t* from, int64_t pixels, int64_t to_stride, int64_t from_stride,
+                        int64_t bytes);
+
   void (*row_norms)(float* norms, const float* x, int64_t rows, int64_t columns);
   void (*l2_scale_forward)(float* y, const float* x, const float* norms, float scale, int64_t rows, int64_t columns);
   void (*l2_scale_backward)(float* dx, float* row_dscale, const float* dy, const float* x, const float* norms,
@@ -71,6 +81,15 @@ struct Loops {
 
 /// Elements per entry of `block_sums`: a norm is summed in blocks, so that its bits do not depend on the threads.
 inline constexpr int64_t kSumBlock = 1 << 15;
+
+/// Rows that prelu_backward sums by themselves: many chunks of them for many threads, few enough to be summed by one.
+MARGINCORE_HOST_DEVICE int64_t prelu_chunk_rows(int64_t rows, int64_t channels) {
+  const int64_t least = kSumBlock / channels + 1, share = rows / 256 + 1;
+  return least > share ? least : share;
+}
+MARGINCORE_HOST_DEVICE int64_t prelu_chunks(int64_t rows, int64_t channels) {
+  return (rows - 1) / prelu_chunk_rows(rows, channels) + 1;
+}
 
 /// The best set of loops that this processor can run.
 const Loops& choose_loops();

@@ -301,6 +301,40 @@ Status CudaBackend::max_pool_backward(Tensor dx, Tensor dy, Tensor position, Poo
   });
 }
 
+Status CudaBackend::prelu_forward(Tensor y, Tensor x, Tensor slope) {
+  return guarded("prelu_forward", [&] { cuda::prelu_forward(y, x, slope, stream_); });
+}
+
+Status CudaBackend::prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope) {
+  return guarded("prelu_backward",
+                 [&] { cuda::prelu_backward(dx, dslope, floats(cuda::prelu_partials(x)), dy, x, slope, stream_); });
+}
+
+Status CudaBackend::average_pool_forward(Tensor y, Tensor x, Pool2d pool) {
+  return guarded("average_pool_forward", [&] { cuda::average_pool_forward(y, x, pool_sizes(x, y), pool, stream_); });
+}
+
+Status CudaBackend::average_pool_backward(Tensor dx, Tensor dy, Pool2d pool) {
+  return guarded("average_pool_backward",
+                 [&] { cuda::average_pool_backward(dx, dy, pool_sizes(dx, dy), pool, stream_); });
+}
+
+Status CudaBackend::global_average_pool_forward(Tensor y, Tensor x) {
+  return guarded("global_average_pool_forward", [&] { cuda::global_average_forward(y, x, stream_); });
+}
+
+Status CudaBackend::global_average_pool_backward(Tensor dx, Tensor dy) {
+  return guarded("global_average_pool_backward", [&] { cuda::global_average_backward(dx, dy, stream_); });
+}
+
+Status CudaBackend::concat_write(Tensor whole, Tensor part, int64_t first) {
+  return guarded("concat_write", [&] { cuda::concat_write(whole, part, first, stream_); });
+}
+
+Status CudaBackend::concat_read(Tensor part, Tensor whole, int64_t first) {
+  return guarded("concat_read", [&] { cuda::concat_read(part, whole, first, stream_); });
+}
+
 // ---- rows and the head ----------------------------------------------------------------------------------------------
 
 Status CudaBackend::row_norms(Tensor norms, Tensor x) {

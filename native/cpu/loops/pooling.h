@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cpu/loops/lanes.h"
 #include "cpu/loops/parallel.h"
 
 namespace margincore::MARGINCORE_ISA {
@@ -24,9 +25,6 @@ struct Window {
   }
 };
 
-/// Channels are compared this many at a time, in registers.
-inline constexpr int64_t kLanes = 16;
-typedef float Floats __attribute__((vector_size(kLanes * sizeof(float))));
 typedef int32_t Ints __attribute__((vector_size(kLanes * sizeof(int32_t))));
 typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
 

@@ -31,6 +31,23 @@ void max_pool_forward(Tensor y, uint8_t* position, Tensor x, PoolSizes sizes, Po
 void max_pool_backward(Tensor dx, Tensor dy, const uint8_t* position, PoolSizes sizes, Pool2d pool,
                        cudaStream_t stream);
 
+// prelu.cu
+/// slope: (channels) or (1).
+void prelu_forward(Tensor y, Tensor x, Tensor slope, cudaStream_t stream);
+/// partial: prelu_partials(x) floats of workspace.
+int64_t prelu_partials(const Tensor& x);
+void prelu_backward(Tensor dx, Tensor dslope, float* partial, Tensor dy, Tensor x, Tensor slope, cudaStream_t stream);
+
+// average_pooling.cu
+void average_pool_forward(Tensor y, Tensor x, PoolSizes sizes, Pool2d pool, cudaStream_t stream);
+void average_pool_backward(Tensor dx, Tensor dy, PoolSizes sizes, Pool2d pool, cudaStream_t stream);
+void global_average_forward(Tensor y, Tensor x, cudaStream_t stream);
+void global_average_backward(Tensor dx, Tensor dy, cudaStream_t stream);
+
+// concat.cu
+void concat_write(Tensor whole, Tensor part, int64_t first, cudaStream_t stream);
+void concat_read(Tensor part, Tensor whole, int64_t first, cudaStream_t stream);
+
 // rows.cu
 void row_norms(float* norms, const float* x, int64_t rows, int64_t columns, cudaStream_t stream);
 void l2_scale_forward(float* y, const float* x, const float* norms, const float* scale, int64_t rows, int64_t columns,

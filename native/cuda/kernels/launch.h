@@ -19,6 +19,12 @@ inline int64_t striding_blocks(int64_t items) {
   return blocks < 1 ? 1 : blocks > kMaxBlocks ? kMaxBlocks : blocks;
 }
 
+/// Threads of a block that takes a line of so many packs.
+inline int64_t line_threads(int64_t packs) {
+  const int64_t warps = blocks_for(packs, device::kWarp);
+  return device::kWarp * (warps < kBlock / device::kWarp ? warps : kBlock / device::kWarp);
+}
+
 /// Launches; an error names the kernel.
 #define MARGINCORE_RUN(kernel, grid, block, stream, ...)                   \
   do {                                                                     \

@@ -84,12 +84,6 @@ MARGINCORE_KERNEL max_pool_backward_kernel(typename Channels::Element* dx, const
   }
 }
 
-/// Threads of a block for lines of so many packs.
-int64_t line_threads(int64_t packs) {
-  const int64_t warps = blocks_for(packs, device::kWarp);
-  return device::kWarp * (warps < kBlock / device::kWarp ? warps : kBlock / device::kWarp);
-}
-
 }  // namespace
 
 void max_pool_forward(Tensor y, uint8_t* position, Tensor x, PoolSizes sizes, Pool2d pool, cudaStream_t stream) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cpu/cpu_backend.h"
+#include "support/device.h"
 #include "support/model.h"
 #include "support/random.h"
 
@@ -55,6 +56,30 @@ TEST_CASE("other layers run without oneDNN's reference loops") {
       CpuBackend backend({});
       train_once(backend, colour, arcface(classes, 30, 0.5f), batch);
       expect_no_reference_loops(backend, 11 + 9);
+    }
+  }
+}
+
+TEST_CASE("grouped convolutions run without oneDNN's reference loops") {
+  // Height and width, channels, groups: the stages of ResNeXt-50 32x4d on small and on full images, and depthwise ones.
+  const int64_t kCases[][3] = {{8, 128, 32},  {8, 256, 32},  {4, 512, 32}, {2, 1024, 32}, {56, 128, 32},
+                               {28, 256, 32}, {14, 512, 32}, {8, 64, 2},   {8, 64, 4},    {8, 64, 64}};
+  for (const auto& [side, channels, groups] : kCases) {
+    for (const int32_t stride : {1, 2}) {
+      CAPTURE(side);
+      CAPTURE(channels);
+      CAPTURE(groups);
+      CAPTURE(stride);
+      const int64_t batch = 2, out = (side - 1) / stride + 1;
+      const Conv2d conv{stride, 1, static_cast<int32_t>(groups)};
+      CpuBackend backend({});
+      Device device(backend);
+      const Tensor x = device.output({batch, side, side, channels}), y = device.output({batch, out, out, channels});
+      const Tensor w = device.output({channels, 3, 3, channels / groups});
+      device.call(backend.conv2d_backward_data(x, y, w, conv));
+      device.call(backend.conv2d_forward(y, x, w, {}, conv));
+      device.call(backend.conv2d_backward_filter(w, {}, y, x, conv));
+      expect_no_reference_loops(backend, 3);
     }
   }
 }

@@ -69,6 +69,38 @@ Results run(const Loops& loops) {
     results.rounded.emplace_back(Op::MaxPoolBackward, unpooled);
   }
 
+  // The same pixels for averages, 13 of whose channels are left over from vectors of 16.
+  for (const Pool2d& pool : {Pool2d{3, 2, 1}, Pool2d{2, 2, 0}}) {
+    const int64_t out_height = (kRows + 2 * pool.padding - pool.kernel) / pool.stride + 1;
+    const int64_t out_width = (7 + 2 * pool.padding - pool.kernel) / pool.stride + 1;
+    const PoolSizes sizes{1, kRows, 7, 141, out_height, out_width};
+    Floats pooled = made(out_height * out_width * 141), unpooled = made(kRows * 7 * 141);
+    loops.average_pool_forward(pooled.data(), x.data(), sizes, pool);
+    loops.average_pool_backward(unpooled.data(), dy.data(), sizes, pool);
+    results.rounded.emplace_back(Op::AveragePoolForward, pooled);
+    results.rounded.emplace_back(Op::AveragePoolBackward, unpooled);
+  }
+  Floats averages = made(kColumns);
+  loops.global_average_forward(averages.data(), x.data(), 1, kRows, kColumns);
+  loops.global_average_backward(dx.data(), factors.data(), 1, kRows, kColumns);
+  results.rounded.emplace_back(Op::AveragePoolForward, averages);
+  results.rounded.emplace_back(Op::AveragePoolBackward, dx);
+  Floats part = made(kRows * 33);
+  loops.copy_channels(reinterpret_cast<uint8_t*>(part.data()), reinterpret_cast<const uint8_t*>(x.data() + 7), kRows,
+                      33 * sizeof(float), kColumns * sizeof(float), 33 * sizeof(float));
+  results.exact.emplace_back("copy_channels", part);
+
+  for (const int64_t slopes : {kColumns, int64_t{1}}) {
+    const int64_t rows = kCount / slopes;
+    Floats dslope = made(slopes), chunk_sums = made(prelu_chunks(rows, slopes) * slopes);
+    loops.prelu_forward(y.data(), x.data(), factors.data(), rows, slopes);
+    loops.prelu_backward(dx.data(), dslope.data(), chunk_sums.data(), dy.data(), x.data(), factors.data(), rows,
+                         slopes);
+    results.exact.emplace_back("prelu_forward", y);
+    results.exact.emplace_back("prelu_backward", dx);
+    results.rounded.emplace_back(Op::PReluSlope, dslope);
+  }
+
   Floats norms = made(kRows), dscale = made(kRows);
   loops.row_norms(norms.data(), x.data(), kRows, kColumns);
   results.rounded.emplace_back(Op::RowNorms, norms);

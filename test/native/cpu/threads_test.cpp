@@ -60,6 +60,20 @@ std::vector<Floats> run_loops(int thread_count) {
   device.call(backend.add(total, in, gradient));
   for (const Tensor& result : {norms, y, dx, dscale, sums, p, mean, variance, total}) keep(result);
 
+  for (const int64_t slopes : {columns, int64_t{1}}) {
+    const Tensor slope = device.input(Floats(slopes, 0.25f), {slopes}), dslope = device.output({slopes});
+    device.call(backend.prelu_backward(total, dslope, gradient, in, slope));
+    keep(total);
+    keep(dslope);
+  }
+  const Shape image{2, 65, 1, columns};
+  const Tensor pixels = device.input(x, image), pooled = device.output({2, 33, 1, columns});
+  const Tensor unpooled = device.output(image), averages = device.output({2, columns});
+  device.call(backend.average_pool_forward(pooled, pixels, {3, 2, 1}));
+  device.call(backend.average_pool_backward(unpooled, pooled, {3, 2, 1}));
+  device.call(backend.global_average_pool_forward(averages, pixels));
+  for (const Tensor& result : {pooled, unpooled, averages}) keep(result);
+
   StepBlock block{};
   block.margin_ramp = 1;
   block.learning_rate = 1e-3f;

@@ -33,6 +33,14 @@ const ConvolutionSizes kCases[] = {
     {2, 6, 6, 16, 32, 3, 3, {1, 1, 4}},   // groups
     {2, 6, 6, 16, 16, 3, 3, {1, 1, 16}},  // of one channel each
     {1, 5, 7, 3, 33, 3, 3, {1, 0, 3}},
+    {2, 8, 8, 128, 128, 3, 3, {1, 1, 32}},  // ResNeXt-50 32x4d, first stage
+    {2, 8, 8, 256, 256, 3, 3, {2, 1, 32}},  // and second, which halves the image
+    {1, 7, 7, 256, 256, 3, 3, {1, 1, 32}},
+    {1, 4, 4, 512, 512, 3, 3, {1, 1, 32}},
+    {2, 7, 9, 16, 24, 3, 3, {1, 1, 2}},
+    {2, 5, 5, 34, 6, 1, 1, {2, 0, 2}},    // groups of an odd number of channels
+    {2, 8, 8, 33, 33, 3, 3, {2, 1, 33}},  // depthwise
+    {1, 6, 6, 16, 32, 3, 3, {1, 1, 16}},  // two outputs of each channel
 };
 
 struct Operands {
