@@ -1,6 +1,7 @@
 // Compiled three times: MARGINCORE_ISA is the namespace of the instruction set that the compiler may use.
 #include "cpu/loops.h"
 
+#include "cpu/loops/batch_norm.h"
 #include "cpu/loops/centers.h"
 #include "cpu/loops/elementwise.h"
 #include "cpu/loops/gather.h"
@@ -19,6 +20,10 @@ const Loops loops = {
     .relu_backward = relu_backward,
     .add = add,
     .dropout = dropout,
+    .batch_norm_scratch = batch_norm_scratch,
+    .batch_norm_stats = batch_norm_stats,
+    .batch_norm_apply = batch_norm_apply,
+    .batch_norm_backward = batch_norm_backward,
     .max_pool_forward = max_pool_forward,
     .max_pool_backward = max_pool_backward,
     .row_norms = row_norms,

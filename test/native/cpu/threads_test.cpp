@@ -60,6 +60,19 @@ std::vector<Floats> run_loops(int thread_count) {
   device.call(backend.add(total, in, gradient));
   for (const Tensor& result : {norms, y, dx, dscale, sums, p, mean, variance, total}) keep(result);
 
+  const Tensor gamma = device.input(random.normals(columns), {columns}), beta = device.input(random.normals(columns), {columns});
+  for (const int64_t channels : {columns, int64_t{65}}) {  // 65 divides the number of elements, too
+    const Shape matrix{count / channels, channels}, each{channels};
+    const Tensor image(in.data, matrix), dimage(gradient.data, matrix), dgamma = device.output(each), dbeta = device.output(each);
+    const Tensor center = device.output(each), spread = device.output(each), unbiased = device.output(each);
+    const Tensor normalized = device.output(matrix), back = device.output(matrix), dresidual = device.output(matrix);
+    device.call(backend.batch_norm_stats(center, spread, unbiased, image));
+    device.call(backend.batch_norm_apply(normalized, image, center, spread, gamma, beta, dimage, {1e-5f, 1}));
+    device.call(backend.batch_norm_backward(back, dgamma, dbeta, dresidual, dimage, image, normalized, center, spread,
+                                            gamma, beta, {1e-5f, 1}));
+    for (const Tensor& result : {center, spread, unbiased, normalized, back, dgamma, dbeta, dresidual}) keep(result);
+  }
+
   StepBlock block{};
   block.margin_ramp = 1;
   block.learning_rate = 1e-3f;
