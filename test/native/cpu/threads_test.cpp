@@ -60,10 +60,12 @@ std::vector<Floats> run_loops(int thread_count) {
   device.call(backend.add(total, in, gradient));
   for (const Tensor& result : {norms, y, dx, dscale, sums, p, mean, variance, total}) keep(result);
 
-  const Tensor gamma = device.input(random.normals(columns), {columns}), beta = device.input(random.normals(columns), {columns});
+  const Tensor gamma = device.input(random.normals(columns), {columns});
+  const Tensor beta = device.input(random.normals(columns), {columns});
   for (const int64_t channels : {columns, int64_t{65}}) {  // 65 divides the number of elements, too
     const Shape matrix{count / channels, channels}, each{channels};
-    const Tensor image(in.data, matrix), dimage(gradient.data, matrix), dgamma = device.output(each), dbeta = device.output(each);
+    const Tensor image(in.f32(), matrix), dimage(gradient.f32(), matrix);
+    const Tensor dgamma = device.output(each), dbeta = device.output(each);
     const Tensor center = device.output(each), spread = device.output(each), unbiased = device.output(each);
     const Tensor normalized = device.output(matrix), back = device.output(matrix), dresidual = device.output(matrix);
     device.call(backend.batch_norm_stats(center, spread, unbiased, image));
