@@ -1,9 +1,10 @@
 // Batch norm per channel of x (rows, channels). A block takes some neighbouring channels of a chunk of the rows, its
-// threads 16 bytes of each row (columns.h). Sums are those of each chunk, then of the chunks, both in a fixed order; a
-// matrix of one chunk needs no second launch. Bound by memory, in elements moved per element: statistics 1,
+// threads up to 16 bytes of each row (columns.h). Sums are those of each chunk, then of the chunks, both in a fixed
+// order; a matrix of one chunk needs no second launch. Bound by memory, in elements moved per element: statistics 1,
 // application 2 and one for the residual; the gradient 5, one or two more for a y that tells where the ReLU let pass,
 // and 1 for dresidual, which the second pass reads in place of dy and y.
 #include <algorithm>
+#include <type_traits>
 
 #include "base/batch_norm.h"
 #include "cuda/kernels/columns.h"
@@ -37,9 +38,9 @@ struct Share {
   }
 };
 
-/// Rows of a thread that are loaded together: 32 floats of one operand.
-template <int kEach>
-inline constexpr int kRowsAtOnce = kEach == 8 ? 4 : 8;
+/// Rows of a thread that are loaded together: `floats` of one operand, as many as fit into 64 registers with the rest.
+template <int kEach, int floats>
+inline constexpr int kRowsAtOnce = floats / kEach > 8 ? 8 : floats / kEach;
 
 // ---- statistics -----------------------------------------------------------------------------------------------------
 
@@ -132,7 +133,7 @@ MARGINCORE_KERNEL batch_norm_stats_kernel(StatsOutputs out, float* partial, cons
   const Columns<kEach>& mine = share.mine;
   const Shift<T, kEach> shift(mine, x);
   Moments<kEach> moments;
-  mine.template walk_rows<kRowsAtOnce<kEach>>(share.begin, share.end, [&](const auto at) {
+  mine.template walk_rows<kRowsAtOnce<kEach, 16>>(share.begin, share.end, [&](const auto at) {
     float values[at.kRows][kEach], mean[kEach] = {}, squares[kEach] = {};
     at.load(values, x);
     MARGINCORE_UNROLL
@@ -200,7 +201,7 @@ template <class T, int kEach>
 MARGINCORE_KERNEL batch_norm_apply_kernel(T* y, const T* x, const T* residual, BatchNormParameters p, Division of) {
   const Share<kEach> share(of);
   const Normalizing<kEach> normalizing(share.mine, p);
-  share.mine.template walk_rows<kRowsAtOnce<kEach> / 2>(share.begin, share.end, [&](const auto at) {
+  share.mine.template walk_rows<kRowsAtOnce<kEach, 8>>(share.begin, share.end, [&](const auto at) {
     float values[at.kRows][kEach], others[at.kRows][kEach] = {};
     at.load(values, x);
     if (residual != nullptr) at.load(others, residual);
@@ -268,19 +269,20 @@ MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, f
   const Columns<kEach>& mine = share.mine;
   const Normalizing<kEach> normalizing(mine, p);
   float sum[kEach] = {}, along[kEach] = {};
-  mine.template walk_rows<kEach == 8 ? 1 : 2>(share.begin, share.end, [&](const auto at) {
-    float gradients[at.kRows][kEach], values[at.kRows][kEach];
-    load_gradients<kPass>(gradients, values, at, dy, x, y, normalizing);
-    if (dresidual != nullptr) at.store(dresidual, gradients);
-    MARGINCORE_UNROLL
-    for (int k = 0; k < at.kRows; ++k) {
-      MARGINCORE_UNROLL
-      for (int e = 0; e < kEach; ++e) {
-        sum[e] += gradients[k][e];
-        along[e] += gradients[k][e] * (values[k][e] - normalizing.mean[e]);
-      }
-    }
-  });
+  mine.template walk_rows<kRowsAtOnce<kEach, kPass == Pass::ByInput ? 4 : 8>>(
+      share.begin, share.end, [&](const auto at) {
+        float gradients[at.kRows][kEach], values[at.kRows][kEach];
+        load_gradients<kPass>(gradients, values, at, dy, x, y, normalizing);
+        if (dresidual != nullptr) at.store(dresidual, gradients);
+        MARGINCORE_UNROLL
+        for (int k = 0; k < at.kRows; ++k) {
+          MARGINCORE_UNROLL
+          for (int e = 0; e < kEach; ++e) {
+            sum[e] += gradients[k][e];
+            along[e] += gradients[k][e] * (values[k][e] - normalizing.mean[e]);
+          }
+        }
+      });
   mine.sum(sum, shared);
   mine.sum(along, shared);
   if (partial == nullptr) return out.write(mine, sum, along, p);
@@ -329,7 +331,7 @@ MARGINCORE_KERNEL batch_norm_dx_kernel(T* dx, const T* dy, const T* x, const T* 
     mean_gradient[e] *= per_row;
     slope[e] *= per_row * inverse_deviation(variance[e], p.norm.epsilon);
   }
-  mine.template walk_rows<kEach == 8 ? 1 : 2>(share.begin, share.end, [&](const auto at) {
+  mine.template walk_rows<kRowsAtOnce<kEach, 8>>(share.begin, share.end, [&](const auto at) {
     float gradients[at.kRows][kEach], values[at.kRows][kEach];
     load_gradients<kPass>(gradients, values, at, dy, x, y, normalizing);
     MARGINCORE_UNROLL
@@ -345,7 +347,7 @@ MARGINCORE_KERNEL batch_norm_dx_kernel(T* dx, const T* dy, const T* x, const T* 
 
 // ---- division of work -----------------------------------------------------------------------------------------------
 
-constexpr int kMostAcross = 32;     // threads along a row: 512 bytes
+constexpr int kMostAcross = 32;     // threads along a row
 constexpr int64_t kLeastWalks = 4;  // rows of each thread of a chunk
 
 /// of_each: columns of a thread.
@@ -355,7 +357,8 @@ int width_of(int64_t channels, int of_each) {
   return across * of_each;
 }
 
-Division division_of(int64_t rows, int64_t channels, int of_each) {
+Division division_of(const Tensor& x, int64_t channels, int of_each) {
+  const int64_t rows = x.count() / channels;
   const int width = width_of(channels, of_each);
   const int64_t wanted = blocks_for(kMultiprocessors * 8, blocks_for(channels, width));
   const int64_t least = kLeastWalks * kBlock / (width / of_each);
@@ -364,26 +367,21 @@ Division division_of(int64_t rows, int64_t channels, int of_each) {
 
 int64_t grid_of(const Division& division) { return division.tiles() * division.chunks(); }
 
-/// Of results of chunks, in fp32: a block takes 32 bytes of their rows, so that as many blocks as possible take part.
-template <int kEach>
+/// Of results of chunks: a block takes 32 bytes of their rows, so that as many blocks as possible take part.
 Division over_chunks(const Division& of) {
   return {of.chunks(), of.channels, of.chunks(), static_cast<int>(std::min<int64_t>(of.width, 8))};
 }
 
-/// run(T{}, std::integral_constant<int, columns of a thread>) for activations of that type.
-template <class Run>
-void with_columns(DType dtype, int64_t channels, const Run& run) {
-  with_pack(dtype, channels, [&](auto packed) {
-    using P = decltype(packed);
-    run(typename P::Element{}, std::integral_constant<int, P::kCount>{});
-  });
-}
+/// run(T{}, std::integral_constant<int, columns of a thread>) for sums over activations of that type: four columns, for
+/// several sums and parameters of more would not leave enough registers to fill a multiprocessor.
+constexpr int kSummed = 4;
 
-Division division_of(const Tensor& x, int64_t channels) {
-  Division division;
-  with_columns(x.dtype, channels,
-               [&](auto, auto each) { division = division_of(x.count() / channels, channels, each.value); });
-  return division;
+template <class Run>
+void with_summed_columns(DType dtype, int64_t channels, const Run& run) {
+  with_element(dtype, [&](auto element) {
+    if (channels % kSummed == 0) run(element, std::integral_constant<int, kSummed>{});
+    else run(element, std::integral_constant<int, 1>{});
+  });
 }
 
 template <Pass kPass, class T, int kEach>
@@ -400,7 +398,7 @@ void run_backward(Tensor dx, const ParameterGradients& out, Tensor dresidual, fl
   MARGINCORE_RUN((batch_norm_sums_kernel<kPass, T, kEach>), grid_of(of), kBlock, stream, out, elements<T>(dresidual),
                  whole ? nullptr : partial, elements<T>(dy), elements<T>(x), elements<T>(y), p, of);
   if (!whole) {
-    const Division over = over_chunks<kEach>(of);
+    const Division over = over_chunks(of);
     MARGINCORE_RUN(batch_norm_add_kernel<kEach>, grid_of(over), kBlock, stream, out, partial, p, over);
   }
   if (dresidual) run_dx<Pass::All, T, kEach>(dx, elements<T>(dresidual), elements<T>(x), nullptr, out, p, of, stream);
@@ -410,21 +408,21 @@ void run_backward(Tensor dx, const ParameterGradients& out, Tensor dresidual, fl
 }  // namespace
 
 int64_t batch_norm_partials(const Tensor& x, int64_t channels) {
-  return 2 * division_of(x, channels).chunks() * channels;
+  return 2 * division_of(x, channels, channels % kSummed == 0 ? kSummed : 1).chunks() * channels;
 }
 
 void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, float* partial, Tensor x,
                       int64_t channels, cudaStream_t stream) {
   const StatsOutputs out{mean, variance, unbiased_variance};
-  with_columns(x.dtype, channels, [&](auto element, auto each) {
+  with_summed_columns(x.dtype, channels, [&](auto element, auto each) {
     using T = decltype(element);
     constexpr int kEach = each.value;
-    const Division of = division_of(x, channels);
+    const Division of = division_of(x, channels, kEach);
     const bool whole = of.chunks() == 1;
     MARGINCORE_RUN((batch_norm_stats_kernel<T, kEach>), grid_of(of), kBlock, stream, out, whole ? nullptr : partial,
                    elements<T>(x), of);
     if (whole) return;
-    const Division over = over_chunks<kEach>(of);
+    const Division over = over_chunks(of);
     MARGINCORE_RUN((batch_norm_join_kernel<T, kEach>), grid_of(over), kBlock, stream, out, partial, elements<T>(x),
                    over, of);
   });
@@ -432,10 +430,10 @@ void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, fl
 
 void batch_norm_apply(Tensor y, Tensor x, Tensor residual, int64_t channels, const BatchNormParameters& parameters,
                       cudaStream_t stream) {
-  with_columns(x.dtype, channels, [&](auto element, auto each) {
-    using T = decltype(element);
-    constexpr int kEach = each.value;
-    const Division of = division_of(x, channels);
+  with_pack(x.dtype, channels, [&](auto packed) {
+    using T = typename decltype(packed)::Element;
+    constexpr int kEach = packed.kCount;
+    const Division of = division_of(x, channels, kEach);
     MARGINCORE_RUN((batch_norm_apply_kernel<T, kEach>), grid_of(of), kBlock, stream, elements<T>(y), elements<T>(x),
                    elements<T>(residual), parameters, of);
   });
@@ -444,10 +442,10 @@ void batch_norm_apply(Tensor y, Tensor x, Tensor residual, int64_t channels, con
 void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidual, float* partial, Tensor dy, Tensor x,
                          Tensor y, int64_t channels, const BatchNormParameters& parameters, cudaStream_t stream) {
   const ParameterGradients out{dgamma, dbeta};
-  with_columns(x.dtype, channels, [&](auto element, auto each) {
+  with_summed_columns(x.dtype, channels, [&](auto element, auto each) {
     using T = decltype(element);
     constexpr int kEach = each.value;
-    const Division of = division_of(x, channels);
+    const Division of = division_of(x, channels, kEach);
     if (parameters.norm.relu == 0)
       run_backward<Pass::All, T, kEach>(dx, out, dresidual, partial, dy, x, y, parameters, of, stream);
     else if (y) run_backward<Pass::ByOutput, T, kEach>(dx, out, dresidual, partial, dy, x, y, parameters, of, stream);
