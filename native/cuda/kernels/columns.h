@@ -69,7 +69,8 @@ struct Columns {
     if (!inside()) return;
     int64_t i = begin + first_row();
     for (; i + (kAtOnce - 1) * row_stride() < end; i += kAtOnce * row_stride()) body(Rows<kAtOnce>{*this, i});
-    for (; i < end; i += row_stride()) body(Rows<1>{*this, i});
+    if constexpr (kAtOnce > 1)
+      for (; i < end; i += row_stride()) body(Rows<1>{*this, i});
   }
 
   /// Sums over the threads of each column, the same in all of them; every thread of the block takes part. `shared` has

@@ -20,9 +20,9 @@ using reference::ChannelStats;
 const float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 // Around vectors of channels and what is loaded at once; one row; rows and channels for several parts of the work.
-const Shape kShapes[] = {{1, 1},      {1, 17},      {2, 3},          {2, 64},         {7, 33},        {127, 512},
-                         {128, 1009}, {3, 5, 7, 1}, {2, 3, 3, 8},    {5, 11, 7, 16},  {2, 9, 13, 17}, {3, 16, 16, 64},
-                         {1030, 33},  {700, 520},   {4, 40, 40, 64}, {128, 32, 32, 3}};
+const Shape kShapes[] = {{1, 1},          {1, 17},      {2, 3},      {2, 64},         {7, 33},         {127, 512},
+                         {128, 1009},     {3, 5, 7, 1}, {70'001, 1}, {2, 3, 3, 8},    {5, 11, 7, 16},  {2, 9, 13, 17},
+                         {3, 16, 16, 64}, {1030, 33},   {700, 520},  {4, 40, 40, 64}, {128, 32, 32, 3}};
 
 struct Variant {
   bool relu, residual, y_given, in_place;
