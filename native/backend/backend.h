@@ -228,7 +228,7 @@ class Backend {
   virtual Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step);
 
   // Batch norm per channel, over all other axes: x (…, C); statistics, gamma and beta (C), fp32.
-  // Mean and biased variance of x; unbiased_variance (what a running average takes) or none.
+  // Mean and biased variance of x; unbiased_variance (what a running average takes; of a single row 0) or none.
   virtual Status batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor x);
   // y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, + residual or none, then the ReLU where there is one. y may
   // be x or the residual. For training, for inference (with running statistics), and to compute y once more.

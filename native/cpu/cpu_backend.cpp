@@ -174,6 +174,35 @@ Status CpuBackend::dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const
   return Status::success();
 }
 
+Status CpuBackend::batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor x) {
+  return onednn::guarded("batch_norm_stats", [&] {
+    const int64_t channels = mean.count(), rows = x.count() / channels;
+    loops_.batch_norm_stats(mean.f32(), variance.f32(), unbiased_variance.f32(), x.f32(), rows, channels,
+                            scratch_.take(loops_.batch_norm_scratch(rows, channels)));
+  });
+}
+
+Status CpuBackend::batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
+                                    Tensor residual, BatchNorm norm) {
+  return onednn::guarded("batch_norm_apply", [&] {
+    const int64_t channels = mean.count(), rows = x.count() / channels;
+    loops_.batch_norm_apply(y.f32(), x.f32(), residual.f32(), rows, channels,
+                            {mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm},
+                            scratch_.take(loops_.batch_norm_scratch(rows, channels)));
+  });
+}
+
+Status CpuBackend::batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x,
+                                       Tensor y, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
+                                       BatchNorm norm) {
+  return onednn::guarded("batch_norm_backward", [&] {
+    const int64_t channels = mean.count(), rows = x.count() / channels;
+    loops_.batch_norm_backward({dx.f32(), dgamma.f32(), dbeta.f32(), dresidual.f32()}, dy.f32(), x.f32(), y.f32(), rows,
+                               channels, {mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm},
+                               scratch_.take(loops_.batch_norm_scratch(rows, channels)));
+  });
+}
+
 Status CpuBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) {
   loops_.max_pool_forward(y.f32(), static_cast<uint8_t*>(position.data), x.f32(), pool_sizes(x, y), pool);
   return Status::success();

@@ -54,6 +54,11 @@ class CpuBackend final : public Backend {
   Status add(Tensor y, Tensor a, Tensor b) override;
   Status dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) override;
   Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) override;
+  Status batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor x) override;
+  Status batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta, Tensor residual,
+                          BatchNorm norm) override;
+  Status batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x, Tensor y,
+                             Tensor mean, Tensor variance, Tensor gamma, Tensor beta, BatchNorm norm) override;
   Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) override;
   Status max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) override;
   Status prelu_forward(Tensor y, Tensor x, Tensor slope) override;

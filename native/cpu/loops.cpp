@@ -2,6 +2,7 @@
 #include "cpu/loops.h"
 
 #include "cpu/loops/average_pooling.h"
+#include "cpu/loops/batch_norm.h"
 #include "cpu/loops/centers.h"
 #include "cpu/loops/concat.h"
 #include "cpu/loops/elementwise.h"
@@ -22,6 +23,10 @@ const Loops loops = {
     .relu_backward = relu_backward,
     .add = add,
     .dropout = dropout,
+    .batch_norm_scratch = batch_norm_scratch,
+    .batch_norm_stats = batch_norm_stats,
+    .batch_norm_apply = batch_norm_apply,
+    .batch_norm_backward = batch_norm_backward,
     .max_pool_forward = max_pool_forward,
     .max_pool_backward = max_pool_backward,
     .prelu_forward = prelu_forward,

@@ -14,6 +14,19 @@ struct PoolSizes {
   int64_t batch, height, width, channels, out_height, out_width;
 };
 
+/// (channels) each.
+struct BatchNormParameters {
+  const float *mean, *variance, *gamma, *beta;
+  BatchNorm norm;
+};
+
+struct BatchNormGradients {
+  float* dx;         // may be dy
+  float* dgamma;     // (channels)
+  float* dbeta;      // (channels)
+  float* dresidual;  // or none
+};
+
 struct MarginSoftmaxRows {
   int64_t rows, classes, embedding_size;
   MarginSoftmaxOperands operands;
@@ -31,6 +44,14 @@ struct Loops {
   void (*relu_backward)(float* dx, const float* dy, const float* y, int64_t count);
   void (*add)(float* y, const float* a, const float* b, int64_t count);
   void (*dropout)(float* y, const float* x, int64_t count, Dropout dropout, const StepBlock* step);
+  /// Bytes of `scratch` that each of the three needs.
+  int64_t (*batch_norm_scratch)(int64_t rows, int64_t channels);
+  void (*batch_norm_stats)(float* mean, float* variance, float* unbiased_variance, const float* x, int64_t rows,
+                           int64_t channels, void* scratch);
+  void (*batch_norm_apply)(float* y, const float* x, const float* residual, int64_t rows, int64_t channels,
+                           const BatchNormParameters& parameters, void* scratch);
+  void (*batch_norm_backward)(const BatchNormGradients& gradients, const float* dy, const float* x, const float* y,
+                              int64_t rows, int64_t channels, const BatchNormParameters& parameters, void* scratch);
   void (*max_pool_forward)(float* y, uint8_t* position, const float* x, PoolSizes sizes, Pool2d pool);
   void (*max_pool_backward)(float* dx, const float* dy, const uint8_t* position, PoolSizes sizes, Pool2d pool);
 

@@ -289,6 +289,32 @@ Status CudaBackend::dropout_backward(Tensor dx, Tensor dy, Dropout dropout, cons
   return guarded("dropout_backward", [&] { cuda::dropout(dx, dy, dropout, step, stream_); });
 }
 
+Status CudaBackend::batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor x) {
+  return guarded("batch_norm_stats", [&] {
+    const int64_t channels = mean.count();
+    cuda::batch_norm_stats(mean.f32(), variance.f32(), unbiased_variance.f32(),
+                           floats(cuda::batch_norm_partials(x, channels)), x, channels, stream_);
+  });
+}
+
+Status CudaBackend::batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
+                                     Tensor residual, BatchNorm norm) {
+  return guarded("batch_norm_apply", [&] {
+    cuda::batch_norm_apply(y, x, residual, mean.count(), {mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm},
+                           stream_);
+  });
+}
+
+Status CudaBackend::batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x,
+                                        Tensor y, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
+                                        BatchNorm norm) {
+  return guarded("batch_norm_backward", [&] {
+    const int64_t channels = mean.count();
+    cuda::batch_norm_backward(dx, dgamma.f32(), dbeta.f32(), dresidual, floats(cuda::batch_norm_partials(x, channels)),
+                              dy, x, y, channels, {mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm}, stream_);
+  });
+}
+
 Status CudaBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) {
   return guarded("max_pool_forward", [&] {
     cuda::max_pool_forward(y, static_cast<uint8_t*>(position.data), x, pool_sizes(x, y), pool, stream_);

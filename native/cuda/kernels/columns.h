@@ -1,5 +1,5 @@
 // How the threads of a block share columns of a matrix. A block takes `width` neighbouring columns; its threads stand
-// side by side along a row, each with kEach columns (four, loaded as 16 bytes, where rows begin at multiples of that),
+// side by side along a row, each with kEach columns (what is loaded as 16 bytes, where rows begin at multiples of that),
 // and in as many rows as there are threads for. A warp reads whole sectors of 32 bytes even of the narrowest width,
 // which is taken where there are too few columns to fill the device otherwise. Every sum has a fixed order.
 #pragma once
@@ -31,12 +31,16 @@ struct Columns {
 
   template <class T>
   MARGINCORE_DEVICE void load(float (&values)[kEach], const T* row) const {
-    if constexpr (kEach == 4) Fours<1>{index, 0}.load(values, row);
-    else Singles<1>{index, 0}.load(values, row);
+    const auto from = pack<Pack<T, kEach>>(row + index, 0);
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) values[e] = widen(from.value[e]);
   }
-  MARGINCORE_DEVICE void store(float* row, const float (&values)[kEach]) const {
-    if constexpr (kEach == 4) Fours<1>{index, 0}.store(row, values);
-    else Singles<1>{index, 0}.store(row, values);
+  template <class T>
+  MARGINCORE_DEVICE void store(T* row, const float (&values)[kEach]) const {
+    Pack<T, kEach> to;
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) to.value[e] = narrow<T>(values[e]);
+    pack<Pack<T, kEach>>(row + index, 0) = to;
   }
 
   /// Some of the thread's rows, loaded together.
@@ -52,7 +56,8 @@ struct Columns {
       MARGINCORE_UNROLL
       for (int k = 0; k < kCount; ++k) of.load(values[k], matrix + row(k) * of.columns);
     }
-    MARGINCORE_DEVICE void store(float* matrix, const float (&values)[kCount][kEach]) const {
+    template <class T>
+    MARGINCORE_DEVICE void store(T* matrix, const float (&values)[kCount][kEach]) const {
       MARGINCORE_UNROLL
       for (int k = 0; k < kCount; ++k) of.store(matrix + row(k) * of.columns, values[k]);
     }
@@ -64,7 +69,8 @@ struct Columns {
     if (!inside()) return;
     int64_t i = begin + first_row();
     for (; i + (kAtOnce - 1) * row_stride() < end; i += kAtOnce * row_stride()) body(Rows<kAtOnce>{*this, i});
-    for (; i < end; i += row_stride()) body(Rows<1>{*this, i});
+    if constexpr (kAtOnce > 1)
+      for (; i < end; i += row_stride()) body(Rows<1>{*this, i});
   }
 
   /// Sums over the threads of each column, the same in all of them; every thread of the block takes part. `shared` has

@@ -26,6 +26,21 @@ void add_bias(Tensor y, const float* bias, int64_t rows, int64_t columns, cudaSt
 void dropout(Tensor y, Tensor x, Dropout dropout, const StepBlock* step, cudaStream_t stream);
 void convert(Tensor y, Tensor x, cudaStream_t stream);
 
+// batch_norm.cu
+/// (channels) each.
+struct BatchNormParameters {
+  const float *mean, *variance, *gamma, *beta;
+  BatchNorm norm;
+};
+/// partial: batch_norm_partials(x, channels) floats of workspace.
+int64_t batch_norm_partials(const Tensor& x, int64_t channels);
+void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, float* partial, Tensor x,
+                      int64_t channels, cudaStream_t stream);
+void batch_norm_apply(Tensor y, Tensor x, Tensor residual, int64_t channels, const BatchNormParameters& parameters,
+                      cudaStream_t stream);
+void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidual, float* partial, Tensor dy, Tensor x,
+                         Tensor y, int64_t channels, const BatchNormParameters& parameters, cudaStream_t stream);
+
 // pooling.cu
 void max_pool_forward(Tensor y, uint8_t* position, Tensor x, PoolSizes sizes, Pool2d pool, cudaStream_t stream);
 void max_pool_backward(Tensor dx, Tensor dy, const uint8_t* position, PoolSizes sizes, Pool2d pool,

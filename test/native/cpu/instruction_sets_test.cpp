@@ -101,6 +101,31 @@ Results run(const Loops& loops) {
     results.rounded.emplace_back(Op::PReluSlope, dslope);
   }
 
+  // 13 rows of two blocks of channels; and as many elements of 17 channels, whose rows are walked in bundles.
+  for (const int64_t channels : {kColumns, int64_t{17}}) {
+    const int64_t rows = kCount / channels, count = rows * channels;
+    Floats memory(loops.batch_norm_scratch(rows, channels) / sizeof(float) + 1), gamma(factors), beta(shift);
+    Floats mean = made(channels), variance = made(channels), unbiased = made(channels);
+    loops.batch_norm_stats(mean.data(), variance.data(), unbiased.data(), x.data(), rows, channels, memory.data());
+    results.rounded.emplace_back(Op::BatchNormMean, mean);
+    results.rounded.emplace_back(Op::BatchNormVariance, variance);
+    results.rounded.emplace_back(Op::BatchNormVariance, unbiased);
+    for (const int32_t relu : {0, 1}) {
+      const BatchNormParameters parameters{mean.data(), variance.data(), gamma.data(), beta.data(), {1e-3f, relu}};
+      Floats normalized = made(count), dgamma = made(channels), dbeta = made(channels), dresidual = made(count);
+      Floats gradient = made(count);
+      loops.batch_norm_apply(normalized.data(), x.data(), dy.data(), rows, channels, parameters, memory.data());
+      results.rounded.emplace_back(Op::BatchNormApply, normalized);
+      for (float& value : normalized) value = std::abs(value) < 1e-4f ? 0 : value;  // one mask for every set
+      loops.batch_norm_backward({gradient.data(), dgamma.data(), dbeta.data(), dresidual.data()}, dy.data(), x.data(),
+                                normalized.data(), rows, channels, parameters, memory.data());
+      results.rounded.emplace_back(Op::BatchNormBackward, gradient);
+      results.rounded.emplace_back(Op::BatchNormParameters, dgamma);
+      results.rounded.emplace_back(Op::BatchNormParameters, dbeta);
+      results.rounded.emplace_back(Op::BatchNormBackward, dresidual);
+    }
+  }
+
   Floats norms = made(kRows), dscale = made(kRows);
   loops.row_norms(norms.data(), x.data(), kRows, kColumns);
   results.rounded.emplace_back(Op::RowNorms, norms);

@@ -73,6 +73,20 @@ std::vector<Floats> run_loops(int thread_count) {
   device.call(backend.average_pool_backward(unpooled, pooled, {3, 2, 1}));
   device.call(backend.global_average_pool_forward(averages, pixels));
   for (const Tensor& result : {pooled, unpooled, averages}) keep(result);
+  const Tensor gamma = device.input(random.normals(columns), {columns});
+  const Tensor beta = device.input(random.normals(columns), {columns});
+  for (const int64_t channels : {columns, int64_t{65}}) {  // 65 divides the number of elements, too
+    const Shape matrix{count / channels, channels}, each{channels};
+    const Tensor image(in.f32(), matrix), dimage(gradient.f32(), matrix);
+    const Tensor dgamma = device.output(each), dbeta = device.output(each);
+    const Tensor center = device.output(each), spread = device.output(each), unbiased = device.output(each);
+    const Tensor normalized = device.output(matrix), back = device.output(matrix), dresidual = device.output(matrix);
+    device.call(backend.batch_norm_stats(center, spread, unbiased, image));
+    device.call(backend.batch_norm_apply(normalized, image, center, spread, gamma, beta, dimage, {1e-5f, 1}));
+    device.call(backend.batch_norm_backward(back, dgamma, dbeta, dresidual, dimage, image, normalized, center, spread,
+                                            gamma, beta, {1e-5f, 1}));
+    for (const Tensor& result : {center, spread, unbiased, normalized, back, dgamma, dbeta, dresidual}) keep(result);
+  }
 
   StepBlock block{};
   block.margin_ramp = 1;
