@@ -35,6 +35,10 @@ int64_t integer_or(const Napi::Object& object, const char* key, int64_t otherwis
   return has(object, key) ? to_integer(object, key) : otherwise;
 }
 
+float float_or(const Napi::Object& object, const char* key, float otherwise) {
+  return has(object, key) ? to_float(object, key) : otherwise;
+}
+
 bool boolean_or(const Napi::Object& object, const char* key, bool otherwise) {
   return has(object, key) ? to_boolean(object, key) : otherwise;
 }
@@ -70,30 +74,90 @@ Conv2dSpec to_conv2d(const Napi::Object& layer) {
     spec.padding = integer_or(layer, "padding", 0);
   }
   spec.bias = boolean_or(layer, "bias", true);
+  spec.groups = integer_or(layer, "groups", 1);
   return spec;
 }
 
-LayerSpec to_layer(const Napi::Object& layer) {
+/// A layer of one input; its place among others is added by NetworkReader.
+LayerSpec to_layer(const Napi::Object& layer, const std::string& type) {
   LayerSpec spec;
-  if (has(layer, "name")) spec.name = to_text(layer, "name");
-  const std::string type = to_text(layer, "type");
   if (type == "conv2d") {
     spec.of = to_conv2d(layer);
   } else if (type == "relu") {
     spec.of = ReluSpec{};
+  } else if (type == "prelu") {
+    spec.of = PReluSpec{boolean_or(layer, "shared", false), float_or(layer, "init", 0.25f)};
+  } else if (type == "batchNorm") {
+    spec.of = BatchNormSpec{float_or(layer, "epsilon", 1e-5f), float_or(layer, "momentum", 0.1f)};
   } else if (type == "maxPool2d") {
     const int64_t kernel = to_integer(layer, "kernelSize");
     spec.of = MaxPool2dSpec{kernel, integer_or(layer, "stride", kernel), integer_or(layer, "padding", 0)};
+  } else if (type == "averagePool2d") {
+    const int64_t kernel = to_integer(layer, "kernelSize");
+    spec.of = AveragePool2dSpec{kernel, integer_or(layer, "stride", kernel), integer_or(layer, "padding", 0)};
+  } else if (type == "globalAveragePool") {
+    spec.of = GlobalAveragePoolSpec{};
   } else if (type == "linear") {
     spec.of = LinearSpec{to_integer(layer, "outFeatures"), boolean_or(layer, "bias", true)};
   } else if (type == "dropout") {
     spec.of = DropoutSpec{to_float(layer, "rate")};
   } else {
     throw Error(ErrorCode::InvalidOption,
-                "layer type '" + type + "' is unknown; there are conv2d, relu, maxPool2d, linear, dropout");
+                "layer type '" + type +
+                    "' is unknown; there are conv2d, relu, prelu, batchNorm, maxPool2d, averagePool2d, "
+                    "globalAveragePool, linear, dropout, residual, concat");
   }
   return spec;
 }
+
+/// Makes one list of nested layers, in which each names those that it reads.
+class NetworkReader {
+ public:
+  /// Appends layers that follow `input`; returns where their output is, `input` where there are none.
+  int append(const Napi::Value& value, const char* what, int input) {
+    if (!value.IsArray()) refuse(what, "an array of layers");
+    if (++depth_ > kMaxDepth) refuse(what, "layers nested at most 64 deep");
+    const Napi::Array list = value.As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); ++i) {
+      const Napi::Value layer = list.Get(i);
+      if (!layer.IsObject()) refuse(what, "an array of layers");
+      input = append(layer.As<Napi::Object>(), input);
+    }
+    --depth_;
+    return input;
+  }
+
+  std::vector<LayerSpec> take() { return std::move(layers_); }
+
+ private:
+  int append(const Napi::Object& layer, int input) {
+    const std::string type = to_text(layer, "type");
+    LayerSpec spec;
+    if (type == "residual") {
+      const int body = append(layer.Get("body"), "residual.body", input);
+      const int shortcut = has(layer, "shortcut") ? append(layer.Get("shortcut"), "residual.shortcut", input) : input;
+      spec.of = AddSpec{};
+      spec.inputs = {body, shortcut};
+    } else if (type == "concat") {
+      const Napi::Value branches = layer.Get("branches");
+      if (!branches.IsArray()) refuse("concat.branches", "an array of arrays of layers");
+      const Napi::Array list = branches.As<Napi::Array>();
+      spec.of = ConcatSpec{};
+      for (uint32_t i = 0; i < list.Length(); ++i) spec.inputs.push_back(append(list.Get(i), "concat.branches", input));
+    } else {
+      spec = to_layer(layer, type);
+      spec.inputs = {input};
+    }
+    if (has(layer, "name")) spec.name = to_text(layer, "name");
+    layers_.push_back(std::move(spec));
+    return static_cast<int>(layers_.size()) - 1;
+  }
+
+  static constexpr int kMaxDepth = 64;
+
+  std::vector<LayerSpec> layers_;
+  int depth_ = 0;
+};
 
 Wrap to_wrap(const std::string& name) {
   if (name == "continue") return Wrap::Continue;
@@ -206,18 +270,15 @@ std::vector<uint8_t> to_bytes(const Napi::Value& value, const char* what) {
 
 NetworkSpec to_network_spec(const Napi::Object& network) {
   NetworkSpec spec;
-  const Napi::Value input = network.Get("input"), layers = network.Get("layers");
+  const Napi::Value input = network.Get("input");
   if (!input.IsArray() || input.As<Napi::Array>().Length() != 3) refuse("network.input", "[H, W, C]");
-  if (!layers.IsArray()) refuse("network.layers", "an array of layers");
-  const Napi::Array sizes = input.As<Napi::Array>(), list = layers.As<Napi::Array>();
+  const Napi::Array sizes = input.As<Napi::Array>();
   spec.input = {sizes.Get(0u).ToNumber().Int64Value(), sizes.Get(1u).ToNumber().Int64Value(),
                 sizes.Get(2u).ToNumber().Int64Value()};
   if (spec.input[0] < 1 || spec.input[1] < 1 || spec.input[2] < 1) refuse("network.input", "sizes of at least 1");
-  for (uint32_t i = 0; i < list.Length(); ++i) {
-    const Napi::Value layer = list.Get(i);
-    if (!layer.IsObject()) refuse("network.layers", "an array of layers");
-    spec.layers.push_back(to_layer(layer.As<Napi::Object>()));
-  }
+  NetworkReader reader;
+  reader.append(network.Get("layers"), "network.layers", kImage);
+  spec.layers = reader.take();
   return spec;
 }
 

@@ -80,6 +80,55 @@ const NetworkSpec kOddNet = {{9, 7, 2},
                               {"", DropoutSpec{0.2f}},
                               {"", DropoutSpec{0.2f}}}};
 
+LayerSpec at(const LayerSpec& layer, std::vector<int> inputs) {
+  LayerSpec placed = layer;
+  placed.inputs = std::move(inputs);
+  return placed;
+}
+
+// A basic block of ResNet with its shortcut, a block without, both fused; then one whose sum stands alone, and PReLU.
+const NetworkSpec kResidualNet = {{8, 8, 3},
+                                  {{"stem", Conv2dSpec{6, 3, 3, 1, 1, false}},        // 0
+                                   {"", BatchNormSpec{}},                             // 1
+                                   {"", ReluSpec{}},                                  // 2
+                                   {"a1", Conv2dSpec{8, 3, 3, 2, 1, false}},          // 3
+                                   {"", BatchNormSpec{}},                             // 4
+                                   {"", ReluSpec{}},                                  // 5
+                                   {"a2", Conv2dSpec{8, 3, 3, 1, 1, false}},          // 6
+                                   {"", BatchNormSpec{}},                             // 7
+                                   at({"s", Conv2dSpec{8, 1, 1, 2, 0, false}}, {2}),  // 8
+                                   {"", BatchNormSpec{}},                             // 9
+                                   at({"", AddSpec{}}, {7, 9}),                       // 10
+                                   {"", ReluSpec{}},                                  // 11
+                                   {"b1", Conv2dSpec{8, 3, 3, 1, 1, false, 4}},       // 12
+                                   {"", BatchNormSpec{}},                             // 13
+                                   at({"", AddSpec{}}, {13, 11}),                     // 14
+                                   {"", ReluSpec{}},                                  // 15
+                                   {"c1", Conv2dSpec{8, 3, 3, 1, 1}},                 // 16
+                                   {"", PReluSpec{}},                                 // 17
+                                   at({"", AddSpec{}}, {15, 17}),                     // 18
+                                   {"", PReluSpec{true, 0.1f}},                       // 19
+                                   {"", GlobalAveragePoolSpec{}},
+                                   {"", LinearSpec{6}},
+                                   {"", BatchNormSpec{}}}};
+
+// A dense block: every layer reads all before it; a pool between, values that three layers read.
+const NetworkSpec kDenseNet = {{8, 8, 2},
+                               {{"", Conv2dSpec{4, 3, 3, 1, 1}},   // 0
+                                {"", BatchNormSpec{}},             // 1
+                                {"", ReluSpec{}},                  // 2
+                                {"", Conv2dSpec{3, 3, 3, 1, 1}},   // 3
+                                at({"", ConcatSpec{}}, {0, 3}),    // 4
+                                {"", BatchNormSpec{}},             // 5
+                                {"", ReluSpec{}},                  // 6
+                                {"", Conv2dSpec{5, 3, 3, 1, 1}},   // 7
+                                at({"", ConcatSpec{}}, {4, 7}),    // 8
+                                {"", AveragePool2dSpec{2, 2}},     // 9
+                                at({"", AddSpec{}}, {9, 9}),       // 10
+                                {"", DropoutSpec{0.1f}},           // 11
+                                {"", AveragePool2dSpec{3, 2, 1}},  // 12
+                                {"", LinearSpec{6}}}};
+
 const Case kCases[] = {
     {"conv net, arcface", kConvNet, arcface(5, 8, 0.3f)},
     {"conv net, arcface with every option", kConvNet, arcface_with_everything(5)},
@@ -88,6 +137,9 @@ const Case kCases[] = {
     {"conv net, pedcc", kConvNet, pedcc(5)},
     {"odd net, softmax", kOddNet, plain_head(4)},
     {"odd net, arcface", kOddNet, arcface(4, 8, 0.3f)},
+    {"residual net, softmax", kResidualNet, plain_head(4)},
+    {"residual net, arcface", kResidualNet, arcface(4, 8, 0.3f)},
+    {"dense net, arcface", kDenseNet, arcface(4, 8, 0.3f)},
 };
 
 }  // namespace
