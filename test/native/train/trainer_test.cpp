@@ -47,6 +47,7 @@ constexpr uint64_t kSeed = 3;
 
 const NetworkSpec kNetwork = {{6, 6, 1},
                               {{"conv", Conv2dSpec{4, 3, 3}},
+                               {"bn", BatchNormSpec{}},
                                {"", ReluSpec{}},
                                {"", MaxPool2dSpec{2, 2}},
                                {"fc", LinearSpec{8}},
@@ -324,8 +325,8 @@ TEST_CASE("a gradient that is not finite beside a loss that is: no parameter, ce
       for (float& value : values) value *= factor;
       run.session().parameters().write_value(name, values.data(), static_cast<int64_t>(values.size()));
     };
-    scale("conv.weight", 1e12f);
-    scale("conv.bias", 1e12f);
+    scale("bn.weight", 1e12f);
+    scale("bn.bias", 1e12f);
     scale("fc.weight", 1e-22f);
     scale("fc.bias", 1e-10f);
     const auto before = run.values();
