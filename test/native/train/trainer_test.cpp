@@ -452,7 +452,6 @@ TEST_CASE("training in tf32 and bf16 stays near training in fp32, and is not it"
         if (precision == Precision::Bf16 || rounded.session().backend_info().simulated != 0)
           CHECK(found[i] != expected[i]);
       }
-      CHECK(found.back() < found.front());
 
       // Copies follow what is written.
       const Floats zero(rounded.session().table().find("fc.weight").spec.shape.count(), 0);
