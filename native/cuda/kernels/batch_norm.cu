@@ -1,179 +1,13 @@
-// Batch norm per channel of x (rows, channels). A block takes some neighbouring channels of a chunk of the rows, its
-// threads up to 16 bytes of each row (columns.h). Sums are those of each chunk, then of the chunks, both in a fixed
-// order; a matrix of one chunk needs no second launch. Bound by memory, in elements moved per element: statistics 1,
-// application 2 and one for the residual; the gradient 5, one or two more for a y that tells where the ReLU let pass,
-// and 1 for dresidual, which the second pass reads in place of dy and y.
-#include <algorithm>
-#include <type_traits>
-
+// Batch norm's application and gradient. Bound by memory, in elements moved per element: application 2 and one for the
+// residual; the gradient 5, two more for a y that tells where the ReLU let pass. dresidual is written by the first
+// pass, and read by the second in place of dy and y.
 #include "base/batch_norm.h"
-#include "cuda/kernels/columns.h"
+#include "cuda/kernels/batch_norm_division.h"
 #include "cuda/kernels/kernels.h"
-#include "cuda/kernels/launch.h"
-#include "cuda/kernels/storage.h"
 
 namespace margincore::cuda {
 
 namespace {
-
-/// How rows and channels are divided among blocks; the same for all kernels here.
-struct Division {
-  int64_t rows, channels, chunk_rows;
-  int width;  // channels of a block
-
-  MARGINCORE_HOST_DEVICE int64_t tiles() const { return (channels + width - 1) / width; }
-  MARGINCORE_HOST_DEVICE int64_t chunks() const { return (rows + chunk_rows - 1) / chunk_rows; }
-};
-
-/// What one thread has to do.
-template <int kEach>
-struct Share {
-  Columns<kEach> mine;
-  int64_t chunk, begin, end;
-
-  MARGINCORE_DEVICE explicit Share(const Division& of)
-      : mine(device::block() % of.tiles(), of.width, of.channels), chunk(device::block() / of.tiles()) {
-    begin = chunk * of.chunk_rows;
-    end = begin + of.chunk_rows < of.rows ? begin + of.chunk_rows : of.rows;
-  }
-};
-
-/// Rows of a thread that are loaded together: `floats` of one operand, as many as fit into 64 registers with the rest.
-template <int kEach, int floats>
-inline constexpr int kRowsAtOnce = floats / kEach > 8 ? 8 : floats / kEach;
-
-// ---- statistics -----------------------------------------------------------------------------------------------------
-
-/// Number of rows, and of each of kEach channels the mean and the sum of squares about it, joined as by Chan et al.
-/// 1979. They are those of x - shift, with the channel's first element for a shift: so means have digits beside a small
-/// deviation, too, and nothing cancels however far x is from 0.
-template <int kEach>
-struct Moments {
-  float count = 0, mean[kEach] = {}, squares[kEach] = {};
-
-  MARGINCORE_DEVICE void join(float other_count, const float (&other_mean)[kEach],
-                              const float (&other_squares)[kEach]) {
-    if (other_count == 0) return;
-    const float share = other_count / (count + other_count);
-    MARGINCORE_UNROLL
-    for (int e = 0; e < kEach; ++e) {
-      const float apart = other_mean[e] - mean[e];
-      mean[e] += apart * share;
-      squares[e] += other_squares[e] + apart * apart * share * count;
-    }
-    count += other_count;
-  }
-
-  /// Over the threads of each column: then those of the first row have the result. All threads take part.
-  MARGINCORE_DEVICE void join_threads(int across, float* shared) {
-    float* counts = shared + 2 * kEach * kBlock;
-    const int self = device::thread();
-    put(self, counts, shared);
-    for (int half = device::threads() / 2; half >= across; half /= 2) {
-      device::sync_block();
-      if (self >= half) continue;
-      float other_mean[kEach], other_squares[kEach];
-      MARGINCORE_UNROLL
-      for (int e = 0; e < kEach; ++e) {
-        other_mean[e] = shared[2 * e * kBlock + self + half];
-        other_squares[e] = shared[(2 * e + 1) * kBlock + self + half];
-      }
-      join(counts[self + half], other_mean, other_squares);
-      put(self, counts, shared);
-    }
-  }
-
- private:
-  MARGINCORE_DEVICE void put(int self, float* counts, float* shared) const {
-    counts[self] = count;
-    MARGINCORE_UNROLL
-    for (int e = 0; e < kEach; ++e) {
-      shared[2 * e * kBlock + self] = mean[e];
-      shared[(2 * e + 1) * kBlock + self] = squares[e];
-    }
-  }
-};
-
-/// The channels' first elements.
-template <class T, int kEach>
-struct Shift {
-  float value[kEach] = {};
-
-  MARGINCORE_DEVICE Shift(const Columns<kEach>& mine, const T* x) {
-    if (mine.inside()) mine.load(value, x);
-  }
-};
-
-struct StatsOutputs {
-  float *mean, *variance, *unbiased_variance;  // the last or null
-
-  template <class T, int kEach>
-  MARGINCORE_DEVICE void write(const Columns<kEach>& mine, Moments<kEach>& moments,
-                               const Shift<T, kEach>& shift) const {
-    if (!mine.inside() || mine.first_row() != 0) return;
-    float biased[kEach], unbiased[kEach];
-    MARGINCORE_UNROLL
-    for (int e = 0; e < kEach; ++e) {
-      moments.mean[e] += shift.value[e];
-      biased[e] = moments.squares[e] / moments.count;
-      unbiased[e] = moments.squares[e] / (moments.count > 1 ? moments.count - 1 : 1);  // of a single row: 0
-    }
-    mine.store(mean, moments.mean);
-    mine.store(variance, biased);
-    if (unbiased_variance != nullptr) mine.store(unbiased_variance, unbiased);
-  }
-};
-
-/// partial: means (chunks, channels), then sums of squares; null where there is one chunk, whose results are final.
-/// Rows that are loaded together are joined first: two walks over registers.
-template <class T, int kEach>
-MARGINCORE_KERNEL batch_norm_stats_kernel(StatsOutputs out, float* partial, const T* x, Division of) {
-  MARGINCORE_SHARED(float, shared, (2 * kEach + 1) * kBlock);
-  const Share<kEach> share(of);
-  const Columns<kEach>& mine = share.mine;
-  const Shift<T, kEach> shift(mine, x);
-  Moments<kEach> moments;
-  mine.template walk_rows<kRowsAtOnce<kEach, 16>>(share.begin, share.end, [&](const auto at) {
-    float values[at.kRows][kEach], mean[kEach] = {}, squares[kEach] = {};
-    at.load(values, x);
-    MARGINCORE_UNROLL
-    for (int e = 0; e < kEach; ++e) {
-      MARGINCORE_UNROLL
-      for (int k = 0; k < at.kRows; ++k) {
-        values[k][e] -= shift.value[e];
-        mean[e] += values[k][e];
-      }
-      mean[e] *= 1.0f / at.kRows;
-      MARGINCORE_UNROLL
-      for (int k = 0; k < at.kRows; ++k) squares[e] += (values[k][e] - mean[e]) * (values[k][e] - mean[e]);
-    }
-    moments.join(at.kRows, mean, squares);
-  });
-  moments.join_threads(mine.across, shared);
-  if (partial == nullptr) return out.write(mine, moments, shift);
-  if (!mine.inside() || mine.first_row() != 0) return;
-  mine.store(partial + share.chunk * of.channels, moments.mean);
-  mine.store(partial + (of.chunks() + share.chunk) * of.channels, moments.squares);
-}
-
-/// over: (chunks, channels) as one chunk. of: how `partial` was made of x.
-template <class T, int kEach>
-MARGINCORE_KERNEL batch_norm_join_kernel(StatsOutputs out, const float* partial, const T* x, Division over,
-                                         Division of) {
-  MARGINCORE_SHARED(float, shared, (2 * kEach + 1) * kBlock);
-  const Share<kEach> share(over);
-  const Columns<kEach>& mine = share.mine;
-  Moments<kEach> moments;
-  mine.template walk_rows<1>(0, over.rows, [&](const auto at) {
-    float mean[1][kEach], squares[1][kEach];
-    at.load(mean, partial);
-    at.load(squares, partial + over.rows * over.channels);
-    const int64_t rest = of.rows - at.row(0) * of.chunk_rows;
-    moments.join(static_cast<float>(rest < of.chunk_rows ? rest : of.chunk_rows), mean[0], squares[0]);
-  });
-  moments.join_threads(mine.across, shared);
-  out.write(mine, moments, Shift<T, kEach>(mine, x));
-}
 
 // ---- application ----------------------------------------------------------------------------------------------------
 
@@ -198,8 +32,9 @@ struct Normalizing {
 
 /// residual: or null.
 template <class T, int kEach>
-MARGINCORE_KERNEL batch_norm_apply_kernel(T* y, const T* x, const T* residual, BatchNormParameters p, Division of) {
-  const Share<kEach> share(of);
+MARGINCORE_KERNEL batch_norm_apply_kernel(T* y, const T* x, const T* residual, BatchNormParameters p,
+                                          BatchNormDivision of) {
+  const BatchNormShare<kEach> share(of);
   const Normalizing<kEach> normalizing(share.mine, p);
   share.mine.template walk_rows<kRowsAtOnce<kEach, 8>>(share.begin, share.end, [&](const auto at) {
     float values[at.kRows][kEach], others[at.kRows][kEach] = {};
@@ -263,9 +98,9 @@ struct ParameterGradients {
 /// dresidual: or null.
 template <Pass kPass, class T, int kEach>
 MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, float* partial, const T* dy, const T* x,
-                                         const T* y, BatchNormParameters p, Division of) {
+                                         const T* y, BatchNormParameters p, BatchNormDivision of) {
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
-  const Share<kEach> share(of);
+  const BatchNormShare<kEach> share(of);
   const Columns<kEach>& mine = share.mine;
   const Normalizing<kEach> normalizing(mine, p);
   float sum[kEach] = {}, along[kEach] = {};
@@ -294,9 +129,9 @@ MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, f
 /// over: (chunks, channels) as one chunk.
 template <int kEach>
 MARGINCORE_KERNEL batch_norm_add_kernel(ParameterGradients out, const float* partial, BatchNormParameters p,
-                                        Division over) {
+                                        BatchNormDivision over) {
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
-  const Share<kEach> share(over);
+  const BatchNormShare<kEach> share(over);
   const Columns<kEach>& mine = share.mine;
   float sum[kEach] = {}, along[kEach] = {};
   mine.template walk_rows<1>(0, over.rows, [&](const auto at) {
@@ -316,8 +151,8 @@ MARGINCORE_KERNEL batch_norm_add_kernel(ParameterGradients out, const float* par
 
 template <Pass kPass, class T, int kEach>
 MARGINCORE_KERNEL batch_norm_dx_kernel(T* dx, const T* dy, const T* x, const T* y, const float* dgamma,
-                                       const float* dbeta, BatchNormParameters p, Division of) {
-  const Share<kEach> share(of);
+                                       const float* dbeta, BatchNormParameters p, BatchNormDivision of) {
+  const BatchNormShare<kEach> share(of);
   const Columns<kEach>& mine = share.mine;
   if (!mine.inside()) return;
   const Normalizing<kEach> normalizing(mine, p);
@@ -345,60 +180,23 @@ MARGINCORE_KERNEL batch_norm_dx_kernel(T* dx, const T* dy, const T* x, const T* 
   });
 }
 
-// ---- division of work -----------------------------------------------------------------------------------------------
-
-constexpr int kMostAcross = 32;     // threads along a row
-constexpr int64_t kLeastWalks = 4;  // rows of each thread of a chunk
-
-/// of_each: columns of a thread.
-int width_of(int64_t channels, int of_each) {
-  int across = 1;
-  while (across < kMostAcross && across * of_each < channels) across *= 2;
-  return across * of_each;
-}
-
-Division division_of(const Tensor& x, int64_t channels, int of_each) {
-  const int64_t rows = x.count() / channels;
-  const int width = width_of(channels, of_each);
-  const int64_t wanted = blocks_for(kMultiprocessors * 8, blocks_for(channels, width));
-  const int64_t least = kLeastWalks * kBlock / (width / of_each);
-  return {rows, channels, std::max(blocks_for(rows, wanted), least), width};
-}
-
-int64_t grid_of(const Division& division) { return division.tiles() * division.chunks(); }
-
-/// Of results of chunks: a block takes 32 bytes of their rows, so that as many blocks as possible take part.
-Division over_chunks(const Division& of) {
-  return {of.chunks(), of.channels, of.chunks(), static_cast<int>(std::min<int64_t>(of.width, 8))};
-}
-
-/// run(T{}, std::integral_constant<int, columns of a thread>) for sums over activations of that type: four columns, for
-/// several sums and parameters of more would not leave enough registers to fill a multiprocessor.
-constexpr int kSummed = 4;
-
-template <class Run>
-void with_summed_columns(DType dtype, int64_t channels, const Run& run) {
-  with_element(dtype, [&](auto element) {
-    if (channels % kSummed == 0) run(element, std::integral_constant<int, kSummed>{});
-    else run(element, std::integral_constant<int, 1>{});
-  });
-}
+// ---- launches -------------------------------------------------------------------------------------------------------
 
 template <Pass kPass, class T, int kEach>
 void run_dx(Tensor dx, const T* dy, const T* x, const T* y, const ParameterGradients& sums,
-            const BatchNormParameters& p, const Division& of, cudaStream_t stream) {
+            const BatchNormParameters& p, const BatchNormDivision& of, cudaStream_t stream) {
   MARGINCORE_RUN((batch_norm_dx_kernel<kPass, T, kEach>), grid_of(of), kBlock, stream, elements<T>(dx), dy, x, y,
                  sums.dgamma, sums.dbeta, p, of);
 }
 
 template <Pass kPass, class T, int kEach>
 void run_backward(Tensor dx, const ParameterGradients& out, Tensor dresidual, float* partial, Tensor dy, Tensor x,
-                  Tensor y, const BatchNormParameters& p, const Division& of, cudaStream_t stream) {
+                  Tensor y, const BatchNormParameters& p, const BatchNormDivision& of, cudaStream_t stream) {
   const bool whole = of.chunks() == 1;
   MARGINCORE_RUN((batch_norm_sums_kernel<kPass, T, kEach>), grid_of(of), kBlock, stream, out, elements<T>(dresidual),
                  whole ? nullptr : partial, elements<T>(dy), elements<T>(x), elements<T>(y), p, of);
   if (!whole) {
-    const Division over = over_chunks(of);
+    const BatchNormDivision over = over_chunks(of);
     MARGINCORE_RUN(batch_norm_add_kernel<kEach>, grid_of(over), kBlock, stream, out, partial, p, over);
   }
   if (dresidual) run_dx<Pass::All, T, kEach>(dx, elements<T>(dresidual), elements<T>(x), nullptr, out, p, of, stream);
@@ -411,29 +209,12 @@ int64_t batch_norm_partials(const Tensor& x, int64_t channels) {
   return 2 * division_of(x, channels, channels % kSummed == 0 ? kSummed : 1).chunks() * channels;
 }
 
-void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, float* partial, Tensor x,
-                      int64_t channels, cudaStream_t stream) {
-  const StatsOutputs out{mean, variance, unbiased_variance};
-  with_summed_columns(x.dtype, channels, [&](auto element, auto each) {
-    using T = decltype(element);
-    constexpr int kEach = each.value;
-    const Division of = division_of(x, channels, kEach);
-    const bool whole = of.chunks() == 1;
-    MARGINCORE_RUN((batch_norm_stats_kernel<T, kEach>), grid_of(of), kBlock, stream, out, whole ? nullptr : partial,
-                   elements<T>(x), of);
-    if (whole) return;
-    const Division over = over_chunks(of);
-    MARGINCORE_RUN((batch_norm_join_kernel<T, kEach>), grid_of(over), kBlock, stream, out, partial, elements<T>(x),
-                   over, of);
-  });
-}
-
 void batch_norm_apply(Tensor y, Tensor x, Tensor residual, int64_t channels, const BatchNormParameters& parameters,
                       cudaStream_t stream) {
   with_pack(x.dtype, channels, [&](auto packed) {
     using T = typename decltype(packed)::Element;
     constexpr int kEach = packed.kCount;
-    const Division of = division_of(x, channels, kEach);
+    const BatchNormDivision of = division_of(x, channels, kEach);
     MARGINCORE_RUN((batch_norm_apply_kernel<T, kEach>), grid_of(of), kBlock, stream, elements<T>(y), elements<T>(x),
                    elements<T>(residual), parameters, of);
   });
@@ -445,7 +226,7 @@ void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidua
   with_summed_columns(x.dtype, channels, [&](auto element, auto each) {
     using T = decltype(element);
     constexpr int kEach = each.value;
-    const Division of = division_of(x, channels, kEach);
+    const BatchNormDivision of = division_of(x, channels, kEach);
     if (parameters.norm.relu == 0)
       run_backward<Pass::All, T, kEach>(dx, out, dresidual, partial, dy, x, y, parameters, of, stream);
     else if (y) run_backward<Pass::ByOutput, T, kEach>(dx, out, dresidual, partial, dy, x, y, parameters, of, stream);

@@ -1,7 +1,7 @@
 // How the threads of a block share columns of a matrix. A block takes `width` neighbouring columns; its threads stand
-// side by side along a row, each with kEach columns (what is loaded as 16 bytes, where rows begin at multiples of that),
-// and in as many rows as there are threads for. A warp reads whole sectors of 32 bytes even of the narrowest width,
-// which is taken where there are too few columns to fill the device otherwise. Every sum has a fixed order.
+// side by side along a row, each with kEach columns (up to what is loaded as 16 bytes, where rows begin at multiples of
+// that), and in as many rows as there are threads for. A warp reads whole sectors of 32 bytes even of the narrowest
+// width, which is taken where there are too few columns to fill the device otherwise. Every sum has a fixed order.
 #pragma once
 
 #include "cuda/kernels/launch.h"

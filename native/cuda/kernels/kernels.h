@@ -26,7 +26,7 @@ void add_bias(Tensor y, const float* bias, int64_t rows, int64_t columns, cudaSt
 void dropout(Tensor y, Tensor x, Dropout dropout, const StepBlock* step, cudaStream_t stream);
 void convert(Tensor y, Tensor x, cudaStream_t stream);
 
-// batch_norm.cu
+// batch_norm_stats.cu, batch_norm.cu
 /// (channels) each.
 struct BatchNormParameters {
   const float *mean, *variance, *gamma, *beta;

@@ -1,0 +1,80 @@
+// How the three operations of batch norm divide x (rows, channels) among blocks. A block takes some neighbouring
+// channels of a chunk of the rows, its threads up to 16 bytes of each row (columns.h). Sums are those of each chunk,
+// then of the chunks, both in a fixed order; a matrix of one chunk needs no second launch.
+#pragma once
+
+#include <algorithm>
+#include <type_traits>
+
+#include "cuda/kernels/columns.h"
+#include "cuda/kernels/launch.h"
+#include "cuda/kernels/storage.h"
+
+namespace margincore::cuda {
+
+/// How rows and channels are divided among blocks; the same for all kernels here.
+struct BatchNormDivision {
+  int64_t rows, channels, chunk_rows;
+  int width;  // channels of a block
+
+  MARGINCORE_HOST_DEVICE int64_t tiles() const { return (channels + width - 1) / width; }
+  MARGINCORE_HOST_DEVICE int64_t chunks() const { return (rows + chunk_rows - 1) / chunk_rows; }
+};
+
+/// What one thread has to do.
+template <int kEach>
+struct BatchNormShare {
+  Columns<kEach> mine;
+  int64_t chunk, begin, end;
+
+  MARGINCORE_DEVICE explicit BatchNormShare(const BatchNormDivision& of)
+      : mine(device::block() % of.tiles(), of.width, of.channels), chunk(device::block() / of.tiles()) {
+    begin = chunk * of.chunk_rows;
+    end = begin + of.chunk_rows < of.rows ? begin + of.chunk_rows : of.rows;
+  }
+};
+
+/// Rows of a thread that are loaded together: `floats` of one operand, as many as fit into 64 registers with the rest.
+template <int kEach, int floats>
+inline constexpr int kRowsAtOnce = floats / kEach > 8 ? 8 : floats / kEach;
+
+// ---- sizes, on the host ---------------------------------------------------------------------------------------------
+
+inline constexpr int kMostAcross = 32;     // threads along a row
+inline constexpr int64_t kLeastWalks = 4;  // rows of each thread of a chunk
+
+/// of_each: columns of a thread.
+inline int width_of(int64_t channels, int of_each) {
+  int across = 1;
+  while (across < kMostAcross && across * of_each < channels) across *= 2;
+  return across * of_each;
+}
+
+inline BatchNormDivision division_of(const Tensor& x, int64_t channels, int of_each) {
+  const int64_t rows = x.count() / channels;
+  const int width = width_of(channels, of_each);
+  const int64_t wanted = blocks_for(kMultiprocessors * 8, blocks_for(channels, width));
+  const int64_t least = kLeastWalks * kBlock / (width / of_each);
+  return {rows, channels, std::max(blocks_for(rows, wanted), least), width};
+}
+
+inline int64_t grid_of(const BatchNormDivision& division) { return division.tiles() * division.chunks(); }
+
+/// Of results of chunks: a block takes 32 bytes of their rows, so that as many blocks as possible take part.
+inline BatchNormDivision over_chunks(const BatchNormDivision& of) {
+  return {of.chunks(), of.channels, of.chunks(), static_cast<int>(std::min<int64_t>(of.width, 8))};
+}
+
+/// run(T{}, std::integral_constant<int, columns of a thread>) for sums over activations of that type: four columns, for
+/// several sums and parameters of more would not leave enough registers to fill a multiprocessor.
+inline constexpr int kSummed = 4;
+
+template <class Run>
+void with_summed_columns(DType dtype, int64_t channels, const Run& run) {
+  with_element(dtype, [&](auto element) {
+    if (channels % kSummed == 0) run(element, std::integral_constant<int, kSummed>{});
+    else run(element, std::integral_constant<int, 1>{});
+  });
+}
+
+}  // namespace margincore::cuda

@@ -1,0 +1,159 @@
+// Mean and variance per channel of x (rows, channels). Each element is read once.
+#include "cuda/kernels/batch_norm_division.h"
+#include "cuda/kernels/kernels.h"
+
+namespace margincore::cuda {
+
+namespace {
+
+/// Number of rows, and of each of kEach channels the mean and the sum of squares about it, joined as by Chan et al.
+/// 1979. They are those of x - shift, with the channel's first element for a shift: so means have digits beside a small
+/// deviation, too, and nothing cancels however far x is from 0.
+template <int kEach>
+struct Moments {
+  float count = 0, mean[kEach] = {}, squares[kEach] = {};
+
+  MARGINCORE_DEVICE void join(float other_count, const float (&other_mean)[kEach],
+                              const float (&other_squares)[kEach]) {
+    if (other_count == 0) return;
+    const float share = other_count / (count + other_count);
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) {
+      const float apart = other_mean[e] - mean[e];
+      mean[e] += apart * share;
+      squares[e] += other_squares[e] + apart * apart * share * count;
+    }
+    count += other_count;
+  }
+
+  /// Over the threads of each column: then those of the first row have the result. All threads take part.
+  MARGINCORE_DEVICE void join_threads(int across, float* shared) {
+    float* counts = shared + 2 * kEach * kBlock;
+    const int self = device::thread();
+    put(self, counts, shared);
+    for (int half = device::threads() / 2; half >= across; half /= 2) {
+      device::sync_block();
+      if (self >= half) continue;
+      float other_mean[kEach], other_squares[kEach];
+      MARGINCORE_UNROLL
+      for (int e = 0; e < kEach; ++e) {
+        other_mean[e] = shared[2 * e * kBlock + self + half];
+        other_squares[e] = shared[(2 * e + 1) * kBlock + self + half];
+      }
+      join(counts[self + half], other_mean, other_squares);
+      put(self, counts, shared);
+    }
+  }
+
+ private:
+  MARGINCORE_DEVICE void put(int self, float* counts, float* shared) const {
+    counts[self] = count;
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) {
+      shared[2 * e * kBlock + self] = mean[e];
+      shared[(2 * e + 1) * kBlock + self] = squares[e];
+    }
+  }
+};
+
+/// The channels' first elements.
+template <class T, int kEach>
+struct Shift {
+  float value[kEach] = {};
+
+  MARGINCORE_DEVICE Shift(const Columns<kEach>& mine, const T* x) {
+    if (mine.inside()) mine.load(value, x);
+  }
+};
+
+struct StatsOutputs {
+  float *mean, *variance, *unbiased_variance;  // the last or null
+
+  template <class T, int kEach>
+  MARGINCORE_DEVICE void write(const Columns<kEach>& mine, Moments<kEach>& moments,
+                               const Shift<T, kEach>& shift) const {
+    if (!mine.inside() || mine.first_row() != 0) return;
+    float biased[kEach], unbiased[kEach];
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) {
+      moments.mean[e] += shift.value[e];
+      biased[e] = moments.squares[e] / moments.count;
+      unbiased[e] = moments.squares[e] / (moments.count > 1 ? moments.count - 1 : 1);  // of a single row: 0
+    }
+    mine.store(mean, moments.mean);
+    mine.store(variance, biased);
+    if (unbiased_variance != nullptr) mine.store(unbiased_variance, unbiased);
+  }
+};
+
+/// partial: means (chunks, channels), then sums of squares; null where there is one chunk, whose results are final.
+/// Rows that are loaded together are joined first: two walks over registers.
+template <class T, int kEach>
+MARGINCORE_KERNEL batch_norm_stats_kernel(StatsOutputs out, float* partial, const T* x, BatchNormDivision of) {
+  MARGINCORE_SHARED(float, shared, (2 * kEach + 1) * kBlock);
+  const BatchNormShare<kEach> share(of);
+  const Columns<kEach>& mine = share.mine;
+  const Shift<T, kEach> shift(mine, x);
+  Moments<kEach> moments;
+  mine.template walk_rows<kRowsAtOnce<kEach, 16>>(share.begin, share.end, [&](const auto at) {
+    float values[at.kRows][kEach], mean[kEach] = {}, squares[kEach] = {};
+    at.load(values, x);
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) {
+      MARGINCORE_UNROLL
+      for (int k = 0; k < at.kRows; ++k) {
+        values[k][e] -= shift.value[e];
+        mean[e] += values[k][e];
+      }
+      mean[e] *= 1.0f / at.kRows;
+      MARGINCORE_UNROLL
+      for (int k = 0; k < at.kRows; ++k) squares[e] += (values[k][e] - mean[e]) * (values[k][e] - mean[e]);
+    }
+    moments.join(at.kRows, mean, squares);
+  });
+  moments.join_threads(mine.across, shared);
+  if (partial == nullptr) return out.write(mine, moments, shift);
+  if (!mine.inside() || mine.first_row() != 0) return;
+  mine.store(partial + share.chunk * of.channels, moments.mean);
+  mine.store(partial + (of.chunks() + share.chunk) * of.channels, moments.squares);
+}
+
+/// over: (chunks, channels) as one chunk. of: how `partial` was made of x.
+template <class T, int kEach>
+MARGINCORE_KERNEL batch_norm_join_kernel(StatsOutputs out, const float* partial, const T* x, BatchNormDivision over,
+                                         BatchNormDivision of) {
+  MARGINCORE_SHARED(float, shared, (2 * kEach + 1) * kBlock);
+  const BatchNormShare<kEach> share(over);
+  const Columns<kEach>& mine = share.mine;
+  Moments<kEach> moments;
+  mine.template walk_rows<1>(0, over.rows, [&](const auto at) {
+    float mean[1][kEach], squares[1][kEach];
+    at.load(mean, partial);
+    at.load(squares, partial + over.rows * over.channels);
+    const int64_t rest = of.rows - at.row(0) * of.chunk_rows;
+    moments.join(static_cast<float>(rest < of.chunk_rows ? rest : of.chunk_rows), mean[0], squares[0]);
+  });
+  moments.join_threads(mine.across, shared);
+  out.write(mine, moments, Shift<T, kEach>(mine, x));
+}
+
+}  // namespace
+
+void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, float* partial, Tensor x,
+                      int64_t channels, cudaStream_t stream) {
+  const StatsOutputs out{mean, variance, unbiased_variance};
+  with_summed_columns(x.dtype, channels, [&](auto element, auto each) {
+    using T = decltype(element);
+    constexpr int kEach = each.value;
+    const BatchNormDivision of = division_of(x, channels, kEach);
+    const bool whole = of.chunks() == 1;
+    MARGINCORE_RUN((batch_norm_stats_kernel<T, kEach>), grid_of(of), kBlock, stream, out, whole ? nullptr : partial,
+                   elements<T>(x), of);
+    if (whole) return;
+    const BatchNormDivision over = over_chunks(of);
+    MARGINCORE_RUN((batch_norm_join_kernel<T, kEach>), grid_of(over), kBlock, stream, out, partial, elements<T>(x),
+                   over, of);
+  });
+}
+
+}  // namespace margincore::cuda
