@@ -22,7 +22,8 @@ struct Bench {
   int64_t at_most(int64_t full) const { return std::max<int64_t>(full / divisor, 8); }
   Shape vector() const { return {at_most(int64_t{1} << 26)}; }             // 256 MiB of fp32
   Shape rows() const { return {at_most(131072), 512}; }                    // 256 MiB
-  Shape logits() const { return {at_most(512), at_most(100000) / 4 * 4}; }  // 195 MiB
+  // 195 MiB for 100,000 classes. Rows of other lengths than multiples of 4 do not begin at multiples of 16 bytes.
+  Shape logits(int64_t classes = 100000) const { return {at_most(512), at_most(classes)}; }
   const StepBlock* step() {
     StepBlock block{};
     block.margin_ramp = 1;
@@ -38,14 +39,23 @@ Case copy(Bench& b) {
   return {2 * to.bytes(), [=, &b] { return b.backend.copy(to.data, from.data, to.bytes()); }};
 }
 
+template <DType type>
 Case relu_forward(Bench& b) {
-  const Tensor y = b.memory.zeros(b.vector()), x = b.memory.floats(b.vector());
+  const Tensor y = b.memory.zeros(b.vector(), type), x = b.memory.activations(b.vector(), type);
   return {2 * x.bytes(), [=, &b] { return b.backend.relu_forward(y, x); }};
 }
 
+template <DType type>
 Case relu_backward(Bench& b) {
-  const Tensor dx = b.memory.zeros(b.vector()), dy = b.memory.floats(b.vector()), y = b.memory.floats(b.vector());
+  const Tensor dx = b.memory.zeros(b.vector(), type), dy = b.memory.activations(b.vector(), type);
+  const Tensor y = b.memory.activations(b.vector(), type);
   return {3 * dx.bytes(), [=, &b] { return b.backend.relu_backward(dx, dy, y); }};
+}
+
+template <DType to, DType from>
+Case convert(Bench& b) {
+  const Tensor y = b.memory.zeros(b.vector(), to), x = b.memory.activations(b.vector(), from);
+  return {y.bytes() + x.bytes(), [=, &b] { return b.backend.convert(y, x); }};
 }
 
 Case dropout(Bench& b) {
@@ -58,21 +68,23 @@ struct Pooled {
   Tensor x, y, position;
 };
 
-Pooled pooled(Bench& b) {
+Pooled pooled(Bench& b, DType type) {
   const int64_t n = b.at_most(4096);
-  return {b.memory.floats({n, 24, 24, 32}), b.memory.zeros({n, 12, 12, 32}),
+  return {b.memory.activations({n, 24, 24, 32}, type), b.memory.zeros({n, 12, 12, 32}, type),
           b.memory.zeros({n, 12, 12, 32}, DType::U8)};
 }
 
+template <DType type>
 Case max_pool_forward(Bench& b) {
-  const Pooled t = pooled(b);
+  const Pooled t = pooled(b, type);
   const Pool2d pool{2, 2, 0, 1};
   return {t.x.bytes() + t.y.bytes() + t.position.bytes(),
           [=, &b] { return b.backend.max_pool_forward(t.y, t.position, t.x, pool); }};
 }
 
+template <DType type>
 Case max_pool_backward(Bench& b) {
-  const Pooled t = pooled(b);
+  const Pooled t = pooled(b, type);
   const Pool2d pool{2, 2, 0, 1};
   return {t.x.bytes() + t.y.bytes() + t.position.bytes(),
           [=, &b] { return b.backend.max_pool_backward(t.x, t.y, t.position, pool); }};
@@ -104,8 +116,9 @@ Case remove_radial(Bench& b) {
   return {3 * x.bytes(), [=, &b] { return b.backend.remove_radial(dx, x, norms); }};
 }
 
+template <int64_t classes>
 Case margin_softmax(Bench& b) {
-  const Shape shape = b.logits();
+  const Shape shape = b.logits(classes);
   const int64_t n = shape[0], c = shape[1], d = 64;
   MarginSoftmaxOperands o;
   o.logits = b.memory.floats(shape, 0.1f);
@@ -194,16 +207,23 @@ Case gradient_norm(Bench& b) {
 
 const std::map<std::string, Maker> kCases = {
     {"copy", copy},
-    {"relu_forward", relu_forward},
-    {"relu_backward", relu_backward},
+    {"relu_forward", relu_forward<DType::F32>},
+    {"relu_forward_bf16", relu_forward<DType::BF16>},
+    {"relu_backward", relu_backward<DType::F32>},
+    {"relu_backward_bf16", relu_backward<DType::BF16>},
+    {"convert_to_bf16", convert<DType::BF16, DType::F32>},
+    {"convert_to_fp32", convert<DType::F32, DType::BF16>},
     {"dropout_forward", dropout},
-    {"max_pool_forward", max_pool_forward},
-    {"max_pool_backward", max_pool_backward},
+    {"max_pool_forward", max_pool_forward<DType::F32>},
+    {"max_pool_forward_bf16", max_pool_forward<DType::BF16>},
+    {"max_pool_backward", max_pool_backward<DType::F32>},
+    {"max_pool_backward_bf16", max_pool_backward<DType::BF16>},
     {"row_norms", row_norms},
     {"l2_scale_forward", l2_scale_forward},
     {"l2_scale_backward", l2_scale_backward},
     {"remove_radial", remove_radial},
-    {"margin_softmax", margin_softmax},
+    {"margin_softmax", margin_softmax<100000>},
+    {"margin_softmax_85742", margin_softmax<85742>},  // identities of MS1M-v2
     {"softmax", softmax},
     {"scale_logits", scale_logits},
     {"column_sums", column_sums},

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import math
 import os
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from report import Report, run_command  # noqa: E402
 import measure  # noqa: E402
 import parts  # noqa: E402
 
-BUDGET_S = 380  # after the build; a part that would begin later is not run, and counts as failed
+BUDGET_S = 380  # after the build; a case that would begin later is not reached
 DRY = "DRY RUN at tiny sizes, PyTorch on the CPU: a check of the benchmark's own code. The numbers mean nothing."
 
 
@@ -33,17 +34,50 @@ def write_data(folder, copies):
     return keys
 
 
-def start_pytorch(command, report):
+def start_pytorch(program, report):
     """None, and a failed part that says why, where PyTorch cannot be had."""
-    program = Program(command)
     try:
-        versions = program.ask("info")
+        report.describe({"PyTorch's device": program.ask("info")["device"]})
+        return program
     except JobError as error:
         reason = str(error)
         report.run("PyTorch", lambda part: part.fail(reason))
         return None
-    report.environment.update({"PyTorch's device": versions["device"]})
-    return program
+
+
+def bench(report, arguments):
+    sizes = measure.TINY if arguments.dry else measure.Sizes()
+    ends = math.inf if arguments.dry else time.monotonic() + BUDGET_S
+    report.mark = DRY if arguments.dry else ""
+    report.describe(environment.of_machine())
+    native_command = [os.path.join(arguments.build, "bench", "gpu", "margincore_gpu_bench")]
+    pytorch_command = [sys.executable, os.path.join(HERE, "pytorch_worker.py"), "cpu" if arguments.dry else "cuda"]
+    backend = {"backend": "cuda"}
+
+    def start(command):
+        return Program(command, {"MARGINCORE_CUDA_LIBRARY": arguments.plugin})
+
+    with tempfile.TemporaryDirectory() as folder, start(native_command) as native, start(pytorch_command) as worker:
+        info = native.ask("info", **backend)
+        report.describe(environment.of_device(info))
+        if info["simulated"] and not arguments.dry:
+            raise JobError("simulated: true. A simulated device says nothing about speed; `--dry` rehearses on it")
+        data = write_data(folder, sizes.copies)
+        pytorch = start_pytorch(worker, report)
+
+        def timed(name, work, *operands):
+            report.run(name, lambda part: work(part, ends, *operands))
+
+        # Alone on the card, before the other processes hold memory: the workers started above have made no tensor yet.
+        timed("Bandwidth", parts.bandwidth, native, sizes, backend)
+        timed("Training", parts.training, native, pytorch, sizes, data, backend)
+        for program in (native, pytorch):
+            if program:
+                with contextlib.suppress(JobError):  # then its process is replaced
+                    program.ask("close")
+        timed("Head alone", parts.head, native, pytorch, sizes, backend)
+        timed("Convolutions", parts.convolutions, native, pytorch, sizes, backend)
+        timed("Memory", parts.memory, native_command, pytorch_command if pytorch else None, start, sizes, data, backend)
 
 
 def main():
@@ -54,49 +88,7 @@ def main():
     target.add_argument("--out")
     target.add_argument("--dry", action="store_true")
     arguments = parser.parse_args()
-    sizes = measure.TINY if arguments.dry else measure.Sizes()
-    ends = time.monotonic() + BUDGET_S
-
-    native_command = [os.path.join(arguments.build, "bench", "gpu", "margincore_gpu_bench")]
-    pytorch_command = [sys.executable, os.path.join(HERE, "pytorch_worker.py"), "cpu" if arguments.dry else "cuda"]
-    backend = {"backend": "cuda"}
-
-    def start(command):
-        return Program(command, {"MARGINCORE_CUDA_LIBRARY": arguments.plugin})
-
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        native = stack.enter_context(start(native_command))
-        info = native.ask("info", **backend)
-        if info["simulated"] and not arguments.dry:
-            raise JobError("simulated: true. A simulated device says nothing about speed; `--dry` rehearses on it")
-        report = Report("GPU benchmark", environment.describe(info), DRY if arguments.dry else "")
-        data = write_data(folder, sizes.copies)
-        pytorch = start_pytorch(pytorch_command, report)
-        if pytorch:
-            stack.enter_context(pytorch)
-        print("\n".join(f"{key}: {value}" for key, value in report.environment.items()))
-
-        def timed(name, work):
-            if time.monotonic() > ends:
-                work = lambda part: part.fail(f"not run: the {BUDGET_S} s were used up")  # noqa: E731
-            report.run(name, work)
-
-        # Alone on the card, before the other processes hold memory: the workers started above have made no tensor yet.
-        commands = native_command, pytorch_command if pytorch else None
-        timed("Bandwidth", lambda part: parts.bandwidth(part, native, sizes, backend))
-        timed("Training", lambda part: parts.training(part, native, pytorch, sizes, data, backend))
-        for program in (native, pytorch):
-            if program:
-                program.ask("close")
-        timed("Head alone", lambda part: parts.head(part, native, pytorch, sizes, backend))
-        timed("Convolutions", lambda part: parts.convolutions(part, native, pytorch, sizes, backend))
-        timed("Memory", lambda part: parts.memory(part, *commands, start, sizes, data, backend))
-    if arguments.dry:
-        print(report.markdown())
-    else:
-        report.write(arguments.out, "bench")
-    return report.finish()
+    run_command(Report("GPU benchmark", "bench", arguments.out), lambda report: bench(report, arguments))
 
 
-run_command(main)
+main()

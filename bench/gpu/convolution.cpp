@@ -20,9 +20,12 @@ Answer convolution(const Job& job) {
   const Tensor x = memory.activations({n, size, size, c}, type), y = memory.activations({n, out, out, k}, type);
   const Tensor w = memory.activations({k, kernel, kernel, c}, type, 0.05f), dw = memory.zeros(w.shape);
 
+  const Tensor bias = memory.floats({k});
+
   const std::string pass = job.text("pass");
   Operation operation;
   if (pass == "forward") operation = [&] { return backend.conv2d_forward(y, x, w, {}, conv); };
+  else if (pass == "forward_bias") operation = [&] { return backend.conv2d_forward(y, x, w, bias, conv); };
   else if (pass == "backward_data") operation = [&] { return backend.conv2d_backward_data(x, y, w, conv); };
   else if (pass == "backward_filter") operation = [&] { return backend.conv2d_backward_filter(dw, {}, y, x, conv); };
   else throw Error(ErrorCode::InvalidOption, "job: pass '" + pass + "' is unknown");

@@ -8,6 +8,9 @@ namespace margincore::jobs {
 /// Epochs of the seed CNN with ArcFace. The session stays open between jobs of the same batch and precision.
 Answer training(const Job& job);
 
+/// The same, with what it takes of the card's memory.
+Answer memory(const Job& job);
+
 /// ArcFace alone, forward and backward.
 Answer head(const Job& job);
 

@@ -10,6 +10,7 @@ int main() {
   };
   serve({{"info", info},
          {"training", training},
+         {"memory", memory},
          {"close", close_sessions},
          {"head", head},
          {"convolution", convolution},

@@ -55,7 +55,6 @@ Answer training(const Job& job) {
   Answer answer;
   answer.add("seconds", elapsed.count()).add("images", static_cast<double>(epochs * steps * spec.batch_size));
   answer.add("steps", static_cast<double>(epochs * steps)).add("loss", loss);
-  answer.add("tensorBytes", static_cast<double>(open.session->memory().total()));
   return answer;
 }
 

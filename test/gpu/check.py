@@ -6,6 +6,7 @@ import tempfile
 
 import environment
 import heads_alone
+import itself
 import operations
 import trajectories
 import users_units
@@ -14,6 +15,28 @@ from report import Report, run_command
 from sample import SampleFiles
 
 PARTS = ("operations", "trajectories", "heads", "users")
+
+
+def check(report, arguments, chosen):
+    report.describe(environment.of_machine())
+    report.run("itself", itself.run)
+    program = os.path.join(arguments.build, "test", "gpu", "margincore_gpu_jobs")
+    with tempfile.TemporaryDirectory() as folder, Program(
+        [program], {"MARGINCORE_CUDA_LIBRARY": arguments.plugin}
+    ) as jobs:
+        info = jobs.ask("info")
+        report.describe(environment.of_device(info))
+        simulated = bool(info["simulated"])
+        report.mark = "simulated: true. A rehearsal: this says nothing about a real device." if simulated else ""
+        files = SampleFiles(folder)
+        parts = {
+            "operations": lambda part: operations.run(part, arguments.plugin, arguments.build, arguments.out),
+            "trajectories": lambda part: trajectories.run(part, jobs, files, folder),
+            "heads": lambda part: heads_alone.run(part, jobs, folder),
+            "users": lambda part: users_units.run(part, jobs, files, folder, simulated),
+        }
+        for name in chosen:
+            report.run(name, parts[name])
 
 
 def main():
@@ -27,28 +50,8 @@ def main():
     unknown = set(chosen) - set(PARTS)
     if unknown:
         parser.error(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(PARTS)}")
-
-    program = os.path.join(arguments.build, "test", "gpu", "margincore_gpu_jobs")
     os.makedirs(arguments.out, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, Program(
-        [program], {"MARGINCORE_CUDA_LIBRARY": arguments.plugin}
-    ) as jobs:
-        info = jobs.ask("info")
-        simulated = bool(info["simulated"])
-        mark = "simulated: true. A rehearsal: this says nothing about a real device." if simulated else ""
-        report = Report("GPU check: tests", environment.describe(info), mark)
-        print("\n".join(f"{key}: {value}" for key, value in report.environment.items()))
-        files = SampleFiles(folder)
-        parts = {
-            "operations": lambda part: operations.run(part, arguments.plugin, arguments.build, arguments.out),
-            "trajectories": lambda part: trajectories.run(part, jobs, files, folder),
-            "heads": lambda part: heads_alone.run(part, jobs, folder),
-            "users": lambda part: users_units.run(part, jobs, files, folder, simulated),
-        }
-        for name in chosen:
-            report.run(name, parts[name])
-    report.write(arguments.out, "test")
-    return report.finish()
+    run_command(Report("GPU check: tests", "test", arguments.out), lambda report: check(report, arguments, chosen))
 
 
-run_command(main)
+main()

@@ -1,8 +1,20 @@
 """What a result depends on: the card, its driver, and the versions of everything that took part."""
 
+import json
 import os
 import platform
 import subprocess
+import sys
+
+# Asked in a process of its own, like everything of PyTorch: its end is not the check's.
+TORCH = """
+import json, torch
+found = {"PyTorch": torch.__version__}
+if torch.version.cuda:
+    found["PyTorch's CUDA"] = torch.version.cuda
+    found["PyTorch's cuDNN"] = str(torch.backends.cudnn.version())
+print(json.dumps(found))
+"""
 
 
 def command_output(*command):
@@ -13,30 +25,28 @@ def command_output(*command):
 
 
 def torch_versions():
-    try:
-        import torch
-    except ImportError as error:
-        return {"PyTorch": f"not there ({error})"}
-    found = {"PyTorch": torch.__version__}
-    if torch.version.cuda:
-        found["PyTorch's CUDA"] = torch.version.cuda
-        found["PyTorch's cuDNN"] = str(torch.backends.cudnn.version())
-    return found
+    text = command_output(sys.executable, "-c", TORCH)
+    return json.loads(text.splitlines()[-1]) if text else {"PyTorch": "not there"}
 
 
-def describe(info):
-    """info: what the native core says of its device."""
+def of_machine():
     card = command_output(
         "nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem", "--format=csv,noheader"
     )
     nvcc = command_output("nvcc", "--version").splitlines()
     return {
-        "device": f"{info['device']}, {info['description']}",
-        "simulated": bool(info["simulated"]),
-        "libraries": info["version"],
         "nvidia-smi (name, driver, memory, clocks)": card or "not there",
         "nvcc": nvcc[-2].strip() if len(nvcc) > 1 else "not there",
         **torch_versions(),
         "Python": platform.python_version(),
         "commit": os.environ.get("MARGINCORE_COMMIT") or command_output("git", "rev-parse", "--short", "HEAD") or "unknown",
+    }
+
+
+def of_device(info):
+    """info: what the native core says of its device."""
+    return {
+        "device": f"{info['device']}, {info['description']}",
+        "simulated": bool(info["simulated"]),
+        "libraries": info["version"],
     }

@@ -67,6 +67,19 @@ def limit_of(result, classes):
     return "every", LIMITS["every"]["limit"]
 
 
+def compare(name, case, sizes, inputs, program, folder, shares):
+    for size_name, expected in case["results"].items():
+        size, arrays = sizes[size_name], inputs[size_name]
+        out = os.path.join(folder, "head.f32")
+        keys = job(case, size, arrays, write_inputs(arrays, folder), out)
+        received = separated(read_arrays(out, program.ask("head", **keys)), arrays["labels"], size["embedding"])
+        for result, digest in {**expected, "cosTheta": size["cosTheta"]}.items():
+            values = received.get(result, np.empty(0))
+            limit_name, limit = limit_of(result, size["classes"])
+            error = distance(values, stored.spread(len(values)), digest)
+            shares.add(f"{case['options']['head']}, {limit_name}", limit, f"{name}, {size_name}, {result}", error)
+
+
 def run(part, program, folder):
     reference = comparison.read_json("head_gradients.json")
     inputs = {name: head_inputs.make(*head_inputs.SIZES[name]) for name in reference["sizes"]}
@@ -76,19 +89,11 @@ def run(part, program, folder):
     shares = Shares()
     for name, case in reference["cases"].items():
         before = len(shares.exceeding)
-        for size_name, expected in case["results"].items():
-            size, arrays = reference["sizes"][size_name], inputs[size_name]
-            out = os.path.join(folder, "head.f32")
-            keys = job(case, size, arrays, write_inputs(arrays, folder), out)
-            received = separated(read_arrays(out, program.ask("head", **keys)), arrays["labels"], size["embedding"])
-            for result, digest in {**expected, "cosTheta": size["cosTheta"]}.items():
-                values = received.get(result, np.empty(0))
-                limit_name, limit = limit_of(result, size["classes"])
-                error = distance(values, stored.spread(len(values)), digest)
-                shares.add(f"{case['options']['head']}, {limit_name}", limit, f"{name}, {size_name}, {result}", error)
-        if len(shares.exceeding) == before:
-            part.ok()
-        else:
-            part.fail(f"{name}: " + "; ".join(shares.exceeding[before:]))
+        with part.case(name):
+            compare(name, case, reference["sizes"], inputs, program, folder, shares)
+            if len(shares.exceeding) == before:
+                part.ok()
+            else:
+                part.fail(f"{name}: " + "; ".join(shares.exceeding[before:]))
     part.notes.append(f"{len(reference['cases'])} cases, {shares.passed} results within their limits.")
     part.table("Share of each tolerance that was used", ["head, tolerance", "share", "most by"], shares.rows())

@@ -1,8 +1,10 @@
-"""Talks to a program that answers jobs: a line of tab-separated fields in, a line of JSON out (job.h)."""
+"""Talks to a program that answers jobs: a line of tab-separated fields in, a line of JSON out (job.h, serve.py)."""
 
+import contextlib
 import json
 import os
 import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -25,24 +27,45 @@ def job_line(kind, values):
 
 
 class Program:
-    """One process for many jobs. `ask` answers with the object of the job's line."""
+    """One process for many jobs. `ask` answers with the object of the job's line. A job that fails ends the process, and
+    the next gets a new one: after some errors a process cannot use its CUDA device any more."""
 
     def __init__(self, command, environment=None, timeout=300):
         self.command, self.timeout = command, timeout
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-            env={**os.environ, **(environment or {})},
-        )
+        self.environment = {**os.environ, **(environment or {})}
+        self.process = None
+        self.generation = 0  # of processes: another one knows nothing of what was asked before
+        self.name = os.path.basename(command[1] if command[0] == sys.executable else command[0])
 
     def ask(self, kind, **values):
-        killer = threading.Timer(self.timeout, self.process.kill)
+        if self.process is None:
+            self.start()
+        try:
+            return self.answer(kind, job_line(kind, values))
+        except BaseException:  # also of the keyboard: a late answer would be taken for that of the next job
+            self.close(patience=10)
+            raise
+
+    def start(self):
+        try:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                bufsize=1,
+                env=self.environment,
+            )
+        except OSError as error:
+            raise JobError(f"{self.command[0]} cannot be started: {error}") from error
+
+    def answer(self, kind, line):
+        late = threading.Event()
+        killer = threading.Timer(self.timeout, lambda: (late.set(), self.process.kill()))
         killer.start()
         try:
-            self.process.stdin.write(job_line(kind, values))
+            self.process.stdin.write(line)
             self.process.stdin.flush()
             answer = self.process.stdout.readline()
             # What libraries print on standard output is not an answer.
@@ -51,23 +74,34 @@ class Program:
         except BrokenPipeError:
             answer = ""
         finally:
-            late = not killer.is_alive()
             killer.cancel()
-        if not answer:
+        where = f"{self.name}, job {kind}"
+        if not answer.endswith("\n"):
             status = self.process.wait()
-            reason = f"no answer within {self.timeout} s" if late else f"ended with status {status}"
-            raise JobError(f"{os.path.basename(self.command[-1])}, job {kind}: {reason}")
-        result = json.loads(answer)
+            reason = f"no answer within {self.timeout} s" if late.is_set() else f"ended with status {status}"
+            raise JobError(f"{where}: {reason}")
+        try:
+            result = json.loads(answer)
+        except ValueError as error:
+            raise JobError(f"{where}: no JSON: {answer[:200]!r}") from error
         if "error" in result:
             raise JobError(result["error"])
         return result
 
-    def close(self):
-        self.process.stdin.close()
+    def close(self, patience=30):
+        """Never throws: what a process has answered counts, however it ends."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        self.generation += 1
+        with contextlib.suppress(OSError):  # a line that a dead process did not take is flushed once more
+            process.stdin.close()
         try:
-            self.process.wait(timeout=30)
+            process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            process.kill()
+            process.wait()
+        process.stdout.close()
 
     def __enter__(self):
         return self

@@ -100,24 +100,28 @@ class Case:
         add("scores", "scores after training", of_matrix(arrays["after/scores"], training["scores"]))
 
 
+def check_case(part, program, case, files, folder, shares):
+    before = len(shares.exceeding)
+    keys = case.job(files, folder)
+    answer = program.ask("trajectory", **keys)
+    arrays = read_arrays(keys["out"], answer)
+    final = {key: values for key, values in arrays.items() if key.startswith("final/")}
+    case.compare(arrays, answer["losses"], shares)
+    if len(shares.exceeding) == before:
+        part.ok()
+    else:
+        part.fail("; ".join(shares.exceeding[before:]))
+    if (case.name, case.optimizer) == REPEATED:
+        check_repeats(part, program, keys, answer["losses"], final)
+
+
 def run(part, program, files, folder):
     reference = comparison.read_json("reference.json")
     cases = [(name, optimizer) for name, head in reference["heads"].items() for optimizer in head["training"]]
     shares = Shares()
     for name, optimizer in cases:
-        case = Case(reference, name, optimizer)
-        before = len(shares.exceeding)
-        keys = case.job(files, folder)
-        answer = program.ask("trajectory", **keys)
-        arrays = read_arrays(keys["out"], answer)
-        final = {key: values for key, values in arrays.items() if key.startswith("final/")}
-        case.compare(arrays, answer["losses"], shares)
-        if len(shares.exceeding) == before:
-            part.ok()
-        else:
-            part.fail("; ".join(shares.exceeding[before:]))
-        if (name, optimizer) == REPEATED:
-            check_repeats(part, program, keys, answer["losses"], final)
+        with part.case(f"{name}, {optimizer}"):
+            check_case(part, program, Case(reference, name, optimizer), files, folder, shares)
     part.table("Share of each tolerance that was used", ["tolerance", "share", "most by"], shares.rows())
     check_refuses(part, shares)
 

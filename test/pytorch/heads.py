@@ -108,7 +108,7 @@ class Output(NamedTuple):
     loss: torch.Tensor
     logits: torch.Tensor  # as they enter the softmax
     plain: torch.Tensor  # the same without margin and without normalizer
-    past_pi: int  # samples whose margin's angle is past pi
+    past_pi: torch.Tensor  # () samples whose margin's angle is past pi
 
 
 def center_loss(x, y, centers, weight):
@@ -201,7 +201,7 @@ class Head:
         if self.centroid_weight is not None:
             centroids = F.normalize(p["head.weight"], dim=1)
             loss = loss + self.centroid_weight * ((self.located(x) - centroids[y]) ** 2).sum(1).mean()
-        return Output(loss, logits, plain, 0 if u is None else int((u > math.pi).sum()))
+        return Output(loss, logits, plain, torch.zeros_like(y[0]) if u is None else (u > math.pi).sum())
 
     def located(self, x):
         """Where a sample stands for centers and centroids."""
@@ -211,7 +211,7 @@ class Head:
         """Margin-free, as predicted: the norm of a whole batch is left out."""
         if self.own.get("l2Scope") == "batch":
             return F.linear(x, p["head.weight"], p["head.bias"] if self.has_bias else None)
-        any_label = torch.zeros(len(x), dtype=torch.int64)
+        any_label = torch.zeros(len(x), dtype=torch.int64, device=x.device)
         return self.normalized(self.preset(x, any_label, p)[0], mean, variance)
 
     @torch.no_grad()

@@ -170,7 +170,7 @@ def run(name, optimizer_name, data, dtype, threads=2, onednn=True, memory_format
             optimizer.step()
             head.update_state(x, y, output.plain, p)
             result["losses"].append(output.loss.item())
-            result["past_pi"] += output.past_pi
+            result["past_pi"] += int(output.past_pi)
         result["finalScores"] = predict()[1]
     moving = {n: t.detach() for n, t in p.items() if n != "head.weight" or t.requires_grad}
     result["moved"] = {n: final - initial[n] for n, final in read(moving).items()}
