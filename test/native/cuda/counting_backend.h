@@ -1,5 +1,6 @@
 // A backend that passes operations on and notes what they cost: the bytes that have to be moved if each operand is read
-// or written once, and those that our kernels do read and write. For the operations of the seed CNN with ArcFace.
+// or written once, and those that our kernels do read and write. For the operations of the seed CNN and of ResNets with
+// ArcFace.
 #pragma once
 
 #include <cstdint>
@@ -68,6 +69,36 @@ class CountingBackend final : public Backend {
   Status max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) override {
     return count("max_pool_backward", {dx, dy, position},
                  [&] { return to_.max_pool_backward(dx, dy, position, pool); });
+  }
+  Status add(Tensor y, Tensor a, Tensor b) override {
+    return count("add", {y, a, b}, [&] { return to_.add(y, a, b); });
+  }
+  Status batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor x) override {
+    return count("batch_norm_stats", {mean, variance, unbiased_variance, x},
+                 [&] { return to_.batch_norm_stats(mean, variance, unbiased_variance, x); });
+  }
+  Status batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta, Tensor residual,
+                          BatchNorm norm) override {
+    return count("batch_norm_apply", {y, x, mean, variance, gamma, beta, residual},
+                 [&] { return to_.batch_norm_apply(y, x, mean, variance, gamma, beta, residual, norm); });
+  }
+  Status batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x, Tensor y,
+                             Tensor mean, Tensor variance, Tensor gamma, Tensor beta, BatchNorm norm) override {
+    // The sums first, then the gradient: dy and x are read twice.
+    return count(
+        "batch_norm_backward", {dx, dgamma, dbeta, dresidual, dy, dy, x, x, y, mean, variance, gamma, beta}, [&] {
+          return to_.batch_norm_backward(dx, dgamma, dbeta, dresidual, dy, x, y, mean, variance, gamma, beta, norm);
+        });
+  }
+  Status global_average_pool_forward(Tensor y, Tensor x) override {
+    return count("global_average_pool_forward", {y, x}, [&] { return to_.global_average_pool_forward(y, x); });
+  }
+  Status global_average_pool_backward(Tensor dx, Tensor dy) override {
+    return count("global_average_pool_backward", {dx, dy}, [&] { return to_.global_average_pool_backward(dx, dy); });
+  }
+  Status running_average(Tensor running, Tensor current, float momentum, float factor, const int32_t* halted) override {
+    return count("running_average", {running, running, current},
+                 [&] { return to_.running_average(running, current, momentum, factor, halted); });
   }
   Status row_norms(Tensor norms, Tensor x) override {
     return count("row_norms", {norms, x}, [&] { return to_.row_norms(norms, x); });

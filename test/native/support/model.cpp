@@ -71,6 +71,50 @@ NetworkSpec seed_cnn(int64_t embedding_size) {
            {"embedding", LinearSpec{embedding_size}}}};
 }
 
+namespace {
+
+/// Appends layers; each answers with its index.
+class ResNetBuilder {
+ public:
+  int convolution(int input, int64_t channels, int64_t kernel, int64_t stride) {
+    return add(Conv2dSpec{channels, kernel, kernel, stride, kernel / 2, false}, {input});
+  }
+  int norm(int input) { return add(BatchNormSpec{}, {input}); }
+  int relu(int input) { return add(ReluSpec{}, {input}); }
+
+  int basic_block(int input, int64_t channels, int64_t stride, bool projects) {
+    int out = relu(norm(convolution(input, channels, 3, stride)));
+    out = norm(convolution(out, channels, 3, 1));
+    const int shortcut = projects ? norm(convolution(input, channels, 1, stride)) : input;
+    return relu(add(AddSpec{}, {out, shortcut}));
+  }
+
+  template <class Spec>
+  int add(const Spec& spec, std::vector<int> inputs) {
+    layers_.push_back({"", spec, std::move(inputs)});
+    return static_cast<int>(layers_.size()) - 1;
+  }
+
+  std::vector<LayerSpec> take() { return std::move(layers_); }
+
+ private:
+  std::vector<LayerSpec> layers_;
+};
+
+}  // namespace
+
+NetworkSpec resnet18(Shape input) {
+  ResNetBuilder net;
+  int out = net.relu(net.norm(net.convolution(kImage, 64, 3, 1)));
+  for (const int64_t channels : {64, 128, 256, 512}) {
+    const bool first = channels == 64;
+    out = net.basic_block(out, channels, first ? 1 : 2, !first);
+    out = net.basic_block(out, channels, 1, false);
+  }
+  net.add(GlobalAveragePoolSpec{}, {out});
+  return {input, net.take()};
+}
+
 HeadSpec arcface(int64_t classes, float s, float m) {
   HeadSpec head;
   head.num_classes = classes;

@@ -40,6 +40,9 @@ class Model {
 /// The project's first network: two convolutions and a linear layer, for images (28, 28, 1).
 NetworkSpec seed_cnn(int64_t embedding_size);
 
+/// ResNet-18 (He et al. 2016) with the stem for small images: 3×3 without pooling.
+NetworkSpec resnet18(Shape input);
+
 /// ArcFace with scale s and margin m.
 HeadSpec arcface(int64_t classes, float s, float m);
 
