@@ -43,8 +43,30 @@ export type { AngleReport } from './metrics/angles.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
 export { type Embeddings, type Evaluation, Model, type Prediction } from './model.js';
 export type { ModelSummary } from './modelSummary.js';
-export { type ModelDescription, models, sequential } from './models/index.js';
-export { conv2d, dropout, type LayerDescription, linear, maxPool2d, relu } from './models/layers.js';
+export {
+  type EmbeddingOptions,
+  type ImageModelOptions,
+  type LSoftmaxNetOptions,
+  type ModelDescription,
+  type ModelImageSize,
+  models,
+  sequential,
+  type VggOptions,
+} from './models/index.js';
+export {
+  averagePool2d,
+  batchNorm,
+  concat,
+  conv2d,
+  dropout,
+  globalAveragePool,
+  type LayerDescription,
+  linear,
+  maxPool2d,
+  prelu,
+  relu,
+  residual,
+} from './models/layers.js';
 export type { LayerSummary } from './native.js';
 export type { ChannelNormalization, Normalize } from './normalize.js';
 export type {

@@ -5,6 +5,7 @@ import { type Batching, largestBatch } from './batching.js';
 import type { Dataset, Split } from './data/index.js';
 import { invalidOption } from './errors.js';
 import type { HeadOptions } from './headOptions.js';
+import { hasLayer } from './models/layers.js';
 import type { NativeDevice, NativeSession } from './native.js';
 import { type ChannelNormalization, resolveNormalize } from './normalize.js';
 import { nativeOptimizer } from './optimizers.js';
@@ -45,6 +46,7 @@ export function prepareJob(settings: TrainSettings, dataset: Dataset, placement:
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
   const splits = splitValidation(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head as HeadOptions, numClasses);
+  const batchStatistics = head.native.scaledBn !== undefined || hasLayer(model.layers, 'batchNorm');
   return {
     settings,
     classNames,
@@ -53,7 +55,7 @@ export function prepareJob(settings: TrainSettings, dataset: Dataset, placement:
     input: imageSize(splits.train.images),
     normalization: resolveNormalize(settings.normalize, splits.train.images),
     head,
-    batching: divide(splits.train.labels.length, settings.batchSize, head.native.scaledBn !== undefined),
+    batching: divide(splits.train.labels.length, settings.batchSize, batchStatistics),
     placement,
     precision:
       placement.backend.name === 'cpu' && settings.precision === 'tf32' ? 'fp32' : settings.precision,

@@ -24,7 +24,7 @@ export const trainCommand: Command = {
 
   async run(argv) {
     const { json, svg, ...flags } = parseFlags(TRAIN_FLAGS, argv) as { json?: string; svg?: string };
-    const options = trainOptions(flags);
+    const options = await trainOptions(flags);
     const writeJson = json === undefined ? undefined : await prepareJson(json);
     const writeSvg = svg === undefined ? undefined : await prepareFile(svg, '--svg');
 

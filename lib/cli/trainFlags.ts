@@ -2,6 +2,7 @@
 import { HEAD_WORDS } from '../resolveHead.js';
 import type { FlagGroup } from './arguments.js';
 import { alpha, annealing, normalization, number, numbers, part, scale, text, word } from './flagValues.js';
+import { MODEL_WORDS } from './modelFlags.js';
 
 export const TRAIN_FLAGS: readonly FlagGroup[] = [
   {
@@ -21,10 +22,22 @@ export const TRAIN_FLAGS: readonly FlagGroup[] = [
       },
       { name: 'normalize', to: 'normalize', value: normalization, help: 'of pixels (default: dataset)' },
       {
+        name: 'model',
+        to: 'model.name',
+        value: word(...MODEL_WORDS),
+        help: 'the network (default: seedCnn)',
+      },
+      {
+        name: 'image-size',
+        to: 'model.imageSize',
+        value: number,
+        help: "the network's variant, 32, 64 or 224 (default: as the images are)",
+      },
+      {
         name: 'embedding-size',
         to: 'model.embeddingSize',
         value: number,
-        help: 'of the network, the seed CNN (default: 1024)',
+        help: "of the network (default: the network's own, of seedCnn 1024)",
       },
     ],
   },

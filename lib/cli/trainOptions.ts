@@ -1,15 +1,15 @@
 /** From parsed flags to the options of `train()`: what a flat command line says is put together into objects. */
 import { type DataInput, datasets } from '../data/index.js';
-import { models } from '../models/index.js';
 import { DEFAULT_LEARNING_RATE, type OptimizerType } from '../optimizers.js';
 import type { RunOptions, TrainOptions } from '../options.js';
 import { type Schedule, schedules } from '../schedules.js';
 import { type ParsedFlags, UsageError } from './arguments.js';
+import { type ModelFlags, modelOptions } from './modelFlags.js';
 
 /** The flags' groups that are not options of the API as they stand. */
 interface Groups {
   data?: string;
-  model?: { embeddingSize: number };
+  model?: ModelFlags;
   optimizer?: { type?: OptimizerType };
   learningRate?: RateFlags;
 }
@@ -23,23 +23,23 @@ interface RateFlags {
   gamma?: number;
 }
 
-export function trainOptions({
+export async function trainOptions({
   data,
   model,
   optimizer,
   learningRate,
   ...rest
-}: ParsedFlags & Groups): TrainOptions {
+}: ParsedFlags & Groups): Promise<TrainOptions> {
   const type = optimizer?.type ?? 'adam';
   const options: RunOptions = {
     progress: true,
     ...rest,
-    ...(data !== undefined && { data: dataNamed(data) }),
-    ...(model && { model: models.seedCnn(model) }),
     ...(optimizer && { optimizer: { ...optimizer, type } }),
     ...(learningRate && { learningRate: rate(learningRate, DEFAULT_LEARNING_RATE[type]) }),
   };
-  return options;
+  const named = data === undefined ? undefined : dataNamed(data);
+  if (model) return { ...options, ...(await modelOptions(model, named)) };
+  return { ...options, ...(named !== undefined && { data: named }) };
 }
 
 /** The API itself knows 'fashion-mnist' and folders by name. */

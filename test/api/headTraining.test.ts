@@ -1,9 +1,16 @@
 /** Every head in training, on a few images: that it learns, what is said of it, and what its model predicts. */
 import {
+  batchNorm,
+  concat,
+  conv2d,
   type Dataset,
   type EpochRecord,
+  linear,
+  maxPool2d,
   type Percentiles,
+  residual,
   type StepEvent,
+  sequential,
   type TrainOptions,
   type TrainResult,
   train,
@@ -236,9 +243,20 @@ describe('the last batch of an epoch', () => {
   };
   const isWhole = (value: number) => Math.abs(value - Math.round(value)) < 1e-9;
 
+  /** Batch norm within the network, where it is not easily seen. */
+  const normalized = sequential([
+    conv2d({ outChannels: 2, kernelSize: 5 }),
+    maxPool2d({ kernelSize: 4 }),
+    residual({
+      body: [concat({ branches: [[], [batchNorm()]] }), conv2d({ outChannels: 2, kernelSize: 1 })],
+    }),
+    linear({ outFeatures: 8 }),
+  ]);
+
   test.each<[TrainOptions]>([
     [{ head: 'scaled-bn' }],
     [{ head: 'arcface', s: 8, logitNormalizer: 'scaled-bn' }],
+    [{ model: normalized }],
   ])('of one image joins the one before where there are batch statistics: %j', async (options) => {
     const { steps, notes } = await tailed(options);
     expect(steps).toEqual([2, 2]);
@@ -264,8 +282,12 @@ describe('the last batch of an epoch', () => {
     ['one training image', {}, 1, 'There is only one training image'],
   ])('%s is refused where there are batch statistics', async (_, options, images, hint) => {
     const few = { ...data, train: first(data.train, images) };
-    for (const head of [{ head: 'scaled-bn' }, { head: 'normface', logitNormalizer: 'scaled-bn' }] as const) {
-      const error = await refusal(() => run({ ...options, ...head, data: few }));
+    for (const normed of [
+      { head: 'scaled-bn' },
+      { head: 'normface', logitNormalizer: 'scaled-bn' },
+      { model: normalized },
+    ] as const) {
+      const error = await refusal(() => run({ ...options, ...normed, data: few }));
       expect(error.code).toBe('INVALID_OPTION');
       expect(error.message).toContain('two or more images per step (batch norm needs them) for batchSize');
       expect(error.message).toContain(hint);

@@ -1,9 +1,15 @@
 /** What must compile, and what must not: checked by `tsc`, never run. */
 import {
+  batchNorm,
+  concat,
+  globalAveragePool,
   headLoss,
   type Model,
+  type ModelImageSize,
   models,
+  prelu,
   relu,
+  residual,
   type Schedule,
   schedules,
   sequential,
@@ -46,6 +52,14 @@ export async function compiles(): Promise<void> {
       console.log(head.targetAngle[1], margin?.m2, lambda + pastPi, diagnoses[0]?.name),
   });
   await train({ model: models.seedCnn({ embeddingSize: 128 }), optimizer: { type: 'sgd', nesterov: true } });
+  await train({ model: models.resnet18({ imageSize: 32, embeddingSize: 512 }), head: 'arcface' });
+  await train({ model: models.vgg16({ imageSize: 64, dropout: 0 }) });
+  await train({ model: models.lSoftmaxNet({ dataset: 'cifar10', variant: 'released' }), head: 'l-softmax' });
+  await train({ model: models.lSoftmaxNet({ dataset: 'cifar100', variant: 'paper', embeddingSize: 64 }) });
+  await train({ model: models.lenetPlusPlus({ embeddingSize: 3 }) });
+  const imageSize: ModelImageSize = 224;
+  await train({ model: models.densenet121({ imageSize }) });
+  sequential([residual({ body: [batchNorm()] }), concat({ branches: [[], [prelu()]] }), globalAveragePool()]);
   await train({ learningRate: schedules.cosine({ base: 0.1, warmup: 100 }) });
   await train({ learningRate: ({ step, steps }) => 0.1 * (1 - step / steps) });
   await train({
@@ -123,6 +137,24 @@ export async function doesNotCompile(arrays: {
   await (await train()).model.predict({ data: new Uint8Array(1), shape: [1, 1, 1, 1] }, arrays.labels);
   // @ts-expect-error accuracy is missing where there are no test samples
   (await train()).test.accuracy;
+  // @ts-expect-error there is no variant for such images
+  models.resnet18({ imageSize: 33 });
+  // @ts-expect-error a size is a number
+  models.densenet121({ imageSize: '32' });
+  // @ts-expect-error a misspelt option of a network
+  models.resnet50({ embedingSize: 128 });
+  // @ts-expect-error only VGG has dropout
+  models.resnext50({ dropout: 0.5 });
+  // @ts-expect-error LeNet++ has no variants
+  models.lenetPlusPlus({ imageSize: 32 });
+  // @ts-expect-error each data set has its own
+  models.lSoftmaxNet();
+  // @ts-expect-error there is none for it
+  models.lSoftmaxNet({ dataset: 'svhn' });
+  // @ts-expect-error none was released for CIFAR-100
+  models.lSoftmaxNet({ dataset: 'cifar100', variant: 'released' });
+  // @ts-expect-error there is no such network
+  models.resnet152();
   // @ts-expect-error a layer is no string
   sequential([relu(), 'relu']);
 

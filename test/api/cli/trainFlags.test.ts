@@ -1,13 +1,20 @@
 /** From the command line to the options of `train()`, without training. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseFlags, UsageError } from '../../../lib/cli/arguments.js';
+import { MODEL_WORDS } from '../../../lib/cli/modelFlags.js';
 import { TRAIN_FLAGS } from '../../../lib/cli/trainFlags.js';
 import { trainOptions } from '../../../lib/cli/trainOptions.js';
 import { models } from '../../../lib/models/index.js';
 import type { RunOptions } from '../../../lib/options.js';
 import { HEAD_NAMES, headOptionNames } from '../../../lib/resolveHead.js';
 import { schedules } from '../../../lib/schedules.js';
+import { refusal } from '../../support/refusal.js';
+import { idxBytes } from '../data/idxBytes.js';
+import { temporaryFolder } from '../data/temporaryFolder.js';
 
-const options = (...args: string[]) => trainOptions(parseFlags(TRAIN_FLAGS, args));
+const inFolder = temporaryFolder();
+const options = async (...args: string[]) => trainOptions(parseFlags(TRAIN_FLAGS, args));
 
 test.each([
   [[], {}],
@@ -17,6 +24,12 @@ test.each([
   [['--normalize', 'unit'], { normalize: 'unit' }],
   [['--normalize', '0.5,0.4:0.2,0.3'], { normalize: { mean: [0.5, 0.4], std: [0.2, 0.3] } }],
   [['--embedding-size', '128'], { model: models.seedCnn({ embeddingSize: 128 }) }],
+  [['--model', 'lenetPlusPlus'], { model: models.lenetPlusPlus() }],
+  [['--model', 'lSoftmaxNet-cifar100'], { model: models.lSoftmaxNet({ dataset: 'cifar100' }) }],
+  [
+    ['--data', 'some/folder', '--model', 'resnet18', '--image-size', '32', '--embedding-size', '128'],
+    { data: 'some/folder', model: models.resnet18({ imageSize: 32, embeddingSize: 128 }) },
+  ],
   [['--head', 'arcface', '--m', '0.4', '--s', '16'], { head: 'arcface', m: 0.4, s: 16 }],
   [['--s', 'auto'], { s: 'auto' }],
   [['--s', 'learn'], { s: { learn: true } }],
@@ -69,8 +82,8 @@ test.each([
   ],
   [['--deterministic', '--no-progress'], { deterministic: true, progress: false }],
   [['--seed', '-1'], { seed: -1 }],
-])('%j', (args, expected) => {
-  expect(options(...args)).toEqual({ progress: true, ...expected });
+])('%j', async (args, expected) => {
+  expect(await options(...args)).toEqual({ progress: true, ...expected });
 });
 
 test.each([
@@ -86,8 +99,8 @@ test.each([
     ['--schedule', 'step', '--milestones', '2', '--gamma', '0.5', '--learning-rate', '0.2'],
     schedules.step({ base: 0.2, milestones: [2], gamma: 0.5 }),
   ],
-])('learning rate: %j', (args, expected) => {
-  expect(options(...args).learningRate).toEqual(expected);
+])('learning rate: %j', async (args, expected) => {
+  expect((await options(...args)).learningRate).toEqual(expected);
 });
 
 test.each([
@@ -104,14 +117,59 @@ test.each([
   ['--logit-normalizer', 'scaled-bn:m=x'],
   ['--auxiliary', 'center:'],
   ['--head', 'lsoftmax'],
-])('%s %j is a usage error', (flag, value) => {
-  expect(() => options(flag, value)).toThrow(UsageError);
-  expect(() => options(flag, value)).toThrow(`${flag} needs `);
+  ['--model', 'resnet-18'],
+  ['--image-size', '32'],
+])('%s %j is a usage error', async (flag, value) => {
+  await expect(options(flag, value)).rejects.toThrow(UsageError);
+  await expect(options(flag, value)).rejects.toThrow(`${flag} needs `);
 });
 
-test('a recipe is not mistaken for a spelling, nor a range checked: the API does that', () => {
-  expect(options('--lambda', 'base=-1,until=7')).toMatchObject({ lambda: { base: -1, until: 7 } });
-  expect(options('--auxiliary', 'center:wieght=1')).toMatchObject({ auxiliary: { wieght: 1 } });
+describe('a network with variants, without --image-size', () => {
+  /** A folder of two images of a size. */
+  function folderOf(H: number, W: number): string {
+    const folder = inFolder(`${H}x${W}`);
+    mkdirSync(folder);
+    const write = (name: string, bytes: Uint8Array) => writeFileSync(join(folder, name), bytes);
+    write('train-images-idx3-ubyte', idxBytes([2, H, W], Array(2 * H * W).fill(7)));
+    write('train-labels-idx1-ubyte', idxBytes([2], [0, 1]));
+    return folder;
+  }
+
+  test.each([32, 64, 224] as const)('takes the one for images of %d×%d', async (size) => {
+    const { model, data } = await options('--data', folderOf(size, size), '--model', 'vgg11');
+    expect(model).toEqual(models.vgg11({ imageSize: size }));
+    // Already read, so that it is not read again.
+    expect(data).toMatchObject({ train: { images: { shape: [2, size, size, 1] } } });
+  });
+
+  test.each([
+    [28, 28, 32],
+    [32, 40, 32],
+    [96, 96, 64],
+    [300, 200, 224],
+  ])('is refused for images of %d×%d, with the flag for the nearest', async (H, W, nearest) => {
+    const error = await refusal(() => options('--data', folderOf(H, W), '--model', 'resnet18'));
+    expect(error.code).toBe('SHAPE_MISMATCH');
+    expect(error.message).toContain(
+      `32×32, 64×64 or 224×224, and these are ${H}×${W}: --image-size ${nearest} `,
+    );
+  });
+
+  test('the API checks a size that is given', async () => {
+    const error = await refusal(() => options('--model', 'resnet18', '--image-size', '33'));
+    expect(error.message).toContain('Expected one of 32, 64, 224 for imageSize but received 33');
+  });
+});
+
+test('every network of the API has a word', () => {
+  for (const name of Object.keys(models)) {
+    expect(MODEL_WORDS.filter((each) => each.split('-')[0] === name)).not.toEqual([]);
+  }
+});
+
+test('a recipe is not mistaken for a spelling, nor a range checked: the API does that', async () => {
+  expect(await options('--lambda', 'base=-1,until=7')).toMatchObject({ lambda: { base: -1, until: 7 } });
+  expect(await options('--auxiliary', 'center:wieght=1')).toMatchObject({ auxiliary: { wieght: 1 } });
 });
 
 test('every option of the API has a flag', () => {

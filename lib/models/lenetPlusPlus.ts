@@ -1,0 +1,25 @@
+import type { ModelDescription } from './description.js';
+import { checkEmbeddingOptions, type EmbeddingOptions } from './imageModel.js';
+import { conv2d, linear, maxPool2d, prelu } from './layers.js';
+
+/**
+ * LeNet++, with which margins are drawn in the plane (Liu et al. 2016, table 1 and figure 2; Wen et al. 2016, table 1):
+ * pairs of 5×5 convolutions to 32, 64 and 128 channels with PReLU, a 2×2 max pool after each pair, and a linear layer to
+ * the embedding (default 2). MNIST's 28×28 → 14 → 7 → 3×3×128.
+ */
+export function lenetPlusPlus(options: EmbeddingOptions = {}): ModelDescription {
+  const { embeddingSize = 2 } = checkEmbeddingOptions(options);
+  return {
+    name: 'lenetPlusPlus',
+    layers: [
+      ...[32, 64, 128].flatMap((outChannels, index) => [
+        ...[1, 2].flatMap((number) => [
+          conv2d({ name: `conv${index + 1}_${number}`, outChannels, kernelSize: 5, padding: 2 }),
+          prelu({ name: `prelu${index + 1}_${number}` }),
+        ]),
+        maxPool2d({ name: `pool${index + 1}`, kernelSize: 2 }),
+      ]),
+      linear({ name: 'embedding', outFeatures: embeddingSize }),
+    ],
+  };
+}
