@@ -147,7 +147,7 @@ const StepBudget kBudgets[] = {
     // the head's three.
     {"the seed CNN (embedding 32)", seed_cnn(32), 8, 5, 6, 26, 1.25},
     // 20 forward, 20 filters, 19 data; the head's three products.
-    {"ResNet-18 on 16×16", resnet18({16, 16, 1}), 2, 59, 3, 175, 1.3},
+    {"ResNet-18 on 16×16", resnet18({16, 16, 1}), 2, 59, 3, 125, 1.05},
 };
 
 }  // namespace
