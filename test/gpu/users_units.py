@@ -58,14 +58,14 @@ def pytorch(files, recipe, device):
     """The same by autograd, in fp32 without TF32."""
     import torch
 
-    import network
     from heads import Head
+    from network import SEED_CNN as network
 
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     head = Head(OPTIONS)
-    names = [*network.BACKBONE, *head.trained()]
+    names = [*network.backbone, *head.trained()]
     random = network.random_weights(recipe.seed)
-    weights = {name: random.get(name, np.zeros(network.SHAPES[name], np.float32)) for name in names}
+    weights = {name: random.get(name, np.zeros(network.shapes[name], np.float32)) for name in names}
     tensors = network.torch_tensors(weights, torch.float32, ())
     tensors = {name: tensor.to(device).requires_grad_() for name, tensor in tensors.items()}
     adam = torch.optim.Adam(tensors.values(), lr=RATE)
