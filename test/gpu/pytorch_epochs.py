@@ -9,7 +9,7 @@ import torch
 from serve import serve, write_arrays
 from users_units import OPTIONS
 
-import network  # of test/pytorch/
+from network import SEED_CNN as network  # of test/pytorch/
 import philox
 from heads import Head
 
@@ -18,8 +18,8 @@ class Training:
     def __init__(self, seed, rate, device):
         self.head = Head(OPTIONS)
         random = network.random_weights(seed)
-        names = [*network.BACKBONE, *self.head.trained()]
-        weights = {name: random.get(name, np.zeros(network.SHAPES[name], np.float32)) for name in names}
+        names = [*network.backbone, *self.head.trained()]
+        weights = {name: random.get(name, np.zeros(network.shapes[name], np.float32)) for name in names}
         tensors = network.torch_tensors(weights, torch.float32, ())
         self.tensors = {name: tensor.to(device).requires_grad_() for name, tensor in tensors.items()}
         self.adam = torch.optim.Adam(self.tensors.values(), lr=rate)

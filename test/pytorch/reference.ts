@@ -1,5 +1,5 @@
 /**
- * reference.json as TypeScript sees it, and the comparison with it. Stored is, per tensor, its L2 norm and the entries
+ * reference.json and graph_reference.json as TypeScript sees them, and the comparison with them. Stored is, per tensor, its L2 norm and the entries
  * at fixed indices; the measure is the larger of the relative errors of the two.
  */
 import { readFileSync } from 'node:fs';
@@ -17,6 +17,7 @@ export type OptimizerName = 'sgd' | 'adam';
 export interface Noise {
   embeddings: number;
   scores: number;
+  finalEmbeddings: number;
   finalScores: number;
   firstLoss: number;
   losses: number;
@@ -46,26 +47,41 @@ export interface ReferenceHead {
 export interface ReferenceTraining {
   losses: number[];
   samplesPastPi: number;
-  /** Of the first batch after training */
+  /** Of the first batch after training; batch norms use their running statistics. */
+  embeddings: Digest;
   scores: Digest;
   /** What training added to each tensor: weights barely move, so weights themselves would agree too easily. */
   moved: Record<string, Digest>;
 }
 
-export interface Reference {
+/** What every case of a file has in common. */
+export interface Setting {
   batchSize: number;
-  embeddingSize: number;
   data: { count: number; mean: number; std: number; firstLabels: number[]; firstImagesSha256: string };
-  permutations: { seed: number; epoch: number; count: number; first: number[] }[];
   optimizers: {
     sgd: { learningRate: number; momentum: number; weightDecay: number };
     adam: { learningRate: number; beta1: number; beta2: number; epsilon: number };
   };
+}
+
+/** What one network gives with each head. */
+export interface NetworkReference {
+  embeddingSize: number;
   tensors: Record<string, { shape: number[]; indices: number[] }>;
   /** What depends on the seed alone: random weights, and the embeddings of the first batch before training. */
   seeds: Record<number, { initial: Record<string, Digest>; embeddings: Digest }>;
   heads: Record<string, ReferenceHead>;
   fp32Noise: Record<string, Noise>;
+}
+
+/** reference.json: the seed CNN */
+export interface Reference extends Setting, NetworkReference {
+  permutations: { seed: number; epoch: number; count: number; first: number[] }[];
+}
+
+/** graph_reference.json */
+export interface GraphReference extends Setting {
+  networks: Record<string, NetworkReference>;
 }
 
 /** Compiled to dist/test/pytorch, but the numbers stay in the source folder. */
@@ -77,24 +93,26 @@ export const SAMPLE = join(ROOT, 'datasets', 'fashion-mnist-sample');
 export const readJson = (name: string) =>
   JSON.parse(readFileSync(join(ROOT, 'test', 'pytorch', name), 'utf8'));
 
-const LIMITS = [
-  'initial',
-  'embeddings',
-  'scores',
-  'firstLoss',
-  'gradients',
-  'losses',
-  'movedWeights',
-  'movedBiases',
-  'movedRest',
-  'movedAdam',
-] as const;
+export type Limit =
+  | 'initial'
+  | 'embeddings'
+  | 'scores'
+  | 'firstLoss'
+  | 'gradients'
+  | 'losses'
+  | 'movedWeights'
+  | 'movedBiases'
+  /** Of batch norms, and slopes */
+  | 'movedScales'
+  | 'movedRest'
+  | 'movedAdam';
 
-/** Those of whole training, from tolerances.json, which test/gpu/ reads too. */
-export function trainingLimits(): Record<(typeof LIMITS)[number], number> {
-  const { training } = readJson('tolerances.json');
-  const limits = LIMITS.map((name) => [name, training[name].limit as number] as const);
-  return Object.fromEntries(limits) as Record<(typeof LIMITS)[number], number>;
+export type Limits = Record<Limit, number>;
+
+/** Those of whole training of the seed CNN, or of graphs, from tolerances.json, which test/gpu/ reads too. */
+export function trainingLimits(section: 'training' | 'graphs'): Limits {
+  const limits = Object.entries<{ limit: number }>(readJson('tolerances.json')[section]);
+  return Object.fromEntries(limits.map(([name, { limit }]) => [name, limit])) as Limits;
 }
 
 /** Those of heads alone. */

@@ -3,36 +3,29 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { native } from '../../lib/addon.js';
-import { conv2d, linear, maxPool2d, relu } from '../../lib/models/layers.js';
+import type { LayerDescription } from '../../lib/models/layers.js';
 import { type NativeOptimizer, type NativeSession, STEP_VALUES } from '../../lib/native.js';
 import { resolveHead } from '../../lib/resolveHead.js';
 import {
+  type Limits,
+  type NetworkReference,
   type OptimizerName,
-  type Reference,
   type ReferenceHead,
-  readJson,
   SAMPLE,
+  type Setting,
 } from '../pytorch/reference.js';
 
-export const reference: Reference = readJson('reference.json');
-const { batchSize, embeddingSize, data } = reference;
+/** A network as the library describes it, and what it must give. */
+export interface Suite {
+  setting: Setting;
+  reference: NetworkReference;
+  layers: LayerDescription[];
+  limits: Limits;
+}
 
 const STEPS = 10;
 const CLASSES = 10;
 const PIXELS = 28 * 28;
-
-const network = {
-  input: [28, 28, 1] as [number, number, number],
-  layers: [
-    conv2d({ outChannels: 32, kernelSize: 5 }),
-    relu(),
-    maxPool2d({ kernelSize: 2 }),
-    conv2d({ outChannels: 64, kernelSize: 3 }),
-    relu(),
-    maxPool2d({ kernelSize: 2 }),
-    linear({ outFeatures: embeddingSize }),
-  ],
-};
 
 const unused = {
   momentum: 0,
@@ -43,11 +36,12 @@ const unused = {
   weightDecay: 0,
   headLr: 1,
 };
-const { sgd, adam } = reference.optimizers;
-const OPTIMIZERS: Record<OptimizerName, NativeOptimizer> = {
-  sgd: { ...unused, type: 'sgd', momentum: sgd.momentum, weightDecay: sgd.weightDecay },
-  adam: { ...unused, type: 'adam', beta1: adam.beta1, beta2: adam.beta2, epsilon: adam.epsilon },
-};
+
+function optimizerOf({ sgd, adam }: Setting['optimizers'], name: OptimizerName): NativeOptimizer {
+  return name === 'sgd'
+    ? { ...unused, type: 'sgd', momentum: sgd.momentum, weightDecay: sgd.weightDecay }
+    : { ...unused, type: 'adam', beta1: adam.beta1, beta2: adam.beta2, epsilon: adam.epsilon };
+}
 
 /** The bundled sample's training set; IDX headers are 16 and 8 bytes. */
 export function readSample() {
@@ -58,11 +52,12 @@ export function readSample() {
 }
 
 /** The centroids of the reference: a regular simplex, √(C/(C−1))·(e_i − 1/C) in the first C coordinates. */
-export const centroids = Float32Array.from({ length: CLASSES * embeddingSize }, (_, index) => {
-  const [label, column] = [Math.floor(index / embeddingSize), index % embeddingSize];
-  if (column >= CLASSES) return 0;
-  return Math.sqrt(CLASSES / (CLASSES - 1)) * ((column === label ? 1 : 0) - 1 / CLASSES);
-});
+export const centroids = (embeddingSize: number) =>
+  Float32Array.from({ length: CLASSES * embeddingSize }, (_, index) => {
+    const [label, column] = [Math.floor(index / embeddingSize), index % embeddingSize];
+    if (column >= CLASSES) return 0;
+    return Math.sqrt(CLASSES / (CLASSES - 1)) * ((column === label ? 1 : 0) - 1 / CLASSES);
+  });
 
 export type Tensors = Record<string, Float32Array>;
 
@@ -77,7 +72,7 @@ function stepValues(values: Record<(typeof STEP_VALUES)[number], number>): Float
   return Float32Array.from(STEP_VALUES, (name) => values[name]);
 }
 
-const infer = (session: NativeSession, images: Uint8Array) =>
+const infer = (session: NativeSession, images: Uint8Array, batchSize: number) =>
   session.infer({
     images: images.slice(0, batchSize * PIXELS),
     count: batchSize,
@@ -88,7 +83,9 @@ const infer = (session: NativeSession, images: Uint8Array) =>
   });
 
 /** One case on one backend: everything that the reference has, as the session gives it. */
-export async function run(backend: string, head: ReferenceHead, optimizer: OptimizerName) {
+export async function run(backend: string, suite: Suite, head: ReferenceHead, optimizer: OptimizerName) {
+  const { setting, reference, layers } = suite;
+  const { batchSize, data, optimizers } = setting;
   const { options } = head;
   const { images, labels } = readSample();
   const session = new (native().Session)({
@@ -98,26 +95,27 @@ export async function run(backend: string, head: ReferenceHead, optimizer: Optim
     deterministic: true,
     precision: 'fp32',
     seed: head.seed,
-    network,
+    network: { input: [28, 28, 1], layers },
     head: resolveHead(options, CLASSES).native,
     mean: Float32Array.of(data.mean),
     std: Float32Array.of(data.std),
     batchSize,
-    optimizer: OPTIMIZERS[optimizer],
+    optimizer: optimizerOf(optimizers, optimizer),
   });
   const values = stepValues({
-    learningRate: reference.optimizers[optimizer].learningRate,
+    learningRate: optimizers[optimizer].learningRate,
     lambda: 'lambda' in options ? Number(options.lambda) : 0,
     marginRamp: 1,
   });
   try {
     await session.open();
     await session.setTrainingData(images, labels);
-    if (head.state.includes('head.weight')) await session.writeParameter('head.weight', centroids);
+    if (head.state.includes('head.weight'))
+      await session.writeParameter('head.weight', centroids(reference.embeddingSize));
     const parameters = session.parameters();
     const names = parameters.map(({ name }) => name);
     const initial = await readAll(names, (name) => session.readParameter(name));
-    const before = await infer(session, images);
+    const before = await infer(session, images, batchSize);
     const losses: number[] = [];
     let gradients: Tensors = {};
     for (let step = 0; step < STEPS; step++) {
@@ -130,7 +128,7 @@ export async function run(backend: string, head: ReferenceHead, optimizer: Optim
       gradients = await readAll(trained, (name) => session.readGradient(name));
     }
     const final = await readAll(names, (name) => session.readParameter(name));
-    const after = await infer(session, images);
+    const after = await infer(session, images, batchSize);
     return { parameters, initial, before, losses, gradients, final, after };
   } finally {
     session.dispose();
