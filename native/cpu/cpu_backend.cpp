@@ -29,9 +29,7 @@ PoolSizes pool_sizes(const Tensor& x, const Tensor& y) {
 }
 
 /// Where the channels from `first` on of an image's first pixel lie.
-uint8_t* channels_from(const Tensor& image, int64_t first) {
-  return bytes(image) + first * size_of(image.dtype);
-}
+uint8_t* channels_from(const Tensor& image, int64_t first) { return bytes(image) + first * size_of(image.dtype); }
 
 int64_t channels_of(const Tensor& image) { return image.shape[image.shape.rank - 1]; }
 
@@ -180,9 +178,8 @@ Status CpuBackend::relu_forward(Tensor y, Tensor x) {
 }
 
 Status CpuBackend::relu_backward(Tensor dx, Tensor dy, Tensor y) {
-  return done_on(loops_, y, [&](const auto& a) {
-    a.relu_backward(a.elements(dx), a.elements(dy), a.elements(y), y.count());
-  });
+  return done_on(loops_, y,
+                 [&](const auto& a) { a.relu_backward(a.elements(dx), a.elements(dy), a.elements(y), y.count()); });
 }
 
 Status CpuBackend::add(Tensor y, Tensor a, Tensor b) {
@@ -265,9 +262,8 @@ Status CpuBackend::prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x,
 }
 
 Status CpuBackend::average_pool_forward(Tensor y, Tensor x, Pool2d pool) {
-  return done_on(loops_, x, [&](const auto& a) {
-    a.average_pool_forward(a.elements(y), a.elements(x), pool_sizes(x, y), pool);
-  });
+  return done_on(loops_, x,
+                 [&](const auto& a) { a.average_pool_forward(a.elements(y), a.elements(x), pool_sizes(x, y), pool); });
 }
 
 Status CpuBackend::average_pool_backward(Tensor dx, Tensor dy, Pool2d pool) {

@@ -66,10 +66,14 @@ struct BatchNormPart {
       body(Bundles<1>{row * of.channels + first, apart}, std::min(of.bundle, end - row) * width);
   }
 
-  /// Sums over the rows of a bundle, in place: then the first `width` lanes hold the channels' sums.
+  /// Sums over the rows of a bundle, in place: then the first `width` lanes hold the channels' sums. By halves:
+  /// elements in bf16 have few values, so that the rounding of a long sum would always go to the same side.
   [[gnu::always_inline]] void fold(float* lanes) const {
-    for (int64_t row = 1; row < of.bundle; ++row)
-      for (int64_t j = 0; j < width; ++j) lanes[j] += lanes[row * width + j];
+    for (int64_t left = of.bundle; left > 1; left -= left / 2) {
+      const int64_t count = left / 2 * width, from = left * width - count;
+#pragma omp simd
+      for (int64_t j = 0; j < count; ++j) lanes[j] += lanes[from + j];
+    }
   }
 };
 
@@ -333,8 +337,8 @@ static void batch_norm_backward_by(const BatchNormGradients<T>& out, const T* dy
 
 /// y or none; without it a ReLU is found again from x.
 template <class T>
-static void batch_norm_backward(const BatchNormGradients<T>& out, const T* dy, const T* x, const T* y,
-                                int64_t rows, int64_t channels, const BatchNormParameters& parameters, void* memory) {
+static void batch_norm_backward(const BatchNormGradients<T>& out, const T* dy, const T* x, const T* y, int64_t rows,
+                                int64_t channels, const BatchNormParameters& parameters, void* memory) {
   const BatchNormParts parts(rows, channels);
   if (parameters.norm.relu == 0) batch_norm_backward_by<Pass::All>(out, dy, x, y, parts, parameters, memory);
   else if (y != nullptr) batch_norm_backward_by<Pass::ByOutput>(out, dy, x, y, parts, parameters, memory);

@@ -35,8 +35,8 @@ struct WindowMaximum {
   Place place;
 
   template <class T>
-  [[gnu::always_inline]] WindowMaximum(const T* image, const PoolSizes& s, const Pool2d& pool,
-                                       const Window& window, int64_t channel) {
+  [[gnu::always_inline]] WindowMaximum(const T* image, const PoolSizes& s, const Pool2d& pool, const Window& window,
+                                       int64_t channel) {
     best = Lanes{} - __builtin_inff();
     place = Place{} + window.position(pool, window.top, window.left);
     for (int64_t row = window.top; row < window.bottom; ++row) {
@@ -81,8 +81,8 @@ static void max_pool_forward(T* y, uint8_t* position, const T* x, PoolSizes s, P
 
 /// Windows that tile the image: each element belongs to one window at most, so it is written once and not read.
 template <class T>
-[[gnu::always_inline]] inline void spread_tiles(T* image, const T* dy, const uint8_t* position,
-                                                const PoolSizes& s, int64_t kernel) {
+[[gnu::always_inline]] inline void spread_tiles(T* image, const T* dy, const uint8_t* position, const PoolSizes& s,
+                                                int64_t kernel) {
   const int64_t line = s.width * s.channels, covered = s.out_width * kernel * s.channels;
   for (int64_t p = 0; p < s.out_height; ++p) {
     for (int64_t row = 0; row < kernel; ++row) {
@@ -93,7 +93,8 @@ template <class T>
         for (int64_t column = 0; column < kernel; ++column, pixel += s.channels) {
           const int32_t here = static_cast<int32_t>(row * kernel + column);
 #pragma omp simd
-          for (int64_t c = 0; c < s.channels; ++c) pixel[c] = narrow<T>(position[out + c] == here ? widen(dy[out + c]) : 0);
+          for (int64_t c = 0; c < s.channels; ++c)
+            pixel[c] = narrow<T>(position[out + c] == here ? widen(dy[out + c]) : 0);
         }
       }
       if (covered < line) std::fill(pixel, line_end, T{});

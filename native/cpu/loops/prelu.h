@@ -21,7 +21,8 @@ static void prelu_forward(T* y, const T* x, const float* slope, int64_t rows, in
   }
   parallel_rows(rows, channels, [&](int64_t row) {
 #pragma omp simd
-    for (int64_t c = 0; c < channels; ++c) y[row * channels + c] = narrow<T>(prelu(widen(x[row * channels + c]), slope[c]));
+    for (int64_t c = 0; c < channels; ++c)
+      y[row * channels + c] = narrow<T>(prelu(widen(x[row * channels + c]), slope[c]));
   });
 }
 
