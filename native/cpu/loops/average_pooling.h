@@ -4,22 +4,33 @@
 
 #include "cpu/loops/lanes.h"
 #include "cpu/loops/pool_windows.h"
+#include "cpu/loops/storage.h"
 
 namespace margincore::MARGINCORE_ISA {
 
 /// A window's average is over its elements inside the image.
-[[gnu::always_inline]] inline float share_of(Span<int64_t> rows, Span<int64_t> columns) {
-  return 1 / static_cast<float>(rows.count() * columns.count());
-}
+struct AverageShare {
+  int32_t all;
+  float of_all;
+
+  explicit AverageShare(const Pool2d& pool)
+      : all(pool.kernel * pool.kernel), of_all(1 / static_cast<float>(pool.kernel * pool.kernel)) {}
+
+  [[gnu::always_inline]] float operator()(Span<int32_t> rows, Span<int32_t> columns) const {
+    const int32_t count = rows.count() * columns.count();
+    return count == all ? of_all : 1 / static_cast<float>(count);
+  }
+};
 
 template <class T>
 static void average_pool_forward(T* y, const T* x, PoolSizes s, Pool2d pool) {
   const PoolWindows windows(s, pool);
+  const AverageShare share_of(pool);
   parallel_rows(s.batch * s.out_height, s.out_width * s.channels * pool.kernel * pool.kernel, [&](int64_t line) {
     const T* image = x + line / s.out_height * s.height * s.width * s.channels;
-    const Span<int64_t> rows = windows.rows.elements_of(line % s.out_height);
-    for (int64_t q = 0; q < s.out_width; ++q) {
-      const Span<int64_t> columns = windows.columns.elements_of(q);
+    const Span<int32_t> rows = windows.rows.elements_of(static_cast<int32_t>(line % s.out_height));
+    for (int32_t q = 0; q < s.out_width; ++q) {
+      const Span<int32_t> columns = windows.columns.elements_of(q);
       const float share = share_of(rows, columns);
       T* out = y + (line * s.out_width + q) * s.channels;
       in_lanes(s.channels, [&]<class Lanes>(int64_t c) {
@@ -41,11 +52,11 @@ static void average_pool_forward(T* y, const T* x, PoolSizes s, Pool2d pool) {
 template <class T>
 static void average_pool_backward(T* dx, const T* dy, PoolSizes s, Pool2d pool) {
   const PoolWindows windows(s, pool);
-  sum_over_windows(dx, s, windows, [&](float* sums, int64_t width, int64_t out, const PoolPlace& at) {
-    const float share =
-        share_of(windows.rows.elements_of(at.window_row), windows.columns.elements_of(at.window_column));
-#pragma omp simd
-    for (int64_t c = 0; c < width; ++c) sums[c] += widen(dy[out + c]) * share;
+  const AverageShare share_of(pool);
+  sum_over_windows(dx, s, windows, [&]<class Lanes>(Lanes& sum, int64_t out, const PoolPlace& at) {
+    Lanes gradient;
+    load(gradient, dy + out);
+    sum += gradient * share_of(windows.rows.elements_of(at.window_row), windows.columns.elements_of(at.window_column));
   });
 }
 
@@ -79,8 +90,12 @@ static void global_average_backward(T* dx, const T* dy, int64_t batch, int64_t p
   const float share = 1 / static_cast<float>(pixels);
   parallel_rows(batch * pixels, channels, [&](int64_t i) {
     const T* gradient = dy + i / pixels * channels;
-#pragma omp simd
-    for (int64_t c = 0; c < channels; ++c) dx[i * channels + c] = narrow<T>(widen(gradient[c]) * share);
+    in_lanes(channels, [&]<class Lanes>(int64_t c) {
+      Lanes lanes;
+      load(lanes, gradient + c);
+      lanes *= share;
+      store(dx + i * channels + c, lanes);
+    });
   });
 }
 

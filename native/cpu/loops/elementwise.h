@@ -19,7 +19,10 @@ template <class T>
 static void relu_backward(T* dx, const T* dy, const T* y, int64_t count) {
   parallel_ranges(count, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-    for (int64_t i = begin; i < end; ++i) dx[i] = narrow<T>(widen(y[i]) > 0 ? widen(dy[i]) : 0);
+    for (int64_t i = begin; i < end; ++i) {
+      const float gradient = widen(dy[i]);  // loaded in any case: a loop without branches
+      dx[i] = narrow<T>(widen(y[i]) > 0 ? gradient : 0);
+    }
   });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "cpu/loops/lanes.h"
 #include "cpu/loops/pool_windows.h"
@@ -27,10 +28,20 @@ struct Window {
 
 typedef int32_t Ints __attribute__((vector_size(kLanes * sizeof(int32_t))));
 typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
+template <class Lanes>
+using Places = std::conditional_t<std::is_same_v<Lanes, float>, int32_t, Ints>;
+
+[[gnu::always_inline]] inline void load_places(int32_t& place, const uint8_t* from) { place = *from; }
+[[gnu::always_inline]] inline void load_places(Ints& places, const uint8_t* from) {
+  Bytes bytes;
+  __builtin_memcpy(&bytes, from, sizeof bytes);
+  places = __builtin_convertvector(bytes, Ints);
+}
 
 /// Maximum over one window for a single channel (Lanes float) or for kLanes neighbouring ones (Lanes Floats).
-template <class Lanes, class Place>
+template <class Lanes>
 struct WindowMaximum {
+  using Place = Places<Lanes>;
   Lanes best;
   Place place;
 
@@ -65,13 +76,13 @@ static void max_pool_forward(T* y, uint8_t* position, const T* x, PoolSizes s, P
       const int64_t out = (line * s.out_width + q) * s.channels;
       int64_t c = 0;
       for (; c + kLanes <= s.channels; c += kLanes) {
-        const WindowMaximum<Floats, Ints> maximum(image, s, pool, window, c);
+        const WindowMaximum<Floats> maximum(image, s, pool, window, c);
         const Bytes place = __builtin_convertvector(maximum.place, Bytes);
         store(y + out + c, maximum.best);
         __builtin_memcpy(position + out + c, &place, sizeof place);
       }
       for (; c < s.channels; ++c) {
-        const WindowMaximum<float, int32_t> maximum(image, s, pool, window, c);
+        const WindowMaximum<float> maximum(image, s, pool, window, c);
         store(y + out + c, maximum.best);
         position[out + c] = static_cast<uint8_t>(maximum.place);
       }
@@ -93,8 +104,10 @@ template <class T>
         for (int64_t column = 0; column < kernel; ++column, pixel += s.channels) {
           const int32_t here = static_cast<int32_t>(row * kernel + column);
 #pragma omp simd
-          for (int64_t c = 0; c < s.channels; ++c)
-            pixel[c] = narrow<T>(position[out + c] == here ? widen(dy[out + c]) : 0);
+          for (int64_t c = 0; c < s.channels; ++c) {
+            const T gradient = dy[out + c];  // loaded in any case: a loop without branches
+            pixel[c] = position[out + c] == here ? gradient : T{};
+          }
         }
       }
       if (covered < line) std::fill(pixel, line_end, T{});
@@ -108,10 +121,14 @@ template <class T>
 [[gnu::always_inline]] inline void add_windows(T* dx, const T* dy, const uint8_t* position, const PoolSizes& s,
                                                const Pool2d& pool) {
   const PoolWindows windows(s, pool);
-  sum_over_windows(dx, s, windows, [&](float* sums, int64_t width, int64_t out, const PoolPlace& at) {
-    const int32_t here = Window(s, pool, at.window_row, at.window_column).position(pool, at.row, at.column);
-#pragma omp simd
-    for (int64_t c = 0; c < width; ++c) sums[c] += position[out + c] == here ? widen(dy[out + c]) : 0;
+  sum_over_windows(dx, s, windows, [&]<class Lanes>(Lanes& sum, int64_t out, const PoolPlace& at) {
+    Lanes gradient;
+    Places<Lanes> place;
+    load(gradient, dy + out);
+    load_places(place, position + out);
+    const int32_t here = (at.row - at.window_row * pool.stride + pool.padding) * pool.kernel + at.column -
+                         at.window_column * pool.stride + pool.padding;
+    sum += place == here ? gradient : Lanes{};
   });
 }
 
