@@ -34,13 +34,24 @@ template <class T, class Add>
     for (int32_t column = 0; column < s.width; ++column) {
       const Span<int32_t> over_column = windows.columns.windows_over(column);
       T* to = dx + (line * s.width + column) * s.channels;
-      in_lanes(s.channels, [&]<class Lanes>(int64_t c) {
-        Lanes sum = {};
-        for (int32_t p = over_row.begin; p < over_row.end; ++p)
-          for (int32_t q = over_column.begin; q < over_column.end; ++q)
-            add(sum, (image + p * s.out_width + q) * s.channels + c, PoolPlace{row, column, p, q});
-        store(to + c, sum);
-      });
+      // Several lanes at once, so that a window is looked at less often.
+      const auto sum = [&]<class Lanes, int kCount>(int64_t c) {
+        constexpr int64_t kWidth = sizeof(Lanes) / sizeof(float);
+        Lanes sums[kCount] = {};
+        for (int32_t p = over_row.begin; p < over_row.end; ++p) {
+          for (int32_t q = over_column.begin; q < over_column.end; ++q) {
+            const int64_t out = (image + p * s.out_width + q) * s.channels + c;
+#pragma GCC unroll 4
+            for (int k = 0; k < kCount; ++k) add(sums[k], out + k * kWidth, PoolPlace{row, column, p, q});
+          }
+        }
+#pragma GCC unroll 4
+        for (int k = 0; k < kCount; ++k) store(to + c + k * kWidth, sums[k]);
+      };
+      int64_t c = 0;
+      for (; c + 4 * kLanes <= s.channels; c += 4 * kLanes) sum.template operator()<Floats, 4>(c);
+      for (; c + kLanes <= s.channels; c += kLanes) sum.template operator()<Floats, 1>(c);
+      for (; c < s.channels; ++c) sum.template operator()<float, 1>(c);
     }
   });
 }

@@ -6,6 +6,7 @@
 
 #include "cpu/loops/lanes.h"
 #include "cpu/loops/pool_windows.h"
+#include "cpu/loops/storage.h"
 
 namespace margincore::MARGINCORE_ISA {
 
@@ -35,7 +36,8 @@ using Places = std::conditional_t<std::is_same_v<Lanes, float>, int32_t, Ints>;
 [[gnu::always_inline]] inline void load_places(Ints& places, const uint8_t* from) {
   Bytes bytes;
   __builtin_memcpy(&bytes, from, sizeof bytes);
-  places = __builtin_convertvector(bytes, Ints);
+  // In two steps, for which GCC has instructions: in one it takes the bytes apart.
+  places = __builtin_convertvector(__builtin_convertvector(bytes, Halves), Ints);
 }
 
 /// Maximum over one window for a single channel (Lanes float) or for kLanes neighbouring ones (Lanes Floats).
@@ -105,8 +107,8 @@ template <class T>
           const int32_t here = static_cast<int32_t>(row * kernel + column);
 #pragma omp simd
           for (int64_t c = 0; c < s.channels; ++c) {
-            const T gradient = dy[out + c];  // loaded in any case: a loop without branches
-            pixel[c] = position[out + c] == here ? gradient : T{};
+            const float gradient = widen(dy[out + c]);  // loaded in any case: a loop without branches
+            pixel[c] = narrow<T>(position[out + c] == here ? gradient : 0);
           }
         }
       }
