@@ -23,7 +23,7 @@ async function trainIn(precision: Precision) {
 inBf16('bf16 on the CPU trains nearly as fp32 does (skipped without AVX512_BF16 or AMX)', async () => {
   const [fp32, bf16] = [await trainIn('fp32'), await trainIn('bf16')];
   for (const [epoch, { loss }] of bf16.history.entries()) {
-    expect(Math.abs(loss / fp32.history[epoch]!.loss - 1)).toBeLessThan(0.02);
+    expect(Math.abs(loss / fp32.history[epoch]!.loss - 1)).toBeLessThan(0.03);
     expect(loss).not.toBe(fp32.history[epoch]!.loss);
   }
   expect(Math.abs(bf16.test!.accuracy - fp32.test!.accuracy)).toBeLessThan(0.05);
