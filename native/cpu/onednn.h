@@ -65,8 +65,8 @@ inline dnnl::matmul::primitive_desc product(const dnnl::memory::desc& a, const d
   return {bias ? Desc(a, b, bias, c) : Desc(a, b, c), attributes(), engine()};
 }
 
-/// Whether the processor multiplies bf16 numbers: with AVX512_BF16, or AMX (which oneDNN takes to include it). Without
-/// these the library computes in fp32 and converts, which is slower than fp32 itself.
+/// Whether the processor multiplies bf16 numbers: with AVX512_BF16, or AMX (which oneDNN takes to include it). Where it
+/// does not, the library imitates it or takes its reference loops.
 inline bool multiplies_bf16() {
   const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);  // a bit for each set and those below it
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & needed) == needed;

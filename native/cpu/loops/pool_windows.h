@@ -22,8 +22,8 @@ struct PoolPlace {
   int32_t row, column, window_row, window_column;
 };
 
-/// dx: of each element the sum of what the windows over it give, in their order, in fp32 whatever T is.
-/// add.operator()<Lanes>(sum, out, place) adds that of neighbouring channels, the first of which the window has at `out`.
+/// dx: of each element the sum of what the windows over it give, in their order, in fp32 whatever T is. `add(sum, out,
+/// place)` adds that for one channel or kLanes neighbouring ones (sum is float or Floats), which the window has at `out`.
 template <class T, class Add>
 [[gnu::always_inline]] inline void sum_over_windows(T* dx, const PoolSizes& s, const PoolWindows& windows,
                                                     const Add& add) {
