@@ -7,8 +7,9 @@
 
 namespace margincore::MARGINCORE_ISA {
 
-/// Channels are taken this many at a time, in registers.
-inline constexpr int64_t kLanes = 16;
+/// Channels are taken this many at a time, in registers: one vector of the instruction set. GCC takes wider ones apart
+/// element by element where they are compared or converted.
+inline constexpr int64_t kLanes = __BIGGEST_ALIGNMENT__ / sizeof(float);
 typedef float Floats __attribute__((vector_size(kLanes * sizeof(float))));
 
 // As floats, whatever their type in memory: kLanes neighbours, or a single one. By reference, since older instruction
