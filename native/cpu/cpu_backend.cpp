@@ -21,17 +21,24 @@ struct Program {
 namespace {
 
 const int32_t* ints(const Tensor& tensor) { return static_cast<const int32_t*>(tensor.data); }
+uint8_t* bytes(const Tensor& tensor) { return static_cast<uint8_t*>(tensor.data); }
+BFloat16* halves(const Tensor& tensor) { return static_cast<BFloat16*>(tensor.data); }
 
 PoolSizes pool_sizes(const Tensor& x, const Tensor& y) {
   return {x.shape[0], x.shape[1], x.shape[2], x.shape[3], y.shape[1], y.shape[2]};
 }
 
 /// Where the channels from `first` on of an image's first pixel lie.
-uint8_t* channels_from(const Tensor& image, int64_t first) {
-  return static_cast<uint8_t*>(image.data) + first * size_of(image.dtype);
-}
+uint8_t* channels_from(const Tensor& image, int64_t first) { return bytes(image) + first * size_of(image.dtype); }
 
 int64_t channels_of(const Tensor& image) { return image.shape[image.shape.rank - 1]; }
+
+/// run(the loops for activations of this tensor's type), which cannot fail.
+template <class Run>
+Status done_on(const Loops& loops, const Tensor& activations, const Run& run) {
+  loops.on(activations, run);
+  return Status::success();
+}
 
 /// What a linear layer sees: one row per sample.
 struct Matrices {
@@ -45,8 +52,10 @@ CpuBackend::CpuBackend(const BackendOptions& options)
     : loops_(choose_loops()),
       convolutions_(std::make_unique<Convolutions>(scratch_)),
       products_(std::make_unique<Products>(scratch_)) {
-  if (options.precision == Precision::Bf16)
-    throw Error(ErrorCode::Unsupported, "precision bf16 is not available on the CPU");
+  if (options.precision == Precision::Bf16 && !onednn::multiplies_bf16())
+    throw Error(ErrorCode::Unsupported,
+                "precision bf16 needs a processor with AVX512_BF16 or AMX instructions: this one has neither, or "
+                "ONEDNN_MAX_CPU_ISA rules them out");
   const int threads = options.threads > 0 ? options.threads : default_threads();
   // Applies to the calling thread alone: the one that will run this backend's operations.
   omp_set_num_threads(threads);
@@ -54,13 +63,20 @@ CpuBackend::CpuBackend(const BackendOptions& options)
   // Numbers below 1e-38 count as 0: Adam's moments decay into that range, where the processor is many times slower.
 #pragma omp parallel
   _mm_setcsr(_mm_getcsr() | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
-  std::snprintf(info_.device, sizeof info_.device, "cpu");
-  std::snprintf(info_.version, sizeof info_.version, "%s", onednn::version().c_str());
-  std::snprintf(info_.description, sizeof info_.description, "%s", loops_.instruction_set);
-  info_.threads = threads;
+  info_ = describe(threads);
 }
 
 CpuBackend::~CpuBackend() = default;
+
+BackendInfo CpuBackend::describe(int threads) {
+  BackendInfo info{};
+  std::snprintf(info.device, sizeof info.device, "cpu");
+  std::snprintf(info.version, sizeof info.version, "%s", onednn::version().c_str());
+  std::snprintf(info.description, sizeof info.description, "%s", choose_loops().instruction_set);
+  info.threads = threads;
+  info.bf16 = onednn::multiplies_bf16() ? 1 : 0;
+  return info;
+}
 
 std::vector<std::string> CpuBackend::implementations() const {
   std::vector<std::string> names;
@@ -143,42 +159,50 @@ Status CpuBackend::linear_backward_data(Tensor dx, Tensor dy, Tensor w) {
 
 Status CpuBackend::linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) {
   const Matrices m(x, dy);
-  if (dbias) loops_.column_sums(dbias.f32(), m.y.f32(), m.y.shape[0], m.y.shape[1]);
-  return onednn::guarded("linear_backward_weight", [&] { products_->multiply(dw, {m.y, true}, {m.x}); });
+  return onednn::guarded("linear_backward_weight", [&] {
+    if (dbias) check(column_sums(dbias, m.y));
+    products_->multiply(dw, {m.y, true}, {m.x});
+  });
 }
 
 // ---- element-wise and pooling ---------------------------------------------------------------------------------------
 
-Status CpuBackend::relu_forward(Tensor y, Tensor x) {
-  loops_.relu_forward(y.f32(), x.f32(), x.count());
+Status CpuBackend::convert(Tensor y, Tensor x) {
+  if (y.dtype == DType::BF16) loops_.narrow(halves(y), x.f32(), x.count());
+  else loops_.widen(y.f32(), halves(x), x.count());
   return Status::success();
+}
+
+Status CpuBackend::relu_forward(Tensor y, Tensor x) {
+  return done_on(loops_, x, [&](const auto& a) { a.relu_forward(a.elements(y), a.elements(x), x.count()); });
 }
 
 Status CpuBackend::relu_backward(Tensor dx, Tensor dy, Tensor y) {
-  loops_.relu_backward(dx.f32(), dy.f32(), y.f32(), y.count());
-  return Status::success();
+  return done_on(loops_, y,
+                 [&](const auto& a) { a.relu_backward(a.elements(dx), a.elements(dy), a.elements(y), y.count()); });
 }
 
 Status CpuBackend::add(Tensor y, Tensor a, Tensor b) {
-  loops_.add(y.f32(), a.f32(), b.f32(), y.count());
-  return Status::success();
+  return done_on(loops_, y, [&](const auto& loops) {
+    loops.add(loops.elements(y), loops.elements(a), loops.elements(b), y.count());
+  });
 }
 
 Status CpuBackend::dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) {
-  loops_.dropout(y.f32(), x.f32(), x.count(), dropout, step);
-  return Status::success();
+  return done_on(loops_, x, [&](const auto& a) { a.dropout(a.elements(y), a.elements(x), x.count(), dropout, step); });
 }
 
 Status CpuBackend::dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) {
-  loops_.dropout(dx.f32(), dy.f32(), dy.count(), dropout, step);
-  return Status::success();
+  return dropout_forward(dx, dy, dropout, step);
 }
 
 Status CpuBackend::batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor x) {
   return onednn::guarded("batch_norm_stats", [&] {
     const int64_t channels = mean.count(), rows = x.count() / channels;
-    loops_.batch_norm_stats(mean.f32(), variance.f32(), unbiased_variance.f32(), x.f32(), rows, channels,
-                            scratch_.take(loops_.batch_norm_scratch(rows, channels)));
+    void* scratch = scratch_.take(loops_.batch_norm_scratch(rows, channels));
+    loops_.on(x, [&](const auto& a) {
+      a.batch_norm_stats(mean.f32(), variance.f32(), unbiased_variance.f32(), a.elements(x), rows, channels, scratch);
+    });
   });
 }
 
@@ -186,9 +210,11 @@ Status CpuBackend::batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor vari
                                     Tensor residual, BatchNorm norm) {
   return onednn::guarded("batch_norm_apply", [&] {
     const int64_t channels = mean.count(), rows = x.count() / channels;
-    loops_.batch_norm_apply(y.f32(), x.f32(), residual.f32(), rows, channels,
-                            {mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm},
-                            scratch_.take(loops_.batch_norm_scratch(rows, channels)));
+    const BatchNormParameters parameters{mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm};
+    void* scratch = scratch_.take(loops_.batch_norm_scratch(rows, channels));
+    loops_.on(x, [&](const auto& a) {
+      a.batch_norm_apply(a.elements(y), a.elements(x), a.elements(residual), rows, channels, parameters, scratch);
+    });
   });
 }
 
@@ -197,54 +223,65 @@ Status CpuBackend::batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, T
                                        BatchNorm norm) {
   return onednn::guarded("batch_norm_backward", [&] {
     const int64_t channels = mean.count(), rows = x.count() / channels;
-    loops_.batch_norm_backward({dx.f32(), dgamma.f32(), dbeta.f32(), dresidual.f32()}, dy.f32(), x.f32(), y.f32(), rows,
-                               channels, {mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm},
-                               scratch_.take(loops_.batch_norm_scratch(rows, channels)));
+    const BatchNormParameters parameters{mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm};
+    void* scratch = scratch_.take(loops_.batch_norm_scratch(rows, channels));
+    loops_.on(x, [&](const auto& a) {
+      a.batch_norm_backward({a.elements(dx), dgamma.f32(), dbeta.f32(), a.elements(dresidual)}, a.elements(dy),
+                            a.elements(x), a.elements(y), rows, channels, parameters, scratch);
+    });
   });
 }
 
 Status CpuBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) {
-  loops_.max_pool_forward(y.f32(), static_cast<uint8_t*>(position.data), x.f32(), pool_sizes(x, y), pool);
-  return Status::success();
+  return done_on(loops_, x, [&](const auto& a) {
+    a.max_pool_forward(a.elements(y), bytes(position), a.elements(x), pool_sizes(x, y), pool);
+  });
 }
 
 Status CpuBackend::max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) {
-  loops_.max_pool_backward(dx.f32(), dy.f32(), static_cast<const uint8_t*>(position.data), pool_sizes(dx, dy), pool);
-  return Status::success();
+  return done_on(loops_, dy, [&](const auto& a) {
+    a.max_pool_backward(a.elements(dx), a.elements(dy), bytes(position), pool_sizes(dx, dy), pool);
+  });
 }
 
 Status CpuBackend::prelu_forward(Tensor y, Tensor x, Tensor slope) {
   const int64_t channels = slope.count();
-  loops_.prelu_forward(y.f32(), x.f32(), slope.f32(), x.count() / channels, channels);
-  return Status::success();
+  return done_on(loops_, x, [&](const auto& a) {
+    a.prelu_forward(a.elements(y), a.elements(x), slope.f32(), x.count() / channels, channels);
+  });
 }
 
 Status CpuBackend::prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope) {
   return onednn::guarded("prelu_backward", [&] {
     const int64_t channels = slope.count(), rows = x.count() / channels;
     auto* sums = static_cast<float*>(scratch_.take(prelu_chunks(rows, channels) * channels * sizeof(float)));
-    loops_.prelu_backward(dx.f32(), dslope.f32(), sums, dy.f32(), x.f32(), slope.f32(), rows, channels);
+    loops_.on(x, [&](const auto& a) {
+      a.prelu_backward(a.elements(dx), dslope.f32(), sums, a.elements(dy), a.elements(x), slope.f32(), rows, channels);
+    });
   });
 }
 
 Status CpuBackend::average_pool_forward(Tensor y, Tensor x, Pool2d pool) {
-  loops_.average_pool_forward(y.f32(), x.f32(), pool_sizes(x, y), pool);
-  return Status::success();
+  return done_on(loops_, x,
+                 [&](const auto& a) { a.average_pool_forward(a.elements(y), a.elements(x), pool_sizes(x, y), pool); });
 }
 
 Status CpuBackend::average_pool_backward(Tensor dx, Tensor dy, Pool2d pool) {
-  loops_.average_pool_backward(dx.f32(), dy.f32(), pool_sizes(dx, dy), pool);
-  return Status::success();
+  return done_on(loops_, dy, [&](const auto& a) {
+    a.average_pool_backward(a.elements(dx), a.elements(dy), pool_sizes(dx, dy), pool);
+  });
 }
 
 Status CpuBackend::global_average_pool_forward(Tensor y, Tensor x) {
-  loops_.global_average_forward(y.f32(), x.f32(), x.shape[0], x.shape[1] * x.shape[2], x.shape[3]);
-  return Status::success();
+  return done_on(loops_, x, [&](const auto& a) {
+    a.global_average_forward(a.elements(y), a.elements(x), x.shape[0], x.shape[1] * x.shape[2], x.shape[3]);
+  });
 }
 
 Status CpuBackend::global_average_pool_backward(Tensor dx, Tensor dy) {
-  loops_.global_average_backward(dx.f32(), dy.f32(), dx.shape[0], dx.shape[1] * dx.shape[2], dx.shape[3]);
-  return Status::success();
+  return done_on(loops_, dy, [&](const auto& a) {
+    a.global_average_backward(a.elements(dx), a.elements(dy), dx.shape[0], dx.shape[1] * dx.shape[2], dx.shape[3]);
+  });
 }
 
 Status CpuBackend::concat_write(Tensor whole, Tensor part, int64_t first) {
@@ -328,8 +365,7 @@ Status CpuBackend::softmax(Tensor probabilities, Tensor logits) {
 }
 
 Status CpuBackend::column_sums(Tensor sums, Tensor x) {
-  loops_.column_sums(sums.f32(), x.f32(), x.shape[0], x.shape[1]);
-  return Status::success();
+  return done_on(loops_, x, [&](const auto& a) { a.column_sums(sums.f32(), a.elements(x), x.shape[0], x.shape[1]); });
 }
 
 Status CpuBackend::column_stats(Tensor mean, Tensor variance, Tensor p, Tensor column_norms) {
@@ -382,23 +418,24 @@ Status CpuBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages
   if (change.crop_padding != 0 || change.flip != 0 || change.erase != 0)
     return Status::failure(ErrorCode::Unsupported, "gather_images: augmentation is not available on cpu");
   const int32_t* order = gather.order ? ints(gather.order) + step->order_position : nullptr;
-  loops_.gather_images(batch.f32(), static_cast<int32_t*>(batch_labels.data), gather, batch.shape[0], order);
-  return Status::success();
+  return done_on(loops_, batch, [&](const auto& a) {
+    a.gather_images(a.elements(batch), static_cast<int32_t*>(batch_labels.data), gather, batch.shape[0], order);
+  });
 }
 
-Status CpuBackend::sgd(Tensor parameters, Tensor, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
-                       const int32_t* halted) {
+Status CpuBackend::sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options,
+                       const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return Status::success();
-  loops_.sgd(parameters.f32(), velocity.f32(), gradients.f32(), parameters.count(), options,
+  loops_.sgd(parameters.f32(), halves(copy), velocity.f32(), gradients.f32(), parameters.count(), options,
              step->learning_rate * options.rate_multiplier);
   return Status::success();
 }
 
-Status CpuBackend::adam(Tensor parameters, Tensor, Tensor first_moment, Tensor second_moment, Tensor gradients,
+Status CpuBackend::adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients,
                         Adam options, const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return Status::success();
-  loops_.adam(parameters.f32(), first_moment.f32(), second_moment.f32(), gradients.f32(), parameters.count(), options,
-              step->learning_rate * options.rate_multiplier, step->step + 1);
+  loops_.adam(parameters.f32(), halves(copy), first_moment.f32(), second_moment.f32(), gradients.f32(),
+              parameters.count(), options, step->learning_rate * options.rate_multiplier, step->step + 1);
   return Status::success();
 }
 

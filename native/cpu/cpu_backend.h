@@ -19,6 +19,7 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(const BackendOptions& options);
   ~CpuBackend();
 
+  static BackendInfo describe(int threads);
   const BackendInfo& info() const override { return info_; }
   void destroy() override { delete this; }
 
@@ -49,6 +50,7 @@ class CpuBackend final : public Backend {
   Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) override;
   Status linear_backward_data(Tensor dx, Tensor dy, Tensor w) override;
   Status linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) override;
+  Status convert(Tensor y, Tensor x) override;
   Status relu_forward(Tensor y, Tensor x) override;
   Status relu_backward(Tensor dx, Tensor dy, Tensor y) override;
   Status add(Tensor y, Tensor a, Tensor b) override;

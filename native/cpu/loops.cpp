@@ -13,29 +13,40 @@
 #include "cpu/loops/prelu.h"
 #include "cpu/loops/rows.h"
 #include "cpu/loops/scaled_bn.h"
+#include "cpu/loops/storage.h"
 #include "cpu/loops/update.h"
 
 namespace margincore::MARGINCORE_ISA {
 
+template <class T>
+static constexpr ActivationLoops<T> kActivationLoops = {
+    .relu_forward = relu_forward<T>,
+    .relu_backward = relu_backward<T>,
+    .prelu_forward = prelu_forward<T>,
+    .prelu_backward = prelu_backward<T>,
+    .add = add<T>,
+    .dropout = dropout<T>,
+    .batch_norm_stats = batch_norm_stats<T>,
+    .batch_norm_apply = batch_norm_apply<T>,
+    .batch_norm_backward = batch_norm_backward<T>,
+    .max_pool_forward = max_pool_forward<T>,
+    .max_pool_backward = max_pool_backward<T>,
+    .average_pool_forward = average_pool_forward<T>,
+    .average_pool_backward = average_pool_backward<T>,
+    .global_average_forward = global_average_forward<T>,
+    .global_average_backward = global_average_backward<T>,
+    .column_sums = column_sums<T>,
+    .gather_images = gather_images<T>,
+};
+
 const Loops loops = {
     .instruction_set = MARGINCORE_ISA_NAME,
-    .relu_forward = relu_forward,
-    .relu_backward = relu_backward,
-    .add = add,
-    .dropout = dropout,
-    .batch_norm_scratch = batch_norm_scratch,
-    .batch_norm_stats = batch_norm_stats,
-    .batch_norm_apply = batch_norm_apply,
-    .batch_norm_backward = batch_norm_backward,
-    .max_pool_forward = max_pool_forward,
-    .max_pool_backward = max_pool_backward,
-    .prelu_forward = prelu_forward,
-    .prelu_backward = prelu_backward,
-    .average_pool_forward = average_pool_forward,
-    .average_pool_backward = average_pool_backward,
-    .global_average_forward = global_average_forward,
-    .global_average_backward = global_average_backward,
+    .f32 = kActivationLoops<float>,
+    .bf16 = kActivationLoops<BFloat16>,
+    .narrow = convert<BFloat16, float>,
+    .widen = convert<float, BFloat16>,
     .copy_channels = copy_channels,
+    .batch_norm_scratch = batch_norm_scratch,
     .row_norms = row_norms,
     .l2_scale_forward = l2_scale_forward,
     .l2_scale_backward = l2_scale_backward,
@@ -44,14 +55,12 @@ const Loops loops = {
     .margin_softmax = margin_softmax,
     .scale_logits = scale_logits,
     .softmax = softmax,
-    .column_sums = column_sums,
     .column_stats = column_stats,
     .scaled_bn_fold = scaled_bn_fold,
     .scaled_bn_backward = scaled_bn_backward,
     .running_average = running_average,
     .center_loss = center_loss,
     .center_update = center_update,
-    .gather_images = gather_images,
     .sgd = sgd,
     .adam = adam,
     .sum_of_squares = sum_of_squares,

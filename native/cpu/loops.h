@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "backend/backend.h"
+#include "base/bfloat16.h"
 
 namespace margincore {
 
@@ -20,11 +21,12 @@ struct BatchNormParameters {
   BatchNorm norm;
 };
 
+template <class T>
 struct BatchNormGradients {
-  float* dx;         // may be dy
-  float* dgamma;     // (channels)
-  float* dbeta;      // (channels)
-  float* dresidual;  // or none
+  T* dx;          // may be dy
+  float* dgamma;  // (channels)
+  float* dbeta;   // (channels)
+  T* dresidual;   // or none
 };
 
 struct MarginSoftmaxRows {
@@ -37,33 +39,57 @@ struct MarginSoftmaxRows {
   float* row_radial;     // (rows) scratch, where class_radial is asked for
 };
 
+/// Loops over activations, as they are in memory: T is float or BFloat16. Arithmetic is fp32.
+template <class T>
+struct ActivationLoops {
+  static T* elements(const Tensor& tensor) { return static_cast<T*>(tensor.data); }
+
+  void (*relu_forward)(T* y, const T* x, int64_t count);
+  void (*relu_backward)(T* dx, const T* dy, const T* y, int64_t count);
+  void (*prelu_forward)(T* y, const T* x, const float* slope, int64_t rows, int64_t channels);
+  void (*prelu_backward)(T* dx, float* dslope, float* chunk_sums, const T* dy, const T* x, const float* slope,
+                         int64_t rows, int64_t channels);
+  void (*add)(T* y, const T* a, const T* b, int64_t count);
+  void (*dropout)(T* y, const T* x, int64_t count, Dropout dropout, const StepBlock* step);
+
+  void (*batch_norm_stats)(float* mean, float* variance, float* unbiased_variance, const T* x, int64_t rows,
+                           int64_t channels, void* scratch);
+  void (*batch_norm_apply)(T* y, const T* x, const T* residual, int64_t rows, int64_t channels,
+                           const BatchNormParameters& parameters, void* scratch);
+  void (*batch_norm_backward)(const BatchNormGradients<T>& gradients, const T* dy, const T* x, const T* y, int64_t rows,
+                              int64_t channels, const BatchNormParameters& parameters, void* scratch);
+
+  void (*max_pool_forward)(T* y, uint8_t* position, const T* x, PoolSizes sizes, Pool2d pool);
+  void (*max_pool_backward)(T* dx, const T* dy, const uint8_t* position, PoolSizes sizes, Pool2d pool);
+  void (*average_pool_forward)(T* y, const T* x, PoolSizes sizes, Pool2d pool);
+  void (*average_pool_backward)(T* dx, const T* dy, PoolSizes sizes, Pool2d pool);
+  void (*global_average_forward)(T* y, const T* x, int64_t batch, int64_t pixels, int64_t channels);
+  void (*global_average_backward)(T* dx, const T* dy, int64_t batch, int64_t pixels, int64_t channels);
+
+  void (*column_sums)(float* sums, const T* x, int64_t rows, int64_t columns);
+  void (*gather_images)(T* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
+                        const int32_t* order);
+};
+
 struct Loops {
   const char* instruction_set;
 
-  void (*relu_forward)(float* y, const float* x, int64_t count);
-  void (*relu_backward)(float* dx, const float* dy, const float* y, int64_t count);
-  void (*add)(float* y, const float* a, const float* b, int64_t count);
-  void (*dropout)(float* y, const float* x, int64_t count, Dropout dropout, const StepBlock* step);
-  /// Bytes of `scratch` that each of the three needs.
-  int64_t (*batch_norm_scratch)(int64_t rows, int64_t channels);
-  void (*batch_norm_stats)(float* mean, float* variance, float* unbiased_variance, const float* x, int64_t rows,
-                           int64_t channels, void* scratch);
-  void (*batch_norm_apply)(float* y, const float* x, const float* residual, int64_t rows, int64_t channels,
-                           const BatchNormParameters& parameters, void* scratch);
-  void (*batch_norm_backward)(const BatchNormGradients& gradients, const float* dy, const float* x, const float* y,
-                              int64_t rows, int64_t channels, const BatchNormParameters& parameters, void* scratch);
-  void (*max_pool_forward)(float* y, uint8_t* position, const float* x, PoolSizes sizes, Pool2d pool);
-  void (*max_pool_backward)(float* dx, const float* dy, const uint8_t* position, PoolSizes sizes, Pool2d pool);
+  ActivationLoops<float> f32;
+  ActivationLoops<BFloat16> bf16;
 
-  void (*prelu_forward)(float* y, const float* x, const float* slope, int64_t rows, int64_t channels);
-  void (*prelu_backward)(float* dx, float* dslope, float* chunk_sums, const float* dy, const float* x,
-                         const float* slope, int64_t rows, int64_t channels);
-  void (*average_pool_forward)(float* y, const float* x, PoolSizes sizes, Pool2d pool);
-  void (*average_pool_backward)(float* dx, const float* dy, PoolSizes sizes, Pool2d pool);
-  void (*global_average_forward)(float* y, const float* x, int64_t batch, int64_t pixels, int64_t channels);
-  void (*global_average_backward)(float* dx, const float* dy, int64_t batch, int64_t pixels, int64_t channels);
+  /// run(the loops for activations of this tensor's type)
+  template <class Run>
+  void on(const Tensor& activations, const Run& run) const {
+    if (activations.dtype == DType::BF16) run(bf16);
+    else run(f32);
+  }
+
+  void (*narrow)(BFloat16* y, const float* x, int64_t count);  // to the nearest, ties to even
+  void (*widen)(float* y, const BFloat16* x, int64_t count);
   void (*copy_channels)(uint8_t* to, const uint8_t* from, int64_t pixels, int64_t to_stride, int64_t from_stride,
                         int64_t bytes);
+  /// Bytes of `scratch` that each loop of batch norm needs.
+  int64_t (*batch_norm_scratch)(int64_t rows, int64_t channels);
 
   void (*row_norms)(float* norms, const float* x, int64_t rows, int64_t columns);
   void (*l2_scale_forward)(float* y, const float* x, const float* norms, float scale, int64_t rows, int64_t columns);
@@ -76,7 +102,6 @@ struct Loops {
   void (*scale_logits)(float* z, const float* row_norms, const float* column_norms, const float* column_scale,
                        const float* column_shift, int64_t rows, int64_t columns);
   void (*softmax)(float* probabilities, const float* logits, int64_t rows, int64_t columns);
-  void (*column_sums)(float* sums, const float* x, int64_t rows, int64_t columns);
 
   void (*column_stats)(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
                        int64_t columns);
@@ -91,12 +116,11 @@ struct Loops {
   void (*center_update)(float* centers, const float* x, const int32_t* labels, int64_t rows, int64_t columns,
                         float rate);
 
-  void (*gather_images)(float* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
-                        const int32_t* order);
-
-  void (*sgd)(float* parameters, float* velocity, const float* gradients, int64_t count, Sgd options, float rate);
-  void (*adam)(float* parameters, float* first_moment, float* second_moment, const float* gradients, int64_t count,
-               Adam options, float rate, uint64_t t);
+  /// copy: the parameters in bf16, or none.
+  void (*sgd)(float* parameters, BFloat16* copy, float* velocity, const float* gradients, int64_t count, Sgd options,
+              float rate);
+  void (*adam)(float* parameters, BFloat16* copy, float* first_moment, float* second_moment, const float* gradients,
+               int64_t count, Adam options, float rate, uint64_t t);
   double (*sum_of_squares)(const float* x, int64_t count, double* block_sums);
 };
 

@@ -47,12 +47,15 @@ inline dnnl::convolution_backward_data::primitive_desc backward_data(const Convo
           attributes(), engine(), forward(s)};
 }
 
+/// Gradients of bf16 weights are fp32: s.w has their type, whereas the weights themselves have that of x.
 inline dnnl::convolution_backward_weights::primitive_desc backward_filter(const ConvolutionShape& s) {
   using Desc = dnnl::convolution_backward_weights::desc;
   const auto algorithm = dnnl::algorithm::convolution_direct;
+  ConvolutionShape as_forward = s;
+  as_forward.w = {s.w.dims(), s.x.data_type(), dnnl::memory::format_tag::any};
   return {s.has_bias ? Desc(algorithm, s.x, s.w, s.bias, s.y, s.strides, s.padding, s.padding)
                      : Desc(algorithm, s.x, s.w, s.y, s.strides, s.padding, s.padding),
-          attributes(), engine(), forward(s)};
+          attributes(), engine(), forward(as_forward)};
 }
 
 /// c = a·b (+ bias), matrices given by descriptors with their strides.
@@ -60,6 +63,13 @@ inline dnnl::matmul::primitive_desc product(const dnnl::memory::desc& a, const d
                                             const dnnl::memory::desc& bias, const dnnl::memory::desc& c) {
   using Desc = dnnl::matmul::desc;
   return {bias ? Desc(a, b, bias, c) : Desc(a, b, c), attributes(), engine()};
+}
+
+/// Whether the processor multiplies bf16 numbers: with AVX512_BF16, or AMX (which oneDNN takes to include it). Where it
+/// does not, the library imitates it or takes its reference loops.
+inline bool multiplies_bf16() {
+  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);  // a bit for each set and those below it
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & needed) == needed;
 }
 
 inline std::string version() {

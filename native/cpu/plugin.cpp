@@ -10,11 +10,7 @@ namespace margincore {
 namespace {
 
 Status probe(BackendInfo* info, int32_t) {
-  *info = {};
-  std::snprintf(info->device, sizeof info->device, "cpu");
-  std::snprintf(info->version, sizeof info->version, "%s", onednn::version().c_str());
-  std::snprintf(info->description, sizeof info->description, "%s", choose_loops().instruction_set);
-  info->threads = default_threads();
+  *info = CpuBackend::describe(default_threads());
   return Status::success();
 }
 

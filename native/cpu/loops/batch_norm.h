@@ -10,7 +10,7 @@
 #include <algorithm>
 
 #include "base/batch_norm.h"
-#include "cpu/loops/parallel.h"
+#include "cpu/loops/storage.h"
 
 namespace margincore::MARGINCORE_ISA {
 
@@ -66,10 +66,14 @@ struct BatchNormPart {
       body(Bundles<1>{row * of.channels + first, apart}, std::min(of.bundle, end - row) * width);
   }
 
-  /// Sums over the rows of a bundle, in place: then the first `width` lanes hold the channels' sums.
+  /// Sums over the rows of a bundle, in place: then the first `width` lanes hold the channels' sums. By halves:
+  /// elements in bf16 have few values, so that the rounding of a long sum would always go to the same side.
   [[gnu::always_inline]] void fold(float* lanes) const {
-    for (int64_t row = 1; row < of.bundle; ++row)
-      for (int64_t j = 0; j < width; ++j) lanes[j] += lanes[row * width + j];
+    for (int64_t left = of.bundle; left > 1; left -= left / 2) {
+      const int64_t count = left / 2 * width, from = left * width - count;
+#pragma omp simd
+      for (int64_t j = 0; j < count; ++j) lanes[j] += lanes[from + j];
+    }
   }
 };
 
@@ -130,7 +134,8 @@ struct NormalizingLanes {
 
 /// Of each part the mean and the sum of squares about it; two walks, the second from the cache. The second sums the
 /// distances from the mean, too: what rounding has left of them is the mean's error, which both results are rid of.
-static void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, const float* x, int64_t rows,
+template <class T>
+static void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, const T* x, int64_t rows,
                              int64_t channels, void* memory) {
   const BatchNormParts parts(rows, channels);
   const BatchNormScratch scratch(parts, memory);
@@ -140,7 +145,7 @@ static void batch_norm_stats(float* mean, float* variance, float* unbiased_varia
 #pragma omp simd
       for (int64_t j = 0; j < count; ++j) {
         float sum = 0;
-        for (int k = 0; k < bundles.kBundles; ++k) sum += x[bundles.at(k) + j];
+        for (int k = 0; k < bundles.kBundles; ++k) sum += widen(x[bundles.at(k) + j]);
         center[j] += sum;
       }
     });
@@ -153,7 +158,7 @@ static void batch_norm_stats(float* mean, float* variance, float* unbiased_varia
       for (int64_t j = 0; j < count; ++j) {
         float sum = 0, square = 0;
         for (int k = 0; k < bundles.kBundles; ++k) {
-          const float distance = x[bundles.at(k) + j] - center[j];
+          const float distance = widen(x[bundles.at(k) + j]) - center[j];
           sum += distance;
           square += distance * distance;
         }
@@ -202,25 +207,26 @@ static void batch_norm_stats(float* mean, float* variance, float* unbiased_varia
 
 // ---- application ----------------------------------------------------------------------------------------------------
 
-template <bool kResidual, bool kRelu>
-[[gnu::always_inline]] inline void apply_parts(float* y, const float* x, const float* residual,
-                                               const BatchNormParts& parts, const NormalizingLanes& lanes) {
+template <bool kResidual, bool kRelu, class T>
+[[gnu::always_inline]] inline void apply_parts(T* y, const T* x, const T* residual, const BatchNormParts& parts,
+                                               const NormalizingLanes& lanes) {
   parallel_parts(parts, [&](const BatchNormPart& part) {
     const float *mean = lanes.mean + part.first, *gain = lanes.gain + part.first, *beta = lanes.beta + part.first;
     part.walk<1>([&](const auto bundle, int64_t count) {
 #pragma omp simd
       for (int64_t j = 0; j < count; ++j) {
         const int64_t at = bundle.first + j;
-        float value = batch_normalized(x[at], mean[j], gain[j], beta[j]);
-        if constexpr (kResidual) value += residual[at];
+        float value = batch_normalized(widen(x[at]), mean[j], gain[j], beta[j]);
+        if constexpr (kResidual) value += widen(residual[at]);
         if constexpr (kRelu) value = value < 0 ? 0 : value;  // so that a NaN stays one
-        y[at] = value;
+        y[at] = narrow<T>(value);
       }
     });
   });
 }
 
-static void batch_norm_apply(float* y, const float* x, const float* residual, int64_t rows, int64_t channels,
+template <class T>
+static void batch_norm_apply(T* y, const T* x, const T* residual, int64_t rows, int64_t channels,
                              const BatchNormParameters& parameters, void* memory) {
   const BatchNormParts parts(rows, channels);
   const NormalizingLanes lanes(parts, BatchNormScratch(parts, memory), parameters);
@@ -236,22 +242,23 @@ static void batch_norm_apply(float* y, const float* x, const float* residual, in
 /// Where a ReLU lets a gradient pass: everywhere (there is none), where y is above 0, or where y, computed from x, is.
 enum class Pass { All, ByOutput, ByInput };
 
-template <Pass kPass>
+template <Pass kPass, class T>
 struct PassedGradient {
-  const float *dy, *x, *y;
+  const T *dy, *x, *y;
   const float *mean, *gain, *beta;  // lanes
 
   [[gnu::always_inline]] float operator()(int64_t at, int64_t lane) const {
-    const float g = dy[at];  // loaded in any case: a loop without branches
+    const float g = widen(dy[at]);  // loaded in any case: a loop without branches
     if constexpr (kPass == Pass::All) return g;
-    else if constexpr (kPass == Pass::ByOutput) return y[at] > 0 ? g : 0;
-    else return batch_normalized(x[at], mean[lane], gain[lane], beta[lane]) > 0 ? g : 0;
+    else if constexpr (kPass == Pass::ByOutput) return widen(y[at]) > 0 ? g : 0;
+    else return batch_normalized(widen(x[at]), mean[lane], gain[lane], beta[lane]) > 0 ? g : 0;
   }
+  [[gnu::always_inline]] float x_at(int64_t at) const { return widen(x[at]); }
 };
 
 /// Of each part the sums of the gradient and of gradient * (x - mean); dresidual on the way, or none.
-template <Pass kPass, bool kResidual>
-[[gnu::always_inline]] inline void sum_parts(float* dresidual, const PassedGradient<kPass>& gradient,
+template <bool kResidual, Pass kPass, class T>
+[[gnu::always_inline]] inline void sum_parts(T* dresidual, const PassedGradient<kPass, T>& gradient,
                                              const BatchNormParts& parts, const BatchNormScratch& scratch) {
   parallel_parts(parts, [&](const BatchNormPart& part) {
     float sum[kBundle] = {}, along[kBundle] = {};
@@ -262,9 +269,9 @@ template <Pass kPass, bool kResidual>
         for (int k = 0; k < bundles.kBundles; ++k) {
           const int64_t at = bundles.at(k) + j;
           const float g = gradient(at, part.first + j);
-          if constexpr (kResidual) dresidual[at] = g;
+          if constexpr (kResidual) dresidual[at] = narrow<T>(g);
           sum_here += g;
-          along_here += g * (gradient.x[at] - gradient.mean[part.first + j]);
+          along_here += g * (gradient.x_at(at) - gradient.mean[part.first + j]);
         }
         sum[j] += sum_here;
         along[j] += along_here;
@@ -278,30 +285,29 @@ template <Pass kPass, bool kResidual>
   });
 }
 
-template <Pass kPass>
-[[gnu::always_inline]] inline void write_dx(float* dx, const PassedGradient<kPass>& gradient,
-                                            const float* mean_gradient, const float* slope,
-                                            const BatchNormParts& parts) {
+template <Pass kPass, class T>
+[[gnu::always_inline]] inline void write_dx(T* dx, const PassedGradient<kPass, T>& gradient, const float* mean_gradient,
+                                            const float* slope, const BatchNormParts& parts) {
   parallel_parts(parts, [&](const BatchNormPart& part) {
     part.walk<1>([&](const auto bundle, int64_t count) {
 #pragma omp simd
       for (int64_t j = 0; j < count; ++j) {
         const int64_t at = bundle.first + j, lane = part.first + j;
-        dx[at] = batch_norm_gradient(gradient(at, lane), gradient.x[at], gradient.mean[lane], gradient.gain[lane],
-                                     mean_gradient[lane], slope[lane]);
+        dx[at] = narrow<T>(batch_norm_gradient(gradient(at, lane), gradient.x_at(at), gradient.mean[lane],
+                                               gradient.gain[lane], mean_gradient[lane], slope[lane]));
       }
     });
   });
 }
 
-template <Pass kPass>
-static void batch_norm_backward_by(const BatchNormGradients& out, const float* dy, const float* x, const float* y,
+template <Pass kPass, class T>
+static void batch_norm_backward_by(const BatchNormGradients<T>& out, const T* dy, const T* x, const T* y,
                                    const BatchNormParts& parts, const BatchNormParameters& parameters, void* memory) {
   const BatchNormScratch scratch(parts, memory);
   const NormalizingLanes lanes(parts, scratch, parameters);
-  const PassedGradient<kPass> gradient{dy, x, y, lanes.mean, lanes.gain, lanes.beta};
-  if (out.dresidual != nullptr) sum_parts<kPass, true>(out.dresidual, gradient, parts, scratch);
-  else sum_parts<kPass, false>(nullptr, gradient, parts, scratch);
+  const PassedGradient<kPass, T> gradient{dy, x, y, lanes.mean, lanes.gain, lanes.beta};
+  if (out.dresidual != nullptr) sum_parts<true>(out.dresidual, gradient, parts, scratch);
+  else sum_parts<false>(out.dresidual, gradient, parts, scratch);
 
   float *mean_gradient = scratch.lanes[3], *slope = scratch.lanes[4];
   const int64_t channels = parts.channels;
@@ -322,7 +328,7 @@ static void batch_norm_backward_by(const BatchNormGradients& out, const float* d
 
   // What the ReLU leaves has been written once already: then neither it nor y is needed again.
   if (out.dresidual != nullptr) {
-    const PassedGradient<Pass::All> left{out.dresidual, x, nullptr, lanes.mean, lanes.gain, lanes.beta};
+    const PassedGradient<Pass::All, T> left{out.dresidual, x, nullptr, lanes.mean, lanes.gain, lanes.beta};
     write_dx(out.dx, left, mean_gradient, slope, parts);
   } else {
     write_dx(out.dx, gradient, mean_gradient, slope, parts);
@@ -330,8 +336,9 @@ static void batch_norm_backward_by(const BatchNormGradients& out, const float* d
 }
 
 /// y or none; without it a ReLU is found again from x.
-static void batch_norm_backward(const BatchNormGradients& out, const float* dy, const float* x, const float* y,
-                                int64_t rows, int64_t channels, const BatchNormParameters& parameters, void* memory) {
+template <class T>
+static void batch_norm_backward(const BatchNormGradients<T>& out, const T* dy, const T* x, const T* y, int64_t rows,
+                                int64_t channels, const BatchNormParameters& parameters, void* memory) {
   const BatchNormParts parts(rows, channels);
   if (parameters.norm.relu == 0) batch_norm_backward_by<Pass::All>(out, dy, x, y, parts, parameters, memory);
   else if (y != nullptr) batch_norm_backward_by<Pass::ByOutput>(out, dy, x, y, parts, parameters, memory);

@@ -4,6 +4,7 @@
 #include "cpu/loops/exponential.h"
 #include "cpu/loops/parallel.h"
 #include "cpu/loops/rows.h"
+#include "cpu/loops/storage.h"
 
 namespace margincore::MARGINCORE_ISA {
 
@@ -34,16 +35,17 @@ static void softmax(float* probabilities, const float* logits, int64_t rows, int
 }
 
 /// Each thread owns a range of columns and walks the rows in order: the same sums for any number of threads.
-static void column_sums(float* sums, const float* x, int64_t rows, int64_t columns) {
+template <class T>
+static void column_sums(float* sums, const T* x, int64_t rows, int64_t columns) {
   constexpr int64_t kColumns = 256;
   parallel_rows((columns + kColumns - 1) / kColumns, rows * kColumns, [&](int64_t block) {
     const int64_t begin = block * kColumns;
     const int64_t width = columns - begin < kColumns ? columns - begin : kColumns;
     float total[kColumns] = {};
     for (int64_t i = 0; i < rows; ++i) {
-      const float* row = x + i * columns + begin;
+      const T* row = x + i * columns + begin;
 #pragma omp simd
-      for (int64_t j = 0; j < width; ++j) total[j] += row[j];
+      for (int64_t j = 0; j < width; ++j) total[j] += widen(row[j]);
     }
     for (int64_t j = 0; j < width; ++j) sums[begin + j] = total[j];
   });

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "cpu/loops/lanes.h"
-#include "cpu/loops/parallel.h"
+#include "cpu/loops/pool_windows.h"
+#include "cpu/loops/storage.h"
 
 namespace margincore::MARGINCORE_ISA {
 
@@ -27,21 +29,33 @@ struct Window {
 
 typedef int32_t Ints __attribute__((vector_size(kLanes * sizeof(int32_t))));
 typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
+template <class Lanes>
+using Places = std::conditional_t<std::is_same_v<Lanes, float>, int32_t, Ints>;
 
-/// Maximum over one window for a single channel (T float) or for kLanes neighbouring ones (T Floats).
-template <class T, class Place>
+[[gnu::always_inline]] inline void load_places(int32_t& place, const uint8_t* from) { place = *from; }
+[[gnu::always_inline]] inline void load_places(Ints& places, const uint8_t* from) {
+  Bytes bytes;
+  __builtin_memcpy(&bytes, from, sizeof bytes);
+  // In two steps, for which GCC has instructions: in one it takes the bytes apart.
+  places = __builtin_convertvector(__builtin_convertvector(bytes, Halves), Ints);
+}
+
+/// Maximum over one window for a single channel (Lanes float) or for kLanes neighbouring ones (Lanes Floats).
+template <class Lanes>
 struct WindowMaximum {
-  T best;
+  using Place = Places<Lanes>;
+  Lanes best;
   Place place;
 
-  [[gnu::always_inline]] WindowMaximum(const float* image, const PoolSizes& s, const Pool2d& pool,
-                                       const Window& window, int64_t channel) {
-    best = T{} - __builtin_inff();
+  template <class T>
+  [[gnu::always_inline]] WindowMaximum(const T* image, const PoolSizes& s, const Pool2d& pool, const Window& window,
+                                       int64_t channel) {
+    best = Lanes{} - __builtin_inff();
     place = Place{} + window.position(pool, window.top, window.left);
     for (int64_t row = window.top; row < window.bottom; ++row) {
       for (int64_t column = window.left; column < window.right; ++column) {
-        T pixel;
-        __builtin_memcpy(&pixel, image + (row * s.width + column) * s.channels + channel, sizeof pixel);
+        Lanes pixel;
+        load(pixel, image + (row * s.width + column) * s.channels + channel);
         const Place here = Place{} + window.position(pool, row, column);
         const auto larger = (pixel > best) | (pixel != pixel);  // a NaN wins, to be found later
         best = larger ? pixel : best;
@@ -49,28 +63,29 @@ struct WindowMaximum {
       }
     }
     if (pool.relu) {
-      place = best > T{} ? place : Place{} + kNoPosition;
-      best = best < T{} ? T{} : best;
+      place = best > Lanes{} ? place : Place{} + kNoPosition;
+      best = best < Lanes{} ? Lanes{} : best;
     }
   }
 };
 
-static void max_pool_forward(float* y, uint8_t* position, const float* x, PoolSizes s, Pool2d pool) {
+template <class T>
+static void max_pool_forward(T* y, uint8_t* position, const T* x, PoolSizes s, Pool2d pool) {
   parallel_rows(s.batch * s.out_height, s.out_width * s.channels * pool.kernel * pool.kernel, [&](int64_t line) {
-    const float* image = x + line / s.out_height * s.height * s.width * s.channels;
+    const T* image = x + line / s.out_height * s.height * s.width * s.channels;
     for (int64_t q = 0; q < s.out_width; ++q) {
       const Window window(s, pool, line % s.out_height, q);
       const int64_t out = (line * s.out_width + q) * s.channels;
       int64_t c = 0;
       for (; c + kLanes <= s.channels; c += kLanes) {
-        const WindowMaximum<Floats, Ints> maximum(image, s, pool, window, c);
+        const WindowMaximum<Floats> maximum(image, s, pool, window, c);
         const Bytes place = __builtin_convertvector(maximum.place, Bytes);
-        __builtin_memcpy(y + out + c, &maximum.best, sizeof maximum.best);
+        store(y + out + c, maximum.best);
         __builtin_memcpy(position + out + c, &place, sizeof place);
       }
       for (; c < s.channels; ++c) {
-        const WindowMaximum<float, int32_t> maximum(image, s, pool, window, c);
-        y[out + c] = maximum.best;
+        const WindowMaximum<float> maximum(image, s, pool, window, c);
+        store(y + out + c, maximum.best);
         position[out + c] = static_cast<uint8_t>(maximum.place);
       }
     }
@@ -78,53 +93,53 @@ static void max_pool_forward(float* y, uint8_t* position, const float* x, PoolSi
 }
 
 /// Windows that tile the image: each element belongs to one window at most, so it is written once and not read.
-[[gnu::always_inline]] inline void spread_tiles(float* image, const float* dy, const uint8_t* position,
-                                                const PoolSizes& s, int64_t kernel) {
+template <class T>
+[[gnu::always_inline]] inline void spread_tiles(T* image, const T* dy, const uint8_t* position, const PoolSizes& s,
+                                                int64_t kernel) {
   const int64_t line = s.width * s.channels, covered = s.out_width * kernel * s.channels;
   for (int64_t p = 0; p < s.out_height; ++p) {
     for (int64_t row = 0; row < kernel; ++row) {
-      float* pixel = image + (p * kernel + row) * line;
-      float* const line_end = pixel + line;
+      T* pixel = image + (p * kernel + row) * line;
+      T* const line_end = pixel + line;
       for (int64_t q = 0; q < s.out_width; ++q) {
         const int64_t out = (p * s.out_width + q) * s.channels;
         for (int64_t column = 0; column < kernel; ++column, pixel += s.channels) {
           const int32_t here = static_cast<int32_t>(row * kernel + column);
 #pragma omp simd
-          for (int64_t c = 0; c < s.channels; ++c) pixel[c] = position[out + c] == here ? dy[out + c] : 0;
+          for (int64_t c = 0; c < s.channels; ++c) {
+            const float gradient = widen(dy[out + c]);  // loaded in any case: a loop without branches
+            pixel[c] = narrow<T>(position[out + c] == here ? gradient : 0);
+          }
         }
       }
-      if (covered < line) std::fill(pixel, line_end, 0.0f);
+      if (covered < line) std::fill(pixel, line_end, T{});
     }
   }
-  std::fill(image + s.out_height * kernel * line, image + s.height * line, 0.0f);
+  std::fill(image + s.out_height * kernel * line, image + s.height * line, T{});
 }
 
 /// Windows that may overlap or reach over the edge: the gradients of all that share an element are added.
-[[gnu::always_inline]] inline void add_windows(float* image, const float* dy, const uint8_t* position,
-                                               const PoolSizes& s, const Pool2d& pool) {
-  std::fill(image, image + s.height * s.width * s.channels, 0.0f);
-  for (int64_t p = 0; p < s.out_height; ++p) {
-    for (int64_t q = 0; q < s.out_width; ++q) {
-      const Window window(s, pool, p, q);
-      const int64_t out = (p * s.out_width + q) * s.channels;
-      for (int64_t row = window.top; row < window.bottom; ++row) {
-        for (int64_t column = window.left; column < window.right; ++column) {
-          float* pixel = image + (row * s.width + column) * s.channels;
-          const int32_t here = window.position(pool, row, column);
-#pragma omp simd
-          for (int64_t c = 0; c < s.channels; ++c) pixel[c] += position[out + c] == here ? dy[out + c] : 0;
-        }
-      }
-    }
-  }
+template <class T>
+[[gnu::always_inline]] inline void add_windows(T* dx, const T* dy, const uint8_t* position, const PoolSizes& s,
+                                               const Pool2d& pool) {
+  const PoolWindows windows(s, pool);
+  sum_over_windows(dx, s, windows, [&]<class Lanes>(Lanes& sum, int64_t out, const PoolPlace& at) {
+    Lanes gradient;
+    Places<Lanes> place;
+    load(gradient, dy + out);
+    load_places(place, position + out);
+    const int32_t here = (at.row - at.window_row * pool.stride + pool.padding) * pool.kernel + at.column -
+                         at.window_column * pool.stride + pool.padding;
+    sum += place == here ? gradient : Lanes{};
+  });
 }
 
-static void max_pool_backward(float* dx, const float* dy, const uint8_t* position, PoolSizes s, Pool2d pool) {
+template <class T>
+static void max_pool_backward(T* dx, const T* dy, const uint8_t* position, PoolSizes s, Pool2d pool) {
+  if (pool.stride != pool.kernel || pool.padding != 0) return add_windows(dx, dy, position, s, pool);
   const int64_t image_size = s.height * s.width * s.channels, out_size = s.out_height * s.out_width * s.channels;
-  const bool tiles = pool.stride == pool.kernel && pool.padding == 0;
   parallel_rows(s.batch, image_size, [&](int64_t n) {
-    if (tiles) spread_tiles(dx + n * image_size, dy + n * out_size, position + n * out_size, s, pool.kernel);
-    else add_windows(dx + n * image_size, dy + n * out_size, position + n * out_size, s, pool);
+    spread_tiles(dx + n * image_size, dy + n * out_size, position + n * out_size, s, pool.kernel);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cpu/cpu_backend.h"
+#include "support/backends.h"
 #include "support/device.h"
 #include "support/model.h"
 #include "support/random.h"
@@ -22,7 +23,8 @@ void expect_no_reference_loops(const CpuBackend& backend, size_t least) {
   }
 }
 
-void train_once(CpuBackend& backend, const NetworkSpec& network, const HeadSpec& head, int64_t batch) {
+void train_once(CpuBackend& backend, NetworkSpec network, const HeadSpec& head, int64_t batch, DType activations) {
+  network.activations = activations;
   Random random(1);
   Model model(backend, network, head, batch, 1);
   StepBlock step{};
@@ -30,15 +32,26 @@ void train_once(CpuBackend& backend, const NetworkSpec& network, const HeadSpec&
   model.loss(random.normals(batch * network.input.count()), random.integers(batch, 0, head.num_classes - 1), step);
 }
 
+/// Of activations, where the processor has them.
+template <class Body>
+void for_each_type(const Body& body) {
+  for (const DType type : activation_types(CpuBackend({}))) {
+    CAPTURE(size_of(type));
+    body(type);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("the seed CNN runs without oneDNN's reference loops") {
-  for (const int64_t batch : {1, 20, 128}) {
-    CAPTURE(batch);
-    CpuBackend backend({});
-    train_once(backend, seed_cnn(1024), arcface(10, 30, 0.5f), batch);
-    expect_no_reference_loops(backend, 5 + 6);  // conv1 needs no gradient of its input
-  }
+  for_each_type([](DType type) {
+    for (const int64_t batch : {1, 20, 128}) {
+      CAPTURE(batch);
+      CpuBackend backend({});
+      train_once(backend, seed_cnn(1024), arcface(10, 30, 0.5f), batch, type);
+      expect_no_reference_loops(backend, 5 + 6);  // conv1 needs no gradient of its input
+    }
+  });
 }
 
 TEST_CASE("other layers run without oneDNN's reference loops") {
@@ -49,39 +62,44 @@ TEST_CASE("other layers run without oneDNN's reference loops") {
                                {"", Conv2dSpec{33, 5, 5, 1, std::nullopt}},
                                {"", LinearSpec{17}},
                                {"", LinearSpec{2}}}};
-  for (const int64_t batch : {1, 2, 127}) {
-    for (const int64_t classes : {2, 1009}) {
-      CAPTURE(batch);
-      CAPTURE(classes);
-      CpuBackend backend({});
-      train_once(backend, colour, arcface(classes, 30, 0.5f), batch);
-      expect_no_reference_loops(backend, 11 + 9);
+  for_each_type([&](DType type) {
+    for (const int64_t batch : {1, 2, 127}) {
+      for (const int64_t classes : {2, 1009}) {
+        CAPTURE(batch);
+        CAPTURE(classes);
+        CpuBackend backend({});
+        train_once(backend, colour, arcface(classes, 30, 0.5f), batch, type);
+        expect_no_reference_loops(backend, 11 + 9);
+      }
     }
-  }
+  });
 }
 
 TEST_CASE("grouped convolutions run without oneDNN's reference loops") {
   // Height and width, channels, groups: the stages of ResNeXt-50 32x4d on small and on full images, and depthwise ones.
   const int64_t kCases[][3] = {{8, 128, 32},  {8, 256, 32},  {4, 512, 32}, {2, 1024, 32}, {56, 128, 32},
                                {28, 256, 32}, {14, 512, 32}, {8, 64, 2},   {8, 64, 4},    {8, 64, 64}};
-  for (const auto& [side, channels, groups] : kCases) {
-    for (const int32_t stride : {1, 2}) {
-      CAPTURE(side);
-      CAPTURE(channels);
-      CAPTURE(groups);
-      CAPTURE(stride);
-      const int64_t batch = 2, out = (side - 1) / stride + 1;
-      const Conv2d conv{stride, 1, static_cast<int32_t>(groups)};
-      CpuBackend backend({});
-      Device device(backend);
-      const Tensor x = device.output({batch, side, side, channels}), y = device.output({batch, out, out, channels});
-      const Tensor w = device.output({channels, 3, 3, channels / groups});
-      device.call(backend.conv2d_backward_data(x, y, w, conv));
-      device.call(backend.conv2d_forward(y, x, w, {}, conv));
-      device.call(backend.conv2d_backward_filter(w, {}, y, x, conv));
-      expect_no_reference_loops(backend, 3);
+  for_each_type([&](DType type) {
+    for (const auto& [side, channels, groups] : kCases) {
+      for (const int32_t stride : {1, 2}) {
+        CAPTURE(side);
+        CAPTURE(channels);
+        CAPTURE(groups);
+        CAPTURE(stride);
+        const int64_t batch = 2, out = (side - 1) / stride + 1;
+        const Conv2d conv{stride, 1, static_cast<int32_t>(groups)};
+        CpuBackend backend({});
+        Device device(backend);
+        const Shape weights{channels, 3, 3, channels / groups};
+        const Tensor x = device.output({batch, side, side, channels}, type), w = device.output(weights, type);
+        const Tensor y = device.output({batch, out, out, channels}, type), dw = device.output(weights);
+        device.call(backend.conv2d_backward_data(x, y, w, conv));
+        device.call(backend.conv2d_forward(y, x, w, {}, conv));
+        device.call(backend.conv2d_backward_filter(dw, {}, y, x, conv));
+        expect_no_reference_loops(backend, 3);
+      }
     }
-  }
+  });
 }
 
 }  // namespace margincore::test

@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include "cpu/cpu_backend.h"
+#include "support/backends.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/model.h"
@@ -21,11 +22,13 @@ BackendOptions threads(int count) {
 }
 
 /// Loss and every gradient of one step of the seed CNN.
-std::vector<Floats> train_once(int thread_count) {
+std::vector<Floats> train_once(int thread_count, DType activations) {
   CpuBackend backend(threads(thread_count));
   const int64_t batch = 32;
   Random random(1);
-  Model model(backend, seed_cnn(128), arcface(10, 30, 0.5f), batch, 1);
+  NetworkSpec network = seed_cnn(128);
+  network.activations = activations;
+  Model model(backend, network, arcface(10, 30, 0.5f), batch, 1);
   StepBlock step{};
   step.margin_ramp = 1;
   std::vector<Floats> results;
@@ -36,10 +39,69 @@ std::vector<Floats> train_once(int thread_count) {
   return results;
 }
 
-/// Results of our own loops, on more elements than one thread takes.
+constexpr int64_t kRows = 130, kColumns = 1009, kCount = kRows * kColumns;  // more elements than one thread takes
+
+/// Results of our own loops over activations.
+std::vector<Floats> run_activation_loops(int thread_count, DType type) {
+  CpuBackend backend(threads(thread_count));
+  Random random(1);
+  const Floats x = random.normals(kCount), dy = random.normals(kCount);
+  Device device(backend);
+  std::vector<Floats> results;
+  const auto keep = [&](std::initializer_list<Tensor> tensors) {
+    for (const Tensor& tensor : tensors) results.push_back(device.read(tensor));
+  };
+
+  const Shape shape{kRows, kColumns};
+  const Tensor in = device.input(x, shape, type), gradient = device.input(dy, shape, type);
+  const Tensor sums = device.output({kColumns}), total = device.output(shape, type), dw = device.output({kColumns, 8});
+  const Tensor few = device.input(Floats(kRows * 8, 1), {kRows, 8}, type);
+  device.call(backend.linear_backward_weight(dw, sums, gradient, few));
+  device.call(backend.add(total, in, gradient));
+  keep({sums, total});
+  const Tensor dropped = device.output(shape, type);
+  device.call(backend.dropout_forward(dropped, in, {0.5f, 1}, device.constant(StepBlock{})));
+  keep({dropped});
+  for (const int64_t slopes : {kColumns, int64_t{1}}) {
+    const Tensor slope = device.input(Floats(slopes, 0.25f), {slopes}), dslope = device.output({slopes});
+    device.call(backend.prelu_backward(total, dslope, gradient, in, slope));
+    keep({total, dslope});
+  }
+
+  const Shape image{2, 65, 1, kColumns}, half{2, 33, 1, kColumns};
+  const Tensor pixels = device.input(x, image, type), pooled = device.output(half, type);
+  const Tensor unpooled = device.output(image, type), averages = device.output({2, kColumns}, type);
+  const Tensor position = device.output(half, DType::U8);
+  device.call(backend.average_pool_forward(pooled, pixels, {3, 2, 1}));
+  device.call(backend.average_pool_backward(unpooled, pooled, {3, 2, 1}));
+  device.call(backend.global_average_pool_forward(averages, pixels));
+  keep({pooled, unpooled, averages});
+  device.call(backend.max_pool_forward(pooled, position, pixels, {3, 2, 1}));
+  device.call(backend.max_pool_backward(unpooled, pooled, position, {3, 2, 1}));
+  keep({pooled, unpooled});
+
+  const Tensor gamma = device.input(random.normals(kColumns), {kColumns});
+  const Tensor beta = device.input(random.normals(kColumns), {kColumns});
+  for (const int64_t channels : {kColumns, int64_t{65}}) {  // 65 divides the number of elements, too
+    const Shape matrix{kCount / channels, channels}, each{channels};
+    const Tensor image(in.data, type, matrix), dimage(gradient.data, type, matrix);
+    const Tensor dgamma = device.output(each), dbeta = device.output(each);
+    const Tensor center = device.output(each), spread = device.output(each), unbiased = device.output(each);
+    const Tensor normalized = device.output(matrix, type), back = device.output(matrix, type);
+    const Tensor dresidual = device.output(matrix, type);
+    device.call(backend.batch_norm_stats(center, spread, unbiased, image));
+    device.call(backend.batch_norm_apply(normalized, image, center, spread, gamma, beta, dimage, {1e-5f, 1}));
+    device.call(backend.batch_norm_backward(back, dgamma, dbeta, dresidual, dimage, image, normalized, center, spread,
+                                            gamma, beta, {1e-5f, 1}));
+    keep({center, spread, unbiased, normalized, back, dgamma, dbeta, dresidual});
+  }
+  return results;
+}
+
+/// Results of our other loops.
 std::vector<Floats> run_loops(int thread_count) {
   CpuBackend backend(threads(thread_count));
-  const int64_t rows = 130, columns = 1009, count = rows * columns;
+  const int64_t rows = kRows, columns = kColumns, count = kCount;
   Random random(1);
   const Floats x = random.normals(count), dy = random.normals(count);
   Device device(backend);
@@ -50,43 +112,14 @@ std::vector<Floats> run_loops(int thread_count) {
 
   const Tensor norms = device.output({rows}), y = device.output(shape), dx = device.output(shape);
   const Tensor dscale = device.output({1}), sums = device.output({columns}), p = device.output(shape);
-  const Tensor mean = device.output({columns}), variance = device.output({columns}), total = device.output(shape);
+  const Tensor mean = device.output({columns}), variance = device.output({columns});
   device.call(backend.row_norms(norms, in));
   device.call(backend.l2_scale_forward(y, in, norms, device.constant(30.0f)));
   device.call(backend.l2_scale_backward(dx, dscale, gradient, in, norms, device.constant(30.0f)));
   device.call(backend.column_sums(sums, in));
   device.call(backend.softmax(p, in));
   device.call(backend.column_stats(mean, variance, in, {}));
-  device.call(backend.add(total, in, gradient));
-  for (const Tensor& result : {norms, y, dx, dscale, sums, p, mean, variance, total}) keep(result);
-
-  for (const int64_t slopes : {columns, int64_t{1}}) {
-    const Tensor slope = device.input(Floats(slopes, 0.25f), {slopes}), dslope = device.output({slopes});
-    device.call(backend.prelu_backward(total, dslope, gradient, in, slope));
-    keep(total);
-    keep(dslope);
-  }
-  const Shape image{2, 65, 1, columns};
-  const Tensor pixels = device.input(x, image), pooled = device.output({2, 33, 1, columns});
-  const Tensor unpooled = device.output(image), averages = device.output({2, columns});
-  device.call(backend.average_pool_forward(pooled, pixels, {3, 2, 1}));
-  device.call(backend.average_pool_backward(unpooled, pooled, {3, 2, 1}));
-  device.call(backend.global_average_pool_forward(averages, pixels));
-  for (const Tensor& result : {pooled, unpooled, averages}) keep(result);
-  const Tensor gamma = device.input(random.normals(columns), {columns});
-  const Tensor beta = device.input(random.normals(columns), {columns});
-  for (const int64_t channels : {columns, int64_t{65}}) {  // 65 divides the number of elements, too
-    const Shape matrix{count / channels, channels}, each{channels};
-    const Tensor image(in.f32(), matrix), dimage(gradient.f32(), matrix);
-    const Tensor dgamma = device.output(each), dbeta = device.output(each);
-    const Tensor center = device.output(each), spread = device.output(each), unbiased = device.output(each);
-    const Tensor normalized = device.output(matrix), back = device.output(matrix), dresidual = device.output(matrix);
-    device.call(backend.batch_norm_stats(center, spread, unbiased, image));
-    device.call(backend.batch_norm_apply(normalized, image, center, spread, gamma, beta, dimage, {1e-5f, 1}));
-    device.call(backend.batch_norm_backward(back, dgamma, dbeta, dresidual, dimage, image, normalized, center, spread,
-                                            gamma, beta, {1e-5f, 1}));
-    for (const Tensor& result : {center, spread, unbiased, normalized, back, dgamma, dbeta, dresidual}) keep(result);
-  }
+  for (const Tensor& result : {norms, y, dx, dscale, sums, p, mean, variance}) keep(result);
 
   StepBlock block{};
   block.margin_ramp = 1;
@@ -132,9 +165,6 @@ std::vector<Floats> run_loops(int thread_count) {
   const Tensor second = device.inout(Floats(count, 1), shape);
   device.call(backend.adam(parameters, {}, first, second, gradient, {}, step, halted));
   keep(parameters);
-  const Tensor dropped = device.output(shape);
-  device.call(backend.dropout_forward(dropped, in, {0.5f, 1}, step));
-  keep(dropped);
   return results;
 }
 
@@ -149,10 +179,13 @@ void expect_same_results(const std::vector<Floats>& found, const std::vector<Flo
 }  // namespace
 
 TEST_CASE("training gives the same bits in every run, for each thread count") {
-  for (const int count : {1, 2, 5}) {
-    CAPTURE(count);
-    const auto expected = train_once(count);
-    for (int repetition = 0; repetition < 3; ++repetition) expect_same_results(train_once(count), expected);
+  for (const DType type : activation_types(CpuBackend({}))) {
+    for (const int count : {1, 2, 5}) {
+      CAPTURE(size_of(type));
+      CAPTURE(count);
+      const auto expected = train_once(count, type);
+      for (int repetition = 0; repetition < 3; ++repetition) expect_same_results(train_once(count, type), expected);
+    }
   }
 }
 
@@ -162,6 +195,14 @@ TEST_CASE("our own loops give the same bits for any thread count") {
     CAPTURE(count);
     expect_same_results(run_loops(count), expected);
     CHECK(omp_get_max_threads() == count);  // so many were really used
+  }
+  for (const DType type : activation_types(CpuBackend({}))) {
+    const auto of_activations = run_activation_loops(1, type);
+    for (const int count : {2, 5}) {
+      CAPTURE(size_of(type));
+      CAPTURE(count);
+      expect_same_results(run_activation_loops(count, type), of_activations);
+    }
   }
 }
 
