@@ -75,7 +75,7 @@ struct LayerCall {
   std::span<const Tensor> inputs;
   Tensor y;
   void* state;                        // what forward leaves for backward
-  Tensor batch_mean, batch_variance;  // out, training only: of a layer with running statistics
+  Tensor batch_mean, batch_variance;  // of a layer with running statistics, training only: out of forward
   Tensor dy;                          // backward only
   std::span<const Tensor> dinputs;    // out, backward only; without data where no gradient is needed: the image's
 

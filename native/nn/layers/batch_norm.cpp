@@ -32,17 +32,16 @@ class BatchNormLayer final : public Layer {
   bool backward_needs_input() const override { return true; }
   bool backward_needs_output() const override { return norm_.relu != 0 && has_residual_; }
   bool backward_in_place() const override { return true; }
-  int64_t state_bytes(int64_t) const override { return 2 * channels_ * static_cast<int64_t>(sizeof(float)); }
+  int64_t state_bytes(int64_t) const override { return channels_ * static_cast<int64_t>(sizeof(float)); }
   std::optional<RunningStatistics> running_statistics() const override { return running_; }
 
   void forward(const LayerCall& call) const override {
     const Tensor residual = has_residual_ ? call.inputs[1] : Tensor();
     Tensor mean = call.parameters.value(running_.mean), variance = call.parameters.value(running_.variance);
     if (call.training) {
-      mean = mean_of(call);
+      mean = call.batch_mean;
       variance = variance_of(call);
       check(call.backend.batch_norm_stats(mean, variance, call.batch_variance, call.x()));
-      check(call.backend.copy(call.batch_mean.data, mean.data, mean.bytes()));
     }
     check(call.backend.batch_norm_apply(call.y, call.x(), mean, variance, call.parameters.value(gamma_),
                                         call.parameters.value(beta_), residual, norm_));
@@ -53,13 +52,13 @@ class BatchNormLayer final : public Layer {
     const Tensor dx = call.dx() ? call.dx() : call.dy;
     const Tensor dresidual = has_residual_ ? call.dinputs[1] : Tensor(), y = has_residual_ ? call.y : Tensor();
     check(call.backend.batch_norm_backward(dx, call.parameters.gradient(gamma_), call.parameters.gradient(beta_),
-                                           dresidual, call.dy, call.x(), y, mean_of(call), variance_of(call),
+                                           dresidual, call.dy, call.x(), y, call.batch_mean, variance_of(call),
                                            call.parameters.value(gamma_), call.parameters.value(beta_), norm_));
   }
 
  private:
-  Tensor mean_of(const LayerCall& call) const { return {static_cast<float*>(call.state), {channels_}}; }
-  Tensor variance_of(const LayerCall& call) const { return {static_cast<float*>(call.state) + channels_, {channels_}}; }
+  /// The biased one, which normalises; the running one takes call.batch_variance.
+  Tensor variance_of(const LayerCall& call) const { return {static_cast<float*>(call.state), {channels_}}; }
 
   int64_t channels_;
   bool has_residual_;
