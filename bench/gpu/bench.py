@@ -19,7 +19,7 @@ from report import Report, run_command  # noqa: E402
 import measure  # noqa: E402
 import parts  # noqa: E402
 
-BUDGET_S = 380  # after the build; a case that would begin later is not reached
+BUDGET_S = 380  # unless --seconds says otherwise; after the build; a case that would begin later is not reached
 DRY = "DRY RUN at tiny sizes, PyTorch on the CPU: a check of the benchmark's own code. The numbers mean nothing."
 
 
@@ -47,7 +47,7 @@ def start_pytorch(program, report):
 
 def bench(report, arguments):
     sizes = measure.TINY if arguments.dry else measure.Sizes()
-    ends = math.inf if arguments.dry else time.monotonic() + BUDGET_S
+    ends = math.inf if arguments.dry else time.monotonic() + arguments.seconds
     report.mark = DRY if arguments.dry else ""
     report.describe(environment.of_machine())
     native_command = [os.path.join(arguments.build, "bench", "gpu", "margincore_gpu_bench")]
@@ -87,6 +87,7 @@ def main():
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--out")
     target.add_argument("--dry", action="store_true")
+    parser.add_argument("--seconds", type=float, default=BUDGET_S, help=f"how long to begin new work ({BUDGET_S})")
     arguments = parser.parse_args()
     run_command(Report("GPU benchmark", "bench", arguments.out), lambda report: bench(report, arguments))
 
