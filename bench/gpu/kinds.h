@@ -5,7 +5,7 @@
 
 namespace margincore::jobs {
 
-/// Epochs of the seed CNN with ArcFace. The session stays open between jobs of the same batch and precision.
+/// Epochs of a network with ArcFace. The session stays open between jobs of the same network, batch and precision.
 Answer training(const Job& job);
 
 /// The same, with what it takes of the card's memory.

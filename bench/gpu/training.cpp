@@ -31,7 +31,8 @@ Answer training(const Job& job) {
   const StepValues values{static_cast<float>(job.number("learningRate")), 0, 1};
   job.expect_all_read();
 
-  Open& open = sessions()[format("%lld %d", static_cast<long long>(spec.batch_size), static_cast<int>(spec.options.precision))];
+  Open& open = sessions()[format("%s %lld %d", job.text("network", "").c_str(), static_cast<long long>(spec.batch_size),
+                                 static_cast<int>(spec.options.precision))];
   if (!open.session) {
     auto session = std::make_unique<Session>(spec);
     session->open();

@@ -2,6 +2,8 @@
 
 #include <memory>
 
+#include "network_file.h"
+
 namespace margincore::jobs {
 
 namespace {
@@ -77,7 +79,8 @@ OptimizerSpec optimizer_of(const Job& job) {
   return spec;
 }
 
-NetworkSpec seed_cnn(int64_t embedding_size) {
+NetworkSpec network_of(const Job& job) {
+  if (job.has("network")) return read_network(job.text("network"));
   return {{28, 28, 1},
           {{"", Conv2dSpec{32, 5, 5}},
            {"", ReluSpec{}},
@@ -85,7 +88,7 @@ NetworkSpec seed_cnn(int64_t embedding_size) {
            {"", Conv2dSpec{64, 3, 3}},
            {"", ReluSpec{}},
            {"", MaxPool2dSpec{2, 2}},
-           {"", LinearSpec{embedding_size}}}};
+           {"", LinearSpec{job.integer("embedding")}}}};
 }
 
 SessionSpec session_of(const Job& job) {
@@ -93,7 +96,7 @@ SessionSpec session_of(const Job& job) {
   spec.backend = backend_of(job);
   spec.options = options_of(job);
   spec.seed = static_cast<uint64_t>(job.integer("seed"));
-  spec.network = seed_cnn(job.integer("embedding"));
+  spec.network = network_of(job);
   spec.head = head_of(job);
   spec.normalization = {job.numbers("mean"), job.numbers("std")};
   spec.batch_size = job.integer("batch");

@@ -19,10 +19,11 @@ HeadSpec head_of(const Job& job);
 /// optimizer (sgd, adam) with momentum, weightDecay, beta1, beta2, epsilon.
 OptimizerSpec optimizer_of(const Job& job);
 
-/// conv 5×5×32, ReLU, max pool 2, conv 3×3×64, ReLU, max pool 2, linear.
-NetworkSpec seed_cnn(int64_t embedding_size);
+/// network: a file (network_file.h). Without one the seed CNN: conv 5×5×32, ReLU, max pool 2, conv 3×3×64, ReLU, max
+/// pool 2, linear with `embedding` features.
+NetworkSpec network_of(const Job& job);
 
-/// A session for the seed CNN with the job's head; keys of the above, and embedding, seed, batch, mean, std.
+/// A session for the job's network and head; keys of the above, and seed, batch, mean, std.
 SessionSpec session_of(const Job& job);
 
 /// Images and labels that stay in memory between jobs with the same paths.

@@ -1,5 +1,5 @@
-"""Layer 5: ten training steps of every head against test/pytorch/reference.json; what test/train/reference.test.ts does
-from JavaScript."""
+"""Layer 5: ten training steps of every head against test/pytorch/reference.json, and of networks that are graphs against
+graph_reference.json; what test/train/reference.test.ts and graphs.test.ts do from JavaScript."""
 
 import os
 
@@ -13,16 +13,11 @@ from program import read_arrays
 import stored  # of test/pytorch/
 
 STEPS, CLASSES = 10, 10
-LIMITS = {name: entry["limit"] for name, entry in TOLERANCES["training"].items()}
+LIMITS, LIMITS_OF_GRAPHS = (
+    {name: entry["limit"] for name, entry in TOLERANCES[kind].items()} for kind in ("training", "graphs")
+)
+NETWORKS = os.path.join(comparison.ROOT, "test", "gpu", "networks")
 REPEATED = ("everything", "sgd")
-
-
-def moved_limit(optimizer, tensor):
-    if optimizer == "adam":
-        return "movedAdam"
-    if tensor.endswith(".bias"):
-        return "movedBiases"
-    return "movedWeights" if tensor.endswith(".weight") else "movedRest"
 
 
 def centroids(size):
@@ -37,18 +32,35 @@ def of_matrix(values, digest):
 
 
 class Case:
-    """One head with one optimizer, as the native core trained it, beside the reference."""
+    """One head with one optimizer, as the native core trained it, beside the reference. `graph`: the network's name; the
+    seed CNN without one."""
 
-    def __init__(self, reference, name, optimizer):
-        self.reference, self.name, self.optimizer = reference, name, optimizer
+    def __init__(self, reference, name, optimizer, graph=None):
+        self.reference, self.head_name, self.optimizer, self.graph = reference, name, optimizer, graph
+        self.name = f"{graph}, {name}" if graph else name
+        self.limits = LIMITS_OF_GRAPHS if graph else LIMITS
         self.head = reference["heads"][name]
         self.training = self.head["training"][optimizer]
+
+    def network_keys(self):
+        if self.graph:
+            return {"network": os.path.join(NETWORKS, f"graph-{self.graph}.tsv")}
+        return {"embedding": self.reference["embeddingSize"]}
+
+    def moved_limit(self, tensor):
+        if self.optimizer == "adam":
+            return "movedAdam"
+        if tensor.endswith(".bias"):
+            return "movedBiases"
+        if not tensor.endswith(".weight"):
+            return "movedRest"
+        return "movedWeights" if len(self.reference["tensors"][tensor]["shape"]) > 1 else "movedScales"
 
     def job(self, files, folder):
         head, settings = self.head, self.reference["optimizers"][self.optimizer]
         keys = {
             "seed": head["seed"],
-            "embedding": self.reference["embeddingSize"],
+            **self.network_keys(),
             "batch": self.reference["batchSize"],
             "steps": STEPS,
             "optimizer": self.optimizer,
@@ -71,7 +83,7 @@ class Case:
         seed = reference["seeds"][str(head["seed"])]
 
         def add(limit, what, value):
-            shares.add(limit, LIMITS[limit], f"{self.name}, {self.optimizer}, {what}", value)
+            shares.add(limit, self.limits[limit], f"{self.name}, {self.optimizer}, {what}", value)
 
         def tensors(kind, expected, limit_of):
             for tensor, digest in expected.items():
@@ -96,8 +108,9 @@ class Case:
         for tensor in training["moved"]:
             change = arrays[f"final/{tensor}"].astype(np.float64) - arrays[f"initial/{tensor}"]
             arrays[f"moved/{tensor}"] = change
-        tensors("moved", training["moved"], lambda tensor: moved_limit(self.optimizer, tensor))
-        add("scores", "scores after training", of_matrix(arrays["after/scores"], training["scores"]))
+        tensors("moved", training["moved"], self.moved_limit)
+        for what in ("embeddings", "scores"):
+            add("scores", f"{what} after training", of_matrix(arrays[f"after/{what}"], training[what]))
 
 
 def check_case(part, program, case, files, folder, shares):
@@ -111,31 +124,40 @@ def check_case(part, program, case, files, folder, shares):
         part.ok()
     else:
         part.fail("; ".join(shares.exceeding[before:]))
-    if (case.name, case.optimizer) == REPEATED:
-        check_repeats(part, program, keys, answer["losses"], final)
+    if (case.name, case.optimizer) == REPEATED or case.graph:
+        check_repeats(part, program, case, keys, answer["losses"], final)
+
+
+def cases_of(reference, graph=None):
+    return [Case(reference, name, each, graph) for name, head in reference["heads"].items() for each in head["training"]]
 
 
 def run(part, program, files, folder):
-    reference = comparison.read_json("reference.json")
-    cases = [(name, optimizer) for name, head in reference["heads"].items() for optimizer in head["training"]]
+    graphs = comparison.read_json("graph_reference.json")
+    check_cases(part, program, cases_of(comparison.read_json("reference.json")), files, folder, "The seed CNN")
+    of_graphs = [case for name, network in graphs["networks"].items() for case in cases_of({**graphs, **network}, name)]
+    check_cases(part, program, of_graphs, files, folder, "Graphs")
+
+
+def check_cases(part, program, cases, files, folder, what):
     shares = Shares()
-    for name, optimizer in cases:
-        with part.case(f"{name}, {optimizer}"):
-            check_case(part, program, Case(reference, name, optimizer), files, folder, shares)
-    part.table("Share of each tolerance that was used", ["tolerance", "share", "most by"], shares.rows())
+    for case in cases:
+        with part.case(f"{case.name}, {case.optimizer}"):
+            check_case(part, program, case, files, folder, shares)
+    part.table(f"{what}: share of each tolerance that was used", ["tolerance", "share", "most by"], shares.rows())
     check_refuses(part, shares)
 
 
-def check_repeats(part, program, keys, losses, final):
+def check_repeats(part, program, case, keys, losses, final):
     """With `deterministic`, the same bits again."""
     answer = program.ask("trajectory", **keys)
     arrays = read_arrays(keys["out"], answer)
     same = answer["losses"] == losses and all(np.array_equal(arrays[key], values) for key, values in final.items())
     if same:
         part.ok()
-        part.notes.append("A second run gives the same bits in every loss and every final weight.")
+        part.notes.append(f"{case.name}, {case.optimizer}: a second run gives the same bits in every loss and every final weight.")
     else:
-        part.fail("a second deterministic run gives other bits")
+        part.fail(f"{case.name}, {case.optimizer}: a second deterministic run gives other bits")
 
 
 def check_refuses(part, shares):

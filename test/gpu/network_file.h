@@ -1,0 +1,15 @@
+// Networks as text, for programs without JavaScript: networkFiles.ts writes them.
+#pragma once
+
+#include <string>
+
+#include "nn/network.h"
+
+namespace margincore::jobs {
+
+/// The first line is the input, `input` and size=H,W,C; the others are the layers, in order: type, then its fields as in
+/// lib/models/layers.ts, and inputs: the layers that it reads by index, -1 for the image. Fields are separated by tabs.
+/// Throws InvalidData or InvalidOption.
+NetworkSpec read_network(const std::string& path);
+
+}  // namespace margincore::jobs
