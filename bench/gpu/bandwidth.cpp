@@ -90,6 +90,85 @@ Case max_pool_backward(Bench& b) {
           [=, &b] { return b.backend.max_pool_backward(t.x, t.y, t.position, pool); }};
 }
 
+/// An activation of ResNet-18's first stage: 256 MiB in fp32, half of that in bf16.
+Shape image(Bench& b) { return {b.at_most(1024), 32, 32, 64}; }
+
+struct Normalized {
+  Tensor x, y, mean, variance, gamma, beta;
+};
+
+Normalized normalized(Bench& b, DType type) {
+  const Normalized t{b.memory.activations(image(b), type),
+                     b.memory.zeros(image(b), type),
+                     b.memory.zeros({64}),
+                     b.memory.zeros({64}),
+                     b.memory.floats({64}),
+                     b.memory.floats({64})};
+  check(b.backend.batch_norm_stats(t.mean, t.variance, {}, t.x));
+  return t;
+}
+
+const BatchNorm kWithRelu{1e-5f, 1};
+
+template <DType type>
+Case batch_norm_stats(Bench& b) {
+  const Normalized t = normalized(b, type);
+  return {t.x.bytes(), [=, &b] { return b.backend.batch_norm_stats(t.mean, t.variance, {}, t.x); }};
+}
+
+/// With a residual, as at the end of a block.
+template <DType type>
+Case batch_norm_apply(Bench& b) {
+  const Normalized t = normalized(b, type);
+  const Tensor residual = b.memory.activations(image(b), type);
+  return {3 * t.x.bytes(), [=, &b] {
+            return b.backend.batch_norm_apply(t.y, t.x, t.mean, t.variance, t.gamma, t.beta, residual, kWithRelu);
+          }};
+}
+
+template <DType type>
+Case batch_norm_backward(Bench& b) {
+  const Normalized t = normalized(b, type);
+  const Tensor dy = b.memory.activations(image(b), type), dgamma = b.memory.zeros({64}), dbeta = b.memory.zeros({64});
+  // dy and x read for the sums over the batch, both read again for the gradient, which is written.
+  return {5 * t.x.bytes(), [=, &b] {
+            return b.backend.batch_norm_backward(t.y, dgamma, dbeta, {}, dy, t.x, {}, t.mean, t.variance, t.gamma,
+                                                 t.beta, kWithRelu);
+          }};
+}
+
+template <DType type>
+Case prelu_forward(Bench& b) {
+  const Tensor y = b.memory.zeros(image(b), type), x = b.memory.activations(image(b), type),
+               slope = b.memory.floats({64});
+  return {2 * x.bytes(), [=, &b] { return b.backend.prelu_forward(y, x, slope); }};
+}
+
+template <DType type>
+Case prelu_backward(Bench& b) {
+  const Tensor dx = b.memory.zeros(image(b), type), dy = b.memory.activations(image(b), type);
+  const Tensor x = b.memory.activations(image(b), type), slope = b.memory.floats({64}), dslope = b.memory.zeros({64});
+  return {3 * x.bytes(), [=, &b] { return b.backend.prelu_backward(dx, dslope, dy, x, slope); }};
+}
+
+template <DType type>
+Case concat_write(Bench& b) {
+  const Tensor part = b.memory.activations(image(b), type), whole = b.memory.zeros({part.shape[0], 32, 32, 96}, type);
+  return {2 * part.bytes(), [=, &b] { return b.backend.concat_write(whole, part, 32); }};
+}
+
+template <DType type>
+Case average_pool_forward(Bench& b) {
+  const Tensor x = b.memory.activations(image(b), type), y = b.memory.zeros({x.shape[0], 16, 16, 64}, type);
+  return {x.bytes() + y.bytes(), [=, &b] { return b.backend.average_pool_forward(y, x, Pool2d{2, 2, 0, 0}); }};
+}
+
+template <DType type>
+Case average_pool_backward(Bench& b) {
+  const Tensor dx = b.memory.zeros(image(b), type), dy = b.memory.activations({dx.shape[0], 16, 16, 64}, type);
+  return {dx.bytes() + dy.bytes(), [=, &b] { return b.backend.average_pool_backward(dx, dy, Pool2d{2, 2, 0, 0}); }};
+}
+
 Case row_norms(Bench& b) {
   const Tensor x = b.memory.floats(b.rows()), norms = b.memory.zeros({x.shape[0]});
   return {x.bytes(), [=, &b] { return b.backend.row_norms(norms, x); }};
@@ -218,6 +297,22 @@ const std::map<std::string, Maker> kCases = {
     {"max_pool_forward_bf16", max_pool_forward<DType::BF16>},
     {"max_pool_backward", max_pool_backward<DType::F32>},
     {"max_pool_backward_bf16", max_pool_backward<DType::BF16>},
+    {"batch_norm_stats", batch_norm_stats<DType::F32>},
+    {"batch_norm_stats_bf16", batch_norm_stats<DType::BF16>},
+    {"batch_norm_apply", batch_norm_apply<DType::F32>},
+    {"batch_norm_apply_bf16", batch_norm_apply<DType::BF16>},
+    {"batch_norm_backward", batch_norm_backward<DType::F32>},
+    {"batch_norm_backward_bf16", batch_norm_backward<DType::BF16>},
+    {"prelu_forward", prelu_forward<DType::F32>},
+    {"prelu_forward_bf16", prelu_forward<DType::BF16>},
+    {"prelu_backward", prelu_backward<DType::F32>},
+    {"prelu_backward_bf16", prelu_backward<DType::BF16>},
+    {"concat_write", concat_write<DType::F32>},
+    {"concat_write_bf16", concat_write<DType::BF16>},
+    {"average_pool_forward", average_pool_forward<DType::F32>},
+    {"average_pool_forward_bf16", average_pool_forward<DType::BF16>},
+    {"average_pool_backward", average_pool_backward<DType::F32>},
+    {"average_pool_backward_bf16", average_pool_backward<DType::BF16>},
     {"row_norms", row_norms},
     {"l2_scale_forward", l2_scale_forward},
     {"l2_scale_backward", l2_scale_backward},

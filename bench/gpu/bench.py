@@ -12,26 +12,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "test", "gpu"))
 
 import environment  # noqa: E402, of test/gpu/
-import sample  # noqa: E402
 from program import JobError, Program  # noqa: E402
 from report import Report, run_command  # noqa: E402
 
 import measure  # noqa: E402
 import parts  # noqa: E402
+import trainings  # noqa: E402
 
 BUDGET_S = 380  # unless --seconds says otherwise; after the build; a case that would begin later is not reached
+PARTS = ("bandwidth", "resnets", "seed-cnn", "head", "convolutions", "memory")
 DRY = "DRY RUN at tiny sizes, PyTorch on the CPU: a check of the benchmark's own code. The numbers mean nothing."
-
-
-def write_data(folder, copies):
-    """The bundled sample, so often that an epoch is as long as on the full data set; a part of it for a dry run."""
-    images, labels = sample.read("train")
-    mean, std = sample.mean_and_std(images)
-    keys = {"mean": mean, "std": std}
-    for name, array in (("images", images), ("labels", labels)):
-        keys[name] = os.path.join(folder, f"{name}.raw")
-        (array[:64] if copies == 0 else array.repeat(copies, axis=0)).tofile(keys[name])
-    return keys
 
 
 def start_pytorch(program, report):
@@ -62,22 +52,41 @@ def bench(report, arguments):
         report.describe(environment.of_device(info))
         if info["simulated"] and not arguments.dry:
             raise JobError("simulated: true. A simulated device says nothing about speed; `--dry` rehearses on it")
-        data = write_data(folder, sizes.copies)
         pytorch = start_pytorch(worker, report)
+        data = {}
+        seed_cnn = [(trainings.SEED_CNN, sizes.batches)]
+        resnets = [(trainings.RESNET18, sizes.resnets), (trainings.RESNET50, sizes.resnet50)]
 
         def timed(name, work, *operands):
             report.run(name, lambda part: work(part, ends, *operands))
 
-        # Alone on the card, before the other processes hold memory: the workers started above have made no tensor yet.
-        timed("Bandwidth", parts.bandwidth, native, sizes, backend)
-        timed("Training", parts.training, native, pytorch, sizes, data, backend)
-        for program in (native, pytorch):
-            if program:
-                with contextlib.suppress(JobError):  # then its process is replaced
-                    program.ask("close")
-        timed("Head alone", parts.head, native, pytorch, sizes, backend)
-        timed("Convolutions", parts.convolutions, native, pytorch, sizes, backend)
-        timed("Memory", parts.memory, native_command, pytorch_command if pytorch else None, start, sizes, data, backend)
+        def trained(works):
+            for work, _ in works:
+                data[work.model] = data.get(work.model) or trainings.write_data(folder, work, arguments.dry)
+            if pytorch and not arguments.dry:
+                timed("torch.compile's cache", trainings.fill_compilers_cache, pytorch_command, start, works, data)
+            timed("Training", trainings.training, native, pytorch, works, sizes, data)
+            for program in (native, pytorch):
+                if program:
+                    with contextlib.suppress(JobError):  # then its process is replaced
+                        program.ask("close")
+
+        def memory():
+            data[trainings.SEED_CNN.model] = trainings.write_data(folder, trainings.SEED_CNN, arguments.dry)
+            commands = (native_command, pytorch_command if pytorch else None)
+            timed("Memory", trainings.memory, *commands, start, *seed_cnn[0], sizes, data)
+
+        # Bandwidth first, before the other processes hold memory of the card.
+        chosen = {
+            "bandwidth": lambda: timed("Bandwidth", parts.bandwidth, native, sizes, backend),
+            "resnets": lambda: trained(resnets),
+            "seed-cnn": lambda: trained(seed_cnn),
+            "head": lambda: timed("Head alone", parts.head, native, pytorch, sizes, backend),
+            "convolutions": lambda: timed("Convolutions", parts.convolutions, native, pytorch, sizes, backend),
+            "memory": memory,
+        }
+        for name in arguments.only.split(","):
+            chosen[name]()
 
 
 def main():
@@ -88,7 +97,11 @@ def main():
     target.add_argument("--out")
     target.add_argument("--dry", action="store_true")
     parser.add_argument("--seconds", type=float, default=BUDGET_S, help=f"how long to begin new work ({BUDGET_S})")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"of {','.join(PARTS)}")
     arguments = parser.parse_args()
+    unknown = set(arguments.only.split(",")) - set(PARTS)
+    if unknown:
+        parser.error(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(PARTS)}")
     run_command(Report("GPU benchmark", "bench", arguments.out), lambda report: bench(report, arguments))
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from program import JobError
 
+OURS = "margincore"
 ARCFACE = {"normalizeFeatures": 1, "normalizeWeights": 1, "scale": 30.0, "m2": 0.5}
 VARIANTS = ("eager", "compiled", "graph")  # of PyTorch's training: pytorch_variants.py
-TARGETS = {"eager": 4.0, "compiled": 1.3}  # training: so many times as fast
+HEAD_VARIANTS = ("eager", "compiled")
 COPY_TARGET = 0.8  # of the copy bandwidth
 COPY_TARGETS = ("margin_softmax", "margin_softmax_85742", "l2_scale_forward", "l2_scale_backward")
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -17,28 +18,31 @@ OPERATIONS = (
     "softmax", "scale_logits", "column_stats", "scaled_bn_backward", "column_sums", "convert_to_bf16", "convert_to_fp32",
     "relu_forward", "relu_forward_bf16", "relu_backward", "relu_backward_bf16", "dropout_forward", "max_pool_forward",
     "max_pool_forward_bf16", "max_pool_backward", "max_pool_backward_bf16", "gather_images", "sgd", "adam", "gradient_norm",
+    *(name + suffix for suffix in ("", "_bf16") for name in (
+        "batch_norm_stats", "batch_norm_apply", "batch_norm_backward", "prelu_forward", "prelu_backward", "concat_write",
+        "average_pool_forward", "average_pool_backward")),
 )  # fmt: skip
 
 
 @dataclass
 class Sizes:
-    batches: tuple = (128, 1024)
+    batches: tuple = (128, 1024)  # of the seed CNN
+    resnets: tuple = (128, 512)
+    resnet50: tuple = (128,)
     epochs: int = 2
-    rounds: int = 5
-    embedding: int = 1024
+    rounds: int = 3
     head: dict = field(default_factory=lambda: {"batch": 128, "embedding": 512})
     classes: tuple = (100_000, 85_742)  # the second: identities of MS1M-v2, not a multiple of 4
     # ResNet-18's 3x3 convolutions on images of 32x32: channels, size
     stages: tuple = ((64, 32), (128, 16), (256, 8), (512, 4))
     convolution_batch: int = 128
     divisor: int = 1
-    copies: int = 10  # of the sample's 6,000 training images
     dry: bool = False
 
 
 TINY = Sizes(
-    batches=(8,), epochs=1, rounds=2, embedding=32, head={"batch": 4, "embedding": 16}, classes=(64, 42), stages=((4, 6),),
-    convolution_batch=2, divisor=8192, copies=0, dry=True,
+    batches=(8,), resnets=(8,), resnet50=(), epochs=1, rounds=2, head={"batch": 4, "embedding": 16}, classes=(64, 42), stages=((4, 6),),
+    convolution_batch=2, divisor=8192, dry=True,
 )  # fmt: skip
 
 
@@ -47,6 +51,18 @@ class Contender:
     name: str
     program: object
     keys: dict
+
+
+def contenders(native, pytorch, variants, ours, theirs=None):
+    """Keys: of our side, and of all of PyTorch's."""
+    return [Contender(OURS, native, ours)] + [
+        Contender(f"PyTorch {name}", pytorch, {**(theirs or {}), "variant": name}) for name in variants if pytorch
+    ]
+
+
+def shown(values, form):
+    value = median(values)
+    return "–" if value is None else form(value)
 
 
 def median(values):

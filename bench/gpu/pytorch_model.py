@@ -1,4 +1,4 @@
-"""The seed CNN with ArcFace in PyTorch, written as for speed: channels-last, and a margin that touches the target column
+"""The networks with ArcFace in PyTorch, written as for speed: channels-last, and a margin that touches the target column
 alone."""
 
 import math
@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-SCALE, MARGIN, CLASSES = 30.0, 0.5, 10
+from pytorch_resnet import resnet18_32, resnet50_64
+
+SCALE, MARGIN, CLASSES, EMBEDDING = 30.0, 0.5, 10, 1024
 
 
 class SeedCnn(nn.Module):
@@ -39,17 +41,27 @@ class ArcFace(nn.Module):
         return F.cross_entropy(SCALE * cosine.scatter(1, labels[:, None], phi), labels)
 
 
+def seed_cnn():
+    return SeedCnn(EMBEDDING), EMBEDDING
+
+
+NETWORKS = {"seed-cnn": seed_cnn, "resnet18-32": resnet18_32, "resnet50-64": resnet50_64}
+
+
 class TrainingLoss(nn.Module):
     """From sample numbers to the loss. The data are buffers, so that CUDA graphs read them where they lie."""
 
     def __init__(self, job, device):
         super().__init__()
-        images = np.fromfile(job["images"], dtype=np.uint8).reshape(-1, 1, 28, 28)
-        self.register_buffer("images", torch.tensor(images))
+        images = np.fromfile(job["images"], dtype=np.uint8).reshape(-1, *map(int, job["size"].split(",")))
+        self.register_buffer("images", torch.tensor(images).permute(0, 3, 1, 2))
         self.register_buffer("labels", torch.tensor(np.fromfile(job["labels"], dtype=np.int32)).long())
-        self.mean, self.std = float(job["mean"]), float(job["std"])
-        self.model = SeedCnn(int(job["embedding"])).to(memory_format=torch.channels_last)
-        self.head = ArcFace(CLASSES, int(job["embedding"]))
+        for name in ("mean", "std"):
+            per_channel = torch.tensor([float(value) for value in job[name].split(",")])
+            self.register_buffer(name, per_channel[:, None, None])
+        self.model, embedding = NETWORKS[job["model"]]()
+        self.model.to(memory_format=torch.channels_last)
+        self.head = ArcFace(CLASSES, embedding)
         self.to(device)
 
     def forward(self, rows):

@@ -51,7 +51,7 @@ class Worker:
         }
 
     def training(self, job):
-        key = (job["variant"], job["batch"], job["precision"])
+        key = (job["variant"], job["model"], job["batch"], job["precision"])
         if key not in self.trainings:
             self.trainings[key] = pytorch_variants.make(job, self.device)
         training = self.trainings[key]
@@ -65,7 +65,9 @@ class Worker:
         if not math.isfinite(loss):
             raise ValueError(f"the loss is {loss}")
         steps = int(job["epochs"]) * training.steps
-        return {"seconds": seconds, "images": steps * training.batch, "steps": steps, "loss": loss}
+        parameters = sum(tensor.numel() for tensor in training.module.parameters())
+        answer = {"seconds": seconds, "images": steps * training.batch, "steps": steps, "loss": loss}
+        return {**answer, "parameters": parameters}
 
     def memory(self, job):
         """What training takes of the card, without the CUDA context, which is there before; and what PyTorch counts

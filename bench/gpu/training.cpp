@@ -56,6 +56,7 @@ Answer training(const Job& job) {
   Answer answer;
   answer.add("seconds", elapsed.count()).add("images", static_cast<double>(epochs * steps * spec.batch_size));
   answer.add("steps", static_cast<double>(epochs * steps)).add("loss", loss);
+  answer.add("parameters", static_cast<double>(open.session->table().parameter_count()));
   return answer;
 }
 

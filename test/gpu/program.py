@@ -38,10 +38,20 @@ class Program:
         self.name = os.path.basename(command[1] if command[0] == sys.executable else command[0])
 
     def ask(self, kind, **values):
+        self.send(kind, **values)
+        return self.receive(kind)
+
+    def send(self, kind, **values):
+        """Without waiting for the answer: `receive` does."""
         if self.process is None:
             self.start()
+        with contextlib.suppress(BrokenPipeError):  # then there will be no answer
+            self.process.stdin.write(job_line(kind, values))
+            self.process.stdin.flush()
+
+    def receive(self, kind):
         try:
-            return self.answer(kind, job_line(kind, values))
+            return self.answer(kind)
         except BaseException:  # also of the keyboard: a late answer would be taken for that of the next job
             self.close(patience=10)
             raise
@@ -60,19 +70,15 @@ class Program:
         except OSError as error:
             raise JobError(f"{self.command[0]} cannot be started: {error}") from error
 
-    def answer(self, kind, line):
+    def answer(self, kind):
         late = threading.Event()
         killer = threading.Timer(self.timeout, lambda: (late.set(), self.process.kill()))
         killer.start()
         try:
-            self.process.stdin.write(line)
-            self.process.stdin.flush()
             answer = self.process.stdout.readline()
             # What libraries print on standard output is not an answer.
             while answer and not answer.startswith("{"):
                 answer = self.process.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
         finally:
             killer.cancel()
         where = f"{self.name}, job {kind}"
