@@ -254,8 +254,8 @@ MARGINCORE_DEVICE RowTerms finish_row(const Group& group, const Problem& p, int6
                                                     static_cast<float>(p.classes), totals.per_batch);
   const float dz = -terms.hard * loss.others + terms.smooth * (weight_sum * (1 - loss.others) - target_weight);
   if (group.first() == 0) {
-    // sum_j w_j * -log p_j = W * logsumexp - sum_j w_j z_j
-    const float smoothed = weight_sum * loss.log_sum - sums.weighted - target_weight * logit.logit;
+    // sum_j w_j * -log p_j = W * logsumexp - sum_j w_j z_j, with the target's own term apart: exactly 0 of one class
+    const float smoothed = (weight_sum - target_weight) * loss.log_sum - sums.weighted + target_weight * loss.loss;
     p.work.row_losses[i] = terms.hard * loss.loss + (terms.smooth > 0 ? terms.smooth * smoothed : 0);
     p.work.row_target_squares[i] = dz * dz;
     const bool correct = plain > sums.max || p.classes == 1;
