@@ -22,6 +22,9 @@
 /// Before a loop with a constant count: all of it, so that arrays it indexes stay in registers.
 #define MARGINCORE_UNROLL _Pragma("unroll")
 
+/// Before a loop that is not to be unrolled: its copies would take registers that more threads have a use for.
+#define MARGINCORE_ROLL _Pragma("unroll 1")
+
 /// Shared memory of a block: `count` elements, uninitialised.
 #define MARGINCORE_SHARED(type, name, count) __shared__ type name[count]
 

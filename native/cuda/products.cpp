@@ -16,6 +16,9 @@ CudaProducts::CudaProducts(cudaStream_t stream, const BackendOptions& options)
   MARGINCORE_CHECK(cublasSetStream(handle_, stream));
   MARGINCORE_CHECK(cudaMalloc(workspace_.to_create(), kProductWorkspace));
   MARGINCORE_CHECK(cublasSetWorkspace(handle_, workspace_, kProductWorkspace));
+  // Parts of a long sum may be added in bf16 otherwise, where the result is bf16.
+  MARGINCORE_CHECK(cublasSetMathMode(
+      handle_, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)));
 }
 
 void CudaProducts::multiply(Tensor c, Tensor a, bool transpose_a, Tensor b, bool transpose_b) {

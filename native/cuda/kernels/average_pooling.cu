@@ -1,18 +1,16 @@
-// Average pooling, NHWC, and the average of whole images. A block per line of the output (forward) or input (backward),
-// as for max pooling; whole images are walked channel by channel. Backward gathers, for each input element, from the
-// windows over it: no two threads write one place, and sums have a fixed order. All are bound by memory: each element
-// of x or dx is moved once where windows do not overlap, and beside it one of y or dy per window.
+// Average pooling, NHWC, and the average of whole images, which are walked channel by channel. All are bound by memory:
+// each element of x or dx is moved once where windows do not overlap, and beside it one of y or dy per window.
+#include <type_traits>
+
 #include "base/window.h"
 #include "cuda/kernels/channel_walk.h"
 #include "cuda/kernels/kernels.h"
+#include "cuda/kernels/pooling_cells.h"
 #include "cuda/kernels/storage.h"
 
 namespace margincore::cuda {
 
 namespace {
-
-using device::thread;
-using device::threads;
 
 MARGINCORE_DEVICE Windows<int> rows_of(const PoolSizes& s, const Pool2d& pool) {
   return {s.height, s.out_height, pool.kernel, pool.stride, pool.padding};
@@ -40,38 +38,47 @@ MARGINCORE_DEVICE Channels narrowed(const float (&values)[Channels::kCount], flo
   return result;
 }
 
+/// outputs: pixels of y.
 template <class Channels, class T = typename Channels::Element>
-MARGINCORE_KERNEL average_pool_forward_kernel(T* y, const T* x, PoolSizes s, Pool2d pool) {
-  const int64_t line = device::block(), n = line / s.out_height;
-  const Span<int> rows = rows_of(s, pool).elements_of(static_cast<int>(line - n * s.out_height));
+MARGINCORE_KERNEL average_pool_forward_kernel(T* y, const T* x, PoolSizes s, Pool2d pool, Pixels outputs) {
   const int groups = s.channels / Channels::kCount;
-  for (int i = thread(); i < s.out_width * groups; i += threads()) {
-    const int q = i / groups, group = i - q * groups;
-    const Span<int> columns = columns_of(s, pool).elements_of(q);
+  outputs.each([&](const Pixel& at) {
+    const Span<int> rows = rows_of(s, pool).elements_of(at.row), columns = columns_of(s, pool).elements_of(at.column);
     float sum[Channels::kCount] = {};
     for (int row = rows.begin; row < rows.end; ++row)
       for (int column = columns.begin; column < columns.end; ++column)
-        add_scaled(sum, pack<Channels>(x, ((n * s.height + row) * s.width + column) * groups + group), 1);
-    pack<Channels>(y, line * s.out_width * groups + i) = narrowed<Channels>(sum, share_of(rows, columns));
-  }
+        add_scaled(sum, pack<Channels>(x, place_of(at.image, row, column, s.height, s.width, groups, at.group)), 1);
+    pack<Channels>(y, place_of(at.image, at.row, at.column, s.out_height, s.out_width, groups, at.group)) =
+        narrowed<Channels>(sum, share_of(rows, columns));
+  });
 }
 
-template <class Channels, class T = typename Channels::Element>
-MARGINCORE_KERNEL average_pool_backward_kernel(T* dx, const T* dy, PoolSizes s, Pool2d pool) {
-  const int64_t line = device::block(), n = line / s.height;
+template <class Channels, bool kOverlap, class T = typename Channels::Element>
+MARGINCORE_KERNEL average_pool_backward_kernel(T* dx, const T* dy, PoolSizes s, Pool2d pool, Pixels cells) {
+  constexpr int kCount = Channels::kCount;
+  const int groups = s.channels / kCount;
   const Windows<int> rows = rows_of(s, pool), columns = columns_of(s, pool);
-  const Span<int> over_row = rows.windows_over(static_cast<int>(line - n * s.height));
-  const int groups = s.channels / Channels::kCount;
-  for (int i = thread(); i < s.width * groups; i += threads()) {
-    const int w = i / groups, group = i - w * groups;
-    const Span<int> over_column = columns.windows_over(w);
-    float sum[Channels::kCount] = {};
-    for (int p = over_row.begin; p < over_row.end; ++p)
-      for (int q = over_column.begin; q < over_column.end; ++q)
-        add_scaled(sum, pack<Channels>(dy, ((n * s.out_height + p) * s.out_width + q) * groups + group),
-                   share_of(rows.elements_of(p), columns.elements_of(q)));
-    pack<Channels>(dx, line * s.width * groups + i) = narrowed<Channels>(sum, 1);
-  }
+  cells.each([&](const Pixel& cell) {
+    const auto add_share = [&](float(&sum)[kCount], int p, int q) {
+      add_scaled(sum, pack<Channels>(dy, place_of(cell.image, p, q, s.out_height, s.out_width, groups, cell.group)),
+                 share_of(rows.elements_of(p), columns.elements_of(q)));
+    };
+    const bool windowed = has_window(cell, s);
+    float own[kCount] = {};
+    if (!kOverlap && windowed) add_share(own, cell.row, cell.column);
+    const Channels own_share = narrowed<Channels>(own, 1);
+    each_element(cell, s, pool, [&](int row, int column, int r, int k) {
+      Channels out{};
+      if constexpr (kOverlap) {
+        float sum[kCount] = {};
+        each_window_over(cell, r, k, s, pool, [&](int p, int q, int) { add_share(sum, p, q); });
+        out = narrowed<Channels>(sum, 1);
+      } else if (r < pool.kernel && k < pool.kernel) {
+        out = own_share;
+      }
+      pack<Channels>(dx, place_of(cell.image, row, column, s.height, s.width, groups, cell.group)) = out;
+    });
+  });
 }
 
 /// A block has all pixels of one image, of which `share` is.
@@ -108,9 +115,9 @@ void average_pool_forward(Tensor y, Tensor x, PoolSizes sizes, Pool2d pool, cuda
   with_pack(y.dtype, sizes.channels, [&](auto channels) {
     using Channels = decltype(channels);
     using T = typename Channels::Element;
-    MARGINCORE_RUN(average_pool_forward_kernel<Channels>, sizes.batch * sizes.out_height,
-                   line_threads(sizes.out_width * sizes.channels / Channels::kCount), stream, elements<T>(y),
-                   elements<T>(x), sizes, pool);
+    const Pixels outputs(sizes.batch, sizes.out_height, sizes.out_width, sizes.channels / Channels::kCount);
+    MARGINCORE_RUN(average_pool_forward_kernel<Channels>, outputs.blocks(), outputs.threads(), stream, elements<T>(y),
+                   elements<T>(x), sizes, pool, outputs);
   });
 }
 
@@ -118,9 +125,13 @@ void average_pool_backward(Tensor dx, Tensor dy, PoolSizes sizes, Pool2d pool, c
   with_pack(dx.dtype, sizes.channels, [&](auto channels) {
     using Channels = decltype(channels);
     using T = typename Channels::Element;
-    MARGINCORE_RUN(average_pool_backward_kernel<Channels>, sizes.batch * sizes.height,
-                   line_threads(sizes.width * sizes.channels / Channels::kCount), stream, elements<T>(dx),
-                   elements<T>(dy), sizes, pool);
+    const Pixels cells = cells_of(sizes, pool, sizes.channels / Channels::kCount);
+    const auto run = [&](auto overlap) {
+      MARGINCORE_RUN((average_pool_backward_kernel<Channels, overlap.value>), cells.blocks(), cells.threads(), stream,
+                     elements<T>(dx), elements<T>(dy), sizes, pool, cells);
+    };
+    if (windows_overlap(pool)) run(std::true_type{});
+    else run(std::false_type{});
   });
 }
 

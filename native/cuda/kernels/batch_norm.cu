@@ -34,9 +34,9 @@ struct Normalizing {
 template <class T, int kEach>
 MARGINCORE_KERNEL batch_norm_apply_kernel(T* y, const T* x, const T* residual, BatchNormParameters p,
                                           BatchNormDivision of) {
-  const BatchNormShare<kEach> share(of);
+  const BatchNormShare<kEach> share(of, block_from_last());
   const Normalizing<kEach> normalizing(share.mine, p);
-  share.mine.template walk_rows<kRowsAtOnce<kEach, 8>>(share.begin, share.end, [&](const auto at) {
+  share.mine.template walk_rows<kRowsAtOnce<kEach, 32 / sizeof(T)>>(share.begin, share.end, [&](const auto at) {
     float values[at.kRows][kEach], others[at.kRows][kEach] = {};
     at.load(values, x);
     if (residual != nullptr) at.load(others, residual);
@@ -100,11 +100,11 @@ template <Pass kPass, class T, int kEach>
 MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, float* partial, const T* dy, const T* x,
                                          const T* y, BatchNormParameters p, BatchNormDivision of) {
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
-  const BatchNormShare<kEach> share(of);
+  const BatchNormShare<kEach> share(of, device::block());
   const Columns<kEach>& mine = share.mine;
   const Normalizing<kEach> normalizing(mine, p);
   float sum[kEach] = {}, along[kEach] = {};
-  mine.template walk_rows<kRowsAtOnce<kEach, kPass == Pass::ByInput ? 4 : 8>>(
+  mine.template walk_rows<kRowsAtOnce<kEach, kPass == Pass::ByInput ? 16 / sizeof(T) : 8>>(
       share.begin, share.end, [&](const auto at) {
         float gradients[at.kRows][kEach], values[at.kRows][kEach];
         load_gradients<kPass>(gradients, values, at, dy, x, y, normalizing);
@@ -131,7 +131,7 @@ template <int kEach>
 MARGINCORE_KERNEL batch_norm_add_kernel(ParameterGradients out, const float* partial, BatchNormParameters p,
                                         BatchNormDivision over) {
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
-  const BatchNormShare<kEach> share(over);
+  const BatchNormShare<kEach> share(over, device::block());
   const Columns<kEach>& mine = share.mine;
   float sum[kEach] = {}, along[kEach] = {};
   mine.template walk_rows<1>(0, over.rows, [&](const auto at) {
@@ -152,7 +152,7 @@ MARGINCORE_KERNEL batch_norm_add_kernel(ParameterGradients out, const float* par
 template <Pass kPass, class T, int kEach>
 MARGINCORE_KERNEL batch_norm_dx_kernel(T* dx, const T* dy, const T* x, const T* y, const float* dgamma,
                                        const float* dbeta, BatchNormParameters p, BatchNormDivision of) {
-  const BatchNormShare<kEach> share(of);
+  const BatchNormShare<kEach> share(of, block_from_last());
   const Columns<kEach>& mine = share.mine;
   if (!mine.inside()) return;
   const Normalizing<kEach> normalizing(mine, p);
@@ -211,9 +211,9 @@ int64_t batch_norm_partials(const Tensor& x, int64_t channels) {
 
 void batch_norm_apply(Tensor y, Tensor x, Tensor residual, int64_t channels, const BatchNormParameters& parameters,
                       cudaStream_t stream) {
-  with_pack(x.dtype, channels, [&](auto packed) {
-    using T = typename decltype(packed)::Element;
-    constexpr int kEach = packed.kCount;
+  with_summed_columns(x.dtype, channels, [&](auto element, auto each) {
+    using T = decltype(element);
+    constexpr int kEach = each.value;
     const BatchNormDivision of = division_of(x, channels, kEach);
     MARGINCORE_RUN((batch_norm_apply_kernel<T, kEach>), grid_of(of), kBlock, stream, elements<T>(y), elements<T>(x),
                    elements<T>(residual), parameters, of);

@@ -21,18 +21,22 @@ struct BatchNormDivision {
   MARGINCORE_HOST_DEVICE int64_t chunks() const { return (rows + chunk_rows - 1) / chunk_rows; }
 };
 
-/// What one thread has to do.
+/// What one thread of a block has to do.
 template <int kEach>
 struct BatchNormShare {
   Columns<kEach> mine;
   int64_t chunk, begin, end;
 
-  MARGINCORE_DEVICE explicit BatchNormShare(const BatchNormDivision& of)
-      : mine(device::block() % of.tiles(), of.width, of.channels), chunk(device::block() / of.tiles()) {
+  MARGINCORE_DEVICE BatchNormShare(const BatchNormDivision& of, int64_t block)
+      : mine(block % of.tiles(), of.width, of.channels), chunk(block / of.tiles()) {
     begin = chunk * of.chunk_rows;
     end = begin + of.chunk_rows < of.rows ? begin + of.chunk_rows : of.rows;
   }
 };
+
+/// The block's number from the last on: for a pass over what another one has just read. What that read last is still in
+/// the L2 cache.
+MARGINCORE_DEVICE int64_t block_from_last() { return device::blocks() - 1 - device::block(); }
 
 /// Rows of a thread that are loaded together: `floats` of one operand, as many as fit into 64 registers with the rest.
 template <int kEach, int floats>

@@ -1,14 +1,16 @@
-// Mean and variance per channel of x (rows, channels). Each element is read once.
+// Mean and variance per channel of x (rows, channels), for batch norm and for that of logits. Each element is read
+// once.
 #include "cuda/kernels/batch_norm_division.h"
 #include "cuda/kernels/kernels.h"
+#include "heads/norm.h"
 
 namespace margincore::cuda {
 
 namespace {
 
 /// Number of rows, and of each of kEach channels the mean and the sum of squares about it, joined as by Chan et al.
-/// 1979. They are those of x - shift, with the channel's first element for a shift: so means have digits beside a small
-/// deviation, too, and nothing cancels however far x is from 0.
+/// 1979. They are those of x - shift, with an element of the channel for a shift, or the mean of some: so means have
+/// digits beside a small deviation, too, and nothing cancels however far x is from 0.
 template <int kEach>
 struct Moments {
   float count = 0, mean[kEach] = {}, squares[kEach] = {};
@@ -30,6 +32,7 @@ struct Moments {
   MARGINCORE_DEVICE void join_threads(int across, float* shared) {
     float* counts = shared + 2 * kEach * kBlock;
     const int self = device::thread();
+    device::sync_block();  // shared may still be read
     put(self, counts, shared);
     for (int half = device::threads() / 2; half >= across; half /= 2) {
       device::sync_block();
@@ -64,10 +67,23 @@ struct Shift {
   MARGINCORE_DEVICE Shift(const Columns<kEach>& mine, const T* x) {
     if (mine.inside()) mine.load(value, x);
   }
+
+  /// Now the mean of as many rows as the block's threads stand in: so close to that of all that only few digits are
+  /// lost where the mean is small. All threads take part.
+  MARGINCORE_DEVICE void average(const Columns<kEach>& mine, const T* x, int64_t rows, float* shared) {
+    const int64_t row = mine.first_row(), count = rows < mine.row_stride() ? rows : mine.row_stride();
+    if (mine.inside() && row > 0 && row < count) mine.load(value, x + row * mine.columns);
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) value[e] = row < count ? value[e] : 0;
+    mine.sum(value, shared);
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) value[e] /= static_cast<float>(count);
+  }
 };
 
 struct StatsOutputs {
   float *mean, *variance, *unbiased_variance;  // the last or null
+  const float* norms;                          // (channels), by which x is to be divided, or null
 
   template <class T, int kEach>
   MARGINCORE_DEVICE void write(const Columns<kEach>& mine, Moments<kEach>& moments,
@@ -76,7 +92,9 @@ struct StatsOutputs {
     float biased[kEach], unbiased[kEach];
     MARGINCORE_UNROLL
     for (int e = 0; e < kEach; ++e) {
-      moments.mean[e] += shift.value[e];
+      const float unit = norms != nullptr ? inverse_norm(norms[mine.index + e]) : 1;
+      moments.mean[e] = (moments.mean[e] + shift.value[e]) * unit;
+      moments.squares[e] *= unit * unit;
       biased[e] = moments.squares[e] / moments.count;
       unbiased[e] = moments.squares[e] / (moments.count > 1 ? moments.count - 1 : 1);  // of a single row: 0
     }
@@ -91,9 +109,10 @@ struct StatsOutputs {
 template <class T, int kEach>
 MARGINCORE_KERNEL batch_norm_stats_kernel(StatsOutputs out, float* partial, const T* x, BatchNormDivision of) {
   MARGINCORE_SHARED(float, shared, (2 * kEach + 1) * kBlock);
-  const BatchNormShare<kEach> share(of);
+  const BatchNormShare<kEach> share(of, device::block());
   const Columns<kEach>& mine = share.mine;
-  const Shift<T, kEach> shift(mine, x);
+  Shift<T, kEach> shift(mine, x);
+  if (partial == nullptr) shift.average(mine, x, of.rows, shared);
   Moments<kEach> moments;
   mine.template walk_rows<kRowsAtOnce<kEach, 16>>(share.begin, share.end, [&](const auto at) {
     float values[at.kRows][kEach], mean[kEach] = {}, squares[kEach] = {};
@@ -123,7 +142,7 @@ template <class T, int kEach>
 MARGINCORE_KERNEL batch_norm_join_kernel(StatsOutputs out, const float* partial, const T* x, BatchNormDivision over,
                                          BatchNormDivision of) {
   MARGINCORE_SHARED(float, shared, (2 * kEach + 1) * kBlock);
-  const BatchNormShare<kEach> share(over);
+  const BatchNormShare<kEach> share(over, device::block());
   const Columns<kEach>& mine = share.mine;
   Moments<kEach> moments;
   mine.template walk_rows<1>(0, over.rows, [&](const auto at) {
@@ -141,7 +160,7 @@ MARGINCORE_KERNEL batch_norm_join_kernel(StatsOutputs out, const float* partial,
 
 void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, float* partial, Tensor x,
                       int64_t channels, cudaStream_t stream) {
-  const StatsOutputs out{mean, variance, unbiased_variance};
+  const StatsOutputs out{mean, variance, unbiased_variance, nullptr};
   with_summed_columns(x.dtype, channels, [&](auto element, auto each) {
     using T = decltype(element);
     constexpr int kEach = each.value;
@@ -154,6 +173,17 @@ void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, fl
     MARGINCORE_RUN((batch_norm_join_kernel<T, kEach>), grid_of(over), kBlock, stream, out, partial, elements<T>(x),
                    over, of);
   });
+}
+
+void column_stats(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
+                  int64_t columns, cudaStream_t stream) {
+  const StatsOutputs out{mean, variance, nullptr, column_norms};
+  const BatchNormDivision of{rows, columns, rows, columns_per_block(columns)};
+  float* const no_partial = nullptr;
+  if (all_aligned(columns, p, mean, variance))
+    MARGINCORE_RUN((batch_norm_stats_kernel<float, 4>), grid_of(of), kBlock, stream, out, no_partial, p, of);
+  else
+    MARGINCORE_RUN((batch_norm_stats_kernel<float, 1>), grid_of(of), kBlock, stream, out, no_partial, p, of);
 }
 
 }  // namespace margincore::cuda

@@ -1,5 +1,9 @@
-// Batch assembly: chosen samples of a uint8 dataset in device memory, normalised per channel. Some blocks per image, a
-// thread per four values; reads 1 byte and writes an element per value.
+// Batch assembly: chosen samples of a uint8 dataset in device memory, normalised per channel: reads 1 byte and writes
+// an element per value. Where a sample lies is known only after two loads, one behind the other: so a thread takes four
+// packs of values together, and a block several small images or a part of a large one.
+#include <algorithm>
+
+#include "cuda/kernels/divider.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/storage.h"
@@ -8,32 +12,76 @@ namespace margincore::cuda {
 
 namespace {
 
-/// Of a batch: image i is sample order[i], or i itself.
+/// Of a batch: image i is sample order[i] from the step's position on, or i itself.
 struct Chosen {
   const int32_t *order, *labels;
   const StepBlock* step;
 
-  MARGINCORE_DEVICE int64_t sample(int64_t i) const { return order != nullptr ? order[step->order_position + i] : i; }
+  MARGINCORE_DEVICE int64_t position() const { return order != nullptr ? step->order_position : 0; }
+  MARGINCORE_DEVICE int64_t sample(int64_t i) const { return order != nullptr ? order[i] : i; }
 };
 
-template <class Values>
-MARGINCORE_KERNEL gather_images_kernel(typename Values::Element* batch, int32_t* batch_labels, const uint8_t* images,
-                                       Chosen chosen, const float* scale, const float* shift, int image_size,
-                                       int channels, int blocks_per_image) {
-  using T = typename Values::Element;
+constexpr int kAtOnce = 4;  // packs of a thread
+
+/// A block takes a part of so many images at once.
+struct GatherShare {
+  int images, at_once;
+  int packs, channels;  // of an image
+  Divider by_parts, by_packs, by_channels;
+
+  static int64_t parts(int64_t packs) { return blocks_for(packs, kAtOnce * kBlock); }
+
+  GatherShare(int64_t images, int64_t packs, int64_t channels)
+      : images(static_cast<int>(images)),
+        at_once(static_cast<int>(std::max<int64_t>(kAtOnce * kBlock / packs, 1))),
+        packs(static_cast<int>(packs)),
+        channels(static_cast<int>(channels)),
+        by_parts(parts(at_once * packs)),
+        by_packs(packs),
+        by_channels(channels) {}
+
+  int64_t blocks() const { return blocks_for(images, at_once) * parts(int64_t{at_once} * packs); }
+};
+
+template <class Values, class T = typename Values::Element>
+MARGINCORE_KERNEL gather_images_kernel(T* batch, int32_t* batch_labels, const uint8_t* images, Chosen chosen,
+                                       const float* scale, const float* shift, GatherShare share) {
   constexpr int kCount = Values::kCount;
-  const int64_t i = device::block() / blocks_per_image, sample = chosen.sample(i);
-  const int part = static_cast<int>(device::block() - i * blocks_per_image);
-  const int k = part * device::threads() + device::thread();
-  if (k == 0 && chosen.labels != nullptr) batch_labels[i] = chosen.labels[sample];
-  if (k * kCount >= image_size) return;
-  const auto pixels = pack<Pack<uint8_t, kCount>>(images + sample * image_size, k);
-  Values out;
-  for (int v = 0; v < kCount; ++v) {
-    const int c = channels == 1 ? 0 : (k * kCount + v) % channels;
-    out.value[v] = narrow<T>(static_cast<float>(pixels.value[v]) * scale[c] + shift[c]);
+  using Pixels = Pack<uint8_t, kCount>;
+  const int block = static_cast<int>(device::block()), group = share.by_parts.quotient(block);
+  const int part = share.by_parts.remainder(block, group);
+  const int first_image = group * share.at_once;
+  const int64_t position = chosen.position();
+  int image[kAtOnce], place[kAtOnce];
+  bool inside[kAtOnce];
+  int64_t sample[kAtOnce];
+  Pixels pixels[kAtOnce];
+  MARGINCORE_UNROLL
+  for (int j = 0; j < kAtOnce; ++j) {
+    const int i = (part * kAtOnce + j) * kBlock + device::thread(), among = share.by_packs.quotient(i);
+    inside[j] = among < share.at_once && first_image + among < share.images;
+    image[j] = inside[j] ? first_image + among : first_image;  // loads that need no condition are all under way
+    place[j] = inside[j] ? share.by_packs.remainder(i, among) : 0;
+    sample[j] = chosen.sample(position + image[j]);
   }
-  pack<Values>(batch + i * image_size, k) = out;
+  MARGINCORE_UNROLL
+  for (int j = 0; j < kAtOnce; ++j) pixels[j] = pack<Pixels>(images, sample[j] * share.packs + place[j]);
+  MARGINCORE_UNROLL
+  for (int j = 0; j < kAtOnce; ++j) {
+    if (!inside[j]) continue;
+    int channel = share.by_channels.remainder(place[j] * kCount, share.by_channels.quotient(place[j] * kCount));
+    Values out;
+    MARGINCORE_UNROLL
+    for (int v = 0; v < kCount; ++v) {
+      out.value[v] = narrow<T>(static_cast<float>(pixels[j].value[v]) * scale[channel] + shift[channel]);
+      channel = channel + 1 == share.channels ? 0 : channel + 1;
+    }
+    pack<Values>(batch, static_cast<int64_t>(image[j]) * share.packs + place[j]) = out;
+  }
+  if (chosen.labels == nullptr) return;
+  MARGINCORE_UNROLL
+  for (int j = 0; j < kAtOnce; ++j)
+    if (inside[j] && place[j] == 0) batch_labels[image[j]] = chosen.labels[sample[j]];
 }
 
 }  // namespace
@@ -48,11 +96,10 @@ void gather_images(Tensor batch, int32_t* batch_labels, const GatherImages& gath
     using T = decltype(element);
     const auto run = [&](auto values) {
       using Values = decltype(values);
-      const int64_t blocks = blocks_for(image_size, kBlock * Values::kCount);
-      MARGINCORE_RUN(gather_images_kernel<Values>, batch.shape[0] * blocks, kBlock, stream, elements<T>(batch),
-                     batch_labels, static_cast<const uint8_t*>(gather.images.data), chosen, gather.scale.f32(),
-                     gather.shift.f32(), static_cast<int>(image_size), static_cast<int>(shape[3]),
-                     static_cast<int>(blocks));
+      const GatherShare share(batch.shape[0], image_size / Values::kCount, shape[3]);
+      MARGINCORE_RUN(gather_images_kernel<Values>, share.blocks(), kBlock, stream, elements<T>(batch), batch_labels,
+                     static_cast<const uint8_t*>(gather.images.data), chosen, gather.scale.f32(), gather.shift.f32(),
+                     share);
     };
     if (image_size % 4 == 0) run(Pack<T, 4>{});
     else run(Pack<T, 1>{});

@@ -36,6 +36,8 @@ struct BatchNormParameters {
 int64_t batch_norm_partials(const Tensor& x, int64_t channels);
 void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, float* partial, Tensor x,
                       int64_t channels, cudaStream_t stream);
+void column_stats(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
+                  int64_t columns, cudaStream_t stream);
 void batch_norm_apply(Tensor y, Tensor x, Tensor residual, int64_t channels, const BatchNormParameters& parameters,
                       cudaStream_t stream);
 void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidual, float* partial, Tensor dy, Tensor x,
@@ -96,8 +98,6 @@ void margin_softmax(const MarginSoftmaxOperands& operands, const MarginSoftmax& 
                     cudaStream_t stream);
 
 // scaled_bn.cu
-void column_stats(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
-                  int64_t columns, cudaStream_t stream);
 void scaled_bn_fold(float* class_scale, float* class_shift, const float* mean, const float* variance, int64_t columns,
                     ScaledBn norm, cudaStream_t stream);
 void scaled_bn_backward(float* dp, const float* p, const int32_t* labels, const float* target_terms, const float* mean,

@@ -2,6 +2,7 @@
 // gradients of the second. Formulas: heads/target.h and heads/cross_entropy.h.
 #pragma once
 
+#include <climits>
 #include <cmath>
 
 #include "cuda/kernels/inverse_norms.h"
@@ -49,6 +50,7 @@ struct Workspace {
 struct Division {
   int64_t parts, part_size;
   int64_t squares;  // how many the second sweep leaves
+  int apart;        // rows from one to the next that begins at the same place between multiples of 16 bytes
 };
 
 /// Everything the kernels of one call know, passed by value.
@@ -56,6 +58,7 @@ struct Problem {
   int64_t rows, classes, size;
   Division division;
   bool aligned, features_aligned;  // rows begin at multiples of 16 bytes
+  bool alike;                      // rows of logits and of margin_logits begin at the same place between those
   float *logits, *feature_radial, *class_radial, *margin_logits, *target_terms;
   const int32_t* labels;
   const float *features, *class_weights, *feature_norms, *class_norms, *class_scale, *class_shift, *loss_weights;
@@ -76,7 +79,7 @@ MARGINCORE_DEVICE void load_classes(const At& at, float (&factor)[At::kWidth], f
   load_or(at, shift, p.class_shift, 0);
   if (!p.head.normalize_weights) return;
   float norm[At::kWidth];
-  at.load(norm, p.class_norms);
+  at.load_beside(norm, p.class_norms);
   MARGINCORE_UNROLL
   for (int k = 0; k < At::kWidth; ++k) factor[k] *= quick_inverse_norm(norm[k]);
 }
@@ -94,27 +97,42 @@ MARGINCORE_DEVICE Totals totals_of(const Problem& p) {
 
 constexpr int kTileRows = 2;  // where rows are cut into parts; with more, registers would leave room for fewer threads
 
+/// Rows that are `apart`, so that 16 bytes can be loaded at a time of all of them.
 template <int kRows>
 struct Tile {
   int64_t begin, end;  // classes
   int64_t first_row;
-  int rows;  // of kRows; the others repeat the last one and write nothing
+  int apart, rows;  // of kRows; the others repeat the first one and write nothing
+  int head;         // classes before the first multiple of 16 bytes
   int32_t target[kRows];
   float* logits[kRows];  // the rows
 
-  MARGINCORE_DEVICE Tile(const Problem& p, int64_t first_row, int64_t begin, int64_t end)
-      : begin(begin),
-        end(end),
-        first_row(first_row),
-        rows(p.rows - first_row < kRows ? static_cast<int>(p.rows - first_row) : kRows) {
+  MARGINCORE_DEVICE Tile(const Problem& p, int64_t first_row, int64_t part)
+      : first_row(first_row), apart(p.division.apart), rows(1) {
+    MARGINCORE_UNROLL
+    for (int r = 1; r < kRows; ++r) rows += first_row + r * apart < p.rows ? 1 : 0;
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) {
       target[r] = p.labels[row(r)];
       logits[r] = p.logits + row(r) * p.classes;
     }
+    // All parts but the first begin at such a multiple.
+    const int row_head = before_aligned(logits[0]);
+    head = !p.alike ? INT_MAX : part == 0 ? row_head : 0;
+    begin = part == 0 ? 0 : part * p.division.part_size + row_head;
+    end = (part + 1) * p.division.part_size + row_head;
+    if (begin > p.classes) begin = p.classes;
+    if (end > p.classes) end = p.classes;
   }
 
-  MARGINCORE_DEVICE int64_t row(int r) const { return first_row + (r < rows ? r : rows - 1); }
+  MARGINCORE_DEVICE int64_t row(int r) const { return first_row + (r < rows ? r : 0) * apart; }
+
+  /// Calls body for the thread's classes.
+  template <class Group, class Body>
+  MARGINCORE_DEVICE void walk_classes(const Group& group, const Problem& p, const Body& body) const {
+    if (p.aligned) walk<1>(group, begin, end, true, body);
+    else walk_row<1>(group, begin, end, head, body);
+  }
 };
 
 /// First sweep; the sums are the same in all threads of the group.
@@ -124,7 +142,7 @@ MARGINCORE_DEVICE void sum_tile(PartSums (&sums)[kRows], const Group& group, con
   const bool smoothing = p.head.label_smoothing > 0;
   OnlineSum online[kRows];
   float weighted[kRows] = {}, product[kRows] = {};
-  walk<1>(group, tile.begin, tile.end, p.aligned, [&](const auto at) {
+  tile.walk_classes(group, p, [&](const auto at) {
     float z[kRows][at.kWidth], factor[at.kWidth], shift[at.kWidth], weight[at.kWidth] = {};
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) at.load(z[r], tile.logits[r]);
@@ -163,7 +181,7 @@ MARGINCORE_DEVICE float write_tile(const Group& group, const Problem& p, const T
                                    const RowTerms (&terms)[kRows]) {
   const float smooth = terms[0].smooth;  // the same in every row
   float squares = 0;
-  walk<1>(group, tile.begin, tile.end, p.aligned, [&](const auto at) {
+  tile.walk_classes(group, p, [&](const auto at) {
     float z[kRows][at.kWidth], factor[at.kWidth], shift[at.kWidth], weight[at.kWidth] = {};
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) at.load(z[r], tile.logits[r]);
@@ -254,8 +272,8 @@ MARGINCORE_DEVICE RowTerms finish_row(const Group& group, const Problem& p, int6
                                                     static_cast<float>(p.classes), totals.per_batch);
   const float dz = -terms.hard * loss.others + terms.smooth * (weight_sum * (1 - loss.others) - target_weight);
   if (group.first() == 0) {
-    // sum_j w_j * -log p_j = W * logsumexp - sum_j w_j z_j
-    const float smoothed = weight_sum * loss.log_sum - sums.weighted - target_weight * logit.logit;
+    // sum_j w_j * -log p_j = W * logsumexp - sum_j w_j z_j, with the target's own term apart: exactly 0 of one class
+    const float smoothed = (weight_sum - target_weight) * loss.log_sum - sums.weighted + target_weight * loss.loss;
     p.work.row_losses[i] = terms.hard * loss.loss + (terms.smooth > 0 ? terms.smooth * smoothed : 0);
     p.work.row_target_squares[i] = dz * dz;
     const bool correct = plain > sums.max || p.classes == 1;

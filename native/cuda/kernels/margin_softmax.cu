@@ -6,9 +6,10 @@
 // the second reads from the caches. Rows of many classes are cut into parts, so that a few of them fill the device; a
 // small kernel between the sweeps puts their sums together. There
 //   - a block takes the same classes of two rows, for which what belongs to a class is read and computed once;
+//   - where the number of classes is no multiple of four, rows begin anywhere between multiples of 16 bytes: the two
+//     begin alike, and of both 16 bytes are loaded at a time;
 //   - the second sweep goes from the end of the matrix to its beginning: what the first one read last, as much as the
-//   L2
-//     cache holds, is not read from memory again.
+//     L2 cache holds, is not read from memory again.
 // All sums have a fixed order.
 #include <algorithm>
 
@@ -62,7 +63,7 @@ MARGINCORE_KERNEL whole_rows_kernel(Problem p) {
   const Group group{shared};
   const int64_t i = group.row();
   if (i >= p.rows) return;
-  const Tile<1> tile(p, i, 0, p.classes);
+  const Tile<1> tile(p, i, 0);
   PartSums sums[1];
   sum_tile(sums, group, p, tile);
   const RowTerms terms[1] = {finish_row(group, p, i, sums[0])};
@@ -72,8 +73,8 @@ MARGINCORE_KERNEL whole_rows_kernel(Problem p) {
 
 /// The tile of a block's number.
 MARGINCORE_DEVICE Tile<kTileRows> tile_of(const Problem& p, int64_t block) {
-  const int64_t begin = block % p.division.parts * p.division.part_size, end = begin + p.division.part_size;
-  return {p, block / p.division.parts * kTileRows, begin, end < p.classes ? end : p.classes};
+  const int64_t rows = block / p.division.parts, apart = p.division.apart;
+  return {p, rows / apart * kTileRows * apart + rows % apart, block % p.division.parts};
 }
 
 MARGINCORE_KERNEL sum_tiles_kernel(Problem p) {
@@ -168,14 +169,16 @@ constexpr int64_t kLeastPart = 4 * kBlock;            // classes of a part: a tu
 constexpr int64_t kLargestPart = 16384;               // so that the last round is short
 
 Division division_of(int64_t rows, int64_t classes) {
-  if (classes < kManyClasses) return {1, classes, rows};
-  const int64_t row_tiles = blocks_for(rows, kTileRows);
+  const int apart = classes % 4 == 0 ? 1 : classes % 2 == 0 ? 2 : 4;
+  if (classes < kManyClasses) return {1, classes, rows, apart};
+  const int64_t whole = rows / (kTileRows * apart), rest = rows % (kTileRows * apart);
+  const int64_t row_tiles = whole * apart + std::min<int64_t>(rest, apart);
   const int64_t wanted = std::max(blocks_for(kTiles, row_tiles), blocks_for(classes, kLargestPart));
-  // Whole turns of a warp, which also keeps every part aligned as its row is.
+  // Whole turns of a warp, which also keeps every part aligned as the first one is behind its head.
   const int64_t turn = 4 * device::kWarp;
   const int64_t size = std::max(blocks_for(blocks_for(classes, wanted), turn) * turn, kLeastPart);
   const int64_t parts = blocks_for(classes, size);
-  return {parts, size, row_tiles * parts};
+  return {parts, size, row_tiles * parts, apart};
 }
 
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -224,6 +227,7 @@ Problem problem_of(const MarginSoftmaxOperands& o, const MarginSoftmax& head, vo
   p.halted = o.halted;
   p.aligned =
       all_aligned(p.classes, p.logits, p.margin_logits, p.class_norms, p.class_scale, p.class_shift, p.loss_weights);
+  p.alike = alike(p.logits, p.margin_logits);
   p.features_aligned = all_aligned(p.size, p.features, p.class_weights);
   place(p.work, static_cast<char*>(workspace), p.rows, p.classes);
   return p;

@@ -1,30 +1,24 @@
-// Max pooling, NHWC, with an optional ReLU of the maximum. A block per line of the output (forward) or input
-// (backward), a thread per 16 bytes of channels, so that neighbours move neighbouring addresses. Forward reads x once
-// (windows that do not overlap) and writes an element and a byte per output. Backward asks, for each input element, the
-// windows over it whether they took it: no two threads write one place, and sums have a fixed order.
+// Max pooling, NHWC, with an optional ReLU of the maximum. Forward reads x once (windows that do not overlap) and
+// writes an element and a byte per output; backward reads those once and writes dx.
 #include <cmath>
+#include <type_traits>
 
 #include "cuda/kernels/kernels.h"
-#include "cuda/kernels/launch.h"
+#include "cuda/kernels/pooling_cells.h"
 #include "cuda/kernels/storage.h"
 
 namespace margincore::cuda {
 
 namespace {
 
-using device::thread;
-using device::threads;
-
-template <class Channels>
-MARGINCORE_KERNEL max_pool_forward_kernel(typename Channels::Element* y, uint8_t* position,
-                                          const typename Channels::Element* x, PoolSizes s, Pool2d pool) {
-  using T = typename Channels::Element;
+/// outputs: pixels of y.
+template <class Channels, class T = typename Channels::Element>
+MARGINCORE_KERNEL max_pool_forward_kernel(T* y, uint8_t* position, const T* x, PoolSizes s, Pool2d pool,
+                                          Pixels outputs) {
   constexpr int kCount = Channels::kCount;
-  const int64_t line = device::block(), n = line / s.out_height;
-  const int top = static_cast<int>(line - n * s.out_height) * pool.stride - pool.padding;
   const int groups = s.channels / kCount;
-  for (int i = thread(); i < s.out_width * groups; i += threads()) {
-    const int q = i / groups, group = i - q * groups, left = q * pool.stride - pool.padding;
+  outputs.each([&](const Pixel& at) {
+    const int top = at.row * pool.stride - pool.padding, left = at.column * pool.stride - pool.padding;
     float best[kCount];
     int place[kCount];
     for (int c = 0; c < kCount; ++c) best[c] = -INFINITY, place[c] = kNoPosition;
@@ -32,7 +26,8 @@ MARGINCORE_KERNEL max_pool_forward_kernel(typename Channels::Element* y, uint8_t
       if (top + r < 0 || top + r >= s.height) continue;
       for (int k = 0; k < pool.kernel; ++k) {
         if (left + k < 0 || left + k >= s.width) continue;
-        const Channels from = pack<Channels>(x, ((n * s.height + top + r) * s.width + left + k) * groups + group);
+        const Channels from =
+            pack<Channels>(x, place_of(at.image, top + r, left + k, s.height, s.width, groups, at.group));
         for (int c = 0; c < kCount; ++c) {
           const float value = widen(from.value[c]);
           // A NaN wins, to be found later.
@@ -49,39 +44,49 @@ MARGINCORE_KERNEL max_pool_forward_kernel(typename Channels::Element* y, uint8_t
       places.value[c] = static_cast<uint8_t>(cut ? kNoPosition : place[c]);
       out.value[c] = narrow<T>(pool.relu != 0 && best[c] < 0 ? 0 : best[c]);
     }
-    const int64_t to = line * s.out_width * groups + i;
+    const int64_t to = place_of(at.image, at.row, at.column, s.out_height, s.out_width, groups, at.group);
     pack<Channels>(y, to) = out;
     pack<Pack<uint8_t, kCount>>(position, to) = places;
-  }
+  });
 }
 
+/// A window's gradients, and where it took its maxima.
 template <class Channels>
-MARGINCORE_KERNEL max_pool_backward_kernel(typename Channels::Element* dx, const typename Channels::Element* dy,
-                                           const uint8_t* position, PoolSizes s, Pool2d pool) {
-  using T = typename Channels::Element;
+struct Taken {
+  Channels gradient;
+  Pack<uint8_t, Channels::kCount> place;
+};
+
+template <class Channels, bool kOverlap, class T = typename Channels::Element>
+MARGINCORE_KERNEL max_pool_backward_kernel(T* dx, const T* dy, const uint8_t* position, PoolSizes s, Pool2d pool,
+                                           Pixels cells) {
   constexpr int kCount = Channels::kCount;
-  const int64_t line = device::block(), n = line / s.height;
-  const int h = static_cast<int>(line - n * s.height), groups = s.channels / kCount;
-  for (int i = thread(); i < s.width * groups; i += threads()) {
-    const int w = i / groups, group = i - w * groups;
-    float sum[kCount] = {};
-    for (int r = 0; r < pool.kernel; ++r) {
-      const int top = h + pool.padding - r, p = top / pool.stride;
-      if (top < 0 || p * pool.stride != top || p >= s.out_height) continue;
-      for (int k = 0; k < pool.kernel; ++k) {
-        const int left = w + pool.padding - k, q = left / pool.stride;
-        if (left < 0 || q * pool.stride != left || q >= s.out_width) continue;
-        const int64_t from = ((n * s.out_height + p) * s.out_width + q) * groups + group;
-        const auto places = pack<Pack<uint8_t, kCount>>(position, from);
-        const Channels gradient = pack<Channels>(dy, from);
+  const int groups = s.channels / kCount;
+  cells.each([&](const Pixel& cell) {
+    const auto taken_by = [&](int p, int q) -> Taken<Channels> {
+      const int64_t from = place_of(cell.image, p, q, s.out_height, s.out_width, groups, cell.group);
+      return {pack<Channels>(dy, from), pack<Pack<uint8_t, kCount>>(position, from)};
+    };
+    const bool windowed = has_window(cell, s);
+    Taken<Channels> own{};
+    if (!kOverlap && windowed) own = taken_by(cell.row, cell.column);
+    each_element(cell, s, pool, [&](int row, int column, int r, int k) {
+      Channels out{};
+      if constexpr (kOverlap) {
+        float sum[kCount] = {};
+        each_window_over(cell, r, k, s, pool, [&](int p, int q, int place) {
+          const Taken<Channels> taken = taken_by(p, q);
+          for (int c = 0; c < kCount; ++c)
+            if (taken.place.value[c] == place) sum[c] += widen(taken.gradient.value[c]);
+        });
+        for (int c = 0; c < kCount; ++c) out.value[c] = narrow<T>(sum[c]);
+      } else if (windowed && r < pool.kernel && k < pool.kernel) {
         for (int c = 0; c < kCount; ++c)
-          if (places.value[c] == r * pool.kernel + k) sum[c] += widen(gradient.value[c]);
+          if (own.place.value[c] == r * pool.kernel + k) out.value[c] = own.gradient.value[c];
       }
-    }
-    Channels out;
-    for (int c = 0; c < kCount; ++c) out.value[c] = narrow<T>(sum[c]);
-    pack<Channels>(dx, line * s.width * groups + i) = out;
-  }
+      pack<Channels>(dx, place_of(cell.image, row, column, s.height, s.width, groups, cell.group)) = out;
+    });
+  });
 }
 
 }  // namespace
@@ -90,9 +95,9 @@ void max_pool_forward(Tensor y, uint8_t* position, Tensor x, PoolSizes sizes, Po
   with_pack(y.dtype, sizes.channels, [&](auto channels) {
     using Channels = decltype(channels);
     using T = typename Channels::Element;
-    MARGINCORE_RUN(max_pool_forward_kernel<Channels>, sizes.batch * sizes.out_height,
-                   line_threads(sizes.out_width * sizes.channels / Channels::kCount), stream, elements<T>(y), position,
-                   elements<T>(x), sizes, pool);
+    const Pixels outputs(sizes.batch, sizes.out_height, sizes.out_width, sizes.channels / Channels::kCount);
+    MARGINCORE_RUN(max_pool_forward_kernel<Channels>, outputs.blocks(), outputs.threads(), stream, elements<T>(y),
+                   position, elements<T>(x), sizes, pool, outputs);
   });
 }
 
@@ -101,9 +106,13 @@ void max_pool_backward(Tensor dx, Tensor dy, const uint8_t* position, PoolSizes 
   with_pack(dx.dtype, sizes.channels, [&](auto channels) {
     using Channels = decltype(channels);
     using T = typename Channels::Element;
-    MARGINCORE_RUN(max_pool_backward_kernel<Channels>, sizes.batch * sizes.height,
-                   line_threads(sizes.width * sizes.channels / Channels::kCount), stream, elements<T>(dx),
-                   elements<T>(dy), position, sizes, pool);
+    const Pixels cells = cells_of(sizes, pool, sizes.channels / Channels::kCount);
+    const auto run = [&](auto overlap) {
+      MARGINCORE_RUN((max_pool_backward_kernel<Channels, overlap.value>), cells.blocks(), cells.threads(), stream,
+                     elements<T>(dx), elements<T>(dy), position, sizes, pool, cells);
+    };
+    if (windows_overlap(pool)) run(std::true_type{});
+    else run(std::false_type{});
   });
 }
 

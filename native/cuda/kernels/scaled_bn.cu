@@ -1,13 +1,12 @@
-// Scaled batch norm of logits: statistics per class over the batch, and the gradient that goes through them. A block
-// takes some neighbouring columns, its threads walk the rows. The matrices are read twice, the second time from the
-// caches, where a batch of a block's columns fits: so statistics move 4 bytes per logit, the backward pass 12, for it
-// reads dp and p and writes dp.
+// Scaled batch norm of logits, whose statistics per class over the batch are those of batch_norm_stats.cu: what they
+// fold into, and the gradient that goes through them. A block takes some neighbouring columns, its threads walk the
+// rows. The matrices are read twice, the second time from the caches, where a batch of a block's columns fits: so it
+// moves 12 bytes per logit, for it reads dp and p and writes dp.
 #include <cmath>
 
 #include "cuda/kernels/columns.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
-#include "heads/norm.h"
 
 namespace margincore::cuda {
 
@@ -15,46 +14,6 @@ namespace {
 
 using device::global_thread;
 using device::global_threads;
-
-/// Two passes, so that a variance small beside the mean keeps its digits.
-template <int kEach>
-MARGINCORE_KERNEL column_stats_kernel(float* mean, float* variance, const float* p, const float* column_norms,
-                                      int64_t rows, int64_t columns, int width) {
-  MARGINCORE_SHARED(float, shared, kEach* kBlock);
-  const Columns<kEach> mine(device::block(), width, columns);
-  constexpr int kAtOnce = kEach == 4 ? 4 : 8;
-  const float share = 1 / static_cast<float>(rows);
-  float center[kEach] = {}, squares[kEach] = {};
-  mine.template walk_rows<kAtOnce>(0, rows, [&](const auto at) {
-    float values[at.kRows][kEach];
-    at.load(values, p);
-    MARGINCORE_UNROLL
-    for (int k = 0; k < at.kRows; ++k) {
-      MARGINCORE_UNROLL
-      for (int e = 0; e < kEach; ++e) center[e] += values[k][e];
-    }
-  });
-  mine.sum(center, shared);
-  MARGINCORE_UNROLL
-  for (int e = 0; e < kEach; ++e) center[e] *= share;
-  mine.template walk_rows<kAtOnce>(0, rows, [&](const auto at) {
-    float values[at.kRows][kEach];
-    at.load(values, p);
-    MARGINCORE_UNROLL
-    for (int k = 0; k < at.kRows; ++k) {
-      MARGINCORE_UNROLL
-      for (int e = 0; e < kEach; ++e) squares[e] += (values[k][e] - center[e]) * (values[k][e] - center[e]);
-    }
-  });
-  mine.sum(squares, shared);
-  if (!mine.inside() || mine.first_row() != 0) return;
-  MARGINCORE_UNROLL
-  for (int e = 0; e < kEach; ++e) {
-    const float unit = column_norms != nullptr ? inverse_norm(column_norms[mine.index + e]) : 1;
-    mean[mine.index + e] = center[e] * unit;
-    variance[mine.index + e] = squares[e] * share * unit * unit;
-  }
-}
 
 MARGINCORE_KERNEL scaled_bn_fold_kernel(float* class_scale, float* class_shift, const float* mean,
                                         const float* variance, int64_t columns, ScaledBn norm) {
@@ -137,13 +96,6 @@ MARGINCORE_KERNEL running_average_kernel(float* running, const float* current, i
 }
 
 }  // namespace
-
-void column_stats(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
-                  int64_t columns, cudaStream_t stream) {
-  const int width = columns_per_block(columns);
-  MARGINCORE_RUN_COLUMNS(column_stats_kernel, all_aligned(columns, p), blocks_for(columns, width), stream, mean,
-                         variance, p, column_norms, rows, columns, width);
-}
 
 void scaled_bn_fold(float* class_scale, float* class_shift, const float* mean, const float* variance, int64_t columns,
                     ScaledBn norm, cudaStream_t stream) {

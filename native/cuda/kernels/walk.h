@@ -9,6 +9,9 @@
 //     at.store(row, x);
 //   });
 //
+// What does not begin where the row does (walk_row: an operand of the columns, where rows begin anywhere) is read with
+// at.load_beside.
+//
 // A thread meets the same elements in every walk of the same bounds: what it wrote it may read again without a barrier.
 #pragma once
 
@@ -35,6 +38,7 @@ struct Fours {
       values[k + 3] = four.w;
     }
   }
+  MARGINCORE_DEVICE void load_beside(float (&values)[kWidth], const float* from) const { load(values, from); }
   MARGINCORE_DEVICE void load(float (&values)[kWidth], const BFloat16* from) const {
     MARGINCORE_UNROLL
     for (int k = 0; k < kWidth; k += 4) {
@@ -51,6 +55,17 @@ struct Fours {
   }
 };
 
+/// Fours of a row that begins anywhere.
+template <int kFours>
+struct ShiftedFours : Fours<kFours> {
+  using Fours<kFours>::kWidth;
+
+  MARGINCORE_DEVICE void load_beside(float (&values)[kWidth], const float* from) const {
+    MARGINCORE_UNROLL
+    for (int k = 0; k < kWidth; ++k) values[k] = from[this->first + this->offset(k)];
+  }
+};
+
 /// kCount elements, one every `apart`.
 template <int kCount>
 struct Singles {
@@ -64,6 +79,7 @@ struct Singles {
     MARGINCORE_UNROLL
     for (int k = 0; k < kWidth; ++k) values[k] = widen(from[first + offset(k)]);
   }
+  MARGINCORE_DEVICE void load_beside(float (&values)[kWidth], const float* from) const { load(values, from); }
   MARGINCORE_DEVICE void store(float* to, const float (&values)[kWidth]) const {
     MARGINCORE_UNROLL
     for (int k = 0; k < kWidth; ++k) to[first + offset(k)] = values[k];
@@ -76,10 +92,10 @@ MARGINCORE_DEVICE bool may_contain(const At& at, int element) {
   return element >= 0 && element <= at.offset(At::kWidth - 1);
 }
 
-/// As at.load, or `otherwise` where the operand is absent.
+/// As at.load_beside, or `otherwise` where the operand is absent.
 template <class At>
 MARGINCORE_DEVICE void load_or(const At& at, float (&values)[At::kWidth], const float* from, float otherwise) {
-  if (from != nullptr) return at.load(values, from);
+  if (from != nullptr) return at.load_beside(values, from);
   MARGINCORE_UNROLL
   for (int k = 0; k < At::kWidth; ++k) values[k] = otherwise;
 }
@@ -106,10 +122,37 @@ MARGINCORE_DEVICE void walk(const Group& group, int64_t begin, int64_t end, bool
   }
 }
 
+/// Elements of a row before the first whose address is a multiple of 16.
+MARGINCORE_DEVICE int before_aligned(const float* row) {
+  return static_cast<int>(-(reinterpret_cast<uintptr_t>(row) / sizeof(float)) % 4);
+}
+
+/// body(at) for elements [begin, end) of a row that begins anywhere. The first `head` of them, after which its address
+/// is a multiple of 16, and what is left at the end are taken one by one; so is a row that is no longer than the group.
+template <int kFours, class Group, class Body>
+MARGINCORE_DEVICE void walk_row(const Group& group, int64_t begin, int64_t end, int head, const Body& body) {
+  const int stride = group.stride(), count = static_cast<int>(end - begin);
+  const int before = count <= stride || head > count ? count : head, fours = (count - before) / 4;
+  const int64_t step = 4 * stride, last = begin + before + 4 * static_cast<int64_t>(fours);
+  int64_t k = begin + before + 4 * group.first();
+  for (; k + (kFours - 1) * step < last; k += kFours * step) body(ShiftedFours<kFours>{k, 4 * stride});
+  if constexpr (kFours > 1)
+    for (; k < last; k += step) body(ShiftedFours<1>{k, 0});
+  // By the last threads, which have had no more fours than the others.
+  for (int i = stride - 1 - group.first(); i < count - 4 * fours; i += stride)
+    body(Singles<1>{begin + (i < before ? i : i + 4 * fours), 0});
+}
+
 /// Whether rows of so many elements all begin at multiples of 16 bytes, in every one of these operands.
 template <class... Pointers>
 bool all_aligned(int64_t columns, const Pointers*... operands) {
   return columns % 4 == 0 && ((reinterpret_cast<uintptr_t>(operands) % sizeof(device::Float4) == 0) && ...);
+}
+
+/// Whether these operands begin at multiples of 16 bytes, where they are there: then rows of a same length begin alike.
+template <class... Pointers>
+bool alike(const Pointers*... operands) {
+  return all_aligned(4, operands...);
 }
 
 }  // namespace margincore::cuda

@@ -80,6 +80,14 @@ bool allows_tf32(const cublasContext& context, cublasComputeType_t compute) {
   return asked && settings().capability >= 80;
 }
 
+/// How much of the inner dimension is summed at once. Where a result is narrower than its sum, cuBLAS may add up parts
+/// of the sum in the result's type, unless that is forbidden.
+int64_t slice_of(const cublasContext& context, const Operand& c, int64_t k) {
+  constexpr int64_t kSlice = 256;
+  const bool forbidden = (context.math & CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION) != 0;
+  return c.element == Element::Bf16 && !forbidden ? kSlice : std::max<int64_t>(k, 1);
+}
+
 bool is_transposed(cublasOperation_t operation) {
   if (operation != CUBLAS_OP_N && operation != CUBLAS_OP_T)
     refuse(CUBLAS_STATUS_NOT_SUPPORTED, "only CUBLAS_OP_N and CUBLAS_OP_T are simulated");
@@ -103,13 +111,19 @@ void gemm(const cublasContext& context, cublasOperation_t transa, cublasOperatio
     refuse_capture(stream_of(context.stream), cudaErrorStreamCaptureUnsupported,
                    "a product without a workspace of the caller's (cublasSetStream takes it away) would allocate");
   const bool tf32 = allows_tf32(context, compute);
+  const int64_t slice = slice_of(context, c, k);
   const size_t scratch = std::min<size_t>(context.workspace_bytes, 1 << 16);
   enqueue(context.stream, {TaskKind::Library, "", 0, false, [=, workspace = context.workspace] {
     if (scratch > 0) std::memset(workspace, 0xFF, scratch);  // it is the library's: what others kept there is lost
     const std::vector<float> a_values = a.load(tf32), b_values = b.load(tf32);
+    const Matrix left = ta ? Matrix{a_values.data(), a.rows, 1} : Matrix{a_values.data(), 1, a.rows};
+    const Matrix right = tb ? Matrix{b_values.data(), b.rows, 1} : Matrix{b_values.data(), 1, b.rows};
     std::vector<double> sums(int64_t{m} * n);
-    add_product(sums.data(), ta ? Matrix{a_values.data(), a.rows, 1} : Matrix{a_values.data(), 1, a.rows},
-                tb ? Matrix{b_values.data(), b.rows, 1} : Matrix{b_values.data(), 1, b.rows}, m, n, k);
+    for (int64_t first = 0; first < k; first += slice) {
+      add_product(sums.data(), left.columns_from(first), right.rows_from(first), m, n, std::min(slice, k - first));
+      if (slice < k)
+        for (double& sum : sums) sum = rounded(c.element, sum);
+    }
     const double scale = read_alpha(), keep = read_beta();
     for (int64_t column = 0; column < n; ++column)
       for (int64_t row = 0; row < m; ++row) {

@@ -94,6 +94,18 @@ TEST_CASE("TF32 rounds to 11 bits, where it is asked for and the device has it")
   CHECK(error() < 1e-7);
 }
 
+TEST_CASE("long sums that become bf16 are added up in bf16, unless that is forbidden") {
+  Blas blas;
+  const auto error = [&] {
+    return product_error<__nv_bfloat16, __nv_bfloat16>(blas, false, false, 4, 4, 2000, 1, 0, 0);
+  };
+  CHECK(error() > 4e-3);
+  const int forbidden = CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
+  cublasSetMathMode(blas.handle, static_cast<cublasMath_t>(forbidden));
+  CHECK(error() < 4e-3);
+  CHECK(product_error<__nv_bfloat16, float>(blas, false, false, 4, 4, 2000, 1, 0, 0) < 1e-7);
+}
+
 TEST_CASE("products refuse short leading dimensions, foreign memory and what is not simulated") {
   Blas blas;
   const DeviceArray<float> a(12), b(20), c(15);

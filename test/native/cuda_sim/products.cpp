@@ -40,6 +40,12 @@ void write(Element element, void* values, int64_t index, double value) {
       static_cast<uint16_t>(rounded != rounded ? 0x7FFF : (bits + to_even) >> 16);
 }
 
+float rounded(Element element, double value) {
+  alignas(float) std::byte stored[sizeof(float)];
+  write(element, stored, 0, value);
+  return read(element, stored, 0);
+}
+
 float to_tf32(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
   const bool finite = (bits & 0x7F800000) != 0x7F800000;

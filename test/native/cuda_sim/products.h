@@ -14,6 +14,9 @@ inline size_t size_of(Element element) { return element == Element::F32 ? 4 : 2;
 float read(Element element, const void* values, int64_t index);
 void write(Element element, void* values, int64_t index, double value);
 
+/// As it is read after it was written.
+float rounded(Element element, double value);
+
 /// Rounded to the 11 significant bits with which tensor cores multiply fp32 where TF32 is allowed.
 float to_tf32(float value);
 
@@ -21,6 +24,9 @@ float to_tf32(float value);
 struct Matrix {
   const float* values;
   int64_t row_stride, column_stride;
+
+  Matrix rows_from(int64_t first) const { return {values + first * row_stride, row_stride, column_stride}; }
+  Matrix columns_from(int64_t first) const { return {values + first * column_stride, row_stride, column_stride}; }
 };
 
 /// sums (m × n, row-major) += a (m × k) · b (k × n)

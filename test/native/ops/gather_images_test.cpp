@@ -16,7 +16,9 @@ struct Dataset {
   int64_t count, height, width, channels;
 };
 
-const Dataset kCases[] = {{1, 1, 1, 1}, {5, 3, 7, 1}, {200, 28, 28, 1}, {9, 5, 5, 3}, {4, 2, 3, 16}, {64, 32, 32, 3}};
+// The last one's images are cut into parts.
+const Dataset kCases[] = {{1, 1, 1, 1},  {5, 3, 7, 1},    {200, 28, 28, 1}, {9, 5, 5, 3},
+                          {4, 2, 3, 16}, {64, 32, 32, 3}, {7, 6, 10, 5},    {3, 64, 48, 3}};
 
 }  // namespace
 

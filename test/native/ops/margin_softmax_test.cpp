@@ -95,7 +95,8 @@ TEST_CASE("margin_softmax: bias, class weights and label smoothing, one by one a
 }
 
 TEST_CASE("margin_softmax: rows that are cut into parts, and rows just short of that") {
-  const MarginSizes kManyClasses[] = {{1, 16'384, 4}, {5, 16'388, 3}, {4, 16'387, 2}, {3, 16'383, 2}, {2, 40'001, 2}};
+  const MarginSizes kManyClasses[] = {{1, 16'384, 4}, {5, 16'388, 3},  {4, 16'387, 2}, {3, 16'383, 2},
+                                      {2, 40'001, 2}, {13, 16'390, 5}, {11, 16'385, 4}};
   for (Backend* backend : backends()) {
     for (const std::string kind : {"softmax", "arcface", "l-softmax"}) {
       for (const MarginSizes& sizes : kManyClasses) {

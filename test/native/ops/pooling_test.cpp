@@ -23,6 +23,7 @@ const PoolingSizes kCases[] = {
     {2, 9, 9, 33, {3, 2, 1}},  {1, 6, 6, 17, {3, 1, 1}},   {2, 7, 5, 65, {3, 1, 0}},  // windows overlap
     {1, 9, 9, 2, {5, 3, 2}},   {1, 16, 15, 1, {15, 1, 7}}, {1, 7, 7, 3, {2, 3, 0}},   // pixels between windows
     {127, 4, 4, 3, {2, 2, 0}}, {128, 3, 3, 1, {3, 3, 1}},  {20, 24, 24, 32, {2, 2, 0}},
+    {3, 10, 7, 16, {2, 2, 1}}, {1, 4, 90, 32, {2, 2, 0}},  {2, 11, 12, 24, {2, 4, 1}},
 };
 
 /// All values differ (`levels` 0), or there are so few that windows have several maxima.

@@ -17,6 +17,7 @@
 #define MARGINCORE_KERNEL void
 #define MARGINCORE_DEVICE inline
 #define MARGINCORE_UNROLL
+#define MARGINCORE_ROLL
 
 /// A reference to an array, the same for all threads of a block. The lambda's static gives each place in the source a
 /// key of its own.
