@@ -29,7 +29,6 @@ class Sizes:
     batches: tuple = (128, 1024)  # of the seed CNN
     resnets: tuple = (128, 512)
     resnet50: tuple = (128,)
-    epochs: int = 2
     rounds: int = 3
     head: dict = field(default_factory=lambda: {"batch": 128, "embedding": 512})
     classes: tuple = (100_000, 85_742)  # the second: identities of MS1M-v2, not a multiple of 4
@@ -41,7 +40,7 @@ class Sizes:
 
 
 TINY = Sizes(
-    batches=(8,), resnets=(8,), resnet50=(), epochs=1, rounds=2, head={"batch": 4, "embedding": 16}, classes=(64, 42), stages=((4, 6),),
+    batches=(8,), resnets=(8,), resnet50=(), rounds=2, head={"batch": 4, "embedding": 16}, classes=(64, 42), stages=((4, 6),),
     convolution_batch=2, divisor=8192, dry=True,
 )  # fmt: skip
 
