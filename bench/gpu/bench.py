@@ -18,9 +18,10 @@ from report import Report, run_command  # noqa: E402
 import measure  # noqa: E402
 import parts  # noqa: E402
 import trainings  # noqa: E402
+from measure import VARIANTS  # noqa: E402
 
 BUDGET_S = 380  # unless --seconds says otherwise; after the build; a case that would begin later is not reached
-PARTS = ("bandwidth", "resnets", "seed-cnn", "head", "convolutions", "memory")
+PARTS = ("compilation", "bandwidth", "seed-cnn", "resnet18", "resnet50", "head", "convolutions", "memory")
 DRY = "DRY RUN at tiny sizes, PyTorch on the CPU: a check of the benchmark's own code. The numbers mean nothing."
 
 
@@ -53,39 +54,47 @@ def bench(report, arguments):
         if info["simulated"] and not arguments.dry:
             raise JobError("simulated: true. A simulated device says nothing about speed; `--dry` rehearses on it")
         pytorch = start_pytorch(worker, report)
-        data = {}
-        seed_cnn = [(trainings.SEED_CNN, sizes.batches)]
-        resnets = [(trainings.RESNET18, sizes.resnets), (trainings.RESNET50, sizes.resnet50)]
+        names, variants, data = arguments.only.split(","), arguments.variants.split(","), {}
+        seed_cnn, resnet18 = (trainings.SEED_CNN, sizes.batches), (trainings.RESNET18, sizes.resnet18)
+        resnet50 = (trainings.RESNET50, sizes.resnet50)
 
         def timed(name, work, *operands):
             report.run(name, lambda part: work(part, ends, *operands))
 
-        def trained(works):
-            for work, _ in works:
-                data[work.model] = data.get(work.model) or trainings.write_data(folder, work, arguments.dry)
-            if pytorch and not arguments.dry:
-                timed("torch.compile's cache", trainings.fill_compilers_cache, pytorch_command, start, works, data)
-            timed("Training", trainings.training, native, pytorch, works, sizes, data)
+        def data_of(work):
+            if work.model not in data:
+                data[work.model] = trainings.write_data(folder, work, arguments.dry)
+            return data[work.model]
+
+        def compilation():
+            """Of the networks whose parts follow."""
+            networks = {"seed-cnn": seed_cnn, "resnet18": resnet18, "resnet50": resnet50}
+            works = [(*networks[name], data_of(networks[name][0])) for name in networks if name in names]
+            if pytorch and works and "compiled" in variants:
+                timed("torch.compile's cache", trainings.fill_compilers_cache, lambda: start(pytorch_command), works)
+
+        def trained(work, batches):
+            timed(work.model, trainings.training, native, pytorch, variants, work, batches, sizes, data_of(work))
             for program in (native, pytorch):
                 if program:
                     with contextlib.suppress(JobError):  # then its process is replaced
                         program.ask("close")
 
         def memory():
-            data[trainings.SEED_CNN.model] = trainings.write_data(folder, trainings.SEED_CNN, arguments.dry)
             commands = (native_command, pytorch_command if pytorch else None)
-            timed("Memory", trainings.memory, *commands, start, *seed_cnn[0], sizes, data)
+            timed("Memory", trainings.memory, *commands, start, *seed_cnn, sizes, data_of(trainings.SEED_CNN))
 
-        # Bandwidth first, before the other processes hold memory of the card.
         chosen = {
+            "compilation": compilation,
             "bandwidth": lambda: timed("Bandwidth", parts.bandwidth, native, sizes, backend),
-            "resnets": lambda: trained(resnets),
-            "seed-cnn": lambda: trained(seed_cnn),
+            "seed-cnn": lambda: trained(*seed_cnn),
+            "resnet18": lambda: trained(*resnet18),
+            "resnet50": lambda: trained(*resnet50),
             "head": lambda: timed("Head alone", parts.head, native, pytorch, sizes, backend),
             "convolutions": lambda: timed("Convolutions", parts.convolutions, native, pytorch, sizes, backend),
             "memory": memory,
         }
-        for name in arguments.only.split(","):
+        for name in names:
             chosen[name]()
 
 
@@ -98,10 +107,12 @@ def main():
     target.add_argument("--dry", action="store_true")
     parser.add_argument("--seconds", type=float, default=BUDGET_S, help=f"how long to begin new work ({BUDGET_S})")
     parser.add_argument("--only", default=",".join(PARTS), help=f"of {','.join(PARTS)}")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help=f"of PyTorch's training: {','.join(VARIANTS)}")
     arguments = parser.parse_args()
-    unknown = set(arguments.only.split(",")) - set(PARTS)
-    if unknown:
-        parser.error(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(PARTS)}")
+    for option, known in (("only", PARTS), ("variants", VARIANTS)):
+        unknown = set(getattr(arguments, option).split(",")) - set(known)
+        if unknown:
+            parser.error(f"--{option}: {', '.join(sorted(unknown))} is none of {', '.join(known)}")
     run_command(Report("GPU benchmark", "bench", arguments.out), lambda report: bench(report, arguments))
 
 

@@ -11,7 +11,7 @@ VARIANTS = ("eager", "compiled", "graph")  # of PyTorch's training: pytorch_vari
 HEAD_VARIANTS = ("eager", "compiled")
 COPY_TARGET = 0.8  # of the copy bandwidth
 COPY_TARGETS = ("margin_softmax", "margin_softmax_85742", "l2_scale_forward", "l2_scale_backward")
-PRECISIONS = ("fp32", "tf32", "bf16")
+PRECISIONS = ("bf16", "tf32", "fp32")
 PASSES = ("forward", "forward_bias", "backward_data", "backward_filter")
 OPERATIONS = (
     "margin_softmax", "margin_softmax_85742", "l2_scale_forward", "l2_scale_backward", "row_norms", "remove_radial",
@@ -27,7 +27,7 @@ OPERATIONS = (
 @dataclass
 class Sizes:
     batches: tuple = (128, 1024)  # of the seed CNN
-    resnets: tuple = (128, 512)
+    resnet18: tuple = (128, 512)
     resnet50: tuple = (128,)
     rounds: int = 3
     head: dict = field(default_factory=lambda: {"batch": 128, "embedding": 512})
@@ -40,7 +40,7 @@ class Sizes:
 
 
 TINY = Sizes(
-    batches=(8,), resnets=(8,), resnet50=(), rounds=2, head={"batch": 4, "embedding": 16}, classes=(64, 42), stages=((4, 6),),
+    batches=(8,), resnet18=(2,), resnet50=(), rounds=2, head={"batch": 4, "embedding": 16}, classes=(64, 42), stages=((4, 6),),
     convolution_batch=2, divisor=8192, dry=True,
 )  # fmt: skip
 

@@ -32,7 +32,7 @@ def head(part, ends, native, pytorch, sizes, backend):
 
 def convolutions(part, ends, native, pytorch, sizes, backend):
     rows, part.values["answers"] = [], {}
-    cases = [(stage, one, precision) for stage in sizes.stages for one in PASSES for precision in PRECISIONS]
+    cases = [(stage, one, precision) for precision in PRECISIONS for stage in sizes.stages for one in PASSES]
     for (channels, size), convolution_pass, precision in part.in_time(cases, ends):
         keys = {
             "batch": sizes.convolution_batch, "size": size, "channels": channels, "outChannels": channels,

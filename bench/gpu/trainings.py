@@ -11,6 +11,9 @@ from measure import ARCFACE, OURS, VARIANTS, Rounds, contenders, median, per_sec
 NETWORKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "test", "gpu", "networks")
 
 
+AT_A_TIME = 4  # compilations; each has worker processes of its own
+
+
 @dataclass
 class Work:
     """A network with ArcFace, for images of one size."""
@@ -65,35 +68,33 @@ def check_parameters(part, rounds, what):
         part.fail(f"{what}: numbers of parameters differ: {counts}")
 
 
-def training(part, ends, native, pytorch, works, sizes, data):
-    """works: (Work, batches). One table for each."""
-    part.values["rounds"] = {}
-    for work, batches in works:
-        rows = []
-        for batch, precision in part.in_time([(b, p) for b in batches for p in work.precisions], ends):
-            both, ours, theirs = keys_of(work, batch, precision, data[work.model], work.epochs)
-            sides = contenders(native, pytorch, VARIANTS, ours, theirs)
-            rounds = Rounds(sides, sizes.rounds).run("training", both, warm_up=True)
-            what = f"{work.model}, batch {batch}, {precision}"
-            rounds.report_failures(part, what)
-            check_parameters(part, rounds, what)
-            part.values["rounds"][what] = {"answers": rounds.answers, "reasons": rounds.reasons}
-            rows.append([f"batch {batch}, {precision}", *cells(rounds, work.targets)])
-        part.table(f"{work.model} + ArcFace", header(work.targets), rows)
+def training(part, ends, native, pytorch, variants, work, batches, sizes, data):
+    rows, part.values["rounds"] = [], {}
+    for batch, precision in part.in_time([(b, p) for b in batches for p in work.precisions], ends):
+        both, ours, theirs = keys_of(work, batch, precision, data, work.epochs)
+        sides = contenders(native, pytorch, variants, ours, theirs)
+        rounds = Rounds(sides, sizes.rounds).run("training", both, warm_up=True)
+        what = f"batch {batch}, {precision}"
+        rounds.report_failures(part, what)
+        check_parameters(part, rounds, what)
+        part.values["rounds"][what] = {"answers": rounds.answers, "reasons": rounds.reasons}
+        rows.append([what, *cells(rounds, variants, work.targets)])
+        print(" | ".join(rows[-1]), flush=True)
+    part.table(f"{work.model} + ArcFace", header(variants, work.targets), rows)
 
 
-def header(targets):
-    cells = ["", f"{OURS}, images/s"]
-    for variant in VARIANTS:
+def header(variants, targets):
+    titles = ["", f"{OURS}, images/s"]
+    for variant in variants:
         target = f", target {targets[variant]:g}" if variant in targets else ""
-        cells += [f"PyTorch {variant}, images/s", f"times as fast{target}"]
-    return [*cells, "times as fast as the best of PyTorch"]
+        titles += [f"PyTorch {variant}, images/s", f"times as fast{target}"]
+    return [*titles, "times as fast as the best of PyTorch"]
 
 
-def cells(rounds, targets):
+def cells(rounds, variants, targets):
     speed = lambda name: shown(rounds.values(name, per_second), "{:,.0f}".format)  # noqa: E731
-    row, theirs = [speed(OURS)], [f"PyTorch {variant}" for variant in VARIANTS]
-    for variant, name in zip(VARIANTS, theirs):
+    row, theirs = [speed(OURS)], [f"PyTorch {variant}" for variant in variants]
+    for variant, name in zip(variants, theirs):
         row += [speed(name), verdict(rounds.ratios(OURS, name, per_second), targets.get(variant))]
     best = rounds.best(theirs, per_second)
     fastest = f"{median(rounds.ratios(OURS, best, per_second)):.2f} ({best})" if best else "not measured"
@@ -105,7 +106,7 @@ def memory(part, ends, native_command, pytorch_command, start, work, batches, si
     rows = []
     sides = [(OURS, native_command)] + [(f"PyTorch {name}", pytorch_command) for name in VARIANTS if pytorch_command]
     for batch, (name, command) in part.in_time([(b, side) for b in batches for side in sides], ends):
-        both, ours, theirs = keys_of(work, batch, "fp32", data[work.model], 1)
+        both, ours, theirs = keys_of(work, batch, "fp32", data, 1)
         own = ours if name == OURS else {**theirs, "variant": name.removeprefix("PyTorch ")}
         with part.case(f"batch {batch}, {name}"), start(command) as program:
             answer = program.ask("memory", **both, **own)
@@ -119,17 +120,21 @@ def memory(part, ends, native_command, pytorch_command, start, work, batches, si
     part.table("", columns, rows)
 
 
-def fill_compilers_cache(part, ends, command, start, works, data):
-    """Compiles what the parts behind will measure, each in a process of its own and all at once: torch.compile takes a
-    minute for each, and keeps its results on the disk."""
-    cases = [(work, batch, precision) for work, batches in works for batch in batches for precision in work.precisions]
-    programs = []
-    for work, batch, precision in part.in_time(cases, ends):
-        both, _, theirs = keys_of(work, batch, precision, data[work.model], 1)
-        program = start(command)
-        program.send("training", **both, **theirs, variant="compiled")
-        programs.append((f"{work.model}, batch {batch}, {precision}", program))
-    for what, program in programs:
-        with part.case(what), program:
-            program.receive("training")
-            part.ok()
+def fill_compilers_cache(part, ends, start, works):
+    """torch.compile takes a minute for each network, batch and precision, and keeps its results on the disk. Here several
+    processes compile at a time what the parts behind will measure. works: (Work, batches, data)."""
+    cases = [(work, batch, precision, data) for work, batches, data in works for batch in batches for precision in work.precisions]
+    while True:
+        under_way = []
+        for work, batch, precision, data in part.in_time(cases[:AT_A_TIME], ends):
+            both, _, theirs = keys_of(work, batch, precision, data, 1)
+            program = start()
+            program.send("training", **both, **theirs, variant="compiled")
+            under_way.append((f"{work.model}, batch {batch}, {precision}", program))
+        for what, program in under_way:
+            with part.case(what), program:
+                program.receive("training")
+                part.ok()
+        cases = cases[AT_A_TIME:]
+        if not cases:
+            return
