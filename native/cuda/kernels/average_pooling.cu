@@ -2,7 +2,6 @@
 // each element of x or dx is moved once where windows do not overlap, and beside it one of y or dy per window.
 #include <type_traits>
 
-#include "base/window.h"
 #include "cuda/kernels/channel_walk.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/pooling_cells.h"
@@ -11,13 +10,6 @@
 namespace margincore::cuda {
 
 namespace {
-
-MARGINCORE_DEVICE Windows<int> rows_of(const PoolSizes& s, const Pool2d& pool) {
-  return {s.height, s.out_height, pool.kernel, pool.stride, pool.padding};
-}
-MARGINCORE_DEVICE Windows<int> columns_of(const PoolSizes& s, const Pool2d& pool) {
-  return {s.width, s.out_width, pool.kernel, pool.stride, pool.padding};
-}
 
 /// A window's average is over its elements inside the image.
 MARGINCORE_DEVICE float share_of(Span<int> rows, Span<int> columns) {

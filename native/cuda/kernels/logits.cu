@@ -19,12 +19,12 @@ MARGINCORE_KERNEL scale_logits_kernel(float* z, const float* row_norms, const fl
                                       const float* column_scale, const float* column_shift, int64_t rows,
                                       int64_t columns, int64_t parts, int64_t part_size, bool aligned) {
   const Group group{nullptr};
-  const int64_t i = group.row() / parts, begin = group.row() % parts * part_size;
+  const int64_t i = group.row() / parts;
   if (i >= rows) return;
-  const int64_t end = begin + part_size < columns ? begin + part_size : columns;
   float* row = z + i * columns;
+  const RowPart part(row, columns, true, group.row() - i * parts, part_size);
   const float row_factor = row_norms != nullptr ? inverse_norm(row_norms[i]) : 1;
-  walk<1>(group, begin, end, aligned, [&](const auto at) {
+  walk_row(group, part, aligned, [&](const auto at) {
     float values[at.kWidth], norm[at.kWidth], scale[at.kWidth], shift[at.kWidth];
     at.load(values, row);
     load_or(at, norm, column_norms, 1);
@@ -41,21 +41,22 @@ MARGINCORE_KERNEL scale_logits_kernel(float* z, const float* row_norms, const fl
 
 template <class Group>
 MARGINCORE_KERNEL softmax_kernel(float* probabilities, const float* logits, int64_t rows, int64_t columns,
-                                 bool aligned) {
+                                 bool rows_alike) {
   MARGINCORE_SHARED(float, shared, device::kWarp);
   const Group group{shared};
   const int64_t i = group.row();
   if (i >= rows) return;
   const float* row = logits + i * columns;
+  const RowPart whole(row, columns, rows_alike);
   OnlineSum online;
-  walk<2>(group, 0, columns, aligned, [&](const auto at) {
+  walk_row<2>(group, whole, [&](const auto at) {
     float z[at.kWidth];
     at.load(z, row);
     online.add(z);
   });
   online = online.whole(group);
   const float factor = 1 / online.sum;
-  walk<2>(group, 0, columns, aligned, [&](const auto at) {
+  walk_row<2>(group, whole, [&](const auto at) {
     float z[at.kWidth];
     at.load(z, row);
     MARGINCORE_UNROLL
@@ -78,7 +79,7 @@ void scale_logits(float* z, const float* row_norms, const float* column_norms, c
 
 void softmax(float* probabilities, const float* logits, int64_t rows, int64_t columns, cudaStream_t stream) {
   MARGINCORE_RUN_ROWS(softmax_kernel, rows, columns, stream, probabilities, logits, rows, columns,
-                      all_aligned(columns, probabilities, logits));
+                      alike(probabilities, logits));
 }
 
 }  // namespace margincore::cuda

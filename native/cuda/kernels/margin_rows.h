@@ -2,7 +2,6 @@
 // gradients of the second. Formulas: heads/target.h and heads/cross_entropy.h.
 #pragma once
 
-#include <climits>
 #include <cmath>
 
 #include "cuda/kernels/inverse_norms.h"
@@ -100,15 +99,17 @@ constexpr int kTileRows = 2;  // where rows are cut into parts; with more, regis
 /// Rows that are `apart`, so that 16 bytes can be loaded at a time of all of them.
 template <int kRows>
 struct Tile {
-  int64_t begin, end;  // classes
   int64_t first_row;
   int apart, rows;  // of kRows; the others repeat the first one and write nothing
-  int head;         // classes before the first multiple of 16 bytes
   int32_t target[kRows];
   float* logits[kRows];  // the rows
+  RowPart classes;
 
   MARGINCORE_DEVICE Tile(const Problem& p, int64_t first_row, int64_t part)
-      : first_row(first_row), apart(p.division.apart), rows(1) {
+      : first_row(first_row),
+        apart(p.division.apart),
+        rows(1),
+        classes(p.logits + first_row * p.classes, p.classes, p.alike, part, p.division.part_size) {
     MARGINCORE_UNROLL
     for (int r = 1; r < kRows; ++r) rows += first_row + r * apart < p.rows ? 1 : 0;
     MARGINCORE_UNROLL
@@ -116,23 +117,9 @@ struct Tile {
       target[r] = p.labels[row(r)];
       logits[r] = p.logits + row(r) * p.classes;
     }
-    // All parts but the first begin at such a multiple.
-    const int row_head = before_aligned(logits[0]);
-    head = !p.alike ? INT_MAX : part == 0 ? row_head : 0;
-    begin = part == 0 ? 0 : part * p.division.part_size + row_head;
-    end = (part + 1) * p.division.part_size + row_head;
-    if (begin > p.classes) begin = p.classes;
-    if (end > p.classes) end = p.classes;
   }
 
   MARGINCORE_DEVICE int64_t row(int r) const { return first_row + (r < rows ? r : 0) * apart; }
-
-  /// Calls body for the thread's classes.
-  template <class Group, class Body>
-  MARGINCORE_DEVICE void walk_classes(const Group& group, const Problem& p, const Body& body) const {
-    if (p.aligned) walk<1>(group, begin, end, true, body);
-    else walk_row<1>(group, begin, end, head, body);
-  }
 };
 
 /// First sweep; the sums are the same in all threads of the group.
@@ -142,7 +129,7 @@ MARGINCORE_DEVICE void sum_tile(PartSums (&sums)[kRows], const Group& group, con
   const bool smoothing = p.head.label_smoothing > 0;
   OnlineSum online[kRows];
   float weighted[kRows] = {}, product[kRows] = {};
-  tile.walk_classes(group, p, [&](const auto at) {
+  walk_row(group, tile.classes, p.aligned, [&](const auto at) {
     float z[kRows][at.kWidth], factor[at.kWidth], shift[at.kWidth], weight[at.kWidth] = {};
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) at.load(z[r], tile.logits[r]);
@@ -181,7 +168,7 @@ MARGINCORE_DEVICE float write_tile(const Group& group, const Problem& p, const T
                                    const RowTerms (&terms)[kRows]) {
   const float smooth = terms[0].smooth;  // the same in every row
   float squares = 0;
-  tile.walk_classes(group, p, [&](const auto at) {
+  walk_row(group, tile.classes, p.aligned, [&](const auto at) {
     float z[kRows][at.kWidth], factor[at.kWidth], shift[at.kWidth], weight[at.kWidth] = {};
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) at.load(z[r], tile.logits[r]);

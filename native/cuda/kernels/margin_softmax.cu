@@ -166,7 +166,7 @@ MARGINCORE_KERNEL report_kernel(Problem p) {
 constexpr int64_t kManyClasses = 16384;               // from here on rows are cut into parts
 constexpr int64_t kTiles = kMultiprocessors * 4 * 2;  // wanted at least: two rounds of four blocks per multiprocessor
 constexpr int64_t kLeastPart = 4 * kBlock;            // classes of a part: a turn of the walk
-constexpr int64_t kLargestPart = 16384;               // so that the last round is short
+constexpr int64_t kLargestPart = 8192;                // so that the last round of blocks is short
 
 Division division_of(int64_t rows, int64_t classes) {
   const int apart = classes % 4 == 0 ? 1 : classes % 2 == 0 ? 2 : 4;

@@ -18,22 +18,24 @@ MARGINCORE_KERNEL max_pool_forward_kernel(T* y, uint8_t* position, const T* x, P
   constexpr int kCount = Channels::kCount;
   const int groups = s.channels / kCount;
   outputs.each([&](const Pixel& at) {
-    const int top = at.row * pool.stride - pool.padding, left = at.column * pool.stride - pool.padding;
+    const Span<int> rows = rows_of(s, pool).elements_of(at.row), columns = columns_of(s, pool).elements_of(at.column);
+    const int first = pool.padding - at.row * pool.stride, along = pool.padding - at.column * pool.stride;
     float best[kCount];
     int place[kCount];
-    for (int c = 0; c < kCount; ++c) best[c] = -INFINITY, place[c] = kNoPosition;
-    for (int r = 0; r < pool.kernel; ++r) {
-      if (top + r < 0 || top + r >= s.height) continue;
-      for (int k = 0; k < pool.kernel; ++k) {
-        if (left + k < 0 || left + k >= s.width) continue;
-        const Channels from =
-            pack<Channels>(x, place_of(at.image, top + r, left + k, s.height, s.width, groups, at.group));
+    for (int c = 0; c < kCount; ++c) {
+      best[c] = -INFINITY;
+      place[c] = (rows.begin + first) * pool.kernel + columns.begin + along;
+    }
+    MARGINCORE_ROLL
+    for (int row = rows.begin; row < rows.end; ++row) {
+      MARGINCORE_ROLL
+      for (int column = columns.begin; column < columns.end; ++column) {
+        const Channels from = pack<Channels>(x, place_of(at.image, row, column, s.height, s.width, groups, at.group));
         for (int c = 0; c < kCount; ++c) {
           const float value = widen(from.value[c]);
-          // A NaN wins, to be found later.
-          const bool larger = place[c] == kNoPosition || value > best[c] || value != value;
+          const bool larger = value > best[c] || value != value;  // a NaN wins, to be found later
           best[c] = larger ? value : best[c];
-          place[c] = larger ? r * pool.kernel + k : place[c];
+          place[c] = larger ? (row + first) * pool.kernel + column + along : place[c];
         }
       }
     }

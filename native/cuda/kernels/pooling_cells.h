@@ -3,10 +3,18 @@
 // a cell lies in no other one; else an element asks all that are over it, in a fixed order.
 #pragma once
 
+#include "base/window.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/pixels.h"
 
 namespace margincore::cuda {
+
+MARGINCORE_DEVICE Windows<int> rows_of(const PoolSizes& s, const Pool2d& pool) {
+  return {s.height, s.out_height, pool.kernel, pool.stride, pool.padding};
+}
+MARGINCORE_DEVICE Windows<int> columns_of(const PoolSizes& s, const Pool2d& pool) {
+  return {s.width, s.out_width, pool.kernel, pool.stride, pool.padding};
+}
 
 /// Of a pixel's pack among those of the images.
 MARGINCORE_DEVICE int64_t place_of(int64_t image, int row, int column, int height, int width, int groups, int group) {

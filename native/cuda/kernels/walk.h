@@ -127,20 +127,44 @@ MARGINCORE_DEVICE int before_aligned(const float* row) {
   return static_cast<int>(-(reinterpret_cast<uintptr_t>(row) / sizeof(float)) % 4);
 }
 
-/// body(at) for elements [begin, end) of a row that begins anywhere. The first `head` of them, after which its address
-/// is a multiple of 16, and what is left at the end are taken one by one; so is a row that is no longer than the group.
+/// Columns [begin, end) of a row that begins anywhere. All parts but the first begin at a multiple of 16 bytes; `head`
+/// of the first one's columns stand before such a multiple, or all, where not all operands that are rows begin `alike`.
+struct RowPart {
+  int64_t begin, end;
+  int head;
+
+  MARGINCORE_DEVICE RowPart(const float* row, int64_t columns, bool alike) : RowPart(row, columns, alike, 0, columns) {}
+  MARGINCORE_DEVICE RowPart(const float* row, int64_t columns, bool alike, int64_t part, int64_t part_size) {
+    const int before = before_aligned(row);
+    begin = part == 0 ? 0 : part * part_size + before;
+    end = (part + 1) * part_size + before;
+    if (begin > columns) begin = columns;
+    if (end > columns) end = columns;
+    head = !alike ? static_cast<int>(end - begin) : part == 0 ? before : 0;
+  }
+};
+
+/// body(at) for the columns of a part. Those of its head and those left at its end are taken one by one; so are all of
+/// a part that is no longer than the group.
 template <int kFours, class Group, class Body>
-MARGINCORE_DEVICE void walk_row(const Group& group, int64_t begin, int64_t end, int head, const Body& body) {
-  const int stride = group.stride(), count = static_cast<int>(end - begin);
-  const int before = count <= stride || head > count ? count : head, fours = (count - before) / 4;
-  const int64_t step = 4 * stride, last = begin + before + 4 * static_cast<int64_t>(fours);
-  int64_t k = begin + before + 4 * group.first();
+MARGINCORE_DEVICE void walk_row(const Group& group, const RowPart& part, const Body& body) {
+  const int stride = group.stride(), count = static_cast<int>(part.end - part.begin);
+  const int before = count <= stride || part.head > count ? count : part.head, fours = (count - before) / 4;
+  const int64_t step = 4 * stride, last = part.begin + before + 4 * static_cast<int64_t>(fours);
+  int64_t k = part.begin + before + 4 * group.first();
   for (; k + (kFours - 1) * step < last; k += kFours * step) body(ShiftedFours<kFours>{k, 4 * stride});
   if constexpr (kFours > 1)
     for (; k < last; k += step) body(ShiftedFours<1>{k, 0});
   // By the last threads, which have had no more fours than the others.
   for (int i = stride - 1 - group.first(); i < count - 4 * fours; i += stride)
-    body(Singles<1>{begin + (i < before ? i : i + 4 * fours), 0});
+    body(Singles<1>{part.begin + (i < before ? i : i + 4 * fours), 0});
+}
+
+/// The same, where there are operands of the columns, too. `aligned`: as for walk.
+template <class Group, class Body>
+MARGINCORE_DEVICE void walk_row(const Group& group, const RowPart& part, bool aligned, const Body& body) {
+  if (aligned) walk<1>(group, part.begin, part.end, true, body);
+  else walk_row<1>(group, part, body);
 }
 
 /// Whether rows of so many elements all begin at multiples of 16 bytes, in every one of these operands.
