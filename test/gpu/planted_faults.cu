@@ -23,7 +23,8 @@ __global__ void race_kernel(int* out, const int*) {
 }
 
 __global__ void divergent_barrier_kernel(int* out, const int*) {
-  if (threadIdx.x < kThreads / 2) __syncthreads();
+  // Inside a warp: of a barrier that whole warps leave out, synccheck says nothing on an H100.
+  if (threadIdx.x < kThreads / 4) __syncthreads();
   out[threadIdx.x] = 1;
 }
 

@@ -51,7 +51,7 @@ class Sanitizer:
 
     def plant(self, part, tool):
         """Counts 1: the tool must report the fault in our kernel, by its name, with the filter that is used later."""
-        fault = FAULTS[tool]
+        fault, said = FAULTS[tool], []
         for kernels in FILTERS[tool]:
             output, _ = self.output(tool, kernels, [self.faults, fault], limit=60)
             self.log(tool, f"planted: {fault} {kernels}", output)
@@ -59,7 +59,8 @@ class Sanitizer:
                 self.kernels[tool] = kernels
                 part.notes.append(f"{tool} reports the planted fault '{fault}'")
                 return part.ok()
-        part.fail(f"{tool} does not report the planted fault '{fault}'; it said last: {output[-500:]!r}")
+            said.append(f"{' '.join(kernels)}: {output[-500:]!r}")
+        part.fail(f"{tool} does not report the planted fault '{fault}'; it said last, {'; '.join(said)}")
 
     def run(self, part, tool, what, command, text=None):
         """One tool over one program. Counts 1: its summary must be there and name no error. Answers with what the program
