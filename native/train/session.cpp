@@ -29,6 +29,7 @@ void Session::allocate() {
   if (spec_.batch_size > 0) {
     trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer,
                                          spec_.normalization, spec_.batch_size, spec_.seed);
+    predictor_->lend(&trainer_->activations());
   }
 }
 
@@ -74,6 +75,7 @@ PredictResult Session::predict(const PredictRequest& request, const std::atomic<
 }
 
 void Session::end_training() {
+  predictor_->lend(nullptr);
   trainer_.reset();
   parameters_->release_gradients();
 }

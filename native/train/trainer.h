@@ -40,6 +40,9 @@ class Trainer {
   /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.
   StepsResult run(const StepsRequest& request, const std::atomic<bool>& cancelled);
 
+  /// The activations: between two runs nobody needs what is there.
+  const Buffer& activations() const { return arena_; }
+
   size_t optimizer_bytes() const { return optimizer_.bytes(); }
   size_t activation_bytes() const { return arena_.bytes(); }
   size_t dataset_bytes() const { return data_ ? data_->bytes() : 0; }
