@@ -34,7 +34,8 @@ struct StepsResult {
 class Trainer {
  public:
   Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
-          const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed);
+          const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
+          Keeping keeping = Keeping::All);
 
   void set_data(const TrainingData& data);
   /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.
