@@ -31,7 +31,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 4;
+inline constexpr int32_t kBackendAbiVersion = 5;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -74,6 +74,7 @@ struct BackendInfo {
   int32_t bf16;           // 1: activations may be bf16
   int64_t workspace;      // bytes of device memory that library calls may need beside what is allocated
   int32_t searches;       // 1: the first use of a shape costs a search among algorithms
+  int32_t recomputes;     // 1: a pass over activations costs little beside a step, so that memory is saved by it
 };
 
 // ---- descriptors ----------------------------------------------------------------------------------------------------

@@ -75,6 +75,7 @@ BackendInfo CpuBackend::describe(int threads) {
   std::snprintf(info.description, sizeof info.description, "%s", choose_loops().instruction_set);
   info.threads = threads;
   info.bf16 = onednn::multiplies_bf16() ? 1 : 0;
+  info.recomputes = 1;
   return info;
 }
 

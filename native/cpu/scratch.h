@@ -2,6 +2,8 @@
 // operation in turn. An operation asks for all its parts at once.
 #pragma once
 
+#include <malloc.h>
+
 #include <cstdlib>
 #include <initializer_list>
 #include <new>
@@ -19,6 +21,7 @@ class Scratch {
   void* take(size_t bytes) {
     if (bytes > capacity_) {
       std::free(memory_);
+      malloc_trim(0);  // blocks of the sizes before would stay with the process
       capacity_ = 0;
       const size_t rounded = (bytes + 63) / 64 * 64;
       memory_ = std::aligned_alloc(64, rounded);

@@ -104,7 +104,12 @@ class Layer {
   virtual void forward(const LayerCall& call) const = 0;
   virtual void backward(const LayerCall& call) const = 0;
 
-  /// What `backward` reads of the forward pass.
+  /// Whether y costs no more than a pass over memory, from the inputs and what `backward` reads beside them.
+  virtual bool can_recompute() const { return false; }
+  /// After `forward`: y once more, the same bits.
+  virtual void recompute(const LayerCall& call) const { forward(call); }
+
+  /// What `backward` reads of the forward pass; of several inputs the first.
   virtual bool backward_needs_input() const { return false; }
   virtual bool backward_needs_output() const { return false; }
   /// y may overwrite the first input, which the layer's own backward then does not need.

@@ -17,15 +17,17 @@ Shape batched(int64_t batch, const Shape& sample) {
 
 }  // namespace
 
-NetworkPass::NetworkPass(const Network& network, int64_t max_batch, bool training, ActivationPlan& plan)
-    : network_(network), training_(training), embedding_(kNone), embedding_gradient_(kNone), statistics_(kNone) {
-  last_reader_.assign(last_value() + 1, 0);
-  const auto& nodes = network.nodes();
-  for (int i = 0; i < head_moment(); ++i)
-    for (int input : nodes[i].inputs) last_reader_[input] = i;
-  last_reader_[last_value()] = head_moment();
+NetworkPass::NetworkPass(const Network& network, int64_t max_batch, Keeping keeping, ActivationPlan& plan)
+    : network_(network),
+      moments_{static_cast<int>(network.nodes().size())},
+      training_(keeping != Keeping::Nothing),
+      lives_(value_lives(network, keeping)),
+      embedding_(kNone),
+      embedding_gradient_(kNone),
+      statistics_(kNone) {
   plan_values(max_batch, plan);
-  if (!training) return;
+  if (!training_) return;
+  plan_again(max_batch, plan);
   plan_gradients(max_batch, plan);
   plan_statistics(plan);
 }
@@ -36,64 +38,66 @@ int64_t NetworkPass::value_bytes(int64_t batch, int value) const {
 
 void NetworkPass::plan_values(int64_t max_batch, ActivationPlan& plan) {
   const auto& nodes = network_.nodes();
-  const int count = head_moment();
-  std::vector<int> readers(count + 1, 0);
+  std::vector<int> readers(count() + 1, 0);
   for (const Network::Node& node : nodes)
     for (int input : node.inputs) ++readers[input];
 
   const auto producer_reads_again = [&](int value) {
     return value > 0 && training_ && nodes[value - 1].layer->backward_needs_output();
   };
-  for (int v = 0; v <= count; ++v) {
-    const int begin = std::max(0, v - 1);
-    int end = last_reader_[v];
-    if (producer_reads_again(v)) end = std::max(end, backward_moment(v - 1));
-    if (training_)  // the first reader is the last to go back
-      for (int i = 0; i < count; ++i) {
-        const auto& inputs = nodes[i].inputs;
-        if (!nodes[i].layer->backward_needs_input() || std::find(inputs.begin(), inputs.end(), v) == inputs.end())
-          continue;
-        end = std::max(end, backward_moment(i));
-        break;
-      }
+  for (int v = 0; v <= count(); ++v) {
+    const ValueLife& life = lives_[v];
+    const int end = life.is_needed_again() && !life.recomputed ? life.needed_until : life.end;
     if (v > 0) {
       const int from = nodes[v - 1].inputs[0];
       const bool reuse =
           nodes[v - 1].layer->forward_in_place() && from != 0 && readers[from] == 1 && !producer_reads_again(from);
-      values_.push_back(reuse ? values_[from] : plan.add(value_bytes(max_batch, v), begin, end));
-      if (reuse) plan.extend(values_[from], begin, end);
+      values_.push_back(reuse ? values_[from] : plan.add(value_bytes(max_batch, v), life.begin, end));
+      if (reuse) plan.extend(values_[from], life.begin, end);
       const int64_t state = nodes[v - 1].layer->state_bytes(max_batch);
-      states_.push_back(state > 0 ? plan.add(state, begin, training_ ? backward_moment(v - 1) : begin) : kNone);
+      const int until = training_ ? moments_.backward(v - 1) : life.begin;
+      states_.push_back(state > 0 ? plan.add(state, life.begin, until) : kNone);
     } else {
-      values_.push_back(plan.add(value_bytes(max_batch, v), begin, end));
+      values_.push_back(plan.add(value_bytes(max_batch, v), life.begin, end));
     }
   }
   if (network_.activations() == DType::F32) return;
   const int64_t bytes = max_batch * network_.embedding_size() * static_cast<int64_t>(sizeof(float));
-  embedding_ = plan.add(bytes, count, count);
-  if (training_) embedding_gradient_ = plan.add(bytes, count, count);
+  embedding_ = plan.add(bytes, moments_.head(), moments_.head());
+  if (training_) embedding_gradient_ = plan.add(bytes, moments_.head(), moments_.head());
+}
+
+void NetworkPass::plan_again(int64_t max_batch, ActivationPlan& plan) {
+  again_ = values_;
+  recomputed_.resize(count());
+  for (int v = 1; v <= count(); ++v) {
+    const ValueLife& life = lives_[v];
+    if (!life.recomputed) continue;
+    again_[v] = plan.add(value_bytes(max_batch, v), life.needed_from, life.needed_until);
+    recomputed_[moments_.node_at(life.needed_from)].push_back(v);
+  }
 }
 
 bool NetworkPass::gives_first_gradient(int node, size_t operand) const {
   const std::vector<int>& inputs = network_.nodes()[node].inputs;
   const int value = inputs[operand];
   // Of a value that one node reads twice, the first operand.
-  return last_reader_[value] == node &&
+  return lives_[value].end == moments_.forward(node) &&
          std::find(inputs.begin(), inputs.end(), value) - inputs.begin() == static_cast<std::ptrdiff_t>(operand);
 }
 
 void NetworkPass::plan_gradients(int64_t max_batch, ActivationPlan& plan) {
   const auto& nodes = network_.nodes();
-  const int count = head_moment();
-  gradients_.assign(count + 1, kNone);
-  gradients_[count] = plan.add(value_bytes(max_batch, count), count, count + 1);
-  parts_.resize(count);
-  for (int i = count - 1; i >= 0; --i) {
+  gradients_.assign(count() + 1, kNone);
+  gradients_[last_value()] =
+      plan.add(value_bytes(max_batch, last_value()), moments_.head(), moments_.backward(count() - 1));
+  parts_.resize(count());
+  for (int i = count() - 1; i >= 0; --i) {
     parts_[i].fill(kNone);
     for (size_t k = 0; k < nodes[i].inputs.size(); ++k) {
       const int v = nodes[i].inputs[k];
       if (v == 0) continue;  // the image needs no gradient
-      const int begin = backward_moment(i), end = backward_moment(v - 1);
+      const int begin = moments_.backward(i), end = moments_.backward(v - 1);
       if (!gives_first_gradient(i, k)) {
         parts_[i][k] = plan.add(value_bytes(max_batch, v), begin, begin);
       } else if (k == 0 && nodes[i].layer->backward_in_place()) {
@@ -123,8 +127,6 @@ Tensor NetworkPass::at(Id id, int64_t batch, int index) const {
   return {arena_ + plan_->offset(id), network_.activations(), batched(batch, network_.shape(index))};
 }
 
-Tensor NetworkPass::value(int64_t batch, int index) const { return at(values_[index], batch, index); }
-
 Tensor NetworkPass::gradient(int64_t batch, int index) const {
   return gradients_[index] == kNone ? Tensor() : at(gradients_[index], batch, index);
 }
@@ -148,12 +150,12 @@ Tensor NetworkPass::batch_statistics(const Parameters& parameters, ParameterTabl
 }
 
 LayerCall NetworkPass::call(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step,
-                            int node, Operands& inputs) const {
+                            int node, const std::vector<Id>& values, Operands& inputs) const {
   const Network::Node& at_work = network_.nodes()[node];
-  for (size_t k = 0; k < at_work.inputs.size(); ++k) inputs[k] = value(batch, at_work.inputs[k]);
-  LayerCall call{
-      backend, parameters, step, training_, {inputs.data(), at_work.inputs.size()}, value(batch, node + 1), nullptr,
-      {},      {},         {},   {}};
+  const auto value = [&](int index) { return at(values[index], batch, index); };
+  for (size_t k = 0; k < at_work.inputs.size(); ++k) inputs[k] = value(at_work.inputs[k]);
+  LayerCall call{backend, parameters, step, training_, {inputs.data(), at_work.inputs.size()}, value(node + 1), nullptr,
+                 {},      {},         {},   {}};
   if (states_[node] != kNone) call.state = arena_ + plan_->offset(states_[node]);
   if (const auto running = at_work.layer->running_statistics(); running && training_) {
     call.batch_mean = batch_statistics(parameters, running->mean);
@@ -164,8 +166,8 @@ LayerCall NetworkPass::call(Backend& backend, const Parameters& parameters, int6
 
 void NetworkPass::forward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const {
   Operands inputs;
-  for (int i = 0; i < head_moment(); ++i)
-    network_.nodes()[i].layer->forward(call(backend, parameters, batch, step, i, inputs));
+  for (int i = 0; i < count(); ++i)
+    network_.nodes()[i].layer->forward(call(backend, parameters, batch, step, i, values_, inputs));
   if (embedding_ != kNone) check(backend.convert(embedding(batch), value(batch, last_value()).as_matrix()));
 }
 
@@ -173,12 +175,14 @@ void NetworkPass::backward(Backend& backend, const Parameters& parameters, int64
   if (embedding_gradient_ != kNone)
     check(backend.convert(gradient(batch, last_value()).as_matrix(), embedding_gradient(batch)));
   Operands inputs, dinputs;
-  for (int i = head_moment() - 1; i >= 0; --i) {
+  for (int i = count() - 1; i >= 0; --i) {
+    for (int v : recomputed_[i])
+      network_.nodes()[v - 1].layer->recompute(call(backend, parameters, batch, step, v - 1, again_, inputs));
     const std::vector<int>& values = network_.nodes()[i].inputs;
     const auto part = [&](size_t k) { return at(parts_[i][k], batch, values[k]); };
     for (size_t k = 0; k < values.size(); ++k)
       dinputs[k] = parts_[i][k] != kNone ? part(k) : gradient(batch, values[k]);
-    LayerCall operands = call(backend, parameters, batch, step, i, inputs);
+    LayerCall operands = call(backend, parameters, batch, step, i, again_, inputs);
     operands.dy = gradient(batch, i + 1);
     operands.dinputs = {dinputs.data(), values.size()};
     network_.nodes()[i].layer->backward(operands);

@@ -5,18 +5,17 @@
 #include <vector>
 
 #include "nn/activation_plan.h"
-#include "nn/network.h"
+#include "nn/value_lives.h"
 
 namespace margincore {
 
 class NetworkPass {
  public:
   /// Enters its buffers into `plan`; the head's work falls on moment `head_moment()`.
-  NetworkPass(const Network& network, int64_t max_batch, bool training, ActivationPlan& plan);
+  NetworkPass(const Network& network, int64_t max_batch, Keeping keeping, ActivationPlan& plan);
 
-  int head_moment() const { return static_cast<int>(network_.nodes().size()); }
-  /// After the backward pass of the first layer.
-  int last_moment() const { return training_ ? 2 * head_moment() + 1 : head_moment(); }
+  int head_moment() const { return moments_.head(); }
+  int last_moment() const { return training_ ? moments_.last() : moments_.head(); }
   /// Says where the planned buffers are; called once, after the arena was allocated. The arena was zeroed.
   void bind(const ActivationPlan& plan, void* arena);
 
@@ -33,30 +32,33 @@ class NetworkPass {
   using Id = ActivationPlan::Id;
   using Operands = std::array<Tensor, kMaxInputs>;
 
-  /// Node i runs forward at moment i, and backward at:
-  int backward_moment(int node) const { return 2 * head_moment() - node; }
-  int last_value() const { return head_moment(); }
+  int count() const { return moments_.nodes; }
+  int last_value() const { return count(); }
 
   void plan_values(int64_t max_batch, ActivationPlan& plan);
+  void plan_again(int64_t max_batch, ActivationPlan& plan);
   void plan_gradients(int64_t max_batch, ActivationPlan& plan);
   void plan_statistics(ActivationPlan& plan);
   int64_t value_bytes(int64_t batch, int value) const;
   /// Whether node i is the last to read value v forward, hence the first to give it a gradient.
   bool gives_first_gradient(int node, size_t operand) const;
 
-  Tensor value(int64_t batch, int index) const;
+  Tensor value(int64_t batch, int index) const { return at(values_[index], batch, index); }
   Tensor gradient(int64_t batch, int index) const;
   Tensor at(Id id, int64_t batch, int index) const;
   LayerCall call(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step, int node,
-                 Operands& inputs) const;
+                 const std::vector<Id>& values, Operands& inputs) const;
   Tensor batch_statistics(const Parameters& parameters, ParameterTable::Key running) const;
 
   const Network& network_;
+  Moments moments_;
   bool training_;
   char* arena_ = nullptr;
   const ActivationPlan* plan_ = nullptr;
-  std::vector<int> last_reader_;                   // by value; the head's moment for the last
-  std::vector<Id> values_, gradients_, states_;    // by value, value, node
+  std::vector<ValueLife> lives_;                   // by value
+  std::vector<Id> values_, again_;                 // by value: as forward, and as backward finds it
+  std::vector<std::vector<int>> recomputed_;       // by node: values made again for its backward pass
+  std::vector<Id> gradients_, states_;             // by value, node
   std::vector<std::array<Id, kMaxInputs>> parts_;  // by node: a gradient that is added to one that is there
   Id embedding_, embedding_gradient_;              // in fp32, where activations are bf16
   Id statistics_;                                  // of the batch, laid out as the running ones are

@@ -19,9 +19,10 @@ Predictor::Predictor(Backend& backend, const Network& network, const Head& head,
       parameters_(parameters),
       normalization_(backend, normalization) {}
 
-Predictor::Buffers::Buffers(Backend& backend, const Network& network, const Head& head, int64_t batch)
+Predictor::Buffers::Buffers(Backend& backend, const Network& network, const Head& head, int64_t batch,
+                            const Buffer* lent)
     : max_batch(batch),
-      network_pass(network, batch, false, plan),
+      network_pass(network, batch, Keeping::Nothing, plan),
       head_pass(head, batch, false, plan, network_pass.head_moment(), network_pass.last_moment()) {
   const int moment = network_pass.head_moment();
   const int64_t bytes = sizeof(float);
@@ -29,13 +30,20 @@ Predictor::Buffers::Buffers(Backend& backend, const Network& network, const Head
   unit_embeddings = plan.add(batch * head.embedding_size() * bytes, moment, moment);
   norms = plan.add(batch * bytes, moment, moment);
   plan.arrange();
-  arena = Buffer(backend, plan.bytes());
+  const auto needed = static_cast<size_t>(plan.bytes());
+  if (lent == nullptr || lent->bytes() < needed) arena = Buffer(backend, needed);
+  activations = arena.data() != nullptr ? arena.data() : lent->data();
   images = Buffer(backend, batch * network.input().count());
   one = Buffer(backend, sizeof(float));
   const float value = 1;
   check(backend.upload(one.data(), &value, sizeof value));
-  network_pass.bind(plan, arena.data());
-  head_pass.bind(backend, plan, arena.data());
+  network_pass.bind(plan, activations);
+  head_pass.bind(backend, plan, activations);
+}
+
+void Predictor::lend(const Buffer* memory) {
+  buffers_.reset();
+  lent_ = memory;
 }
 
 /// Makes room for batches of up to `batch`: fewer where training has left no more memory.
@@ -48,7 +56,7 @@ void Predictor::make_buffers(int64_t batch) {
   buffers_.reset();  // before the others are made: both need not fit
   while (!buffers_) {
     try {
-      buffers_ = std::make_unique<Buffers>(backend_, network_, head_, batch);
+      buffers_ = std::make_unique<Buffers>(backend_, network_, head_, batch, lent_);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::OutOfMemory || batch == 1) throw;
       batch /= 2;
@@ -95,9 +103,7 @@ void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t 
   const auto deliver = [&](float* to, const Tensor& rows) {
     check(backend_.download(to + first * rows.shape[1], rows.data, rows.bytes()));
   };
-  const auto planned = [&](ActivationPlan::Id id) {
-    return static_cast<float*>(buffers.arena.at(buffers.plan.offset(id)));
-  };
+  const auto planned = [&](ActivationPlan::Id id) { return static_cast<float*>(buffers.activation(id)); };
   if (request.embeddings != nullptr) {
     Tensor result = embeddings;
     if (request.normalize_embeddings) {

@@ -37,6 +37,10 @@ class Predictor {
 
   PredictResult run(const PredictRequest& request, const std::atomic<bool>& cancelled);
 
+  /// Memory for activations, which `run` may overwrite, instead of some of its own; none takes it back.
+  void lend(const Buffer* memory);
+
+  /// Beside what was lent.
   size_t activation_bytes() const { return buffers_ ? buffers_->bytes() : 0; }
 
  private:
@@ -59,10 +63,13 @@ class Predictor {
     HeadPass head_pass;
     ActivationPlan::Id probabilities, unit_embeddings, norms;
     Buffer arena, images, one;
+    void* activations;  // the arena, or what was lent
 
-    Buffers(Backend& backend, const Network& network, const Head& head, int64_t batch);
+    Buffers(Backend& backend, const Network& network, const Head& head, int64_t batch, const Buffer* lent);
+    void* activation(ActivationPlan::Id id) const { return static_cast<char*>(activations) + plan.offset(id); }
     size_t bytes() const { return arena.bytes() + images.bytes(); }
   };
+  const Buffer* lent_ = nullptr;
   std::unique_ptr<Buffers> buffers_;  // made at the first use, for the batch size that it needs
 };
 

@@ -19,7 +19,10 @@ Session::Session(const SessionSpec& spec)
 
 void Session::open() {
   backend_ = open_backend(spec_.backend, spec_.options);
-  if (spec_.batch_size > 0) expect_memory_for_training(*backend_, plan(), spec_.batch_size);
+  if (spec_.batch_size > 0) {
+    keeping_ = choose_keeping(*backend_, [&](Keeping keeping) { return plan(keeping)(spec_.batch_size); });
+    expect_memory_for_training(*backend_, plan(keeping_), spec_.batch_size);
+  }
   advising([&] { allocate(); });
 }
 
@@ -27,14 +30,15 @@ void Session::allocate() {
   parameters_ = std::make_unique<Parameters>(*backend_, table_, spec_.seed);
   predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, *parameters_, spec_.normalization);
   if (spec_.batch_size > 0) {
-    trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer,
-                                         spec_.normalization, spec_.batch_size, spec_.seed);
+    trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer, spec_.normalization,
+                                         spec_.batch_size, spec_.seed, keeping_);
+    predictor_->lend(&trainer_->activations());
   }
 }
 
-TrainingPlan Session::plan() const {
-  return [this](int64_t batch) {
-    MemoryUse use = plan_training(network_, head_, table_, spec_.optimizer, batch);
+TrainingPlan Session::plan(Keeping keeping) const {
+  return [this, keeping](int64_t batch) {
+    MemoryUse use = plan_training(network_, head_, table_, spec_.optimizer, keeping, batch);
     use.dataset = 2 * batch * network_.input().count();  // at least two batches on their way
     return use;
   };
@@ -65,7 +69,7 @@ void Session::advising(const Work& work) {
     throw;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::OutOfMemory || spec_.batch_size == 0) throw;
-    throw out_of_memory_in_training(*backend_, plan(), spec_.batch_size, memory(), error.what());
+    throw out_of_memory_in_training(*backend_, plan(keeping_), spec_.batch_size, memory(), error.what());
   }
 }
 
@@ -74,6 +78,7 @@ PredictResult Session::predict(const PredictRequest& request, const std::atomic<
 }
 
 void Session::end_training() {
+  predictor_->lend(nullptr);
   trainer_.reset();
   parameters_->release_gradients();
 }

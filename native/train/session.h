@@ -50,18 +50,20 @@ class Session {
 
   Parameters& parameters() { return *parameters_; }
   MemoryUse memory() const;
+  Keeping keeping() const { return keeping_; }
 
  private:
   void allocate();
   template <class Work>
   void advising(const Work& work);
   Trainer& trainer();
-  TrainingPlan plan() const;
+  TrainingPlan plan(Keeping keeping) const;
 
   SessionSpec spec_;
   ParameterTable table_;
   Network network_;
   Head head_;
+  Keeping keeping_ = Keeping::Nothing;
   // Destroyed in reverse order: what lives in device memory goes before the backend.
   BackendPtr backend_;
   std::unique_ptr<Parameters> parameters_;

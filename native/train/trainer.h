@@ -34,11 +34,15 @@ struct StepsResult {
 class Trainer {
  public:
   Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
-          const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed);
+          const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
+          Keeping keeping = Keeping::All);
 
   void set_data(const TrainingData& data);
   /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.
   StepsResult run(const StepsRequest& request, const std::atomic<bool>& cancelled);
+
+  /// The activations: between two runs nobody needs what is there.
+  const Buffer& activations() const { return arena_; }
 
   size_t optimizer_bytes() const { return optimizer_.bytes(); }
   size_t activation_bytes() const { return arena_.bytes(); }

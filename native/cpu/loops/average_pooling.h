@@ -49,8 +49,35 @@ static void average_pool_forward(T* y, const T* x, PoolSizes s, Pool2d pool) {
   });
 }
 
+/// Of windows side by side without padding: an element lies in one of them, or behind the last.
+template <class T>
+[[gnu::always_inline]] inline void spread_windows(T* dx, const T* dy, PoolSizes s, int32_t kernel) {
+  const float share = 1 / static_cast<float>(kernel * kernel);
+  parallel_rows(s.batch * s.height, s.width * s.channels, [&](int64_t line) {
+    const int64_t window_row = line % s.height / kernel;
+    const T* windows = dy + (line / s.height * s.out_height + window_row) * s.out_width * s.channels;
+    T* to = dx + line * s.width * s.channels;
+    const int64_t count = window_row < s.out_height ? s.out_width : 0;
+    for (int64_t q = 0; q < count; ++q) {
+      for (int64_t column = q * kernel; column < (q + 1) * kernel; ++column) {
+        in_lanes(s.channels, [&]<class Lanes>(int64_t c) {
+          Lanes gradient;
+          load(gradient, windows + q * s.channels + c);
+          gradient *= share;
+          store(to + column * s.channels + c, gradient);
+        });
+      }
+    }
+    for (int64_t i = count * kernel * s.channels; i < s.width * s.channels; ++i) to[i] = narrow<T>(0);
+  });
+}
+
 template <class T>
 static void average_pool_backward(T* dx, const T* dy, PoolSizes s, Pool2d pool) {
+  if (pool.stride == pool.kernel && pool.padding == 0) {
+    spread_windows(dx, dy, s, pool.kernel);
+    return;
+  }
   const PoolWindows windows(s, pool);
   const AverageShare share_of(pool);
   sum_over_windows(dx, s, windows, [&]<class Lanes>(Lanes& sum, int64_t out, const PoolPlace& at) {

@@ -34,6 +34,21 @@ static void add(T* y, const T* a, const T* b, int64_t count) {
   });
 }
 
+inline constexpr int64_t kDraws = 64;  // at once, so that they are made in vectors
+
+/// The words of kDraws draws, from draw `first` on.
+[[gnu::always_inline]] inline void draw_dropout(uint32_t (&words)[4 * kDraws], uint64_t seed, uint32_t stream,
+                                                uint64_t first) {
+#pragma omp simd
+  for (int64_t i = 0; i < kDraws; ++i) {
+    const Random4 random = philox(seed, RandomPurpose::Dropout, stream, first + static_cast<uint64_t>(i));
+    words[4 * i] = random.value[0];  // without a loop, which would keep GCC from vectors
+    words[4 * i + 1] = random.value[1];
+    words[4 * i + 2] = random.value[2];
+    words[4 * i + 3] = random.value[3];
+  }
+}
+
 /// Forward and backward are the same function of their operand: the mask is drawn again.
 template <class T>
 static void dropout(T* y, const T* x, int64_t count, Dropout dropout, const StepBlock* step) {
@@ -41,11 +56,18 @@ static void dropout(T* y, const T* x, int64_t count, Dropout dropout, const Step
   const uint64_t first = step->step << 32;
   const float scale = 1 / (1 - dropout.rate);
   parallel_ranges(count, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i += 4) {
-      const Random4 random =
-          philox(step->seed, RandomPurpose::Dropout, dropout.stream, first + static_cast<uint64_t>(i / 4));
-      for (int64_t lane = 0; lane < 4 && i + lane < end; ++lane)
-        y[i + lane] = narrow<T>(uniform01(random.value[lane]) < dropout.rate ? 0 : widen(x[i + lane]) * scale);
+    uint32_t words[4 * kDraws];
+    for (int64_t at = begin; at < end; at += 4 * kDraws) {
+      draw_dropout(words, step->seed, dropout.stream, first + static_cast<uint64_t>(at / 4));
+      const int64_t count_here = end - at < 4 * kDraws ? end - at : 4 * kDraws;
+      float left[4 * kDraws];  // and narrowed apart: together GCC makes a branch of it
+#pragma omp simd
+      for (int64_t i = 0; i < count_here; ++i) {
+        const float kept = widen(x[at + i]) * scale;  // in any case, for the same reason
+        left[i] = uniform01(words[i]) < dropout.rate ? 0 : kept;
+      }
+#pragma omp simd
+      for (int64_t i = 0; i < count_here; ++i) y[at + i] = narrow<T>(left[i]);
     }
   });
 }

@@ -33,6 +33,7 @@ class PReluLayer final : public Layer {
   const char* type() const override { return "prelu"; }
   bool backward_needs_input() const override { return true; }
   bool backward_in_place() const override { return true; }
+  bool can_recompute() const override { return true; }
 
   void forward(const LayerCall& call) const override {
     check(call.backend.prelu_forward(call.y, call.x(), call.parameters.value(slope_)));

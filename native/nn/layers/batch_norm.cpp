@@ -32,20 +32,20 @@ class BatchNormLayer final : public Layer {
   bool backward_needs_input() const override { return true; }
   bool backward_needs_output() const override { return norm_.relu != 0 && has_residual_; }
   bool backward_in_place() const override { return true; }
+  bool can_recompute() const override { return true; }
   int64_t state_bytes(int64_t) const override { return channels_ * static_cast<int64_t>(sizeof(float)); }
   std::optional<RunningStatistics> running_statistics() const override { return running_; }
 
   void forward(const LayerCall& call) const override {
-    const Tensor residual = has_residual_ ? call.inputs[1] : Tensor();
-    Tensor mean = call.parameters.value(running_.mean), variance = call.parameters.value(running_.variance);
     if (call.training) {
-      mean = call.batch_mean;
-      variance = variance_of(call);
-      check(call.backend.batch_norm_stats(mean, variance, call.batch_variance, call.x()));
+      check(call.backend.batch_norm_stats(call.batch_mean, variance_of(call), call.batch_variance, call.x()));
+      apply(call, call.batch_mean, variance_of(call));
+    } else {
+      apply(call, call.parameters.value(running_.mean), call.parameters.value(running_.variance));
     }
-    check(call.backend.batch_norm_apply(call.y, call.x(), mean, variance, call.parameters.value(gamma_),
-                                        call.parameters.value(beta_), residual, norm_));
   }
+
+  void recompute(const LayerCall& call) const override { apply(call, call.batch_mean, variance_of(call)); }
 
   void backward(const LayerCall& call) const override {
     // Gamma and beta need their gradients even where x needs none: dy takes its place.
@@ -57,6 +57,12 @@ class BatchNormLayer final : public Layer {
   }
 
  private:
+  void apply(const LayerCall& call, Tensor mean, Tensor variance) const {
+    const Tensor residual = has_residual_ ? call.inputs[1] : Tensor();
+    check(call.backend.batch_norm_apply(call.y, call.x(), mean, variance, call.parameters.value(gamma_),
+                                        call.parameters.value(beta_), residual, norm_));
+  }
+
   /// The biased one, which normalises; the running one takes call.batch_variance.
   Tensor variance_of(const LayerCall& call) const { return {static_cast<float*>(call.state), {channels_}}; }
 

@@ -239,4 +239,36 @@ TEST_CASE("in bf16 a network has nearly the loss and the gradients that it has i
   }
 }
 
+TEST_CASE("where activations are recomputed, loss and gradients have the same bits") {
+  constexpr int64_t kBatch = 4;
+  const NetworkSpec networks[] = {kResidualNet, kDenseNet, resnet18({12, 12, 2})};
+  for (Backend* backend : backends()) {
+    for (DType type : activation_types(*backend)) {
+      for (NetworkSpec network : networks) {
+        CAPTURE(std::string(backend->info().device));
+        CAPTURE(network.layers.size());
+        CAPTURE(static_cast<int>(type));
+        network.activations = type;
+        const HeadSpec head = arcface(4, 8, 0.3f);
+        Model keeping(*backend, network, head, kBatch, 2);
+        Model recomputing(*backend, network, head, kBatch, 2, Keeping::Recomputing);
+        CHECK(recomputing.activation_bytes() < keeping.activation_bytes());
+        Random random(1);
+        StepBlock step{};
+        for (; step.step < 2; ++step.step) {
+          const Floats images = random.normals(kBatch * network.input.count());
+          const Ints labels = random.integers(kBatch, 0, 3);
+          CHECK(keeping.loss(images, labels, step) == recomputing.loss(images, labels, step));
+          for (const auto& entry : keeping.table().entries()) {
+            if (entry.spec.group == ParameterGroup::State) continue;
+            CAPTURE(entry.spec.name);
+            expect_same(recomputing.parameters().read_gradient(entry.spec.name),
+                        keeping.parameters().read_gradient(entry.spec.name));
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace margincore::test

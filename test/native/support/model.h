@@ -11,7 +11,8 @@ namespace margincore::test {
 
 class Model {
  public:
-  Model(Backend& backend, const NetworkSpec& network, const HeadSpec& head, int64_t batch, uint64_t seed);
+  Model(Backend& backend, const NetworkSpec& network, const HeadSpec& head, int64_t batch, uint64_t seed,
+        Keeping keeping = Keeping::All);
 
   /// Forward, loss, backward. Images (batch, H, W, C); gradients are then in `parameters`.
   double loss(const Floats& images, const Ints& labels, const StepBlock& step);
@@ -20,6 +21,7 @@ class Model {
   Floats embed(const Floats& images, const StepBlock& step);
 
   const ParameterTable& table() const { return table_; }
+  int64_t activation_bytes() const { return plan_.bytes(); }
   Parameters& parameters() { return *parameters_; }
 
  private:

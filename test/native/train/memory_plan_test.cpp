@@ -32,9 +32,9 @@ TEST_CASE("the plan of memory is what a session then takes") {
     for (const auto type : {OptimizerSpec::Type::Sgd, OptimizerSpec::Type::Adam}) {
       const SessionSpec spec = session_spec(backend, type, 8);
       Session session(spec);
-      const MemoryUse planned =
-          plan_training(session.network(), session.head(), session.table(), spec.optimizer, spec.batch_size);
       session.open();
+      const MemoryUse planned = plan_training(session.network(), session.head(), session.table(), spec.optimizer,
+                                              session.keeping(), spec.batch_size);
       const MemoryUse taken = session.memory();
       CHECK(planned.parameters == taken.parameters);
       CHECK(planned.gradients == taken.gradients);
@@ -63,6 +63,22 @@ TEST_CASE("a batch that does not fit is refused before anything is allocated, wi
     CHECK(message.find("A batch of " + std::to_string(fits) + " would fit") != std::string::npos);
     CHECK(fits > 0);
     CHECK(fits < 1'000'000'000);
+  }
+}
+
+TEST_CASE("activations are recomputed where that costs little, or where they would not fit") {
+  for (Backend* backend : backends()) {
+    size_t free = 0;
+    check(backend->available_memory(&free));
+    const auto chosen = [&](size_t keeping_all) {
+      return choose_keeping(*backend, [&](Keeping keeping) {
+        MemoryUse use;
+        use.activations = keeping == Keeping::All ? keeping_all : keeping_all / 2;
+        return use;
+      });
+    };
+    CHECK(chosen(free / 4) == (backend->info().recomputes != 0 ? Keeping::Recomputing : Keeping::All));
+    CHECK(chosen(free * 4) == Keeping::Recomputing);
   }
 }
 

@@ -244,6 +244,43 @@ TEST_CASE("prediction does not depend on the batch, also where training takes th
   }
 }
 
+TEST_CASE("prediction beside training takes the memory of its activations, and neither changes the other") {
+  constexpr int64_t kBatch = 16;
+  const Bytes images = random_images(kBatch);
+  const Ints labels = Random(1).integers(kBatch, 0, kClasses - 1);
+  for (const std::string& backend : backend_names()) {
+    SessionSpec spec = predicting(backend);
+    spec.network.layers = {{"", Conv2dSpec{8, 3, 3}}, {"", BatchNormSpec{}}, {"", ReluSpec{}}, {"fc", LinearSpec{kSize}}};
+    spec.batch_size = kBatch;
+    Session predicting_between(spec), training(spec);
+    const auto step = [&](Session& session) {
+      StepsRequest request;
+      for (int64_t i = 0; i < kBatch; ++i) request.order.push_back(static_cast<int32_t>(i));
+      request.batch_size = kBatch;
+      request.values = {{0.01f, 0, 1}};
+      CHECK(session.run_steps(request, std::atomic<bool>{false}).reports.size() == 1);
+    };
+    for (Session* session : {&predicting_between, &training}) {
+      session->open();
+      session->set_training_data({images.data(), labels.data(), kBatch});
+    }
+    Predicted last;
+    for (int i = 0; i < 4; ++i) {
+      step(training);
+      step(predicting_between);
+      last = predict(predicting_between, images, kBatch, true);
+    }
+    CHECK(predicting_between.memory().activations == training.memory().activations + images.size());
+    for (const auto& entry : training.table().entries())
+      expect_same(predicting_between.parameters().read_value(entry.spec.name),
+                  training.parameters().read_value(entry.spec.name));
+    predicting_between.end_training();
+    const Predicted alone = predict(predicting_between, images, kBatch, true);
+    expect_same(last.scores, alone.scores);
+    expect_same(last.embeddings, alone.embeddings);
+  }
+}
+
 TEST_CASE("a cancelled prediction says how many samples it did, and a session of prediction does not train") {
   for (const std::string& backend : backend_names()) {
     Session session(predicting(backend));

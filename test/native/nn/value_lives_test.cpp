@@ -1,0 +1,68 @@
+#include "nn/value_lives.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "support/model.h"
+
+namespace margincore::test {
+
+namespace {
+
+/// Names of the layers whose output is recomputed.
+std::string recomputed(const NetworkSpec& spec) {
+  ParameterTable table;
+  const Network network(spec, table);
+  const std::vector<ValueLife> lives = value_lives(network, Keeping::Recomputing);
+  std::string names;
+  for (size_t i = 0; i < network.nodes().size(); ++i)
+    if (lives[i + 1].recomputed) names += (names.empty() ? "" : " ") + network.nodes()[i].layer->name();
+  return names;
+}
+
+const LayerSpec kConvolution{"", Conv2dSpec{4, 3, 3, 1, 1}}, kNorm{"", BatchNormSpec{}}, kRelu{"", ReluSpec{}};
+const LayerSpec kPool{"", MaxPool2dSpec{2, 2}}, kPRelu{"", PReluSpec{}}, kLinear{"", LinearSpec{3}};
+
+}  // namespace
+
+TEST_CASE("lives: from where a value is made to its last reader, and again for those that need it to go back") {
+  ParameterTable table;
+  // Nodes: 0 convolution, 1 batch norm with ReLU, 2 convolution, 3 max pool, 4 linear. Head at 5, back from 6 to 10.
+  const Network network({{8, 8, 1}, {kConvolution, kNorm, kRelu, kConvolution, kPool, kLinear}}, table);
+  const auto expect = [](const ValueLife& life, int begin, int end, int needed_from, int needed_until) {
+    CHECK(life.begin == begin);
+    CHECK(life.end == end);
+    CHECK(life.needed_from == needed_from);
+    CHECK(life.needed_until == needed_until);
+  };
+  const std::vector<ValueLife> lives = value_lives(network, Keeping::All);
+  REQUIRE(lives.size() == 6);
+  expect(lives[0], 0, 0, 10, 10);  // the image: the first convolution's filters
+  expect(lives[1], 0, 1, 9, 9);    // the batch norm's input
+  expect(lives[2], 1, 2, 8, 8);    // the second convolution's filters
+  expect(lives[3], 2, 3, -1, -1);  // a max pool keeps positions
+  expect(lives[4], 3, 4, 6, 6);
+  expect(lives[5], 4, 5, -1, -1);
+  for (const ValueLife& life : lives) CHECK_FALSE(life.recomputed);
+  for (const ValueLife& life : value_lives(network, Keeping::Nothing)) CHECK_FALSE(life.is_needed_again());
+  const std::vector<ValueLife> recomputing = value_lives(network, Keeping::Recomputing);
+  for (size_t v = 0; v < recomputing.size(); ++v) CHECK(recomputing[v].recomputed == (v == 2));
+}
+
+TEST_CASE("recomputed is the output of a batch norm or PReLU that the backward pass needs") {
+  const Shape image{8, 8, 2};
+  CHECK(recomputed({image, {kConvolution, kNorm, kRelu, kConvolution, kNorm, kConvolution, kNorm, kRelu, kPool}}) ==
+        "bn1 bn2");
+  CHECK(recomputed({image, {kConvolution, kPRelu, kConvolution, kPRelu, kPool}}) == "prelu1");
+  CHECK(recomputed({image, {kConvolution, kRelu, kConvolution}}).empty());
+  // What is made from a value that is recomputed itself stays.
+  CHECK(recomputed({image, {kConvolution, kNorm, kPRelu, kConvolution}}) == "bn1");
+}
+
+TEST_CASE("recomputed of ResNet-18: the batch norms inside the blocks, and sums whose residual is there") {
+  // bn3 adds bn1, which is recomputed; bn8, bn13 and bn18 add the output of a shortcut, which nobody else reads.
+  CHECK(recomputed(resnet18({16, 16, 1})) == "bn1 bn2 bn4 bn5 bn6 bn9 bn10 bn11 bn14 bn15 bn16 bn19 bn20");
+}
+
+}  // namespace margincore::test
