@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every test: the C++ tests, also on a simulated CUDA device, the same again under the address and
-# undefined-behaviour sanitizers, then Jest, and what of it compares backends on the simulated device; then
-# scripts/gpu-check there.
+# Runs every test: the C++ tests, also on a simulated CUDA device, scripts/count-instructions, the C++ tests again under
+# the address and undefined-behaviour sanitizers, then Jest, and what of it compares backends on the simulated device;
+# then scripts/gpu-check there.
 # The last line sums them up, `N passed, M failed` with `, K skipped` where some were; the exit status is 0 only if
 # tests ran and none failed. scripts/setup.sh --tests comes first.
 set -uo pipefail
@@ -13,6 +13,9 @@ readonly simulated_cuda=$PWD/build/sim/libmargincore_cuda_sim.so
 main() {
   heading 'C++ tests'
   run_ctest build
+
+  heading "Instructions of the CPU's loops"
+  count_instructions
 
   heading 'C++ tests, sanitizers'
   if build_with_sanitizers; then run_ctest build/asan; else add 0 1 0; fi
@@ -90,12 +93,19 @@ rehearse_gpu_check() {
   fi
   MARGINCORE_PYTHON=$python MARGINCORE_CUDA_LIBRARY=$simulated_cuda \
     scripts/gpu-check test --only trajectories --out build/gpu-check 2>&1 | tee "$log" || status=$?
-  read -r -a counts < <(count_gpu_check "$log")
+  read -r -a counts < <(count_summary "$log")
   count "$status" "${counts[@]}"
 }
 
-# Prints `passed failed skipped` of the last line of scripts/gpu-check.
-count_gpu_check() {
+count_instructions() {
+  local log=build/instructions.log status=0 counts
+  scripts/count-instructions 2>&1 | tee "$log" || status=$?
+  read -r -a counts < <(count_summary "$log")
+  if ((status == 0 && counts[2] > 0)); then add "${counts[@]}"; else count "$status" "${counts[@]}"; fi
+}
+
+# Prints `passed failed skipped` of a last line that sums up.
+count_summary() {
   [[ -f $1 ]] || { echo 0 0 0 && return; }
   tail -n 1 "$1" | awk '{ print $1 + 0, $3 + 0, $5 + 0 }'
 }

@@ -66,15 +66,17 @@ std::unique_ptr<Convolutions::Plan> Convolutions::make(Pass pass, const Tensor& 
   plan->workspace = unbound(workspace_desc);
   plan->workspace_bytes = workspace_desc.get_size();
   const bool backward_data = pass == Pass::BackwardData, filter = pass == Pass::BackwardFilter;
-  plan->operands = {{backward_data ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, plan->x},
-                    {pass == Pass::Forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, plan->y},
-                    {filter ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, plan->w},
-                    {DNNL_ARG_SCRATCHPAD, plan->workspace}};
-  if (has_bias) plan->operands.emplace(filter ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, plan->bias);
+  plan->operands = {{backward_data ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, plan->x.get()},
+                    {pass == Pass::Forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, plan->y.get()},
+                    {filter ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, plan->w.get()},
+                    {DNNL_ARG_SCRATCHPAD, plan->workspace.get()}};
+  if (has_bias) plan->operands.push_back({filter ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, plan->bias.get()});
   plan->reorders = w_desc != stored;
   if (plan->reorders) {
     plan->w_bytes = (w_desc.get_size() + 63) / 64 * 64;
-    plan->reorder = filter ? dnnl::reorder(plan->w, plan->stored_w) : dnnl::reorder(plan->stored_w, plan->w);
+    const memory &from = filter ? plan->w : plan->stored_w, &to = filter ? plan->stored_w : plan->w;
+    plan->reorder = dnnl::reorder(from, to);
+    plan->reordered = {{DNNL_ARG_FROM, from.get()}, {DNNL_ARG_TO, to.get()}};
   }
   return plan;
 }
@@ -88,9 +90,9 @@ void Convolutions::run(Plan& plan, Pass pass, Tensor x, Tensor w, Tensor bias, T
   plan.w.set_data_handle(plan.reorders ? scratch : w.data);
   plan.workspace.set_data_handle(scratch + plan.w_bytes);
   if (bias) plan.bias.set_data_handle(bias.data);
-  if (plan.reorders && !filter) plan.reorder.execute(stream_, plan.stored_w, plan.w);
-  plan.primitive.execute(stream_, plan.operands);
-  if (plan.reorders && filter) plan.reorder.execute(stream_, plan.w, plan.stored_w);
+  if (plan.reorders && !filter) onednn::execute(plan.reorder, stream_, plan.reordered);
+  onednn::execute(plan.primitive, stream_, plan.operands);
+  if (plan.reorders && filter) onednn::execute(plan.reorder, stream_, plan.reordered);
 }
 
 void Convolutions::forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "backend/backend.h"
@@ -29,10 +28,11 @@ class Convolutions {
   struct Plan {
     std::string implementation;
     dnnl::primitive primitive;
-    dnnl::memory x, w, bias, y, workspace;         // as the primitive wants them; handles are set at each call
-    std::unordered_map<int, dnnl::memory> operands; // the same, by the primitive's names for them
-    dnnl::memory stored_w;                         // OHWI, as the arena has them
-    dnnl::reorder reorder;                         // between the two; empty where the layouts are the same
+    dnnl::memory x, w, bias, y, workspace;  // as the primitive wants them; handles are set at each call
+    onednn::Operands operands;              // the same, by the primitive's names for them
+    dnnl::memory stored_w;                  // OHWI, as the arena has them
+    dnnl::reorder reorder;                  // between the two; empty where the layouts are the same
+    onednn::Operands reordered;
     bool reorders = false;
     size_t w_bytes = 0, workspace_bytes = 0;
   };

@@ -5,6 +5,7 @@
 #include <dnnl.hpp>
 
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/tensor.h"
@@ -25,6 +26,16 @@ inline dnnl::primitive_attr attributes() {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return attributes;
+}
+
+/// What a primitive reads and writes, by its names for them. The memory objects have to outlive the list.
+using Operands = std::vector<dnnl_exec_arg_t>;
+
+/// primitive.execute() would copy the operands to a list on the heap, at every call.
+inline void execute(const dnnl::primitive& primitive, const dnnl::stream& stream, const Operands& operands) {
+  dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(operands.size()),
+                                                 operands.data()),
+                          "could not execute a primitive");
 }
 
 struct ConvolutionShape {

@@ -33,11 +33,11 @@ void Products::multiply(Tensor c, Operand a, Operand b, Tensor bias) {
     made->c = unbound(c_desc);
     if (bias) made->bias = unbound(bias_desc);
     made->workspace = unbound(description.scratchpad_desc());
-    made->operands = {{DNNL_ARG_SRC, made->a},
-                      {DNNL_ARG_WEIGHTS, made->b},
-                      {DNNL_ARG_DST, made->c},
-                      {DNNL_ARG_SCRATCHPAD, made->workspace}};
-    if (bias) made->operands.emplace(DNNL_ARG_BIAS, made->bias);
+    made->operands = {{DNNL_ARG_SRC, made->a.get()},
+                      {DNNL_ARG_WEIGHTS, made->b.get()},
+                      {DNNL_ARG_DST, made->c.get()},
+                      {DNNL_ARG_SCRATCHPAD, made->workspace.get()}};
+    if (bias) made->operands.push_back({DNNL_ARG_BIAS, made->bias.get()});
     made->workspace_bytes = description.scratchpad_desc().get_size();
     return made;
   });
@@ -46,7 +46,7 @@ void Products::multiply(Tensor c, Operand a, Operand b, Tensor bias) {
   plan.c.set_data_handle(c.data);
   plan.workspace.set_data_handle(scratch_.take(plan.workspace_bytes));
   if (bias) plan.bias.set_data_handle(bias.data);
-  plan.primitive.execute(stream_, plan.operands);
+  onednn::execute(plan.primitive, stream_, plan.operands);
 }
 
 }  // namespace margincore

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "backend/backend.h"
@@ -33,7 +32,7 @@ class Products {
     std::string implementation;
     dnnl::matmul primitive;
     dnnl::memory a, b, bias, c, workspace;  // handles are set at each call
-    std::unordered_map<int, dnnl::memory> operands;
+    onednn::Operands operands;
     size_t workspace_bytes = 0;
   };
 

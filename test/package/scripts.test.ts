@@ -48,9 +48,9 @@ test.each([
   ['some failed', '7 passed, 2 failed, 3 skipped\n', '7 2 3'],
   ['a build that failed', 'the build failed\n0 passed, 1 failed\n', '0 1 0'],
   ['a crash', 'Traceback\nJobError: no answer\n', '0 0 0'],
-])('counting of the GPU check: %s', (_, log, expected) => {
-  writeFileSync(inFolder('gpu-check.log'), log);
-  expect(shell(`count_gpu_check "${inFolder('gpu-check.log')}"`)).toBe(expected);
+])('counting of a last line that sums up: %s', (_, log, expected) => {
+  writeFileSync(inFolder('summary.log'), log);
+  expect(shell(`count_summary "${inFolder('summary.log')}"`)).toBe(expected);
 });
 
 test("counting of Jest's tests: a file that cannot be loaded is a failure", () => {

@@ -216,13 +216,13 @@ static void margin_softmax(const MarginSoftmaxRows& work) {
   MarginSoftmaxRow row{work, ramped(work.head.margin, o.step->margin_ramp), static_cast<float>(normalizer),
                        static_cast<float>(weight_sum)};
   int32_t correct = 0, past_pi = 0;
-#pragma omp parallel for schedule(static) reduction(+ : correct, past_pi) \
-    if (work.rows * work.classes >= kParallelElements)
-  for (int64_t i = 0; i < work.rows; ++i) {
+  parallel_rows(work.rows, work.classes, [&](int64_t i) {
     const MarginSoftmaxRow::Verdict verdict = row.process(i);
+#pragma omp atomic
     correct += verdict.correct ? 1 : 0;
+#pragma omp atomic
     past_pi += verdict.past_pi ? 1 : 0;
-  }
+  });
 
   double loss = 0, squares = 0;
   for (int64_t i = 0; i < work.rows; ++i) {

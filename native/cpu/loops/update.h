@@ -61,17 +61,19 @@ static void adam(float* parameters, BFloat16* copy, float* first_moment, float* 
   });
 }
 
+static float squares_of_block(const float* x, int64_t begin, int64_t end) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = begin; i < end; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
 static double sum_of_squares(const float* x, int64_t count, double* block_sums) {
   const int64_t blocks = (count + kSumBlock - 1) / kSumBlock;
-#pragma omp parallel for schedule(static) if (blocks > 1)
-  for (int64_t block = 0; block < blocks; ++block) {
+  parallel_rows(blocks, kSumBlock, [&](int64_t block) {
     const int64_t begin = block * kSumBlock;
-    const int64_t end = begin + kSumBlock < count ? begin + kSumBlock : count;
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = begin; i < end; ++i) sum += x[i] * x[i];
-    block_sums[block] = sum;
-  }
+    block_sums[block] = squares_of_block(x, begin, begin + kSumBlock < count ? begin + kSumBlock : count);
+  });
   double total = 0;
   for (int64_t block = 0; block < blocks; ++block) total += block_sums[block];
   return total;

@@ -75,6 +75,45 @@ TEST_CASE("other layers run without oneDNN's reference loops") {
   });
 }
 
+TEST_CASE("ResNet-18 and the L-Softmax net run without oneDNN's reference loops") {
+  const Shape image{32, 32, 3};
+  struct Case {
+    NetworkSpec network;
+    HeadSpec head;
+    size_t plans;  // different convolutions and products, each pass by itself; the first needs no gradient of its input
+  };
+  const Case kCases[] = {{resnet18(image), arcface(10, 30, 0.5f), 2 + 3 + 3 * 9 + 3},
+                         {l_softmax_net(image), arcface(100, 30, 0.5f), 2 + 5 * 3 + 3 + 3}};
+  for_each_type([&](DType type) {
+    for (const auto& [network, head, plans] : kCases) {
+      for (const int64_t batch : {1, 8}) {
+        CAPTURE(plans);
+        CAPTURE(batch);
+        CpuBackend backend({});
+        train_once(backend, network, head, batch, type);
+        expect_no_reference_loops(backend, plans);
+      }
+    }
+  });
+}
+
+TEST_CASE("the first layers for large images run without oneDNN's reference loops") {
+  const NetworkSpec stem = {{224, 224, 3},
+                            {{"", Conv2dSpec{64, 7, 7, 2, 3, false}},
+                             {"", BatchNormSpec{}},
+                             {"", ReluSpec{}},
+                             {"", MaxPool2dSpec{3, 2, 1}},
+                             {"", GlobalAveragePoolSpec{}}}};
+  for_each_type([&](DType type) {
+    for (const int64_t batch : {1, 4}) {
+      CAPTURE(batch);
+      CpuBackend backend({});
+      train_once(backend, stem, arcface(1000, 30, 0.5f), batch, type);
+      expect_no_reference_loops(backend, 2 + 3);
+    }
+  });
+}
+
 TEST_CASE("grouped convolutions run without oneDNN's reference loops") {
   // Height and width, channels, groups: the stages of ResNeXt-50 32x4d on small and on full images, and depthwise ones.
   const int64_t kCases[][3] = {{8, 128, 32},  {8, 256, 32},  {4, 512, 32}, {2, 1024, 32}, {56, 128, 32},

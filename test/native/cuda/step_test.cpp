@@ -8,8 +8,7 @@
 #include "cuda/counting_backend.h"
 #include "statistics.h"
 #include "support/model.h"
-#include "support/random.h"
-#include "train/trainer.h"
+#include "support/training_run.h"
 
 extern "C" const margincore::Plugin* margincore_plugin();
 
@@ -20,7 +19,7 @@ namespace {
 using cuda_sim::Counts;
 using cuda_sim::Statistics;
 
-constexpr int64_t kSamples = 40, kBatch = 8;
+constexpr int64_t kBatch = 8;
 
 struct CloseBackend {
   void operator()(Backend* backend) const { backend->destroy(); }
@@ -34,42 +33,6 @@ Opened open_cuda(bool deterministic) {
   check(margincore_plugin()->create(&backend, &options));
   return Opened(backend);
 }
-
-/// A network with ArcFace and Adam, in training.
-class Run {
- public:
-  Run(Backend& backend, bool streamed, const NetworkSpec& spec = seed_cnn(32), int64_t batch = kBatch)
-      : batch_(batch), network_(spec, table_), head_(arcface(10, 16, 0.5f), network_.embedding_size(), table_) {
-    table_.arrange();
-    parameters_ = std::make_unique<Parameters>(backend, table_, 1);
-    trainer_ = std::make_unique<Trainer>(backend, network_, head_, *parameters_, OptimizerSpec{},
-                                         Normalization{{0.3f}, {0.3f}}, batch, 1);
-    Random random(1);
-    const Ints pixels = random.integers(kSamples * spec.input.count(), 0, 255);
-    images_.assign(pixels.begin(), pixels.end());
-    labels_ = random.integers(kSamples, 0, 9);
-    trainer_->set_data({images_.data(), labels_.data(), kSamples, nullptr, streamed});
-  }
-
-  void steps(int64_t count) {
-    StepsRequest request;
-    request.batch_size = batch_;
-    for (int64_t i = 0; i < count * batch_; ++i) request.order.push_back(static_cast<int32_t>(i % kSamples));
-    request.values.assign(count, {1e-3f, 0, 1});
-    const std::atomic<bool> cancelled{false};
-    REQUIRE(static_cast<int64_t>(trainer_->run(request, cancelled).reports.size()) == count);
-  }
-
- private:
-  int64_t batch_;
-  ParameterTable table_;
-  Network network_;
-  Head head_;
-  std::unique_ptr<Parameters> parameters_;
-  std::unique_ptr<Trainer> trainer_;
-  Bytes images_;
-  Ints labels_;
-};
 
 int64_t total(const Counts& counts) {
   int64_t sum = 0;
@@ -90,7 +53,7 @@ TEST_CASE("a step allocates nothing and waits for nothing; a request waits once,
   for (const bool streamed : {false, true}) {
     CAPTURE(streamed);
     const Opened backend = open_cuda(true);
-    Run run(*backend, streamed);
+    TrainingRun run(*backend, streamed, seed_cnn(32), kBatch);
     run.steps(5);  // one eager, one recorded, the others replayed; and so many that no buffer grows later
     cuda_sim::reset_statistics();
     run.steps(5);
@@ -117,7 +80,7 @@ TEST_CASE("everything is released") {
       const Statistics before = cuda_sim::statistics();
       {
         const Opened backend = open_cuda(deterministic);
-        Run run(*backend, streamed);
+        TrainingRun run(*backend, streamed, seed_cnn(32), kBatch);
         run.steps(3);
         CHECK(cuda_sim::statistics().live_bytes > before.live_bytes);
       }
@@ -157,7 +120,7 @@ TEST_CASE("launches, library calls and bytes of a step, beside the least that it
     CAPTURE(budget.name);
     const Opened backend = open_cuda(true);
     CountingBackend counting(*backend);
-    Run run(counting, false, budget.network, budget.batch);
+    TrainingRun run(counting, false, budget.network, budget.batch);
     run.steps(1);  // eager: operation by operation
     const std::vector<OperationBytes> operations = counting.end();
     cuda_sim::reset_statistics();

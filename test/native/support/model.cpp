@@ -116,6 +116,24 @@ NetworkSpec resnet18(Shape input) {
   return {input, net.take()};
 }
 
+NetworkSpec l_softmax_net(Shape input) {
+  NetworkSpec net{input, {}};
+  const auto add = [&](const auto& spec) { net.layers.push_back({"", spec}); };
+  const auto unit = [&](int64_t channels) {
+    add(Conv2dSpec{channels, 3, 3, 1, std::nullopt});
+    add(BatchNormSpec{});
+    add(PReluSpec{});
+  };
+  unit(64);
+  for (const int64_t channels : {64, 96, 128}) {
+    for (int i = 0; i < 4; ++i) unit(channels);
+    add(MaxPool2dSpec{2, 2});
+  }
+  add(LinearSpec{256});
+  add(BatchNormSpec{});
+  return net;
+}
+
 HeadSpec arcface(int64_t classes, float s, float m) {
   HeadSpec head;
   head.num_classes = classes;

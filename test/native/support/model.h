@@ -45,6 +45,9 @@ NetworkSpec seed_cnn(int64_t embedding_size);
 /// ResNet-18 (He et al. 2016) with the stem for small images: 3×3 without pooling.
 NetworkSpec resnet18(Shape input);
 
+/// The L-Softmax paper's network for CIFAR-10 (Liu et al. 2016, table 1), whose images are (32, 32, 3).
+NetworkSpec l_softmax_net(Shape input);
+
 /// ArcFace with scale s and margin m.
 HeadSpec arcface(int64_t classes, float s, float m);
 

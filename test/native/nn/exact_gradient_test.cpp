@@ -1,0 +1,284 @@
+// A small network with a layer of every kind, wholly in fp64: its gradient is what differences of its loss are, and the
+// core's gradient is that one. In fp32 differences leave 1e-2 in doubt (gradient_test.cpp); here 1e-8.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "reference/head.h"
+#include "reference/network.h"
+#include "support/backends.h"
+#include "support/compare.h"
+#include "support/model.h"
+#include "support/random.h"
+
+namespace margincore::test {
+
+namespace {
+
+using reference::HeadGradients;
+using reference::HeadProblem;
+using reference::kImages;
+using reference::NamedDoubles;
+using reference::NetworkProblem;
+using reference::NetworkRun;
+
+constexpr int64_t kBatch = 6, kClasses = 4;
+constexpr uint32_t kHeadDropoutStream = 1u << 16;
+
+LayerSpec at(LayerSpec layer, std::vector<int> inputs) {
+  layer.inputs = std::move(inputs);
+  return layer;
+}
+
+// No ReLU, PReLU or maximum sees another ReLU's zeros: it would be at its kink.
+const NetworkSpec kNet = {{8, 8, 3},
+                          {
+                              {"biased", Conv2dSpec{6, 3, 3, 1, 1}},             // 0
+                              {"relu1", ReluSpec{}},                             // 1, by itself
+                              {"unbiased", Conv2dSpec{8, 3, 3, 1, 1, false}},    // 2
+                              {"pool1", MaxPool2dSpec{3, 2, 1}},                 // 3
+                              {"relu2", ReluSpec{}},                             // 4, part of the pool
+                              {"conv", Conv2dSpec{8, 3, 3, 1, 1, false}},        // 5
+                              {"norm1", BatchNormSpec{}},                        // 6
+                              {"relu3", ReluSpec{}},                             // 7, part of the norm
+                              {"grouped", Conv2dSpec{8, 3, 3, 1, 1, false, 2}},  // 8
+                              {"norm2", BatchNormSpec{1e-3f}},                   // 9, by itself
+                              at({"shortcut", Conv2dSpec{8, 1, 1, 1, 0, false}}, {4}),
+                              {"norm3", BatchNormSpec{}},                           // 11
+                              at({"residual", AddSpec{}}, {9, 11}),                 // 12, part of the norm
+                              {"relu4", ReluSpec{}},                                // 13, part of the norm
+                              {"same", Conv2dSpec{8, 3, 3, 1, std::nullopt}},       // 14
+                              {"prelu1", PReluSpec{}},                              // 15
+                              at({"concat", ConcatSpec{}}, {15, 13, 15}),           // 16
+                              {"pool2", AveragePool2dSpec{3, 1, 1}},                // 17
+                              {"depthwise", Conv2dSpec{24, 3, 3, 1, 1, true, 24}},  // 18
+                              {"prelu2", PReluSpec{true}},                          // 19
+                              {"dropout1", DropoutSpec{0.25f}},                     // 20
+                              at({"sum", AddSpec{}}, {20, 17}),                     // 21, by itself
+                              {"strided", Conv2dSpec{10, 3, 2, 1, 0}},              // 22
+                              {"pool3", MaxPool2dSpec{2, 1}},                       // 23
+                              {"average", GlobalAveragePoolSpec{}},                 // 24
+                              {"fc1", LinearSpec{12}},                              // 25
+                              {"prelu3", PReluSpec{}},                              // 26
+                              {"dropout2", DropoutSpec{0.1f}},                      // 27
+                              {"fc2", LinearSpec{8, false}},                        // 28
+                          }};
+
+struct Case {
+  std::string name;
+  HeadSpec head;
+  float lambda = 0;
+};
+
+HeadSpec softmax() {
+  HeadSpec head;
+  head.num_classes = kClasses;
+  head.bias = true;
+  return head;
+}
+
+HeadSpec l_softmax() {
+  HeadSpec head;
+  head.num_classes = kClasses;
+  head.margin.m1 = 2;
+  return head;
+}
+
+HeadSpec arcface_with_everything() {
+  HeadSpec head = arcface(kClasses, 8, 0.3f);
+  head.learn_scale = true;
+  head.feature_dropout = 0.25f;
+  head.label_smoothing = 0.1f;
+  head.class_weights = {3, 1, 1, 0.5f};
+  return head;
+}
+
+HeadSpec scaled_bn_with_centers() {
+  HeadSpec head = arcface(kClasses, 8, 0.3f);
+  head.scaled_bn = ScaledBn{0.9f, 1e-5f};
+  head.center_weight = 0.5f;
+  return head;
+}
+
+const Case kCases[] = {{"softmax", softmax()},
+                       {"arcface", arcface(kClasses, 8, 0.3f)},
+                       {"arcface with every option", arcface_with_everything()},
+                       {"l-softmax", l_softmax(), 1.5f},
+                       {"scaled-bn and centres", scaled_bn_with_centers()}};
+
+/// A dropout layer's stream is its number in the network as it is executed.
+std::map<std::string, uint32_t> dropout_streams(const NetworkSpec& spec) {
+  ParameterTable table;
+  const Network network(spec, table);
+  std::map<std::string, uint32_t> streams;
+  for (size_t i = 0; i < network.nodes().size(); ++i)
+    streams[network.nodes()[i].layer->name()] = static_cast<uint32_t>(i);
+  return streams;
+}
+
+double inner(const NamedDoubles& a, const NamedDoubles& b) {
+  double sum = 0;
+  for (const auto& [name, values] : b) sum += dot(a.at(name), values);
+  return sum;
+}
+
+/// Of length 1.
+NamedDoubles random_direction(Random& random, const NamedDoubles& like) {
+  NamedDoubles direction = like;
+  for (auto& [name, values] : direction)
+    for (double& value : values) value = random.normal();
+  const double length = std::sqrt(inner(direction, direction));
+  for (auto& [name, values] : direction)
+    for (double& value : values) value /= length;
+  return direction;
+}
+
+NamedDoubles moved(NamedDoubles point, const NamedDoubles& direction, double distance) {
+  for (const auto& [name, values] : direction)
+    for (size_t i = 0; i < values.size(); ++i) point[name][i] += distance * values[i];
+  return point;
+}
+
+/// Network and head as functions of one point: the images and all parameters, by name.
+class Exact {
+ public:
+  Exact(const Case& c, const Ints& labels, const StepBlock& step)
+      : head_(c.head), labels_(labels), network_{kNet, kBatch, dropout_streams(kNet), step} {}
+
+  double loss(const NamedDoubles& point) const {
+    const NetworkRun run(network_, point);
+    return head_loss(head_problem(run, point));
+  }
+
+  NamedDoubles gradients(const NamedDoubles& point) const {
+    NetworkRun run(network_, point);
+    const HeadGradients of_head = head_gradients(head_problem(run, point));
+    NamedDoubles gradients = run.gradients(of_head.dx);
+    gradients["head.weight"] = of_head.dweights;
+    if (head_.bias) gradients["head.bias"] = of_head.dbias;
+    if (head_.learn_scale) gradients["head.scale"] = {of_head.dscale};
+    return gradients;
+  }
+
+  double distance_to_kink(const NamedDoubles& point) const { return NetworkRun(network_, point).distance_to_kink(); }
+
+  /// Slope of the loss, with an error of the order of h^4 and 1e-16/h.
+  double slope(const NamedDoubles& point, const NamedDoubles& direction, double h) const {
+    const auto difference = [&](double distance) {
+      return loss(moved(point, direction, distance)) - loss(moved(point, direction, -distance));
+    };
+    return (8 * difference(h) - difference(2 * h)) / (12 * h);
+  }
+
+ private:
+  HeadProblem head_problem(const NetworkRun& run, const NamedDoubles& point) const {
+    HeadProblem p{head_, kBatch, run.embedding_size(), run.embedding(), point.at("head.weight")};
+    if (head_.bias) p.bias = point.at("head.bias");
+    if (head_.center_weight > 0) p.centers = point.at("head.centers");
+    if (head_.learn_scale) p.scale = point.at("head.scale")[0];
+    p.labels = labels_;
+    p.step = network_.step;
+    p.dropout = {head_.feature_dropout, kHeadDropoutStream};
+    return p;
+  }
+
+  HeadSpec head_;
+  Ints labels_;
+  NetworkProblem network_;
+};
+
+/// Values that hide nothing: no bias of 0, no factor of 1, no two slopes alike.
+void spread_values(Model& model, Random& random) {
+  for (const auto& [spec, offset] : model.table().entries()) {
+    const bool is_vector = spec.shape.rank == 1 && spec.group != ParameterGroup::State && spec.name != "head.scale";
+    if (!is_vector && spec.name != "head.centers") continue;
+    const Floats values = random.uniform(spec.shape.count(), 0.2, 0.8);
+    model.parameters().write_value(spec.name, values.data(), spec.shape.count());
+  }
+}
+
+/// One point at which everything is compared.
+struct Trial {
+  Case of;
+  Ints labels;
+  Floats images;
+  StepBlock step{};
+  Random random{11};
+
+  explicit Trial(const Case& c) : of(c) {
+    labels = random.integers(kBatch, 0, kClasses - 1);
+    images = random.normals(kBatch * kNet.input.count());
+    step.seed = 3;
+    step.step = 5;
+    step.margin_ramp = 1;
+    step.lambda = c.lambda;
+  }
+
+  NamedDoubles point(Model& model) {
+    spread_values(model, random);
+    NamedDoubles point{{kImages, to_doubles(images)}};
+    for (const auto& [spec, offset] : model.table().entries())
+      point[spec.name] = to_doubles(model.parameters().read_value(spec.name));
+    return point;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("in fp64 the gradient of a network with every kind of layer is the slope of its loss") {
+  for (const Case& c : kCases) {
+    CAPTURE(c.name);
+    Trial trial(c);
+    Model model(*backends().front(), kNet, c.head, kBatch, 2);
+    const NamedDoubles point = trial.point(model);
+    const Exact exact(c, trial.labels, trial.step);
+    const NamedDoubles gradients = exact.gradients(point);
+
+    const auto expect_slope = [&](const NamedDoubles& gradient) {
+      const NamedDoubles direction = random_direction(trial.random, gradient);
+      const double length = std::sqrt(inner(gradient, gradient)), slope = exact.slope(point, direction, 2e-5);
+      REQUIRE(length > 1e-4);
+      CHECK(std::abs(exact.slope(point, direction, 1e-5) - slope) <= 1e-8 * length);  // no kink in between
+      CHECK(std::abs(inner(gradient, direction) - slope) <= 1e-8 * length);
+    };
+    for (int i = 0; i < 3; ++i) expect_slope(gradients);
+    for (const auto& [name, gradient] : gradients) {
+      CAPTURE(name);
+      expect_slope({{name, gradient}});
+    }
+  }
+}
+
+TEST_CASE("the core has the loss and the gradients that the same network has in fp64") {
+  for (Backend* backend : backends()) {
+    CAPTURE(std::string(backend->info().device));
+    for (const Case& c : kCases) {
+      CAPTURE(c.name);
+      Trial trial(c);
+      Model model(*backend, kNet, c.head, kBatch, 2);
+      const NamedDoubles point = trial.point(model);
+      const Exact exact(c, trial.labels, trial.step);
+      REQUIRE(exact.distance_to_kink(point) > 1e-5);  // else rounding alone could put a value on its other side
+      const NamedDoubles expected = exact.gradients(point);
+
+      const double loss = exact.loss(point);
+      CHECK(std::abs(model.loss(trial.images, trial.labels, trial.step) - loss) <= 1e-6 * loss);
+      NamedDoubles found;
+      for (const auto& [spec, offset] : model.table().entries()) {
+        if (spec.group == ParameterGroup::State) continue;
+        CAPTURE(spec.name);
+        const Floats gradient = model.parameters().read_gradient(spec.name);
+        CHECK(relative_distance(gradient, expected.at(spec.name)) <= 1e-5);
+        found[spec.name] = to_doubles(gradient);
+      }
+      CHECK(found.size() + 1 == expected.size());  // the images have none in the core
+      for (int i = 0; i < 10; ++i) {
+        const NamedDoubles direction = random_direction(trial.random, found);
+        CHECK(std::abs(inner(found, direction) - exact.slope(point, direction, 2e-5)) <=
+              1e-6 * std::sqrt(inner(found, found)));
+      }
+    }
+  }
+}
+
+}  // namespace margincore::test
