@@ -11,6 +11,10 @@ export function physicalCores() {
   return Math.min(count, availableParallelism());
 }
 
+/** Whether the processor multiplies numbers of 16 bits with 8 of them precision, as margincore asks for. */
+export const hasBf16 = () =>
+  /^flags\s*:.*\b(avx512_bf16|amx_bf16)\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+
 export function describeMachine() {
   return {
     cpu: cpus()[0].model,
