@@ -32,3 +32,7 @@ export function processorTimes() {
   const total = ticks.reduce((sum, value) => sum + value);
   return { used: total - idle - ioWait, total };
 }
+
+/** Memory that a process could still get. */
+export const freeBytes = () =>
+  Number(readFileSync('/proc/meminfo', 'utf8').match(/^MemAvailable:\s+(\d+) kB/m)[1]) * 1024;

@@ -42,14 +42,14 @@ export function readOptions(args, contenderNames) {
 }
 
 /** All that there are, or those of a list. */
-function someOf(kind, list, known) {
+export function someOf(kind, list, known) {
   const chosen = list?.split(',') ?? known;
   const unknown = chosen.filter((name) => !known.includes(name));
   if (unknown.length === 0) return chosen;
   throw new Error(`Unknown ${kind} ${unknown.join(', ')}: there are ${known.join(', ')}`);
 }
 
-function positiveInteger(name, text) {
+export function positiveInteger(name, text) {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
     throw new Error(`Expected a positive integer for ${name} but received ${text}`);
