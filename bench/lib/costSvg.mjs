@@ -17,6 +17,7 @@ const short = (value) =>
   value >= 1e6 ? `${value / 1e6}M` : value >= 1e4 ? `${value / 1e3}k` : String(value);
 
 function panel({ title, variable, rows, units }, index) {
+  const [name, work] = title.split(': ');
   const powers = rows.map(({ seconds }) => Math.log10(seconds));
   const [low, high] = [Math.floor(Math.min(...powers)), Math.ceil(Math.max(...powers) + 0.01)];
   const x = scale(rows[0].value, rows.at(-1).value, PLOT.left + 12, PLOT.right - 12);
@@ -47,7 +48,8 @@ function panel({ title, variable, rows, units }, index) {
   });
   return `<g transform="translate(${(index % COLUMNS) * WIDTH} ${Math.floor(index / COLUMNS) * HEIGHT})">
 <clipPath id="plot${index}"><path d="M${PLOT.left} ${PLOT.top}H${PLOT.right}V${PLOT.bottom}H${PLOT.left}Z"/></clipPath>
-${text(PLOT.left, 24, title, 'font-size="11.5" font-weight="600"')}
+${text(PLOT.left, 18, name, 'font-size="12" font-weight="600"')}
+${text(PLOT.left, 33, work, `fill="${QUIET}"`)}
 ${grid.join('\n')}
 ${ticks.join('\n')}
 ${text((PLOT.left + PLOT.right) / 2, PLOT.bottom + 36, variable, 'text-anchor="middle"')}
