@@ -32,7 +32,7 @@ const threadCounts = (cores) =>
 
 /**
  * The tables. `units(value)`: over how many units of `per` a step's time is divided, which makes the same figure in every
- * row where time grows in proportion. `job(value)` measures one row; `bytes(value)` is the memory it needs at least.
+ * row where time grows in proportion. `job(value)` measures one row; `bytes(value)` is the memory it needs.
  */
 export function costTables({ threads, quick }) {
   return [
@@ -52,8 +52,8 @@ export function costTables({ threads, quick }) {
       per: 'class',
       values: quick ? [10, 1000, 10_000] : [10, 100, 1000, 10_000, 100_000, 1_000_000],
       units: (classes) => classes,
-      // Class weights, their gradient and copies of both; the logits, their gradient, and what the addon hands back.
-      bytes: (classes) => 4 * classes * (6 * HEAD.embeddingSize + 8 * HEAD.batch),
+      // Class weights and their gradient, copies of both, one normalised; six matrices of the logits' shape.
+      bytes: (classes) => 4 * classes * (5 * HEAD.embeddingSize + 6 * HEAD.batch),
       job: (numClasses) => ({
         measure: 'head',
         head: seedCnn.head,
