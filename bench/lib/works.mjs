@@ -9,10 +9,7 @@ const RESNET18 = { name: 'resnet18', options: { imageSize: 32 } };
 const GREY_28 = { side: 28, channels: 1 };
 const COLOUR_32 = { side: 32, channels: 3 };
 
-/**
- * What a part's figure is. `timed` ones say nothing where other programs ran meanwhile.
- * A part's `measure` says how: 'throughput' trains, 'startup' trains from a cold start, 'inference' predicts.
- */
+/** What a part's figure is. `timed` ones say nothing where other programs ran meanwhile. */
 export const quantities = {
   rate: { unit: 'images/s', timed: true, moreIsBetter: true },
   seconds: { unit: 's', timed: true, moreIsBetter: false },
@@ -26,6 +23,10 @@ export const quantities = {
  */
 const EPOCHS = { limit: 5760, epochs: 4 };
 
+/**
+ * Every part of a work is a table. `measure`, what its processes do: 'throughput' trains, 'startup' trains from a cold
+ * start, 'inference' predicts, 'head' is the head alone. `slow`: contenders that do a few steps of it.
+ */
 export const works = [
   {
     id: 'seed-cnn',
