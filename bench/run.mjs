@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { contenders } from './lib/contenders.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { readOptions, usage } from './lib/options.mjs';
+import { impossible } from './lib/plan.mjs';
 import { runRounds } from './lib/rounds.mjs';
 import { isDisturbed, summarize } from './lib/summary.mjs';
 import { asMarkdown, asText } from './lib/table.mjs';
@@ -16,9 +17,12 @@ const log = (text) => process.stderr.write(`${text}\n`);
 
 async function main(options) {
   installRivals();
-  const { commands, skipped } = prepare(options.only);
-  for (const { contender, reason } of skipped) log(`skipped: ${contender}: ${reason}`);
-  const { measurements, versions, failures } = await runRounds(commands, options, log);
+  const prepared = prepare(options.only);
+  const cannot = impossible(options);
+  const skipped = [...prepared.skipped, ...cannot];
+  for (const { what, reason } of skipped) log(`skipped: ${what}: ${reason}`);
+  const work = options.work.filter((id) => !cannot.some(({ what }) => what === id));
+  const { measurements, versions, failures } = await runRounds(prepared.commands, { ...options, work }, log);
   const { rounds, threads, quick } = options;
   const report = {
     date: new Date().toISOString(),
@@ -60,7 +64,7 @@ function prepare(only) {
   for (const { name, prepare } of contenders.filter(({ name }) => only.includes(name))) {
     const { command, reason } = prepare();
     if (command) commands[name] = command;
-    else skipped.push({ contender: name, reason });
+    else skipped.push({ what: name, reason });
   }
   return { commands, skipped };
 }

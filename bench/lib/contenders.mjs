@@ -19,7 +19,7 @@ export const contenders = [
         'build/Release/margincore.node',
         'prebuilds',
       ].map((file) => existsSync(path(`../../${file}`)));
-      if (facade && (addon || prebuilds)) return { command: node('margincore.mjs') };
+      if (facade && (addon || prebuilds)) return { command: node('margincore/worker.mjs') };
       return { reason: 'not built: run npm run build' };
     },
   },
@@ -28,7 +28,7 @@ export const contenders = [
     label: 'PyTorch',
     prepare: () => {
       const { python, reason } = findPython();
-      return python ? { command: [python, path('../contenders/pytorch.py')] } : { reason };
+      return python ? { command: [python, path('../contenders/pytorch/worker.py')] } : { reason };
     },
   },
   { name: 'convnetjs', label: 'ConvNetJS', prepare: () => ({ command: node('convnetjs.cjs') }) },

@@ -11,6 +11,10 @@ export function physicalCores() {
   return Math.min(count, availableParallelism());
 }
 
+/** Whether the processor multiplies numbers of 16 bits with 8 of them precision, as margincore asks for. */
+export const hasBf16 = () =>
+  /^flags\s*:.*\b(avx512_bf16|amx_bf16)\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+
 export function describeMachine() {
   return {
     cpu: cpus()[0].model,
@@ -28,3 +32,7 @@ export function processorTimes() {
   const total = ticks.reduce((sum, value) => sum + value);
   return { used: total - idle - ioWait, total };
 }
+
+/** Memory that a process could still get. */
+export const freeBytes = () =>
+  Number(readFileSync('/proc/meminfo', 'utf8').match(/^MemAvailable:\s+(\d+) kB/m)[1]) * 1024;

@@ -1,14 +1,16 @@
 import { parseArgs } from 'node:util';
 import { physicalCores } from './machine.mjs';
-import { tables } from './plan.mjs';
+import { tables, works } from './works.mjs';
 
 export const usage = `Usage: npm run bench -- [options]
 
   --rounds N        rounds over all contenders (default 5)
   --only A,B        these contenders: margincore, pytorch, convnetjs, tfjs
-  --tables A,B      these tables: batch128, batch20, head, firstStep and memory (measured together)
+  --work A,B        these works: ${works.map(({ id }) => id).join(', ')}
+  --tables A,B      these tables: ${tables.map(({ id }) => id).join(', ')}
+                    (firstStep and memory are measured together)
   --threads N       threads for margincore and PyTorch (default: physical cores)
-  --quick           one short round, to see that everything works
+  --quick           one short round of everything, to see that it works
   --json FILE|-     everything that was measured, as JSON; - is standard output, and the table goes to standard error
   --markdown FILE   the table as Markdown`;
 
@@ -19,6 +21,7 @@ export function readOptions(args, contenderNames) {
     options: {
       rounds: { type: 'string' },
       only: { type: 'string' },
+      work: { type: 'string' },
       tables: { type: 'string' },
       threads: { type: 'string' },
       quick: { type: 'boolean', default: false },
@@ -27,26 +30,26 @@ export function readOptions(args, contenderNames) {
       help: { type: 'boolean', default: false },
     },
   });
-  const only = values.only?.split(',') ?? contenderNames;
-  const unknown = only.filter((name) => !contenderNames.includes(name));
-  if (unknown.length > 0) {
-    throw new Error(`Unknown contender ${unknown.join(', ')}: there are ${contenderNames.join(', ')}`);
-  }
-  const known = tables.map(({ id }) => id);
-  const chosen = values.tables?.split(',') ?? known;
-  const strange = chosen.filter((id) => !known.includes(id));
-  if (strange.length > 0)
-    throw new Error(`Unknown table ${strange.join(', ')}: there are ${known.join(', ')}`);
+  const ids = (list) => list.map(({ id }) => id);
   return {
     ...values,
-    only,
-    chosen,
+    only: someOf('contender', values.only, contenderNames),
+    work: someOf('work', values.work, ids(works)),
+    chosen: someOf('table', values.tables, ids(tables)),
     rounds: positiveInteger('--rounds', values.rounds ?? (values.quick ? '1' : '5')),
     threads: positiveInteger('--threads', values.threads ?? String(physicalCores())),
   };
 }
 
-function positiveInteger(name, text) {
+/** All that there are, or those of a list. */
+export function someOf(kind, list, known) {
+  const chosen = list?.split(',') ?? known;
+  const unknown = chosen.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return chosen;
+  throw new Error(`Unknown ${kind} ${unknown.join(', ')}: there are ${known.join(', ')}`);
+}
+
+export function positiveInteger(name, text) {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
     throw new Error(`Expected a positive integer for ${name} but received ${text}`);

@@ -1,38 +1,11 @@
-// What is measured, with how much work each time.
+// From the works to the jobs of a round: who does what, in which variants, and how much of it.
 import { fileURLToPath } from 'node:url';
+import { hasBf16 } from './machine.mjs';
+import { works } from './works.mjs';
 
 const file = (name) => fileURLToPath(new URL(`../../datasets/fashion-mnist-sample/${name}`, import.meta.url));
 
-/** 5,760 images are whole batches of 20 and of 128, so that nobody meets a smaller last batch. */
-const data = {
-  limit: 5760,
-  images: file('train-images-idx3-ubyte.gz'),
-  labels: file('train-labels-idx1-ubyte.gz'),
-};
-
-/** The head alone, of a size where it is most of the work. */
-const head = { measure: 'head', batch: 128, embeddingSize: 512, numClasses: 100_000 };
-
-/** The tables. A startup job answers for two of them. */
-export const tables = [
-  { id: 'batch128', title: 'Training, batch 128', unit: 'images/s', timed: true, moreIsBetter: true },
-  { id: 'batch20', title: 'Training, batch 20', unit: 'images/s', timed: true, moreIsBetter: true },
-  {
-    id: 'firstStep',
-    title: 'Process start to first training step, batch 128',
-    unit: 's',
-    timed: true,
-    moreIsBetter: false,
-  },
-  {
-    id: 'head',
-    title: 'ArcFace head alone, forward and backward, batch 128, embedding 512, 100,000 classes',
-    unit: 's',
-    timed: true,
-    moreIsBetter: false,
-  },
-  { id: 'memory', title: 'Peak resident memory, batch 128', unit: 'MiB', timed: false, moreIsBetter: false },
-];
+const SAMPLE = { images: file('train-images-idx3-ubyte.gz'), labels: file('train-labels-idx1-ubyte.gz') };
 
 /**
  * With more than this fraction of the processors in other hands a time says nothing: threads that wait for one another
@@ -40,82 +13,110 @@ export const tables = [
  */
 export const DISTURBED_ABOVE = 0.05;
 
-/** Ratios that margincore is meant to reach, against the contender's best variant. */
-export const targets = [
-  { table: 'batch128', contender: 'pytorch', atLeast: 1.5 },
-  { table: 'batch20', contender: 'pytorch', atLeast: 1.3 },
-  { table: 'batch128', contender: 'convnetjs', atLeast: 100 },
-  { table: 'batch20', contender: 'convnetjs', atLeast: 100 },
-  { table: 'firstStep', contender: 'pytorch', atMost: 0.2 },
-  { table: 'memory', contender: 'pytorch', atMost: 0.5 },
-  { table: 'head', contender: 'pytorch', atMost: 0.25 },
-];
-
 /**
  * glibc gives large blocks back to the kernel and gets them anew in every operation of PyTorch. These settings stop
  * that. Few set them, so this variant is shown beside the others and not judged by the targets.
  */
-const tunedMalloc = {
-  variant: 'nhwc, tuned malloc',
+const tunedMalloc = (variant) => ({
+  contender: 'pytorch',
+  variant: `${variant}, tuned malloc`,
   tuned: true,
   env: {
     MALLOC_MMAP_THRESHOLD_: '4294967296',
     MALLOC_TRIM_THRESHOLD_: '4294967296',
     MALLOC_TOP_PAD_: '67108864',
   },
+});
+
+/** Inductor then folds batch norms and packs weights beforehand. Off unless asked for, so not judged either. */
+const freezing = {
+  contender: 'pytorch',
+  variant: 'compile, freezing',
+  tuned: true,
+  env: { TORCHINDUCTOR_FREEZING: '1' },
 };
 
-/** One round: jobs of the same kind follow each other, so that all contenders meet the same state of the machine. */
-export function planRound({ quick, threads, only, chosen }) {
-  const epochs = quick ? 1 : 4;
-  const common = { threads, ...data };
-  const training = (contender, batch, work) => ({
-    contender,
-    measure: 'throughput',
-    batch,
-    ...work,
-    ...common,
-  });
-  const startup = (contender, variant) => ({
-    contender,
-    variant,
-    measure: 'startup',
-    batch: 128,
-    epochs: quick ? 1 : 3,
-    ...common,
-  });
-  const headAlone = (contender, variant) => ({
-    contender,
-    ...head,
-    ...variant,
-    threads,
-    repetitions: quick ? 3 : 10,
-  });
-  const fast = (batch) => [
-    training('margincore', batch, { warmupEpochs: 1, epochs }),
-    ...['nchw', 'nhwc', 'compile'].map((variant) => training('pytorch', batch, { epochs, variant })),
-    training('pytorch', batch, { epochs, ...tunedMalloc }),
-  ];
-  // Those in JavaScript take seconds per step, so they get a few steps, and tfjs (minutes at 128) batch 20 only.
-  return [
-    ...fast(128),
-    training('convnetjs', 128, { warmupBatch: 20, steps: 1 }),
-    ...fast(20),
-    training('convnetjs', 20, { warmupBatch: 20, steps: 4 }),
-    training('tfjs', 20, { warmupBatch: 2, steps: 1 }),
-    headAlone('margincore'),
-    headAlone('pytorch', { variant: 'eager' }),
-    headAlone('pytorch', { variant: 'compile' }),
-    headAlone('pytorch', { ...tunedMalloc, variant: 'eager, tuned malloc' }),
-    startup('margincore'),
-    startup('pytorch', 'nchw'),
-    startup('pytorch', 'nhwc'),
-  ].filter((job) => only.includes(job.contender) && tablesOf(job).some((table) => chosen.includes(table)));
+const pytorch = (variant) => ({ contender: 'pytorch', variant });
+const OURS = { contender: 'margincore' };
+
+/** Who is measured in which way. Compilation would only cost start-up time and memory. */
+const RUNNERS = {
+  throughput: [OURS, pytorch('nchw'), pytorch('nhwc'), pytorch('compile'), tunedMalloc('nhwc')],
+  inference: [OURS, pytorch('nchw'), pytorch('nhwc'), pytorch('compile'), freezing],
+  startup: [OURS, pytorch('nchw'), pytorch('nhwc')],
+  head: [OURS, pytorch('eager'), pytorch('compile'), tunedMalloc('eager')],
+};
+
+/** Chosen works that this machine cannot do, each with the reason. */
+export function impossible({ work }, processorHasBf16 = hasBf16()) {
+  if (processorHasBf16) return [];
+  return works
+    .filter(({ id, precision }) => precision === 'bf16' && work.includes(id))
+    .map(({ id }) => ({ what: id, reason: 'this processor has neither AVX512_BF16 nor AMX instructions' }));
 }
 
-function tablesOf({ measure, batch }) {
-  if (measure === 'throughput') return [`batch${batch}`];
-  return measure === 'startup' ? ['firstStep', 'memory'] : ['head'];
+/**
+ * One round: jobs of the same kind follow each other, so that all contenders meet the same state of the machine.
+ * @param only contenders  @param work ids of works  @param chosen ids of tables
+ */
+export function planRound({ quick, threads, only, work, chosen }) {
+  return works
+    .filter(({ id }) => work.includes(id))
+    .flatMap((one) => one.parts.flatMap((part) => jobsOf(one, part, quick)))
+    .filter(({ contender, answers }) => only.includes(contender) && answers.some(isChosen(chosen)))
+    .map((job) => ({ ...job, threads }));
+}
+
+const isChosen =
+  (chosen) =>
+  ({ table }) =>
+    chosen.includes(table);
+
+function jobsOf(work, part, quick) {
+  const answers = answersOf(work, part);
+  if (answers[0].table !== part.id) return []; // the first of them asks for all
+  const { id, network, head, precision, pixels } = work;
+  const { measure, batch, slow = {} } = part;
+  const common = { work: id, measure, batch, network, head, precision, ...pixels, ...SAMPLE, answers };
+  const fast = RUNNERS[measure].map((runner) => ({
+    ...common,
+    numClasses: 10,
+    ...amountOf(part, quick),
+    ...runner,
+  }));
+  const { limit } = part.amount;
+  const inJavaScript = Object.entries(slow).map(([contender, few]) => ({
+    ...common,
+    contender,
+    limit,
+    ...few,
+  }));
+  return [...fast, ...inJavaScript];
+}
+
+/** The tables that a part's jobs have a value for: start-up time and memory are measured together. */
+function answersOf({ parts }, { id, quantity, measure }) {
+  const together =
+    measure === 'startup' ? parts.filter((part) => part.measure === measure) : [{ id, quantity }];
+  return together.map((part) => ({
+    table: part.id,
+    value: measure === 'startup' && part.quantity === 'seconds' ? 'firstStep' : part.quantity,
+  }));
+}
+
+/** In the contenders' words. `untilLastStep`: where the clock stops. */
+function amountOf({ measure, batch, amount }, quick) {
+  const { limit, epochs, steps, calls, repetitions } = amount;
+  if (measure === 'head') return { ...amount, repetitions: quick ? 3 : repetitions };
+  if (measure === 'inference') {
+    const few = quick ? Math.ceil(calls / 5) : calls;
+    return { limit, calls: few, warmupCalls: Math.ceil(few / 5) };
+  }
+  if (steps) {
+    const count = quick ? 2 : steps;
+    return { limit: batch * count, warmupEpochs: 1, epochs: 1, warmupSteps: 2, untilLastStep: true };
+  }
+  return { limit, warmupEpochs: 1, epochs: quick ? 1 : epochs, warmupSteps: limit / batch };
 }
 
 export const jobName = ({ contender, variant }) => (variant ? `${contender} ${variant}` : contender);

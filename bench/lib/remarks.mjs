@@ -10,10 +10,10 @@ export function remarks({ tables, machine, versions, settings, skipped, failures
       [`Node ${machine.node.slice(1)}`, ...versions].join(', '),
     ].join('; '),
     ...notes(tables),
-    ...skipped.map(({ contender, reason }) => `Skipped: ${contender}: ${reason}`),
+    ...skipped.map(({ what, reason }) => `Skipped: ${what}: ${reason}`),
     ...failures.map(({ round, job, reason }) => `Failed in round ${round}: ${job}: ${reason}`),
     ...(disturbed > 0 ? [warning(disturbed)] : []),
-    `Contenders skipped: ${skipped.length}. Measurements failed: ${failures.length}.`,
+    `Contenders or works skipped: ${skipped.length}. Measurements failed: ${failures.length}.`,
   ];
 }
 

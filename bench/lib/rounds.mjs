@@ -1,5 +1,6 @@
 import { runJob } from './child.mjs';
 import { DISTURBED_ABOVE, jobName, planRound } from './plan.mjs';
+import { SameWork } from './sameWork.mjs';
 
 /** A busy machine can make a run exceed its limit, so one failure does not end a contender's part. */
 const FAILURES_ALLOWED = 1;
@@ -16,18 +17,21 @@ export async function runRounds(commands, options, log) {
   const measurements = [];
   const failures = [];
   const versions = {};
+  const sameWork = new SameWork();
   for (let round = 1; round <= options.rounds; round++) {
     for (const job of plan) {
-      const name = `${jobName(job)}, ${job.measure}, batch ${job.batch}`;
+      const name = `${jobName(job)}, ${job.work}, ${job.measure}, batch ${job.batch}`;
       if (failures.filter((failure) => failure.job === name).length > FAILURES_ALLOWED) continue;
       try {
         const events = await runUndisturbed(commands[job.contender], job, options.quick ? 1 : TRIES);
+        sameWork.check(job, events.result);
         const values = measured(job, events);
         const common = { round, ...identity(job), foreignLoad: events.foreignLoad };
         measurements.push(...values.map((value) => ({ ...common, ...value })));
         versions[job.contender] = events.version;
         const warning = events.foreignLoad > DISTURBED_ABOVE ? ' (disturbed by other work)' : '';
-        log(`round ${round}: ${name}: ${values.map(shown).join(', ')}${warning}`);
+        const loss = `loss ${events.result.loss.toPrecision(3)}`;
+        log(`round ${round}: ${name}: ${values.map(shown).join(', ')}, ${loss}${warning}`);
       } catch (error) {
         failures.push({ round, job: name, reason: error.message });
         log(`round ${round}: ${name}: FAILED: ${error.message}`);
@@ -38,7 +42,7 @@ export async function runRounds(commands, options, log) {
 }
 
 /** The first undisturbed one of a few tries, else the least disturbed. */
-async function runUndisturbed(command, job, tries) {
+export async function runUndisturbed(command, job, tries) {
   let best;
   for (let attempt = 0; attempt < tries; attempt++) {
     const events = await runJob(command, job);
@@ -51,19 +55,16 @@ async function runUndisturbed(command, job, tries) {
 const shown = ({ table, value }) => `${table} ${value.toPrecision(4)}`;
 const identity = ({ contender, variant, tuned }) => ({ contender, variant, tuned });
 
+const VALUES = {
+  rate: ({ result }) => result.images / result.seconds,
+  seconds: ({ result }) => result.seconds,
+  firstStep: (events) => events['first-step'].secondsFromStart,
+  memory: ({ result }) => result.peakBytes / 2 ** 20,
+};
+
 /** What one run of a job says: a value for one table, or for two. */
-function measured(job, events) {
-  const { result, 'first-step': firstStep } = events;
-  if (!Number.isFinite(result.loss)) throw new Error(`its loss became ${result.loss}`);
-  const { note, adam } = result;
-  if (job.measure === 'throughput') {
-    return [
-      { table: `batch${job.batch}`, value: result.images / result.seconds, batch: job.batch, note, adam },
-    ];
-  }
-  if (job.measure === 'head') return [{ table: 'head', value: result.seconds }];
-  return [
-    { table: 'firstStep', value: firstStep.secondsFromStart },
-    { table: 'memory', value: result.peakBytes / 2 ** 20 },
-  ];
+function measured({ measure, batch, answers }, events) {
+  const { note, adam, loss, parameters } = events.result;
+  const common = { ...(measure === 'throughput' && { batch }), note, adam, loss, parameters };
+  return answers.map(({ table, value }) => ({ table, value: VALUES[value](events), ...common }));
 }

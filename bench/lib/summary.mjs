@@ -1,14 +1,15 @@
 import { contenders } from './contenders.mjs';
-import { DISTURBED_ABOVE, jobName, tables, targets } from './plan.mjs';
+import { DISTURBED_ABOVE, jobName } from './plan.mjs';
 import { spread } from './statistics.mjs';
+import { tables } from './works.mjs';
 
 const [baseline] = contenders;
 
 /** The measurements as tables of rows, one row per contender and variant. */
 export function summarize(measurements) {
-  return tables.map((table) => ({
+  return tables.map(({ targets, ...table }) => ({
     ...table,
-    rows: markBest(rowsOf(table, measurements), table).map((row) => ({ ...row, ...targetOf(row, table) })),
+    rows: markBest(rowsOf(table, measurements), table).map((row) => ({ ...row, ...targetOf(row, targets) })),
   }));
 }
 
@@ -67,8 +68,8 @@ function markBest(rows, { moreIsBetter }) {
   });
 }
 
-function targetOf({ contender, best, ratio }, table) {
-  const target = targets.find((one) => one.table === table.id && one.contender === contender);
+function targetOf({ contender, best, ratio }, targets) {
+  const target = targets[contender];
   if (!target || !best || !ratio) return {};
   const { atLeast, atMost } = target;
   const met = atLeast === undefined ? ratio.median <= atMost : ratio.median >= atLeast;
