@@ -44,7 +44,7 @@ export const works = [
         amount: EPOCHS,
         // Those in JavaScript take seconds per step, so they get a few steps, and tfjs (minutes at 128) batch 20 only.
         slow: { convnetjs: { warmupBatch: 20, steps: 1 } },
-        targets: { pytorch: { atLeast: 1.5 }, convnetjs: { atLeast: 100 } },
+        targets: { pytorch: { atLeast: 1.9 }, convnetjs: { atLeast: 100 } },
       },
       {
         id: 'batch20',
@@ -54,7 +54,7 @@ export const works = [
         batch: 20,
         amount: EPOCHS,
         slow: { convnetjs: { warmupBatch: 20, steps: 4 }, tfjs: { warmupBatch: 2, steps: 1 } },
-        targets: { pytorch: { atLeast: 1.3 }, convnetjs: { atLeast: 100 } },
+        targets: { pytorch: { atLeast: 1.6 }, convnetjs: { atLeast: 100 } },
       },
       {
         id: 'firstStep',
