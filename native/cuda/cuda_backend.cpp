@@ -397,7 +397,7 @@ Status CudaBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax
   if (operands.mixed_labels)
     return Status::failure(ErrorCode::Unsupported, "margin_softmax: two labels per row are not available on cuda");
   return guarded("margin_softmax", [&] {
-    const size_t bytes = cuda::margin_softmax_workspace(operands.logits.shape[0], operands.logits.shape[1]);
+    const size_t bytes = cuda::margin_softmax_workspace(operands, head);
     cuda::margin_softmax(operands, head, workspace_.take(bytes), stream_);
   });
 }

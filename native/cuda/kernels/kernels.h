@@ -93,7 +93,7 @@ void softmax(float* probabilities, const float* logits, int64_t rows, int64_t co
 
 // margin_softmax.cu
 /// Bytes of workspace.
-size_t margin_softmax_workspace(int64_t rows, int64_t classes);
+size_t margin_softmax_workspace(const MarginSoftmaxOperands& operands, const MarginSoftmax& head);
 void margin_softmax(const MarginSoftmaxOperands& operands, const MarginSoftmax& head, void* workspace,
                     cudaStream_t stream);
 

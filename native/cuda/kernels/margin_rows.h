@@ -21,6 +21,19 @@ struct PartSums {
   float target;    // the target's product, or 0 in parts without it
 };
 
+/// What the sweeps over many classes read of them, computed once: logit = product * factor + shift, and the weights
+/// that smoothing needs. Null: 1, 0 and 1. Rows begin at up to four places between multiples of 16 bytes; each of these
+/// has a copy, in which fours begin where they do in the row.
+struct PreparedClasses {
+  float *factor, *shift, *weights;
+  int64_t copy_size;
+
+  /// Where class 0 is, of a copy for rows with `head` classes before their first four.
+  MARGINCORE_DEVICE static int64_t first(int64_t copy, int64_t copy_size, int head) {
+    return copy * copy_size + (4 - head) % 4;
+  }
+};
+
 /// What the second sweep needs to know of a row.
 struct RowTerms {
   float max, per_exponent, smooth;
@@ -43,6 +56,7 @@ struct Workspace {
   int32_t* row_verdicts;      // (N): bit 0 correct, bit 1 past pi
   PartSums* part_sums;        // (N, parts)
   RowTerms* row_terms;        // (N)
+  PreparedClasses prepared;   // where rows are cut into parts
 };
 
 /// Who does what. Where `parts` is 1 a group does a row; else a block does a tile: a part of kTileRows rows.
@@ -83,6 +97,50 @@ MARGINCORE_DEVICE void load_classes(const At& at, float (&factor)[At::kWidth], f
   for (int k = 0; k < At::kWidth; ++k) factor[k] *= quick_inverse_norm(norm[k]);
 }
 
+/// Classes as a sweep over few of them reads them.
+struct PlainClasses {
+  const Problem& p;
+
+  template <class Group, class Body>
+  MARGINCORE_DEVICE void walk(const Group& group, const RowPart& part, const Body& body) const {
+    walk_row(group, part, p.aligned, body);
+  }
+  template <class At>
+  MARGINCORE_DEVICE void load(const At& at, float (&factor)[At::kWidth], float (&shift)[At::kWidth]) const {
+    load_classes(at, factor, shift, p);
+  }
+  template <class At>
+  MARGINCORE_DEVICE void load_weights(const At& at, float (&weight)[At::kWidth]) const {
+    load_or(at, weight, p.loss_weights, 1);
+  }
+};
+
+/// One of the copies.
+struct ClassCopy {
+  const float *factor, *shift, *weights;
+
+  MARGINCORE_DEVICE ClassCopy(const PreparedClasses& all, int64_t copy, const float* row) {
+    const int64_t first = PreparedClasses::first(copy, all.copy_size, before_aligned(row));
+    factor = all.factor != nullptr ? all.factor + first : nullptr;
+    shift = all.shift != nullptr ? all.shift + first : nullptr;
+    weights = all.weights != nullptr ? all.weights + first : nullptr;
+  }
+
+  template <class Group, class Body>
+  MARGINCORE_DEVICE void walk(const Group& group, const RowPart& part, const Body& body) const {
+    walk_row<1>(group, part, body);
+  }
+  template <class At>
+  MARGINCORE_DEVICE void load(const At& at, float (&f)[At::kWidth], float (&s)[At::kWidth]) const {
+    load_alike_or(at, f, factor, 1);
+    load_alike_or(at, s, shift, 0);
+  }
+  template <class At>
+  MARGINCORE_DEVICE void load_weights(const At& at, float (&w)[At::kWidth]) const {
+    load_alike_or(at, w, weights, 1);
+  }
+};
+
 MARGINCORE_DEVICE float weight_of(const Problem& p, int64_t j) {
   return p.loss_weights != nullptr ? p.loss_weights[j] : 1;
 }
@@ -103,13 +161,13 @@ struct Tile {
   int apart, rows;  // of kRows; the others repeat the first one and write nothing
   int32_t target[kRows];
   float* logits[kRows];  // the rows
-  RowPart classes;
+  RowPart part;
 
-  MARGINCORE_DEVICE Tile(const Problem& p, int64_t first_row, int64_t part)
+  MARGINCORE_DEVICE Tile(const Problem& p, int64_t first_row, int64_t number)
       : first_row(first_row),
         apart(p.division.apart),
         rows(1),
-        classes(p.logits + first_row * p.classes, p.classes, p.alike, part, p.division.part_size) {
+        part(p.logits + first_row * p.classes, p.classes, p.alike, number, p.division.part_size) {
     MARGINCORE_UNROLL
     for (int r = 1; r < kRows; ++r) rows += first_row + r * apart < p.rows ? 1 : 0;
     MARGINCORE_UNROLL
@@ -123,18 +181,18 @@ struct Tile {
 };
 
 /// First sweep; the sums are the same in all threads of the group.
-template <int kRows, class Group>
-MARGINCORE_DEVICE void sum_tile(PartSums (&sums)[kRows], const Group& group, const Problem& p,
+template <int kRows, class Group, class Classes>
+MARGINCORE_DEVICE void sum_tile(PartSums (&sums)[kRows], const Group& group, const Problem& p, const Classes& classes,
                                 const Tile<kRows>& tile) {
   const bool smoothing = p.head.label_smoothing > 0;
   OnlineSum online[kRows];
   float weighted[kRows] = {}, product[kRows] = {};
-  walk_row(group, tile.classes, p.aligned, [&](const auto at) {
+  classes.walk(group, tile.part, [&](const auto at) {
     float z[kRows][at.kWidth], factor[at.kWidth], shift[at.kWidth], weight[at.kWidth] = {};
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) at.load(z[r], tile.logits[r]);
-    load_classes(at, factor, shift, p);
-    if (smoothing) load_or(at, weight, p.loss_weights, 1);
+    classes.load(at, factor, shift);
+    if (smoothing) classes.load_weights(at, weight);
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) {
       const int target = tile.target[r] - static_cast<int>(at.first);
@@ -163,17 +221,17 @@ MARGINCORE_DEVICE void sum_tile(PartSums (&sums)[kRows], const Group& group, con
 }
 
 /// Second sweep: writes the gradients; returns the sum of their squares but for the targets'.
-template <int kRows, class Group>
-MARGINCORE_DEVICE float write_tile(const Group& group, const Problem& p, const Tile<kRows>& tile,
-                                   const RowTerms (&terms)[kRows]) {
+template <int kRows, class Group, class Classes>
+MARGINCORE_DEVICE float write_tile(const Group& group, const Problem& p, const Classes& classes,
+                                   const Tile<kRows>& tile, const RowTerms (&terms)[kRows]) {
   const float smooth = terms[0].smooth;  // the same in every row
   float squares = 0;
-  walk_row(group, tile.classes, p.aligned, [&](const auto at) {
+  classes.walk(group, tile.part, [&](const auto at) {
     float z[kRows][at.kWidth], factor[at.kWidth], shift[at.kWidth], weight[at.kWidth] = {};
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) at.load(z[r], tile.logits[r]);
-    load_classes(at, factor, shift, p);
-    if (smooth > 0) load_or(at, weight, p.loss_weights, 1);
+    classes.load(at, factor, shift);
+    if (smooth > 0) classes.load_weights(at, weight);
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) {
       if (r >= tile.rows) break;
@@ -188,7 +246,7 @@ MARGINCORE_DEVICE float write_tile(const Group& group, const Problem& p, const T
         at.store(p.margin_logits + tile.row(r) * p.classes, written);
       }
       MARGINCORE_UNROLL
-      for (int k = 0; k < at.kWidth; ++k) z[r][k] = expf(z[r][k] - terms[r].max) * terms[r].per_exponent;
+      for (int k = 0; k < at.kWidth; ++k) z[r][k] = device::exponential(z[r][k] - terms[r].max) * terms[r].per_exponent;
       if (smooth > 0) {
         MARGINCORE_UNROLL
         for (int k = 0; k < at.kWidth; ++k) z[r][k] -= smooth * weight[k];

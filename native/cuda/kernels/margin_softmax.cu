@@ -4,7 +4,7 @@
 // A row is read twice and written once, 12 bytes per logit: the first sweep gathers max and sum over the other classes
 // as it goes, the second writes the gradient. A warp or a block does a row of few classes, both sweeps in one launch:
 // the second reads from the caches. Rows of many classes are cut into parts, so that a few of them fill the device; a
-// small kernel between the sweeps puts their sums together. There
+// small kernel between the sweeps puts their sums together, and one before them computes what belongs to a class. There
 //   - a block takes the same classes of two rows, for which what belongs to a class is read and computed once;
 //   - where the number of classes is no multiple of four, rows begin anywhere between multiples of 16 bytes: the two
 //     begin alike, and of both 16 bytes are loaded at a time;
@@ -65,9 +65,9 @@ MARGINCORE_KERNEL whole_rows_kernel(Problem p) {
   if (i >= p.rows) return;
   const Tile<1> tile(p, i, 0);
   PartSums sums[1];
-  sum_tile(sums, group, p, tile);
+  sum_tile(sums, group, p, PlainClasses{p}, tile);
   const RowTerms terms[1] = {finish_row(group, p, i, sums[0])};
-  const float squares = write_tile(group, p, tile, terms);
+  const float squares = write_tile(group, p, PlainClasses{p}, tile, terms);
   if (group.first() == 0) p.work.squares[i] = squares;
 }
 
@@ -77,12 +77,30 @@ MARGINCORE_DEVICE Tile<kTileRows> tile_of(const Problem& p, int64_t block) {
   return {p, rows / apart * kTileRows * apart + rows % apart, block % p.division.parts};
 }
 
+MARGINCORE_DEVICE ClassCopy classes_of(const Problem& p, const Tile<kTileRows>& tile) {
+  return {p.work.prepared, tile.first_row % tile.apart, tile.logits[0]};
+}
+
+MARGINCORE_KERNEL prepare_classes_kernel(Problem p) {
+  clear_class_radial(p);
+  const PreparedClasses& to = p.work.prepared;
+  for (int64_t j = global_thread(); j < p.classes; j += global_threads()) {
+    float factor[1], shift[1];
+    load_classes(Singles<1>{j, 0}, factor, shift, p);
+    for (int64_t copy = 0; copy < p.division.apart; ++copy) {
+      const int64_t at = j + PreparedClasses::first(copy, to.copy_size, before_aligned(p.logits + copy * p.classes));
+      if (to.factor != nullptr) to.factor[at] = factor[0];
+      if (to.shift != nullptr) to.shift[at] = shift[0];
+      if (to.weights != nullptr) to.weights[at] = weight_of(p, j);
+    }
+  }
+}
+
 MARGINCORE_KERNEL sum_tiles_kernel(Problem p) {
   MARGINCORE_SHARED(float, shared, device::kWarp);
-  clear_class_radial(p);
   const Tile<kTileRows> tile = tile_of(p, device::block());
   PartSums sums[kTileRows];
-  sum_tile(sums, BlockPerRow{shared}, p, tile);
+  sum_tile(sums, BlockPerRow{shared}, p, classes_of(p, tile), tile);
   if (thread() != 0) return;
   const int64_t part = device::block() % p.division.parts;
   MARGINCORE_UNROLL
@@ -100,7 +118,8 @@ MARGINCORE_KERNEL finish_rows_kernel(Problem p) {
   float weighted = 0, target = 0;
   for (int64_t k = group.first(); k < p.division.parts; k += group.stride()) {
     const float max = parts[k].max > online.max ? parts[k].max : online.max;
-    online = {max, online.sum * expf(online.max - max) + parts[k].sum * expf(parts[k].max - max)};
+    online = {max, online.sum * device::exponential(online.max - max) +
+                       parts[k].sum * device::exponential(parts[k].max - max)};
     weighted += parts[k].weighted;
     target += parts[k].target;
   }
@@ -116,7 +135,7 @@ MARGINCORE_KERNEL write_tiles_kernel(Problem p) {
   RowTerms terms[kTileRows];
   MARGINCORE_UNROLL
   for (int r = 0; r < kTileRows; ++r) terms[r] = p.work.row_terms[tile.row(r)];
-  const float squares = write_tile(BlockPerRow{shared}, p, tile, terms);
+  const float squares = write_tile(BlockPerRow{shared}, p, classes_of(p, tile), tile, terms);
   if (thread() == 0) p.work.squares[device::block()] = squares;
 }
 
@@ -165,7 +184,7 @@ MARGINCORE_KERNEL report_kernel(Problem p) {
 
 constexpr int64_t kManyClasses = 16384;               // from here on rows are cut into parts
 constexpr int64_t kTiles = kMultiprocessors * 4 * 2;  // wanted at least: two rounds of four blocks per multiprocessor
-constexpr int64_t kLeastPart = 4 * kBlock;            // classes of a part: a turn of the walk
+constexpr int64_t kTurn = 4 * kBlock;                 // classes that a block takes at a time: of a part, some such
 constexpr int64_t kLargestPart = 8192;                // so that the last round of blocks is short
 
 Division division_of(int64_t rows, int64_t classes) {
@@ -174,9 +193,7 @@ Division division_of(int64_t rows, int64_t classes) {
   const int64_t whole = rows / (kTileRows * apart), rest = rows % (kTileRows * apart);
   const int64_t row_tiles = whole * apart + std::min<int64_t>(rest, apart);
   const int64_t wanted = std::max(blocks_for(kTiles, row_tiles), blocks_for(classes, kLargestPart));
-  // Whole turns of a warp, which also keeps every part aligned as the first one is behind its head.
-  const int64_t turn = 4 * device::kWarp;
-  const int64_t size = std::max(blocks_for(blocks_for(classes, wanted), turn) * turn, kLeastPart);
+  const int64_t size = blocks_for(blocks_for(classes, wanted), kTurn) * kTurn;
   const int64_t parts = blocks_for(classes, size);
   return {parts, size, row_tiles * parts, apart};
 }
@@ -184,25 +201,34 @@ Division division_of(int64_t rows, int64_t classes) {
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /// Places the parts one after another; with memory null, only their size.
-size_t place(Workspace& work, char* memory, int64_t rows, int64_t classes) {
+size_t place(Problem& p, char* memory) {
   size_t used = 0;
   const auto take = [&](auto*& pointer, int64_t count) {
     pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(memory + used);
     used += aligned(count * sizeof *pointer);
   };
-  const Division division = division_of(rows, classes);
+  Workspace& work = p.work;
   take(work.totals, 1);
-  take(work.row_losses, rows);
-  take(work.squares, division.squares);
-  take(work.row_target_squares, rows);
-  take(work.row_radial, rows);
-  take(work.row_verdicts, rows);
-  take(work.part_sums, rows * division.parts);
-  take(work.row_terms, rows);
+  take(work.row_losses, p.rows);
+  take(work.squares, p.division.squares);
+  take(work.row_target_squares, p.rows);
+  take(work.row_radial, p.rows);
+  take(work.row_verdicts, p.rows);
+  if (p.division.parts == 1) return used;
+  take(work.part_sums, p.rows * p.division.parts);
+  take(work.row_terms, p.rows);
+  PreparedClasses& prepared = work.prepared;
+  prepared.copy_size = blocks_for(p.classes, 4) * 4 + 4;
+  const auto prepare = [&](float*& copies, bool needed) {
+    if (needed) take(copies, p.division.apart * prepared.copy_size);
+  };
+  prepare(prepared.factor, p.head.normalize_weights || p.class_scale != nullptr);
+  prepare(prepared.shift, p.class_shift != nullptr);
+  prepare(prepared.weights, p.loss_weights != nullptr && p.head.label_smoothing > 0);
   return used;
 }
 
-Problem problem_of(const MarginSoftmaxOperands& o, const MarginSoftmax& head, void* workspace) {
+Problem problem_of(const MarginSoftmaxOperands& o, const MarginSoftmax& head) {
   Problem p{};
   p.rows = o.logits.shape[0];
   p.classes = o.logits.shape[1];
@@ -229,23 +255,24 @@ Problem problem_of(const MarginSoftmaxOperands& o, const MarginSoftmax& head, vo
       all_aligned(p.classes, p.logits, p.margin_logits, p.class_norms, p.class_scale, p.class_shift, p.loss_weights);
   p.alike = alike(p.logits, p.margin_logits);
   p.features_aligned = all_aligned(p.size, p.features, p.class_weights);
-  place(p.work, static_cast<char*>(workspace), p.rows, p.classes);
   return p;
 }
 
 }  // namespace
 
-size_t margin_softmax_workspace(int64_t rows, int64_t classes) {
-  Workspace work{};
-  return place(work, nullptr, rows, classes);
+size_t margin_softmax_workspace(const MarginSoftmaxOperands& operands, const MarginSoftmax& head) {
+  Problem p = problem_of(operands, head);
+  return place(p, nullptr);
 }
 
 void margin_softmax(const MarginSoftmaxOperands& operands, const MarginSoftmax& head, void* workspace,
                     cudaStream_t stream) {
-  const Problem p = problem_of(operands, head, workspace);
+  Problem p = problem_of(operands, head);
+  place(p, static_cast<char*>(workspace));
   if (p.loss_weights != nullptr) MARGINCORE_RUN(totals_kernel, 1, BlockPerRow::threads(p.classes), stream, p);
   if (p.division.parts > 1) {
     const int64_t tiles = p.division.squares;
+    MARGINCORE_RUN(prepare_classes_kernel, striding_blocks(p.classes), kBlock, stream, p);
     MARGINCORE_RUN(sum_tiles_kernel, tiles, kBlock, stream, p);
     MARGINCORE_RUN(finish_rows_kernel, WarpPerRow::grid(p.rows), WarpPerRow::kThreads, stream, p);
     MARGINCORE_RUN(write_tiles_kernel, tiles, kBlock, stream, p);

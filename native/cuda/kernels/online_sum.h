@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cfloat>
-#include <cmath>
+#include <cmath>  // fmaxf
 
 #include "cuda/device.h"
 
@@ -22,12 +22,12 @@ struct OnlineSum {
     MARGINCORE_UNROLL
     for (int k = 0; k < kWidth; ++k) larger = fmaxf(larger, z[k]);  // passes NaN by; the sum does not
     if (larger > max) {
-      sum *= expf(max - larger);
+      sum *= device::exponential(max - larger);
       max = larger;
     }
     float more = 0;
     MARGINCORE_UNROLL
-    for (int k = 0; k < kWidth; ++k) more += expf(z[k] - max);
+    for (int k = 0; k < kWidth; ++k) more += device::exponential(z[k] - max);
     sum += more;
   }
 
@@ -35,7 +35,7 @@ struct OnlineSum {
   template <class Group>
   MARGINCORE_DEVICE OnlineSum whole(const Group& group) const {
     const float largest = group.max(max);
-    return {largest, group.sum(sum * expf(max - largest))};
+    return {largest, group.sum(sum * device::exponential(max - largest))};
   }
 };
 

@@ -11,40 +11,70 @@ namespace margincore::cuda {
 
 namespace {
 
-/// outputs: pixels of y.
-template <class Channels, class T = typename Channels::Element>
+/// Maxima of a window so far, and their places in it.
+template <int kCount>
+struct Maxima {
+  float best[kCount];
+  int place[kCount];
+
+  MARGINCORE_DEVICE explicit Maxima(int first) {
+    MARGINCORE_UNROLL
+    for (int c = 0; c < kCount; ++c) {
+      best[c] = -INFINITY;
+      place[c] = first;
+    }
+  }
+
+  template <class Channels>
+  MARGINCORE_DEVICE void take(const Channels& from, int at) {
+    MARGINCORE_UNROLL
+    for (int c = 0; c < kCount; ++c) {
+      const float value = widen(from.value[c]);
+      const bool larger = value > best[c] || value != value;  // a NaN wins, to be found later
+      best[c] = larger ? value : best[c];
+      place[c] = larger ? at : place[c];
+    }
+  }
+};
+
+/// outputs: pixels of y. kTwo: windows of 2 x 2, whose elements are all under way before the first is used.
+template <class Channels, bool kTwo, class T = typename Channels::Element>
 MARGINCORE_KERNEL max_pool_forward_kernel(T* y, uint8_t* position, const T* x, PoolSizes s, Pool2d pool,
                                           Pixels outputs) {
   constexpr int kCount = Channels::kCount;
   const int groups = s.channels / kCount;
   outputs.each([&](const Pixel& at) {
     const Span<int> rows = rows_of(s, pool).elements_of(at.row), columns = columns_of(s, pool).elements_of(at.column);
-    const int first = pool.padding - at.row * pool.stride, along = pool.padding - at.column * pool.stride;
-    float best[kCount];
-    int place[kCount];
-    for (int c = 0; c < kCount; ++c) {
-      best[c] = -INFINITY;
-      place[c] = (rows.begin + first) * pool.kernel + columns.begin + along;
-    }
-    MARGINCORE_ROLL
-    for (int row = rows.begin; row < rows.end; ++row) {
+    const int above = at.row * pool.stride - pool.padding, before = at.column * pool.stride - pool.padding;
+    const auto place_in_window = [&](int row, int column) {
+      return (row - above) * (kTwo ? 2 : pool.kernel) + column - before;
+    };
+    const auto load = [&](int row, int column) {
+      return pack<Channels>(x, place_of(at.image, row, column, s.height, s.width, groups, at.group));
+    };
+    Maxima<kCount> maxima(place_in_window(rows.begin, columns.begin));
+    if constexpr (kTwo) {
+      // At the image's edge some are the same, which changes nothing.
+      const int row[] = {rows.begin, rows.end - 1}, column[] = {columns.begin, columns.end - 1};
+      Channels from[4];
+      MARGINCORE_UNROLL
+      for (int i = 0; i < 4; ++i) from[i] = load(row[i / 2], column[i % 2]);
+      MARGINCORE_UNROLL
+      for (int i = 0; i < 4; ++i) maxima.take(from[i], place_in_window(row[i / 2], column[i % 2]));
+    } else {
       MARGINCORE_ROLL
-      for (int column = columns.begin; column < columns.end; ++column) {
-        const Channels from = pack<Channels>(x, place_of(at.image, row, column, s.height, s.width, groups, at.group));
-        for (int c = 0; c < kCount; ++c) {
-          const float value = widen(from.value[c]);
-          const bool larger = value > best[c] || value != value;  // a NaN wins, to be found later
-          best[c] = larger ? value : best[c];
-          place[c] = larger ? (row + first) * pool.kernel + column + along : place[c];
-        }
+      for (int row = rows.begin; row < rows.end; ++row) {
+        MARGINCORE_ROLL
+        for (int column = columns.begin; column < columns.end; ++column)
+          maxima.take(load(row, column), place_in_window(row, column));
       }
     }
     Channels out;
     Pack<uint8_t, kCount> places;
     for (int c = 0; c < kCount; ++c) {
-      const bool cut = pool.relu != 0 && !(best[c] > 0);
-      places.value[c] = static_cast<uint8_t>(cut ? kNoPosition : place[c]);
-      out.value[c] = narrow<T>(pool.relu != 0 && best[c] < 0 ? 0 : best[c]);
+      const bool cut = pool.relu != 0 && !(maxima.best[c] > 0);
+      places.value[c] = static_cast<uint8_t>(cut ? kNoPosition : maxima.place[c]);
+      out.value[c] = narrow<T>(pool.relu != 0 && maxima.best[c] < 0 ? 0 : maxima.best[c]);
     }
     const int64_t to = place_of(at.image, at.row, at.column, s.out_height, s.out_width, groups, at.group);
     pack<Channels>(y, to) = out;
@@ -98,8 +128,12 @@ void max_pool_forward(Tensor y, uint8_t* position, Tensor x, PoolSizes sizes, Po
     using Channels = decltype(channels);
     using T = typename Channels::Element;
     const Pixels outputs(sizes.batch, sizes.out_height, sizes.out_width, sizes.channels / Channels::kCount);
-    MARGINCORE_RUN(max_pool_forward_kernel<Channels>, outputs.blocks(), outputs.threads(), stream, elements<T>(y),
-                   position, elements<T>(x), sizes, pool, outputs);
+    const auto run = [&](auto two) {
+      MARGINCORE_RUN((max_pool_forward_kernel<Channels, two.value>), outputs.blocks(), outputs.threads(), stream,
+                     elements<T>(y), position, elements<T>(x), sizes, pool, outputs);
+    };
+    if (pool.kernel == 2) run(std::true_type{});
+    else run(std::false_type{});
   });
 }
 

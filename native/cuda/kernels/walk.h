@@ -100,6 +100,14 @@ MARGINCORE_DEVICE void load_or(const At& at, float (&values)[At::kWidth], const 
   for (int k = 0; k < At::kWidth; ++k) values[k] = otherwise;
 }
 
+/// The same, of what begins where the row does.
+template <class At>
+MARGINCORE_DEVICE void load_alike_or(const At& at, float (&values)[At::kWidth], const float* from, float otherwise) {
+  if (from != nullptr) return at.load(values, from);
+  MARGINCORE_UNROLL
+  for (int k = 0; k < At::kWidth; ++k) values[k] = otherwise;
+}
+
 /// body(at) for elements [begin, end), 4*kFours at once as long as there are so many. `aligned`: element `begin` of all
 /// operands has an address that is a multiple of 16.
 template <int kFours, class Group, class Body>

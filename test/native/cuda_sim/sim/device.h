@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -103,5 +104,6 @@ MARGINCORE_DEVICE T shuffle_xor(T value, int mask, cuda_sim::Where where = cuda_
 }
 
 MARGINCORE_DEVICE float reciprocal(float x) { return 1 / x; }
+MARGINCORE_DEVICE float exponential(float x) { return std::exp2(x * 1.44269504f); }
 
 }  // namespace margincore::device
