@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import pytorch_variants  # noqa: E402
 from pytorch_clock import Clock  # noqa: E402
-from pytorch_model import ArcFace  # noqa: E402
+from pytorch_model import arcface  # noqa: E402
 from serve import serve  # noqa: E402, of test/gpu/
 
 
@@ -108,16 +108,16 @@ class Worker:
     def head_step(self, job):
         torch.manual_seed(1)
         rows, size, classes = int(job["batch"]), int(job["embedding"]), int(job["numClasses"])
-        arcface = ArcFace(classes, size).to(self.device)
+        margin_head = arcface(classes, size).to(self.device)
         x = torch.rand(rows, size, device=self.device).mul(2).sub(1).requires_grad_()
         labels = torch.arange(rows, device=self.device) * 7919 % classes
         wrapped = job["variant"] == "compiled"
-        forward = pytorch_variants.compiled(arcface) if wrapped else arcface
+        forward = pytorch_variants.compiled(margin_head) if wrapped else margin_head
 
         def step():
             if wrapped:
                 torch.compiler.cudagraph_mark_step_begin()
-            x.grad = arcface.weight.grad = None
+            x.grad = margin_head.weight.grad = None
             loss = forward(x, labels)
             with pytorch_variants.outside_autocast(self.device):
                 loss.backward()

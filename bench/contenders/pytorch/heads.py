@@ -20,7 +20,8 @@ class ArcFace(Head):
         self.scale, self.margin = s, m
 
     def cosine(self, x):
-        return F.linear(F.normalize(x), F.normalize(self.weight))
+        # Under autocast the product is in bf16; what the margin does to it is not.
+        return F.linear(F.normalize(x), F.normalize(self.weight)).float()
 
     def scores(self, x):
         """What is predicted, without margin."""

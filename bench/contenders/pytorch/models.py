@@ -1,4 +1,4 @@
-"""margincore's networks in PyTorch, up to the embedding: models.seedCnn(), resnet18() and lSoftmaxNet()."""
+"""margincore's networks in PyTorch, up to the embedding: models.seedCnn(), resnet18(), resnet50() and lSoftmaxNet()."""
 
 from torch import nn
 import torch.nn.functional as F
@@ -21,36 +21,59 @@ def conv_bn(inputs, outputs, kernel, stride=1):
     return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)
 
 
-class BasicBlock(nn.Module):
-    def __init__(self, inputs, outputs, stride):
+def basic(outputs, stride):
+    """Convolutions of a block: channels, kernel, stride."""
+    return (outputs, 3, stride), (outputs, 3, 1)
+
+
+def bottleneck(outputs, stride):
+    return (outputs, 1, 1), (outputs, 3, stride), (4 * outputs, 1, 1)
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, convolutions, stride):
         super().__init__()
-        first, second = conv_bn(inputs, outputs, 3, stride), conv_bn(outputs, outputs, 3)
-        self.body = nn.Sequential(*first, nn.ReLU(inplace=True), *second)
-        self.shortcut = nn.Identity() if stride == 1 else nn.Sequential(*conv_bn(inputs, outputs, 1, stride))
+        layers, channels = [], inputs
+        for outputs, kernel, its_stride in convolutions:
+            layers += [*conv_bn(channels, outputs, kernel, its_stride), nn.ReLU(inplace=True)]
+            channels = outputs
+        self.body = nn.Sequential(*layers[:-1])  # the last ReLU is behind the sum
+        keeps_shape = inputs == channels and stride == 1
+        self.shortcut = nn.Identity() if keeps_shape else nn.Sequential(*conv_bn(inputs, channels, 1, stride))
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x):
         return self.relu(self.body(x) + self.shortcut(x))
 
 
-class ResNet18(nn.Module):
-    """As torchvision has it, but for the first layers, which are those for images of 32."""
+class ResNet(nn.Module):
+    """As torchvision has it, but for the first layers: 3×3 of stride 1 for images of 32, of stride 2 for 64, no max pool."""
 
-    def __init__(self, imageSize):
+    def __init__(self, block, depths, imageSize):
         super().__init__()
-        assert imageSize == 32
-        self.size = 512
         blocks, inputs = [], 64
-        for stage, outputs in enumerate((64, 128, 256, 512)):
-            blocks += [BasicBlock(inputs, outputs, 1 if stage == 0 else 2), BasicBlock(outputs, outputs, 1)]
-            inputs = outputs
-        self.layers = nn.Sequential(*conv_bn(3, 64, 3), nn.ReLU(inplace=True), *blocks)
+        for stage, depth in enumerate(depths):
+            for number in range(depth):
+                stride = 2 if stage > 0 and number == 0 else 1
+                convolutions = block(64 << stage, stride)
+                blocks.append(Block(inputs, convolutions, stride))
+                inputs = convolutions[-1][0]
+        self.size = inputs
+        self.layers = nn.Sequential(*conv_bn(3, 64, 3, {32: 1, 64: 2}[imageSize]), nn.ReLU(inplace=True), *blocks)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x):
         return F.adaptive_avg_pool2d(self.layers(x), 1).flatten(1)
+
+
+def resnet18(imageSize):
+    return ResNet(basic, (2, 2, 2, 2), imageSize)
+
+
+def resnet50(imageSize):
+    return ResNet(bottleneck, (3, 4, 6, 3), imageSize)
 
 
 class LSoftmaxNet(nn.Module):
@@ -80,7 +103,7 @@ class LSoftmaxNet(nn.Module):
         return self.embedding(self.features(x).flatten(1))
 
 
-NETWORKS = {"seedCnn": SeedCnn, "resnet18": ResNet18, "lSoftmaxNet": LSoftmaxNet}
+NETWORKS = {"seedCnn": SeedCnn, "resnet18": resnet18, "resnet50": resnet50, "lSoftmaxNet": LSoftmaxNet}
 
 
 def build(network):
