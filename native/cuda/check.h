@@ -25,7 +25,9 @@ inline bool waits_for_each_call() {
 
 [[noreturn]] inline void fail(ErrorCode code, const char* call, const char* file, int line, const char* name,
                               const std::string& text) {
-  throw Error(code, std::string(call) + " failed: " + name + ": " + text + " (" + file + ":" + std::to_string(line) + ")");
+  std::string what = call;
+  if (what.front() == '(') what = what.substr(1, what.size() - 2);  // a macro's argument that has commas
+  throw Error(code, what + " failed: " + name + ": " + text + " (" + file + ":" + std::to_string(line) + ")");
 }
 
 /// What was queued runs later: its failure is answered by whatever is called next, and by everything after that.

@@ -165,7 +165,7 @@ onSimulation(
     );
     expect(failed).toMatchObject({ code: 'INTERNAL' });
     expect(failed.message).toMatch(
-      /^step 1: max_pool_backward: max_pool_backward_kernel<Channels> failed: .* \(native\/cuda\/kernels\/pooling\.cu:\d+\)/,
+      /^step 1: max_pool_backward: max_pool_backward_kernel<Channels, overlap\.value> failed: .* \(native\/cuda\/kernels\/pooling\.cu:\d+\)/,
     );
   },
 );
