@@ -1,4 +1,5 @@
-// The three passes of a convolution by oneDNN. Activations stay dense NHWC; weights are kept OHWI and reordered into
+// The three passes of a convolution by oneDNN: its convolutions, or its products of patches where those are faster.
+// Activations stay dense NHWC; weights are kept OHWI and reordered into
 // the layout that oneDNN's fast implementations want, through shared scratch, once per call.
 #pragma once
 
@@ -7,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "cpu/onednn.h"
+#include "cpu/patch_products.h"
 #include "cpu/plan_cache.h"
 #include "cpu/scratch.h"
 
@@ -14,7 +16,8 @@ namespace margincore {
 
 class Convolutions {
  public:
-  explicit Convolutions(Scratch& scratch) : scratch_(scratch), stream_(onednn::engine()) {}
+  Convolutions(const Loops& loops, Products& products, Scratch& scratch)
+      : patches_(loops, products), scratch_(scratch), stream_(onednn::engine()) {}
 
   void forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv);
   void backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv);
@@ -41,6 +44,7 @@ class Convolutions {
   std::unique_ptr<Plan> make(Pass pass, const Tensor& x, const Tensor& w, bool has_bias, const Tensor& y, Conv2d conv);
   void run(Plan& plan, Pass pass, Tensor x, Tensor w, Tensor bias, Tensor y);
 
+  PatchProducts patches_;
   Scratch& scratch_;
   dnnl::stream stream_;
   PlanCache<Plan> plans_;

@@ -50,8 +50,8 @@ struct Matrices {
 
 CpuBackend::CpuBackend(const BackendOptions& options)
     : loops_(choose_loops()),
-      convolutions_(std::make_unique<Convolutions>(scratch_)),
-      products_(std::make_unique<Products>(scratch_)) {
+      products_(std::make_unique<Products>(scratch_)),
+      convolutions_(std::make_unique<Convolutions>(loops_, *products_, scratch_)) {
   if (options.precision == Precision::Bf16 && !onednn::multiplies_bf16())
     throw Error(ErrorCode::Unsupported,
                 "precision bf16 needs a processor with AVX512_BF16 or AMX instructions: this one has neither, or "

@@ -101,8 +101,8 @@ class CpuBackend final : public Backend {
   BackendInfo info_{};
   const Loops& loops_;
   Scratch scratch_;
-  std::unique_ptr<Convolutions> convolutions_;
   std::unique_ptr<Products> products_;
+  std::unique_ptr<Convolutions> convolutions_;
 };
 
 }  // namespace margincore

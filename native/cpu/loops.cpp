@@ -9,6 +9,7 @@
 #include "cpu/loops/gather.h"
 #include "cpu/loops/logits.h"
 #include "cpu/loops/margin_softmax.h"
+#include "cpu/loops/patches.h"
 #include "cpu/loops/pooling.h"
 #include "cpu/loops/prelu.h"
 #include "cpu/loops/rows.h"
@@ -46,6 +47,8 @@ const Loops loops = {
     .narrow = convert<BFloat16, float>,
     .widen = convert<float, BFloat16>,
     .copy_channels = copy_channels,
+    .copy_patches = copy_patches,
+    .spread_pixels = spread_pixels,
     .batch_norm_scratch = batch_norm_scratch,
     .row_norms = row_norms,
     .l2_scale_forward = l2_scale_forward,

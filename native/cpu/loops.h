@@ -15,6 +15,18 @@ struct PoolSizes {
   int64_t batch, height, width, channels, out_height, out_width;
 };
 
+/// Every stride-th pixel of a batch of images along both axes, `rows` x `columns` of each, from (top, left) on. That
+/// may lie outside the image where patches begin, in a convolution's padding.
+struct PixelGrid {
+  int64_t batch, height, width, pixel_bytes;
+  int64_t rows, columns, top, left, stride;
+};
+
+/// A patch of kernel_height x kernel_width pixels begins at each place of the grid.
+struct PatchSizes : PixelGrid {
+  int64_t kernel_height, kernel_width;
+};
+
 /// (channels) each.
 struct BatchNormParameters {
   const float *mean, *variance, *gamma, *beta;
@@ -88,6 +100,8 @@ struct Loops {
   void (*widen)(float* y, const BFloat16* x, int64_t count);
   void (*copy_channels)(uint8_t* to, const uint8_t* from, int64_t pixels, int64_t to_stride, int64_t from_stride,
                         int64_t bytes);
+  void (*copy_patches)(uint8_t* patches, const uint8_t* images, const PatchSizes& sizes);
+  void (*spread_pixels)(uint8_t* images, const uint8_t* pixels, const PixelGrid& grid);
   /// Bytes of `scratch` that each loop of batch norm needs.
   int64_t (*batch_norm_scratch)(int64_t rows, int64_t channels);
 

@@ -69,19 +69,29 @@ inline dnnl::convolution_backward_weights::primitive_desc backward_filter(const 
           attributes(), engine(), forward(as_forward)};
 }
 
-/// c = a·b (+ bias), matrices given by descriptors with their strides.
+/// c = a·b (+ bias), or c += a·b: matrices given by descriptors with their strides.
 inline dnnl::matmul::primitive_desc product(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
-                                            const dnnl::memory::desc& bias, const dnnl::memory::desc& c) {
+                                            const dnnl::memory::desc& bias, const dnnl::memory::desc& c, bool adds) {
   using Desc = dnnl::matmul::desc;
-  return {bias ? Desc(a, b, bias, c) : Desc(a, b, c), attributes(), engine()};
+  dnnl::primitive_attr wanted = attributes();
+  if (adds) {
+    dnnl::post_ops sum;
+    sum.append_sum();
+    wanted.set_post_ops(sum);
+  }
+  return {bias ? Desc(a, b, bias, c) : Desc(a, b, c), wanted, engine()};
+}
+
+/// Whether oneDNN uses these instructions: a bit for each set and for those below it.
+inline bool uses(dnnl::cpu_isa set) {
+  const auto needed = static_cast<unsigned>(set);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & needed) == needed;
 }
 
 /// Whether the processor multiplies bf16 numbers: with AVX512_BF16, or AMX (which oneDNN takes to include it). Where it
 /// does not, the library imitates it or takes its reference loops.
-inline bool multiplies_bf16() {
-  const auto needed = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);  // a bit for each set and those below it
-  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & needed) == needed;
-}
+inline bool multiplies_bf16() { return uses(dnnl::cpu_isa::avx512_core_bf16); }
+inline bool has_amx() { return uses(dnnl::cpu_isa::avx512_core_amx); }
 
 inline std::string version() {
   const dnnl_version_t* version = dnnl_version();

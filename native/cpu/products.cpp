@@ -15,16 +15,16 @@ memory::desc matrix_desc(const Operand& operand) {
 
 }  // namespace
 
-void Products::multiply(Tensor c, Operand a, Operand b, Tensor bias) {
+void Products::run(Tensor c, Operand a, Operand b, Tensor bias, bool adds) {
   const PlanCache<Plan>::Key key = {c.shape[0], c.shape[1], a.matrix.shape[0], a.matrix.shape[1], b.matrix.shape[0],
-                                    b.matrix.shape[1], a.transposed, b.transposed, bool(bias),
+                                    b.matrix.shape[1], a.transposed, b.transposed, bool(bias), adds,
                                     static_cast<int64_t>(a.matrix.dtype), static_cast<int64_t>(c.dtype)};
   Plan& plan = plans_.get(key, [&] {
     auto made = std::make_unique<Plan>();
     const memory::desc c_desc = matrix_desc({c});
     const memory::desc bias_desc =
         bias ? memory::desc({1, c.shape[1]}, memory::data_type::f32, memory::dims{c.shape[1], 1}) : memory::desc();
-    const auto description = onednn::product(matrix_desc(a), matrix_desc(b), bias_desc, c_desc);
+    const auto description = onednn::product(matrix_desc(a), matrix_desc(b), bias_desc, c_desc, adds);
     made->implementation = description.impl_info_str();
     made->primitive = dnnl::matmul(description);
     const auto unbound = [](const memory::desc& desc) { return memory(desc, onednn::engine(), nullptr); };

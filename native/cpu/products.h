@@ -23,7 +23,9 @@ class Products {
   explicit Products(Scratch& scratch) : scratch_(scratch), stream_(onednn::engine()) {}
 
   /// c = a·b + bias, with bias (columns of c) or none.
-  void multiply(Tensor c, Operand a, Operand b, Tensor bias = {});
+  void multiply(Tensor c, Operand a, Operand b, Tensor bias = {}) { run(c, a, b, bias, false); }
+  /// c += a·b
+  void add_product(Tensor c, Operand a, Operand b) { run(c, a, b, {}, true); }
 
   void append_names(std::vector<std::string>& names) const { plans_.append_names(names); }
 
@@ -35,6 +37,8 @@ class Products {
     onednn::Operands operands;
     size_t workspace_bytes = 0;
   };
+
+  void run(Tensor c, Operand a, Operand b, Tensor bias, bool adds);
 
   Scratch& scratch_;
   dnnl::stream stream_;

@@ -1,0 +1,45 @@
+// The three passes of a convolution as products of matrices: patches of the images, one row per position of the
+// kernel, with the weights. Each pixel is copied once per element of the kernel, which pays where oneDNN's convolutions
+// lose more than that.
+#pragma once
+
+#include "backend/backend.h"
+#include "cpu/loops.h"
+#include "cpu/products.h"
+#include "cpu/scratch.h"
+
+namespace margincore {
+
+class PatchProducts {
+ public:
+  PatchProducts(const Loops& loops, Products& products) : loops_(loops), products_(products) {}
+
+  // Convolutions without groups. Operands as in backend.h.
+  void forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv);
+  void backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv);
+  void backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv);
+
+  // Whether they are faster than oneDNN's convolutions, by what version 2.6 takes for the shapes in bench/NOTES.md.
+  // Those read all weights once per image: they lose the more the fewer pixels an image has, and with AMX, which waits
+  // for memory first, in most of the backward passes.
+  bool forward_pays(const Tensor& y, const Tensor& w, Conv2d conv) const;
+  bool backward_data_pays(const Tensor& dy, const Tensor& w, Conv2d conv) const;
+  bool backward_filter_pays(const Tensor& dy, const Tensor& dw, Conv2d conv) const;
+
+ private:
+  struct Phase;
+
+  /// The patches as a matrix: a copy at `memory`, or the images themselves where they are their own patches.
+  Tensor patches_of(const Tensor& images, const PatchSizes& sizes, void* memory) const;
+  /// Of the pixels of dx that have these phases.
+  void backward_data(Tensor dx, Tensor dy, Tensor w, const Phase& vertical, const Phase& horizontal);
+  /// Their weights: a row for each element of the kernel that joins them to y, in its pixels' order, and channel of y.
+  Tensor joining_weights(const Tensor& w, const Phase& vertical, const Phase& horizontal, uint8_t* memory) const;
+
+  const Loops& loops_;
+  Products& products_;
+  const bool amx_ = onednn::has_amx();
+  Scratch scratch_;  // patches; the products take their workspace elsewhere
+};
+
+}  // namespace margincore
