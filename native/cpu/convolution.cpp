@@ -16,9 +16,16 @@ memory::desc weight_desc(const Tensor& w, const Conv2d& conv, bool any) {
   return {sizes, type, any ? tag::any : tag::gohwi};
 }
 
-memory::desc image_desc(const Tensor& image) {
+memory::desc image_desc(const Tensor& image, tag layout) {
   const Shape& s = image.shape;
-  return {{s[0], s[3], s[1], s[2]}, onednn::data_type(image.dtype), tag::nhwc};
+  return {{s[0], s[3], s[1], s[2]}, onednn::data_type(image.dtype), layout};
+}
+
+/// Whether the convolution gains more by blocks of sixteen channels than it costs to reorder images into them and back,
+/// by what version 2.6 takes for the shapes in bench/NOTES.md.
+bool blocks_pay(const Tensor& x, const Tensor& y, const Conv2d& conv) {
+  const bool has_blocks = x.shape[3] % 16 == 0 && y.shape[3] % 16 == 0, is_small = y.shape[1] * y.shape[2] <= 64;
+  return x.dtype == DType::F32 && conv.groups == 1 && conv.stride == 1 && has_blocks && is_small;
 }
 
 }  // namespace
@@ -31,11 +38,35 @@ Convolutions::Plan& Convolutions::plan(Pass pass, const Tensor& x, const Tensor&
   return plans_.get(key, [&] { return make(pass, x, w, has_bias, y, conv); });
 }
 
+void Convolutions::Staged::describe(const memory::desc& in_memory, const memory::desc& for_primitive, bool is_result) {
+  stored = memory(in_memory, onednn::engine(), nullptr);
+  wanted = memory(for_primitive, onednn::engine(), nullptr);
+  if (in_memory == for_primitive) return;
+  bytes = (for_primitive.get_size() + 63) / 64 * 64;
+  const memory &from = is_result ? wanted : stored, &to = is_result ? stored : wanted;
+  reorder = dnnl::reorder(from, to);
+  operands = {{DNNL_ARG_FROM, from.get()}, {DNNL_ARG_TO, to.get()}};
+}
+
+void Convolutions::Staged::bind(void* data, char* copy) {
+  stored.set_data_handle(data);
+  wanted.set_data_handle(bytes > 0 ? copy : data);
+}
+
+void Convolutions::Staged::convert(const dnnl::stream& stream) const {
+  if (bytes > 0) onednn::execute(reorder, stream, operands);
+}
+
 std::unique_ptr<Convolutions::Plan> Convolutions::make(Pass pass, const Tensor& x, const Tensor& w, bool has_bias,
                                                        const Tensor& y, Conv2d conv) {
-  const onednn::ConvolutionShape shape = {
-      image_desc(x), weight_desc(w, conv, true), {{w.shape[0]}, memory::data_type::f32, tag::x}, image_desc(y),
-      {conv.stride, conv.stride}, {conv.padding, conv.padding}, has_bias};
+  const tag layout = blocks_pay(x, y, conv) ? tag::nChw16c : tag::nhwc;
+  const onednn::ConvolutionShape shape = {image_desc(x, layout),
+                                          weight_desc(w, conv, true),
+                                          {{w.shape[0]}, memory::data_type::f32, tag::x},
+                                          image_desc(y, layout),
+                                          {conv.stride, conv.stride},
+                                          {conv.padding, conv.padding},
+                                          has_bias};
   auto plan = std::make_unique<Plan>();
   memory::desc w_desc, workspace_desc;
   const auto adopt = [&](const auto& description, const memory::desc& weights) {
@@ -56,43 +87,33 @@ std::unique_ptr<Convolutions::Plan> Convolutions::make(Pass pass, const Tensor& 
     adopt(description, description.diff_weights_desc());
     plan->primitive = dnnl::convolution_backward_weights(description);
   }
-  const memory::desc stored = weight_desc(w, conv, false);
-  const auto unbound = [](const memory::desc& desc) { return memory(desc, onednn::engine(), nullptr); };
-  plan->x = unbound(shape.x);
-  plan->y = unbound(shape.y);
-  plan->bias = unbound(shape.bias);
-  plan->w = unbound(w_desc);
-  plan->stored_w = unbound(stored);
-  plan->workspace = unbound(workspace_desc);
+  plan->x.describe(image_desc(x, tag::nhwc), shape.x, pass == Pass::BackwardData);
+  plan->w.describe(weight_desc(w, conv, false), w_desc, pass == Pass::BackwardFilter);
+  plan->y.describe(image_desc(y, tag::nhwc), shape.y, pass == Pass::Forward);
+  plan->bias = memory(shape.bias, onednn::engine(), nullptr);
+  plan->workspace = memory(workspace_desc, onednn::engine(), nullptr);
   plan->workspace_bytes = workspace_desc.get_size();
-  const bool backward_data = pass == Pass::BackwardData, filter = pass == Pass::BackwardFilter;
-  plan->operands = {{backward_data ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, plan->x.get()},
-                    {pass == Pass::Forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, plan->y.get()},
-                    {filter ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, plan->w.get()},
+  const bool filter = pass == Pass::BackwardFilter;
+  plan->operands = {{pass == Pass::BackwardData ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, plan->x.wanted.get()},
+                    {pass == Pass::Forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, plan->y.wanted.get()},
+                    {filter ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, plan->w.wanted.get()},
                     {DNNL_ARG_SCRATCHPAD, plan->workspace.get()}};
   if (has_bias) plan->operands.push_back({filter ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, plan->bias.get()});
-  plan->reorders = w_desc != stored;
-  if (plan->reorders) {
-    plan->w_bytes = (w_desc.get_size() + 63) / 64 * 64;
-    const memory &from = filter ? plan->w : plan->stored_w, &to = filter ? plan->stored_w : plan->w;
-    plan->reorder = dnnl::reorder(from, to);
-    plan->reordered = {{DNNL_ARG_FROM, from.get()}, {DNNL_ARG_TO, to.get()}};
-  }
   return plan;
 }
 
 void Convolutions::run(Plan& plan, Pass pass, Tensor x, Tensor w, Tensor bias, Tensor y) {
-  const bool filter = pass == Pass::BackwardFilter;
-  char* scratch = static_cast<char*>(scratch_.take(plan.w_bytes + plan.workspace_bytes));
-  plan.x.set_data_handle(x.data);
-  plan.y.set_data_handle(y.data);
-  plan.stored_w.set_data_handle(w.data);
-  plan.w.set_data_handle(plan.reorders ? scratch : w.data);
-  plan.workspace.set_data_handle(scratch + plan.w_bytes);
+  char* scratch = static_cast<char*>(scratch_.take(plan.x.bytes + plan.w.bytes + plan.y.bytes + plan.workspace_bytes));
+  plan.x.bind(x.data, scratch);
+  plan.w.bind(w.data, scratch + plan.x.bytes);
+  plan.y.bind(y.data, scratch + plan.x.bytes + plan.w.bytes);
+  plan.workspace.set_data_handle(scratch + plan.x.bytes + plan.w.bytes + plan.y.bytes);
   if (bias) plan.bias.set_data_handle(bias.data);
-  if (plan.reorders && !filter) onednn::execute(plan.reorder, stream_, plan.reordered);
+  const Staged& result = pass == Pass::Forward ? plan.y : pass == Pass::BackwardData ? plan.x : plan.w;
+  for (const Staged* operand : {&plan.x, &plan.w, &plan.y})
+    if (operand != &result) operand->convert(stream_);
   onednn::execute(plan.primitive, stream_, plan.operands);
-  if (plan.reorders && filter) onednn::execute(plan.reorder, stream_, plan.reordered);
+  result.convert(stream_);
 }
 
 void Convolutions::forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {

@@ -1,6 +1,6 @@
 // The three passes of a convolution by oneDNN: its convolutions, or its products of patches where those are faster.
-// Activations stay dense NHWC; weights are kept OHWI and reordered into
-// the layout that oneDNN's fast implementations want, through shared scratch, once per call.
+// Activations stay dense NHWC, weights OHWI. Operands are reordered into the layout that oneDNN's fast implementations
+// want, through shared scratch, once per call: weights always, images where that pays.
 #pragma once
 
 #include <string>
@@ -28,16 +28,25 @@ class Convolutions {
  private:
   enum class Pass : int64_t { Forward, BackwardData, BackwardFilter };
 
+  /// An operand as it is in memory, and as the primitive wants it: a copy in scratch where the two differ.
+  struct Staged {
+    dnnl::memory stored, wanted;  // handles are set at each call
+    dnnl::reorder reorder;        // from the one to the other, of a result back; empty where they are the same
+    onednn::Operands operands;
+    size_t bytes = 0;  // of the copy
+
+    void describe(const dnnl::memory::desc& in_memory, const dnnl::memory::desc& for_primitive, bool is_result);
+    void bind(void* data, char* copy);
+    void convert(const dnnl::stream& stream) const;
+  };
+
   struct Plan {
     std::string implementation;
     dnnl::primitive primitive;
-    dnnl::memory x, w, bias, y, workspace;  // as the primitive wants them; handles are set at each call
-    onednn::Operands operands;              // the same, by the primitive's names for them
-    dnnl::memory stored_w;                  // OHWI, as the arena has them
-    dnnl::reorder reorder;                  // between the two; empty where the layouts are the same
-    onednn::Operands reordered;
-    bool reorders = false;
-    size_t w_bytes = 0, workspace_bytes = 0;
+    Staged x, w, y;
+    dnnl::memory bias, workspace;
+    onednn::Operands operands;  // of the primitive, by its names for them
+    size_t workspace_bytes = 0;
   };
 
   Plan& plan(Pass pass, const Tensor& x, const Tensor& w, bool has_bias, const Tensor& y, Conv2d conv);

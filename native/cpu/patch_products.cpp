@@ -28,6 +28,8 @@ Tensor pixels(const Tensor& images) {
   return {images.data, images.dtype, {s[0] * s[1] * s[2], s[3]}};
 }
 
+int64_t pixels_per_image(const Tensor& image) { return image.shape[1] * image.shape[2]; }
+
 bool is_pointwise(const Tensor& w) { return w.shape[1] * w.shape[2] == 1; }
 
 /// One row per filter: (K, R·S·C).
@@ -81,20 +83,24 @@ struct PatchProducts::Phase {
 };
 
 bool PatchProducts::forward_pays(const Tensor& y, const Tensor& w, Conv2d conv) const {
-  const int64_t pixels = y.shape[1] * y.shape[2];
-  if (conv.groups > 1 || (y.dtype == DType::BF16 && !amx_)) return false;
-  return pixels <= (y.dtype == DType::BF16 || is_pointwise(w) ? 49 : 16) || y.shape[0] * pixels <= 64;
+  if (conv.groups > 1) return false;
+  const int64_t pixels = pixels_per_image(y);
+  if (y.dtype == DType::BF16) return amx_ && (pixels <= 49 || y.shape[0] * pixels <= 64);
+  return pixels <= (is_pointwise(w) ? 49 : conv.stride > 1 ? 16 : 0) || y.shape[0] * pixels <= 64;
 }
 
 bool PatchProducts::backward_data_pays(const Tensor& dy, const Tensor& w, Conv2d conv) const {
-  if (conv.groups > 1 || dy.dtype == DType::F32 || !amx_) return false;
-  return dy.shape[1] * dy.shape[2] <= 64 || is_pointwise(w) || (conv.stride > 1 && w.shape[3] >= 128);
+  if (conv.groups > 1) return false;
+  const int64_t pixels = pixels_per_image(dy);
+  if (dy.dtype == DType::F32) return is_pointwise(w) && pixels <= 49;
+  return amx_ && (pixels <= 64 || is_pointwise(w) || (conv.stride > 1 && w.shape[3] >= 128));
 }
 
 bool PatchProducts::backward_filter_pays(const Tensor& dy, const Tensor& dw, Conv2d conv) const {
-  if (conv.groups > 1 || dy.dtype == DType::F32 || !amx_) return false;
-  return dy.shape[1] * dy.shape[2] <= 64 || is_pointwise(dw) || dw.shape[0] >= 256 ||
-         (conv.stride > 1 && dw.shape[3] >= 64);
+  if (conv.groups > 1) return false;
+  const int64_t pixels = pixels_per_image(dy);
+  if (dy.dtype == DType::F32) return pixels <= (is_pointwise(dw) ? 49 : conv.stride > 1 ? 16 : 4);
+  return amx_ && (pixels <= 64 || is_pointwise(dw) || dw.shape[0] >= 256 || (conv.stride > 1 && dw.shape[3] >= 64));
 }
 
 Tensor PatchProducts::patches_of(const Tensor& images, const PatchSizes& p, void* memory) const {
