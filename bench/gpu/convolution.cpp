@@ -26,7 +26,7 @@ Answer convolution(const Job& job) {
   Operation operation;
   if (pass == "forward") operation = [&] { return backend.conv2d_forward(y, x, w, {}, conv); };
   else if (pass == "forward_bias") operation = [&] { return backend.conv2d_forward(y, x, w, bias, conv); };
-  else if (pass == "backward_data") operation = [&] { return backend.conv2d_backward_data(x, y, w, conv); };
+  else if (pass == "backward_data") operation = [&] { return backend.conv2d_backward_data(x, y, w, conv, 0); };
   else if (pass == "backward_filter") operation = [&] { return backend.conv2d_backward_filter(dw, {}, y, x, conv); };
   else throw Error(ErrorCode::InvalidOption, "job: pass '" + pass + "' is unknown");
   const Timing timing = time_operation(backend, operation);

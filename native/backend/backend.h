@@ -31,7 +31,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 5;
+inline constexpr int32_t kBackendAbiVersion = 6;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -204,9 +204,10 @@ class Backend {
   virtual Status replay(Program* program) = 0;
   virtual void discard(Program* program) = 0;
 
-  // Convolution: x (N, H, W, C), w (K, R, S, C/groups), y (N, P, Q, K), bias (K) or none.
+  // Convolution: x (N, H, W, C), w (K, R, S, C/groups), y (N, P, Q, K), bias (K) or none. With `adds` backward_data
+  // adds to dx, which then is the gradient of x by way of other operations.
   virtual Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv);
-  virtual Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv);
+  virtual Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds);
   virtual Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv);
 
   // Linear: x (N, I), w (O, I), y (N, O), bias (O) or none. The head's products are these, too.

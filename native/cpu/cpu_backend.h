@@ -45,7 +45,7 @@ class CpuBackend final : public Backend {
   void discard(Program* program) override;
 
   Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) override;
-  Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) override;
+  Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) override;
   Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) override;
   Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) override;
   Status linear_backward_data(Tensor dx, Tensor dy, Tensor w) override;
@@ -101,6 +101,7 @@ class CpuBackend final : public Backend {
   BackendInfo info_{};
   const Loops& loops_;
   Scratch scratch_;
+  Scratch summands_;  // of gradients, while convolutions have scratch_
   std::unique_ptr<Products> products_;
   std::unique_ptr<Convolutions> convolutions_;
 };

@@ -150,7 +150,7 @@ void CudaConvolutions::forward(Tensor y, Tensor x, Tensor w, Conv2d conv) {
                    p.forward.algorithm, workspace, p.forward.workspace, &kZero, p.y, y.data);
 }
 
-void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
+void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, bool adds) {
   Plan& p = plan(dy, dx, w, conv);
   if (!p.backward_data.made) {
     expect_eager("backward_data");
@@ -162,9 +162,12 @@ void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv
       MARGINCORE_CHECK(cudnnGetConvolutionBackwardDataAlgorithm_v7(handle_, p.w, p.y, p.convolution, p.x, most, &count,
                                                                    answers.data()));
     } else {
+      DeviceMemory other;  // the search writes results, and dx holds what is to be added to
+      if (adds) MARGINCORE_CHECK(cudaMalloc(other.to_create(), static_cast<size_t>(dx.bytes())));
+      void* result = adds ? static_cast<void*>(other) : dx.data;
       const Trial trial;
       MARGINCORE_CHECK(cudnnFindConvolutionBackwardDataAlgorithmEx(handle_, p.w, w.data, p.y, dy.data, p.convolution,
-                                                                   p.x, dx.data, most, &count, answers.data(),
+                                                                   p.x, result, most, &count, answers.data(),
                                                                    trial.memory(), trial.bytes()));
     }
     p.backward_data = first_usable<cudnnConvolutionBwdDataAlgo_t>(answers, count, deterministic_, "backward_data");
@@ -172,7 +175,8 @@ void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv
   p.use(p.backward_data.math);
   void* workspace = workspace_.take(p.backward_data.workspace);
   MARGINCORE_QUEUE(stream_, cudnnConvolutionBackwardData, handle_, &kOne, p.w, w.data, p.y, dy.data, p.convolution,
-                   p.backward_data.algorithm, workspace, p.backward_data.workspace, &kZero, p.x, dx.data);
+                   p.backward_data.algorithm, workspace, p.backward_data.workspace, adds ? &kOne : &kZero, p.x,
+                   dx.data);
 }
 
 void CudaConvolutions::backward_filter(Tensor dw, Tensor dy, Tensor x, Conv2d conv) {

@@ -19,7 +19,7 @@ class CudaConvolutions {
   ~CudaConvolutions();
 
   void forward(Tensor y, Tensor x, Tensor w, Conv2d conv);
-  void backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv);
+  void backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, bool adds);
   void backward_filter(Tensor dw, Tensor dy, Tensor x, Conv2d conv);
 
  private:

@@ -232,8 +232,8 @@ Status CudaBackend::conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Co
   });
 }
 
-Status CudaBackend::conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
-  return guarded("conv2d_backward_data", [&] { convolutions_.backward_data(dx, dy, w, conv); });
+Status CudaBackend::conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) {
+  return guarded("conv2d_backward_data", [&] { convolutions_.backward_data(dx, dy, w, conv, adds != 0); });
 }
 
 Status CudaBackend::conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {

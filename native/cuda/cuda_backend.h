@@ -43,7 +43,7 @@ class CudaBackend final : public Backend {
   void discard(Program* program) override;
 
   Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) override;
-  Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) override;
+  Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) override;
   Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) override;
   Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) override;
   Status linear_backward_data(Tensor dx, Tensor dy, Tensor w) override;

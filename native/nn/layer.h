@@ -78,6 +78,7 @@ struct LayerCall {
   Tensor batch_mean, batch_variance;  // of a layer with running statistics, training only: out of forward
   Tensor dy;                          // backward only
   std::span<const Tensor> dinputs;    // out, backward only; without data where no gradient is needed: the image's
+  bool adds_to_dx = false;            // backward only: dx is a gradient already, to which this one is added
 
   const Tensor& x() const { return inputs[0]; }
   const Tensor& dx() const { return dinputs[0]; }
@@ -116,6 +117,8 @@ class Layer {
   virtual bool forward_in_place() const { return false; }
   /// The first input's gradient may overwrite dy.
   virtual bool backward_in_place() const { return false; }
+  /// The first input's gradient can be added to another.
+  virtual bool backward_adds() const { return false; }
   /// Bytes that forward leaves for backward.
   virtual int64_t state_bytes(int64_t /*batch*/) const { return 0; }
   virtual std::optional<RunningStatistics> running_statistics() const { return {}; }

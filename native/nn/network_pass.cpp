@@ -92,13 +92,16 @@ void NetworkPass::plan_gradients(int64_t max_batch, ActivationPlan& plan) {
   gradients_[last_value()] =
       plan.add(value_bytes(max_batch, last_value()), moments_.head(), moments_.backward(count() - 1));
   parts_.resize(count());
+  adds_.resize(count());
   for (int i = count() - 1; i >= 0; --i) {
     parts_[i].fill(kNone);
     for (size_t k = 0; k < nodes[i].inputs.size(); ++k) {
       const int v = nodes[i].inputs[k];
       if (v == 0) continue;  // the image needs no gradient
       const int begin = moments_.backward(i), end = moments_.backward(v - 1);
-      if (!gives_first_gradient(i, k)) {
+      if (!gives_first_gradient(i, k) && k == 0 && nodes[i].layer->backward_adds()) {
+        adds_[i] = true;
+      } else if (!gives_first_gradient(i, k)) {
         parts_[i][k] = plan.add(value_bytes(max_batch, v), begin, begin);
       } else if (k == 0 && nodes[i].layer->backward_in_place()) {
         gradients_[v] = gradients_[i + 1];
@@ -185,6 +188,7 @@ void NetworkPass::backward(Backend& backend, const Parameters& parameters, int64
     LayerCall operands = call(backend, parameters, batch, step, i, again_, inputs);
     operands.dy = gradient(batch, i + 1);
     operands.dinputs = {dinputs.data(), values.size()};
+    operands.adds_to_dx = adds_[i];
     network_.nodes()[i].layer->backward(operands);
     for (size_t k = 0; k < values.size(); ++k) {
       if (parts_[i][k] == kNone) continue;

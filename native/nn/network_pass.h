@@ -59,7 +59,8 @@ class NetworkPass {
   std::vector<Id> values_, again_;                 // by value: as forward, and as backward finds it
   std::vector<std::vector<int>> recomputed_;       // by node: values made again for its backward pass
   std::vector<Id> gradients_, states_;             // by value, node
-  std::vector<std::array<Id, kMaxInputs>> parts_;  // by node: a gradient that is added to one that is there
+  std::vector<bool> adds_;                         // by node: its backward pass adds to the first input's gradient
+  std::vector<std::array<Id, kMaxInputs>> parts_;  // by node: else a gradient that is added to one that is there
   Id embedding_, embedding_gradient_;              // in fp32, where activations are bf16
   Id statistics_;                                  // of the batch, laid out as the running ones are
 };

@@ -38,6 +38,7 @@ class Conv2dLayer final : public Layer {
 
   const char* type() const override { return "conv2d"; }
   bool backward_needs_input() const override { return true; }
+  bool backward_adds() const override { return true; }
 
   void forward(const LayerCall& call) const override {
     check(call.backend.conv2d_forward(call.y, call.x(), call.parameters.operand(weight_), optional_value(call, bias_),
@@ -48,7 +49,8 @@ class Conv2dLayer final : public Layer {
     check(call.backend.conv2d_backward_filter(call.parameters.gradient(weight_), optional_gradient(call, bias_),
                                               call.dy, call.x(), conv_));
     if (call.dx())
-      check(call.backend.conv2d_backward_data(call.dx(), call.dy, call.parameters.operand(weight_), conv_));
+      check(call.backend.conv2d_backward_data(call.dx(), call.dy, call.parameters.operand(weight_), conv_,
+                                              call.adds_to_dx ? 1 : 0));
   }
 
  private:

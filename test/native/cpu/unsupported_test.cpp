@@ -44,7 +44,7 @@ TEST_CASE("an operation that a backend does not have names itself and the device
   expect(b.feed_begin(0), "feed_begin");
   expect(b.feed_end(0), "feed_end");
   expect(b.conv2d_forward(t, t, t, t, {}), "conv2d_forward");
-  expect(b.conv2d_backward_data(t, t, t, {}), "conv2d_backward_data");
+  expect(b.conv2d_backward_data(t, t, t, {}, 0), "conv2d_backward_data");
   expect(b.conv2d_backward_filter(t, t, t, t, {}), "conv2d_backward_filter");
   expect(b.linear_forward(t, t, t, t), "linear_forward");
   expect(b.linear_backward_data(t, t, t), "linear_backward_data");

@@ -46,8 +46,9 @@ class CountingBackend final : public Backend {
   Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) override {
     return count("conv2d_forward", {y, x, w, bias}, [&] { return to_.conv2d_forward(y, x, w, bias, conv); });
   }
-  Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) override {
-    return count("conv2d_backward_data", {dx, dy, w}, [&] { return to_.conv2d_backward_data(dx, dy, w, conv); });
+  Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) override {
+    return count("conv2d_backward_data", {dx, adds ? dx : Tensor(), dy, w},
+                 [&] { return to_.conv2d_backward_data(dx, dy, w, conv, adds); });
   }
   Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) override {
     return count("conv2d_backward_filter", {dw, dbias, dy, x},

@@ -97,11 +97,19 @@ TEST_CASE("conv2d_forward") {
 TEST_CASE("conv2d_backward_data") {
   for_each_case([](Backend& backend, DType dtype, const ConvolutionSizes& sizes, const Operands& o) {
     Device device(backend);
-    const Tensor dx = device.output(sizes.x(), dtype);
-    device.call(backend.conv2d_backward_data(dx, device.input(o.dy, sizes.y(), dtype),
-                                             device.input(o.w, sizes.w(), dtype), sizes.conv));
-    const Doubles dy = to_doubles(o.dy), w = to_doubles(o.w);
-    expect_close(Op::Conv2dBackwardData, device.read(dx), reference::conv2d_backward_data(sizes, dy, w), dtype);
+    const Tensor dx = device.output(sizes.x(), dtype), sum = device.inout(o.x, sizes.x(), dtype);
+    const Tensor stored_dy = device.input(o.dy, sizes.y(), dtype), stored_w = device.input(o.w, sizes.w(), dtype);
+    // Whichever comes first makes the plan.
+    const auto overwrite = [&] { device.call(backend.conv2d_backward_data(dx, stored_dy, stored_w, sizes.conv, 0)); };
+    const auto add = [&] { device.call(backend.conv2d_backward_data(sum, stored_dy, stored_w, sizes.conv, 1)); };
+    if (sizes.batch % 2 == 0) overwrite();
+    add();
+    if (sizes.batch % 2 != 0) overwrite();
+    const Doubles dy = to_doubles(o.dy), w = to_doubles(o.w), gradient = reference::conv2d_backward_data(sizes, dy, w);
+    expect_close(Op::Conv2dBackwardData, device.read(dx), gradient, dtype);
+    Doubles expected = to_doubles(o.x);
+    for (size_t i = 0; i < expected.size(); ++i) expected[i] += gradient[i];
+    expect_close(Op::Conv2dAddedGradient, device.read(sum), expected, dtype);
 
     if (!is_small(sizes)) return;
     const auto probes = Random(1).indices(o.x.size(), 24);

@@ -16,6 +16,7 @@ namespace margincore::test {
 enum class Op {
   Conv2dForward,
   Conv2dBackwardData,
+  Conv2dAddedGradient,
   Conv2dBackwardFilter,
   LinearForward,
   LinearBackwardData,
@@ -78,6 +79,7 @@ struct Tolerance {
 inline constexpr Tolerance kTolerances[] = {
     {Op::Conv2dForward, DType::F32, "conv2d_forward", 1e-6, 6e-6, 1e-6, "sums of up to 800 products of either sign"},
     {Op::Conv2dBackwardData, DType::F32, "conv2d_backward_data", 1e-6, 6e-6, 1e-6, "as forward"},
+    {Op::Conv2dAddedGradient, DType::F32, "conv2d_backward_data, added", 1e-6, 6e-6, 1e-6, "as forward"},
     {Op::Conv2dBackwardFilter, DType::F32, "conv2d_backward_filter", 1e-6, 1e-5, 2e-6,
      "sums over all pixels of a batch, up to 10,000 products"},
     {Op::LinearForward, DType::F32, "linear_forward", 1e-6, 6e-6, 1e-6, "sums of up to 1,600 products of either sign"},
@@ -143,6 +145,8 @@ inline constexpr Tolerance kTolerances[] = {
     // Operands that are bf16 numbers: products and sums as in fp32, then one rounding of the result.
     {Op::Conv2dForward, DType::BF16, "conv2d_forward bf16", 4.7e-3, 1e-5, 4.7e-3, "one rounding"},
     {Op::Conv2dBackwardData, DType::BF16, "conv2d_backward_data bf16", 4.7e-3, 1e-5, 4.7e-3, "one rounding"},
+    {Op::Conv2dAddedGradient, DType::BF16, "conv2d_backward_data bf16, added", 4.7e-3, 1.6e-2, 4.7e-3,
+     "two roundings, as forward with a bias"},
     {Op::Conv2dBackwardFilter, DType::BF16, "conv2d_backward_filter bf16", 4.7e-3, 2e-5, 4.7e-3,
      "one rounding: cuDNN gives the gradient in its operands' type"},
     {Op::BiasedForward, DType::BF16, "forward bf16 with bias", 4.7e-3, 1.6e-2, 4.7e-3,
