@@ -1,5 +1,7 @@
 #include "cpu/convolution.h"
 
+#include <algorithm>
+
 namespace margincore {
 
 using dnnl::memory;
@@ -23,9 +25,13 @@ memory::desc image_desc(const Tensor& image, tag layout) {
 
 /// Whether the convolution gains more by blocks of sixteen channels than it costs to reorder images into them and back,
 /// by what version 2.6 takes for the shapes in bench/NOTES.md.
-bool blocks_pay(const Tensor& x, const Tensor& y, const Conv2d& conv) {
-  const bool has_blocks = x.shape[3] % 16 == 0 && y.shape[3] % 16 == 0, is_small = y.shape[1] * y.shape[2] <= 64;
-  return x.dtype == DType::F32 && conv.groups == 1 && conv.stride == 1 && has_blocks && is_small;
+bool blocks_pay(const Tensor& x, const Tensor& w, const Tensor& y, const Conv2d& conv) {
+  // Elsewhere, and with more padding than 'same', there are reference loops alone for this layout.
+  const int64_t kernel = std::min(w.shape[1], w.shape[2]);
+  const bool has_loops = onednn::uses(dnnl::cpu_isa::avx512_core) && 2 * conv.padding < kernel;
+  const bool has_blocks = x.shape[3] % 16 == 0 && y.shape[3] % 16 == 0 && conv.groups == 1;
+  const bool is_small = y.shape[1] * y.shape[2] <= 64;
+  return x.dtype == DType::F32 && has_loops && has_blocks && is_small && conv.stride == 1 && kernel > 1;
 }
 
 }  // namespace
@@ -59,7 +65,7 @@ void Convolutions::Staged::convert(const dnnl::stream& stream) const {
 
 std::unique_ptr<Convolutions::Plan> Convolutions::make(Pass pass, const Tensor& x, const Tensor& w, bool has_bias,
                                                        const Tensor& y, Conv2d conv) {
-  const tag layout = blocks_pay(x, y, conv) ? tag::nChw16c : tag::nhwc;
+  const tag layout = blocks_pay(x, w, y, conv) ? tag::nChw16c : tag::nhwc;
   const onednn::ConvolutionShape shape = {image_desc(x, layout),
                                           weight_desc(w, conv, true),
                                           {{w.shape[0]}, memory::data_type::f32, tag::x},

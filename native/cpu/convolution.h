@@ -1,6 +1,6 @@
 // The three passes of a convolution by oneDNN: its convolutions, or its products of patches where those are faster.
 // Activations stay dense NHWC, weights OHWI. Operands are reordered into the layout that oneDNN's fast implementations
-// want, through shared scratch, once per call: weights always, images where that pays.
+// want, through shared scratch, once per call: weights wherever it differs, images where that pays.
 #pragma once
 
 #include <string>

@@ -142,7 +142,7 @@ Status CpuBackend::conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Con
 Status CpuBackend::conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) {
   return onednn::guarded("conv2d_backward_data", [&] {
     if (!adds) return convolutions_->backward_data(dx, dy, w, conv);
-    // oneDNN's convolution overwrites.
+    // oneDNN's convolutions overwrite.
     const Tensor part = {summands_.take(static_cast<size_t>(dx.bytes())), dx.dtype, dx.shape};
     convolutions_->backward_data(part, dy, w, conv);
     check(add(dx, dx, part));

@@ -35,7 +35,15 @@ bool is_pointwise(const Tensor& w) { return w.shape[1] * w.shape[2] == 1; }
 /// One row per filter: (K, R·S·C).
 Tensor filters(const Tensor& w) { return w.as_matrix(); }
 
+/// A kernel of one element over all pixels: the images are their own patches.
+bool are_pixels(const PatchSizes& p) {
+  return p.kernel_height * p.kernel_width == 1 && p.stride == 1 && p.top == 0 && p.left == 0 && p.rows == p.height &&
+         p.columns == p.width;
+}
+
+/// Of a copy of the patches, where one is needed.
 int64_t bytes_of(const PatchSizes& p) {
+  if (are_pixels(p)) return 0;
   return p.batch * p.rows * p.columns * p.kernel_height * p.kernel_width * p.pixel_bytes;
 }
 
@@ -104,9 +112,7 @@ bool PatchProducts::backward_filter_pays(const Tensor& dy, const Tensor& dw, Con
 }
 
 Tensor PatchProducts::patches_of(const Tensor& images, const PatchSizes& p, void* memory) const {
-  const bool themselves = p.kernel_height * p.kernel_width == 1 && p.stride == 1 && p.top == 0 && p.left == 0 &&
-                          p.rows == p.height && p.columns == p.width;
-  if (themselves) return pixels(images);
+  if (are_pixels(p)) return pixels(images);
   loops_.copy_patches(static_cast<uint8_t*>(memory), bytes(images), p);
   return {memory, images.dtype, {p.batch * p.rows * p.columns, p.kernel_height * p.kernel_width * images.shape[3]}};
 }
@@ -146,41 +152,41 @@ void PatchProducts::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
 void PatchProducts::backward_data(Tensor dx, Tensor dy, Tensor w, const Phase& vertical, const Phase& horizontal) {
   const int64_t rows = vertical.pixels, columns = horizontal.pixels, stride = vertical.stride;
   if (rows * columns * vertical.elements * horizontal.elements == 0) return;
-  const auto patches_seen = [&](const Tensor& y) -> PatchSizes {
+  const auto joined = [&](const Tensor& y) -> PatchSizes {
     return {{y.shape[0], y.shape[1], y.shape[2], pixel_bytes(y), rows, columns, vertical.first, horizontal.first, 1},
             vertical.elements,
             horizontal.elements};
   };
-  const Parts parts(dy.shape[0], bytes_of(patches_seen(dy)));
+  const Parts parts(dy.shape[0], bytes_of(joined(dy)));
   const int64_t weight_bytes = aligned(vertical.elements * horizontal.elements * dy.shape[3] * pixel_bytes(dx));
-  const int64_t patch_bytes = aligned(bytes_of(patches_seen(some(dy, 0, parts.images))));
+  const int64_t patch_bytes = aligned(bytes_of(joined(some(dy, 0, parts.images))));
   const int64_t result_bytes = stride == 1 ? 0 : parts.images * rows * columns * pixel_bytes(dx);
   uint8_t* memory = static_cast<uint8_t*>(scratch_.take(weight_bytes + patch_bytes + result_bytes));
   const Tensor weights = joining_weights(w, vertical, horizontal, memory);
   parts.for_each([&](int64_t first, int64_t count) {
-    const Tensor y = some(dy, first, count), x = some(dx, first, count);
-    const Tensor patches = patches_of(y, patches_seen(y), memory + weight_bytes);
-    if (stride == 1) return products_.multiply(pixels(x), {patches}, {weights});
+    const Tensor gradients = some(dy, first, count), out = some(dx, first, count);
+    const Tensor patches = patches_of(gradients, joined(gradients), memory + weight_bytes);
+    if (stride == 1) return products_.multiply(pixels(out), {patches}, {weights});
     const Tensor result = {memory + weight_bytes + patch_bytes, dx.dtype, {patches.shape[0], dx.shape[3]}};
     products_.multiply(result, {patches}, {weights});
     loops_.spread_pixels(
-        bytes(x), bytes(result),
-        {count, x.shape[1], x.shape[2], pixel_bytes(x), rows, columns, vertical.begin, horizontal.begin, stride});
+        bytes(out), bytes(result),
+        {count, dx.shape[1], dx.shape[2], pixel_bytes(dx), rows, columns, vertical.begin, horizontal.begin, stride});
   });
 }
 
 Tensor PatchProducts::joining_weights(const Tensor& w, const Phase& vertical, const Phase& horizontal,
                                       uint8_t* memory) const {
-  const int64_t filters = w.shape[0], channels = w.shape[3], run = channels * size_of(w.dtype);
+  const int64_t outputs = w.shape[0], channels = w.shape[3], run = channels * size_of(w.dtype);
   const int64_t elements = vertical.elements * horizontal.elements;
-  if (is_pointwise(w)) return {w.data, w.dtype, {filters, channels}};
+  if (is_pointwise(w)) return {w.data, w.dtype, {outputs, channels}};
   for (int64_t i = 0; i < elements; ++i) {
     const int64_t row = vertical.last - i / horizontal.elements * vertical.stride;
     const int64_t column = horizontal.last - i % horizontal.elements * horizontal.stride;
-    loops_.copy_channels(memory + i * filters * run, bytes(w) + (row * w.shape[2] + column) * run, filters, run,
+    loops_.copy_channels(memory + i * outputs * run, bytes(w) + (row * w.shape[2] + column) * run, outputs, run,
                          w.shape.row_count() * size_of(w.dtype), run);
   }
-  return {memory, w.dtype, {elements * filters, channels}};
+  return {memory, w.dtype, {elements * outputs, channels}};
 }
 
 }  // namespace margincore

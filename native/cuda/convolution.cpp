@@ -26,6 +26,21 @@ void describe(ImageDescriptor& descriptor, const Tensor& image) {
       cudnnSetTensor4dDescriptor(descriptor, CUDNN_TENSOR_NHWC, type_of(image), size(0), size(3), size(1), size(2)));
 }
 
+/// Device memory, or none where there is not so much.
+class SpareMemory {
+ public:
+  explicit SpareMemory(size_t bytes) {
+    if (bytes == 0 || cudaMalloc(memory_.to_create(), bytes) == cudaSuccess) return;
+    *memory_.to_create() = nullptr;
+    cudaGetLastError();
+  }
+
+  void* memory() const { return memory_; }
+
+ private:
+  DeviceMemory memory_;
+};
+
 /// Memory for trying algorithms, as much as there is of what one of them may take; freed afterwards.
 class Trial {
  public:
@@ -158,13 +173,13 @@ void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv
     int most = 0, count = 0;
     MARGINCORE_CHECK(cudnnGetConvolutionBackwardDataAlgorithmMaxCount(handle_, &most));
     std::vector<cudnnConvolutionBwdDataAlgoPerf_t> answers(most);
-    if (deterministic_) {
+    // A search writes results, and dx may hold what is to be added to. Without memory for another, no search.
+    const SpareMemory other(adds && !deterministic_ ? static_cast<size_t>(dx.bytes()) : 0);
+    void* result = adds ? other.memory() : dx.data;
+    if (deterministic_ || result == nullptr) {
       MARGINCORE_CHECK(cudnnGetConvolutionBackwardDataAlgorithm_v7(handle_, p.w, p.y, p.convolution, p.x, most, &count,
                                                                    answers.data()));
     } else {
-      DeviceMemory other;  // the search writes results, and dx holds what is to be added to
-      if (adds) MARGINCORE_CHECK(cudaMalloc(other.to_create(), static_cast<size_t>(dx.bytes())));
-      void* result = adds ? static_cast<void*>(other) : dx.data;
       const Trial trial;
       MARGINCORE_CHECK(cudnnFindConvolutionBackwardDataAlgorithmEx(handle_, p.w, w.data, p.y, dy.data, p.convolution,
                                                                    p.x, result, most, &count, answers.data(),

@@ -7,7 +7,10 @@
 
 #include "cuda/counting_backend.h"
 #include "statistics.h"
+#include "support/compare.h"
+#include "support/device.h"
 #include "support/model.h"
+#include "support/random.h"
 #include "support/training_run.h"
 
 extern "C" const margincore::Plugin* margincore_plugin();
@@ -70,6 +73,34 @@ TEST_CASE("a step allocates nothing and waits for nothing; a request waits once,
     // Streaming waits for the host memory of a slot, whose copy is long over.
     const int64_t slots = streamed ? 5 : 0;
     CHECK(found.synchronizations <= 1 + slots + found.pageable_copies);
+  }
+}
+
+TEST_CASE("whoever searches for a convolution leaves alone what it is to add to") {
+  const Shape image{2, 32, 32, 8}, weights{4, 3, 3, 8}, output{2, 32, 32, 4};
+  Random random(1);
+  const Floats before = random.normals(image.count()), w = random.normals(weights.count());
+  const Floats dy = random.normals(output.count());
+  for (const bool deterministic : {false, true}) {
+    for (const bool has_memory : {true, false}) {
+      CAPTURE(deterministic);
+      CAPTURE(has_memory);
+      const Opened backend = open_cuda(deterministic);
+      Device device(*backend);
+      const Tensor sum = device.inout(before, image), gradient = device.output(image);
+      const Tensor stored_dy = device.input(dy, output), stored_w = device.input(w, weights);
+      const size_t memory = cuda_sim::settings().memory;
+      // Enough for a workspace, but not for another gradient: then there is no search.
+      if (!has_memory) cuda_sim::settings().memory = cuda_sim::statistics().live_bytes + image.count() * 2;
+      const Status added = backend->conv2d_backward_data(sum, stored_dy, stored_w, {1, 1, 1}, 1);
+      cuda_sim::settings().memory = memory;
+      device.call(added);
+      device.call(backend->conv2d_backward_data(gradient, stored_dy, stored_w, {1, 1, 1}, 0));
+      Doubles expected = to_doubles(before);
+      const Floats alone = device.read(gradient);
+      for (size_t i = 0; i < expected.size(); ++i) expected[i] += alone[i];
+      expect_close(Op::Conv2dAddedGradient, device.read(sum), expected);
+    }
   }
 }
 

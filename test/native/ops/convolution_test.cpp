@@ -26,6 +26,12 @@ const ConvolutionSizes kCases[] = {
     {1, 10, 10, 1, 3, 1, 1, {3, 0}},      // some pixels reach no output
     {2, 4, 4, 3, 3, 1, 1, {1, 1}},        // some outputs see padding only
     {2, 6, 10, 3, 5, 1, 3, {}},           // the kernel is not square
+    {2, 8, 8, 32, 48, 3, 3, {1, 1}},      // small images of many channels: other layouts
+    {3, 7, 5, 16, 16, 3, 3, {1, 1}},
+    {3, 6, 6, 16, 16, 3, 3, {1, 2}},      // with more padding than 'same'
+    {5, 4, 4, 64, 32, 5, 3, {1, 1}},
+    {2, 8, 8, 64, 32, 1, 1, {}},
+    {3, 7, 7, 64, 32, 1, 1, {}},
     {2, 28, 28, 1, 32, 5, 5, {}},         // the seed CNN's first
     {2, 12, 12, 32, 64, 3, 3, {}},        // and second
     {127, 5, 5, 1, 17, 3, 3, {1, 1}},
