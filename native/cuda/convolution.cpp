@@ -26,30 +26,19 @@ void describe(ImageDescriptor& descriptor, const Tensor& image) {
       cudnnSetTensor4dDescriptor(descriptor, CUDNN_TENSOR_NHWC, type_of(image), size(0), size(3), size(1), size(2)));
 }
 
-/// Device memory, or none where there is not so much.
-class SpareMemory {
- public:
-  explicit SpareMemory(size_t bytes) {
-    if (bytes == 0 || cudaMalloc(memory_.to_create(), bytes) == cudaSuccess) return;
-    *memory_.to_create() = nullptr;
-    cudaGetLastError();
-  }
-
-  void* memory() const { return memory_; }
-
- private:
-  DeviceMemory memory_;
-};
+/// Whether there was so much device memory.
+bool try_allocate(DeviceMemory& memory, size_t bytes) {
+  if (cudaMalloc(memory.to_create(), bytes) == cudaSuccess) return true;
+  *memory.to_create() = nullptr;
+  cudaGetLastError();
+  return false;
+}
 
 /// Memory for trying algorithms, as much as there is of what one of them may take; freed afterwards.
 class Trial {
  public:
   Trial() {
-    for (bytes_ = kMaxConvolutionWorkspace; bytes_ > 0; bytes_ /= 4) {
-      if (cudaMalloc(memory_.to_create(), bytes_) == cudaSuccess) return;
-      *memory_.to_create() = nullptr;
-      cudaGetLastError();
-    }
+    while (bytes_ > 0 && !try_allocate(memory_, bytes_)) bytes_ /= 4;
   }
 
   void* memory() const { return memory_; }
@@ -57,7 +46,7 @@ class Trial {
 
  private:
   DeviceMemory memory_;
-  size_t bytes_ = 0;
+  size_t bytes_ = kMaxConvolutionWorkspace;
 };
 
 /// An algorithm with the arithmetic and the workspace that it was timed with, once it is chosen.
@@ -174,16 +163,16 @@ void CudaConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv
     MARGINCORE_CHECK(cudnnGetConvolutionBackwardDataAlgorithmMaxCount(handle_, &most));
     std::vector<cudnnConvolutionBwdDataAlgoPerf_t> answers(most);
     // A search writes results, and dx may hold what is to be added to. Without memory for another, no search.
-    const SpareMemory other(adds && !deterministic_ ? static_cast<size_t>(dx.bytes()) : 0);
-    void* result = adds ? other.memory() : dx.data;
-    if (deterministic_ || result == nullptr) {
+    DeviceMemory other;
+    const bool searches = !deterministic_ && (!adds || try_allocate(other, static_cast<size_t>(dx.bytes())));
+    if (!searches) {
       MARGINCORE_CHECK(cudnnGetConvolutionBackwardDataAlgorithm_v7(handle_, p.w, p.y, p.convolution, p.x, most, &count,
                                                                    answers.data()));
     } else {
       const Trial trial;
-      MARGINCORE_CHECK(cudnnFindConvolutionBackwardDataAlgorithmEx(handle_, p.w, w.data, p.y, dy.data, p.convolution,
-                                                                   p.x, result, most, &count, answers.data(),
-                                                                   trial.memory(), trial.bytes()));
+      MARGINCORE_CHECK(cudnnFindConvolutionBackwardDataAlgorithmEx(
+          handle_, p.w, w.data, p.y, dy.data, p.convolution, p.x, adds ? static_cast<void*>(other) : dx.data, most,
+          &count, answers.data(), trial.memory(), trial.bytes()));
     }
     p.backward_data = first_usable<cudnnConvolutionBwdDataAlgo_t>(answers, count, deterministic_, "backward_data");
   }
