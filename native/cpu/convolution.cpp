@@ -48,7 +48,7 @@ void Convolutions::Staged::describe(const memory::desc& in_memory, const memory:
   stored = memory(in_memory, onednn::engine(), nullptr);
   wanted = memory(for_primitive, onednn::engine(), nullptr);
   if (in_memory == for_primitive) return;
-  bytes = (for_primitive.get_size() + 63) / 64 * 64;
+  bytes = whole_lines(for_primitive.get_size());
   const memory &from = is_result ? wanted : stored, &to = is_result ? stored : wanted;
   reorder = dnnl::reorder(from, to);
   operands = {{DNNL_ARG_FROM, from.get()}, {DNNL_ARG_TO, to.get()}};

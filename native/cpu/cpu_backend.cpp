@@ -89,7 +89,7 @@ std::vector<std::string> CpuBackend::implementations() const {
 // ---- memory and programs --------------------------------------------------------------------------------------------
 
 Status CpuBackend::allocate(void** memory, size_t bytes) {
-  *memory = std::aligned_alloc(64, std::max<size_t>(64, (bytes + 63) / 64 * 64));
+  *memory = std::aligned_alloc(64, std::max<size_t>(64, whole_lines(bytes)));
   if (*memory == nullptr) return Status::failure(ErrorCode::OutOfMemory, "cpu: no memory for %zu bytes", bytes);
   return Status::success();
 }

@@ -71,9 +71,6 @@ struct Parts {
   }
 };
 
-/// Rounded up, so that another matrix may follow.
-int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
 }  // namespace
 
 /// Pixels begin, begin + stride, … of x along one axis. The same elements of the kernel, every stride-th, join each of
@@ -158,9 +155,9 @@ void PatchProducts::backward_data(Tensor dx, Tensor dy, Tensor w, const Phase& v
             horizontal.elements};
   };
   const Parts parts(dy.shape[0], bytes_of(joined(dy)));
-  const int64_t weight_bytes = aligned(vertical.elements * horizontal.elements * dy.shape[3] * pixel_bytes(dx));
-  const int64_t patch_bytes = aligned(bytes_of(joined(some(dy, 0, parts.images))));
-  const int64_t result_bytes = stride == 1 ? 0 : parts.images * rows * columns * pixel_bytes(dx);
+  const size_t weight_bytes = whole_lines(vertical.elements * horizontal.elements * dy.shape[3] * pixel_bytes(dx));
+  const size_t patch_bytes = whole_lines(bytes_of(joined(some(dy, 0, parts.images))));
+  const size_t result_bytes = stride == 1 ? 0 : parts.images * rows * columns * pixel_bytes(dx);
   uint8_t* memory = static_cast<uint8_t*>(scratch_.take(weight_bytes + patch_bytes + result_bytes));
   const Tensor weights = joining_weights(w, vertical, horizontal, memory);
   parts.for_each([&](int64_t first, int64_t count) {

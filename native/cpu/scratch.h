@@ -10,6 +10,9 @@
 
 namespace margincore {
 
+/// Rounded up to whole cache lines, so that something aligned may follow.
+constexpr size_t whole_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
 class Scratch {
  public:
   Scratch() = default;
@@ -23,7 +26,7 @@ class Scratch {
       std::free(memory_);
       malloc_trim(0);  // blocks of the sizes before would stay with the process
       capacity_ = 0;
-      const size_t rounded = (bytes + 63) / 64 * 64;
+      const size_t rounded = whole_lines(bytes);
       memory_ = std::aligned_alloc(64, rounded);
       if (memory_ == nullptr) throw std::bad_alloc();
       capacity_ = rounded;
