@@ -20,8 +20,8 @@ struct Bench {
   int64_t divisor;
 
   int64_t at_most(int64_t full) const { return std::max<int64_t>(full / divisor, 8); }
-  Shape vector() const { return {at_most(int64_t{1} << 26)}; }             // 256 MiB of fp32
-  Shape rows() const { return {at_most(131072), 512}; }                    // 256 MiB
+  Shape vector() const { return {at_most(int64_t{1} << 26)}; }  // 256 MiB of fp32
+  Shape rows() const { return {at_most(131072), 512}; }         // 256 MiB
   // 195 MiB for 100,000 classes. Rows of other lengths than multiples of 4 do not begin at multiples of 16 bytes.
   Shape logits(int64_t classes = 100000) const { return {at_most(512), at_most(classes)}; }
   const StepBlock* step() {
@@ -224,7 +224,8 @@ Case softmax(Bench& b) {
 }
 
 Case scale_logits(Bench& b) {
-  const Tensor z = b.memory.floats(b.logits()), rows = b.memory.floats({z.shape[0]}), columns = b.memory.floats({z.shape[1]});
+  const Tensor z = b.memory.floats(b.logits()), rows = b.memory.floats({z.shape[0]}),
+               columns = b.memory.floats({z.shape[1]});
   return {2 * z.bytes(), [=, &b] { return b.backend.scale_logits(z, rows, columns, {}, {}); }};
 }
 
@@ -234,7 +235,8 @@ Case column_sums(Bench& b) {
 }
 
 Case column_stats(Bench& b) {
-  const Tensor p = b.memory.floats(b.logits()), mean = b.memory.zeros({p.shape[1]}), variance = b.memory.zeros({p.shape[1]});
+  const Tensor p = b.memory.floats(b.logits()), mean = b.memory.zeros({p.shape[1]}),
+               variance = b.memory.zeros({p.shape[1]});
   return {p.bytes(), [=, &b] { return b.backend.column_stats(mean, variance, p, {}); }};
 }
 
@@ -258,7 +260,8 @@ Case gather_images(Bench& b) {
   gather.shift = b.memory.floats({1});
   const Tensor batch = b.memory.zeros({n, 28, 28, 1}), labels = b.memory.integers(n, 10);
   const StepBlock* step = b.step();
-  return {batch.bytes() + gather.images.bytes(), [=, &b] { return b.backend.gather_images(batch, labels, gather, step); }};
+  return {batch.bytes() + gather.images.bytes(),
+          [=, &b] { return b.backend.gather_images(batch, labels, gather, step); }};
 }
 
 Case sgd(Bench& b) {

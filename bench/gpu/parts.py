@@ -12,7 +12,9 @@ def head(part, ends, native, pytorch, sizes, backend):
     tables = {classes: [] for classes in sizes.classes}
     for classes, precision in part.in_time([(c, p) for c in sizes.classes for p in PRECISIONS], ends):
         keys = {"precision": precision, "numClasses": classes, **sizes.head}
-        rounds = Rounds(contenders(native, pytorch, HEAD_VARIANTS, {**ARCFACE, **backend}), sizes.rounds).run("head", keys)
+        rounds = Rounds(contenders(native, pytorch, HEAD_VARIANTS, {**ARCFACE, **backend}), sizes.rounds).run(
+            "head", keys
+        )
         what = f"{classes} classes, {precision}"
         rounds.report_failures(part, what)
         part.values["rounds"][what] = {"answers": rounds.answers, "reasons": rounds.reasons}

@@ -139,7 +139,11 @@ class Worker:
             return values.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else values
 
         batch = int(job["batch"])
-        x, w, bias = tensor(batch, channels, size, size), tensor(out_channels, channels, kernel, kernel), tensor(out_channels)
+        x, w, bias = (
+            tensor(batch, channels, size, size),
+            tensor(out_channels, channels, kernel, kernel),
+            tensor(out_channels),
+        )
         dy = tensor(batch, out_channels, out, out)
         strides, paddings = [stride, stride], [padding, padding]
 

@@ -12,8 +12,8 @@ namespace margincore::jobs {
 using Operation = std::function<Status()>;
 
 struct Timing {
-  double seconds;    // of one repetition: the median of the runs
-  int repetitions;   // in the recorded program
+  double seconds;   // of one repetition: the median of the runs
+  int repetitions;  // in the recorded program
 };
 
 /// Runs once eagerly (plans are made), then records as many repetitions as take about `target` seconds.

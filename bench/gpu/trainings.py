@@ -113,7 +113,9 @@ def memory(part, ends, native_command, pytorch_command, start, work, batches, si
             if "cardBytes" not in answer and not sizes.dry:
                 raise RuntimeError("the driver does not say how much memory is in use")
             counts = [answer.get(key) for key in ("cardBytes", "allocatedBytes", "reservedBytes")]
-            rows.append([f"batch {batch}", name, *("–" if count is None else f"{count / 2**20:,.0f}" for count in counts)])
+            rows.append(
+                [f"batch {batch}", name, *("–" if count is None else f"{count / 2**20:,.0f}" for count in counts)]
+            )
             part.ok()
     columns = [f"{work.model} + ArcFace, fp32", "", "card's memory in use, MiB"]
     columns += [f"PyTorch's own count: {name}, MiB" for name in ("max_memory_allocated", "max_memory_reserved")]
@@ -123,7 +125,12 @@ def memory(part, ends, native_command, pytorch_command, start, work, batches, si
 def fill_compilers_cache(part, ends, start, works):
     """torch.compile takes a minute for each network, batch and precision, and keeps its results on the disk. Here several
     processes compile at a time what the parts behind will measure. works: (Work, batches, data)."""
-    cases = [(work, batch, precision, data) for work, batches, data in works for batch in batches for precision in work.precisions]
+    cases = [
+        (work, batch, precision, data)
+        for work, batches, data in works
+        for batch in batches
+        for precision in work.precisions
+    ]
     while True:
         under_way = []
         for work, batch, precision, data in part.in_time(cases[:AT_A_TIME], ends):

@@ -344,8 +344,8 @@ Napi::Float32Array from_floats(Napi::Env env, std::vector<float> values) {
   auto owned = std::make_unique<std::vector<float>>(std::move(values));
   napi_value buffer = nullptr;
   const auto release = [](napi_env, void*, void* vector) { delete static_cast<std::vector<float>*>(vector); };
-  const napi_status status = napi_create_external_arraybuffer(env, owned->data(), count * sizeof(float), release,
-                                                              owned.get(), &buffer);
+  const napi_status status =
+      napi_create_external_arraybuffer(env, owned->data(), count * sizeof(float), release, owned.get(), &buffer);
   if (status == napi_ok) {
     owned.release();
     return Napi::Float32Array::New(env, count, Napi::ArrayBuffer(env, buffer), 0);

@@ -34,20 +34,18 @@ void check_labels(const std::vector<int32_t>& labels, int64_t classes) {
 }  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
-  return DefineClass(env, "Session",
-                     {InstanceAccessor<&SessionObject::summary>("summary"),
-                      InstanceMethod<&SessionObject::open>("open"),
-                      InstanceMethod<&SessionObject::memory>("memory"),
-                      InstanceMethod<&SessionObject::set_training_data>("setTrainingData"),
-                      InstanceMethod<&SessionObject::run_steps>("runSteps"),
-                      InstanceMethod<&SessionObject::infer>("infer"),
-                      InstanceMethod<&SessionObject::cancel>("cancel"),
-                      InstanceMethod<&SessionObject::end_training>("endTraining"),
-                      InstanceMethod<&SessionObject::parameters>("parameters"),
-                      InstanceMethod<&SessionObject::read_parameter>("readParameter"),
-                      InstanceMethod<&SessionObject::write_parameter>("writeParameter"),
-                      InstanceMethod<&SessionObject::read_gradient>("readGradient"),
-                      InstanceMethod<&SessionObject::dispose>("dispose")});
+  return DefineClass(
+      env, "Session",
+      {InstanceAccessor<&SessionObject::summary>("summary"), InstanceMethod<&SessionObject::open>("open"),
+       InstanceMethod<&SessionObject::memory>("memory"),
+       InstanceMethod<&SessionObject::set_training_data>("setTrainingData"),
+       InstanceMethod<&SessionObject::run_steps>("runSteps"), InstanceMethod<&SessionObject::infer>("infer"),
+       InstanceMethod<&SessionObject::cancel>("cancel"), InstanceMethod<&SessionObject::end_training>("endTraining"),
+       InstanceMethod<&SessionObject::parameters>("parameters"),
+       InstanceMethod<&SessionObject::read_parameter>("readParameter"),
+       InstanceMethod<&SessionObject::write_parameter>("writeParameter"),
+       InstanceMethod<&SessionObject::read_gradient>("readGradient"),
+       InstanceMethod<&SessionObject::dispose>("dispose")});
 }
 
 SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionObject>(info) {
@@ -188,9 +186,9 @@ Napi::Value SessionObject::infer(const Napi::CallbackInfo& info) {
     const int64_t count = to_integer(request, "count");
     const Session& session = *state_->session;
     if (count < 1 || static_cast<int64_t>(work->images.size()) != count * session.input().count())
-      throw Error(ErrorCode::InvalidData, format("native: %zu bytes of images do not hold %lld images of %s",
-                                                 work->images.size(), static_cast<long long>(count),
-                                                 to_string(session.input()).c_str()));
+      throw Error(ErrorCode::InvalidData,
+                  format("native: %zu bytes of images do not hold %lld images of %s", work->images.size(),
+                         static_cast<long long>(count), to_string(session.input()).c_str()));
     const bool probabilities = to_boolean(request, "probabilities"), scores = to_boolean(request, "scores");
     const bool embeddings = to_boolean(request, "embeddings");
     const bool normalize = to_boolean(request, "normalizeEmbeddings");

@@ -61,8 +61,8 @@ std::shared_ptr<Worker> Worker::create(Napi::Env env) {
 
 Worker::Worker(Napi::Env env) {
   const napi_value name = Napi::String::New(env, "margincore");
-  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr,
-                                                             settle, &completions_);
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
+                                                             nullptr, settle, &completions_);
   if (status != napi_ok) throw Error(ErrorCode::Internal, "cannot create a thread-safe function");
   napi_unref_threadsafe_function(env, completions_);  // an idle worker does not keep the process alive
   thread_ = std::thread(&Worker::loop, this);

@@ -48,9 +48,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
   std::deque<Job> jobs_;
   std::counting_semaphore<> wake_{0};
   std::function<void()> last_;
-  bool stopping_ = false;     // guarded by mutex_
-  bool stopped_ = false;      // JavaScript thread only
-  int64_t pending_ = 0;       // JavaScript thread only
+  bool stopping_ = false;  // guarded by mutex_
+  bool stopped_ = false;   // JavaScript thread only
+  int64_t pending_ = 0;    // JavaScript thread only
   napi_threadsafe_function completions_ = nullptr;
   std::thread thread_;
 };

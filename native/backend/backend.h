@@ -41,8 +41,8 @@ struct StepBlock {
   int32_t report_index;    // entry of this step in the StepReport array
   int64_t order_position;  // this step's first sample in the order array
   float learning_rate;
-  float lambda;            // annealing of the margin, 0 = margin in full
-  float margin_ramp;       // share of the margin in force, 0…1
+  float lambda;       // annealing of the margin, 0 = margin in full
+  float margin_ramp;  // share of the margin in force, 0…1
 };
 
 /// What a step leaves behind, in device memory; fetched once per reporting interval.
@@ -100,15 +100,15 @@ struct BatchNorm {
 };
 
 struct Dropout {
-  float rate = 0;          // probability that an element is dropped; kept ones are scaled by 1/(1 - rate)
-  uint32_t stream = 0;     // tells the dropout layers of a network apart
+  float rate = 0;       // probability that an element is dropped; kept ones are scaled by 1/(1 - rate)
+  uint32_t stream = 0;  // tells the dropout layers of a network apart
 };
 
 /// Random changes of an image while it is gathered; a zero switches the change off.
 struct Augmentation {
-  int32_t crop_padding = 0;   // pad by so many black pixels, crop back at a random place
-  int32_t flip = 0;           // mirror left and right with probability 1/2
-  int32_t erase = 0;          // blacken a random square of this side
+  int32_t crop_padding = 0;  // pad by so many black pixels, crop back at a random place
+  int32_t flip = 0;          // mirror left and right with probability 1/2
+  int32_t erase = 0;         // blacken a random square of this side
 };
 
 struct GatherImages {
@@ -156,14 +156,14 @@ struct MarginSoftmaxOperands {
 struct Sgd {
   float momentum = 0.9f;
   int32_t nesterov = 0;
-  float weight_decay = 0;    // added to the gradient
+  float weight_decay = 0;  // added to the gradient
   float rate_multiplier = 1;
 };
 
 struct Adam {
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   float weight_decay = 0;
-  int32_t decoupled = 0;     // AdamW: decay shrinks the parameter directly
+  int32_t decoupled = 0;  // AdamW: decay shrinks the parameter directly
   float rate_multiplier = 1;
 };
 
@@ -221,7 +221,8 @@ class Backend {
   // Element-wise; y may be x and dx may be dy. The derivative of ReLU at 0 is 0.
   virtual Status relu_forward(Tensor y, Tensor x);
   virtual Status relu_backward(Tensor dx, Tensor dy, Tensor y);
-  virtual Status prelu_forward(Tensor y, Tensor x, Tensor slope);  // slope (C) or (1), fp32; y = x where x > 0, else slope * x
+  virtual Status prelu_forward(Tensor y, Tensor x,
+                               Tensor slope);  // slope (C) or (1), fp32; y = x where x > 0, else slope * x
   virtual Status prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope);
   virtual Status add(Tensor y, Tensor a, Tensor b);
   // Dropout's mask is drawn again in the backward pass, nothing is stored: element i takes word i mod 4 of philox(seed,
@@ -239,8 +240,7 @@ class Backend {
   // The gradient goes through the statistics of x, too. A fused ReLU cuts dy off where y is not above 0; where y is none
   // (possible without a residual) it is computed again from x. dresidual or none: dy as the ReLU leaves it. dx may be dy.
   virtual Status batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x,
-                                     Tensor y, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
-                                     BatchNorm norm);
+                                     Tensor y, Tensor mean, Tensor variance, Tensor gamma, Tensor beta, BatchNorm norm);
 
   // Pooling: x (N, H, W, C), y (N, P, Q, C); padding never wins a maximum and does not count in an average.
   // position (uint8, shape of y) keeps the place of the first maximum inside its window, row * kernel + column, or

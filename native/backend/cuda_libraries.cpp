@@ -49,7 +49,8 @@ std::vector<Place> places() {
   std::vector<Place> all;
   const auto add_python = [&](const fs::path& prefix) {
     for (const fs::path& python : entries(prefix / "lib", "python3"))
-      for (const char* packages : {"site-packages", "dist-packages"}) all.push_back(wheels(python / packages / "nvidia"));
+      for (const char* packages : {"site-packages", "dist-packages"})
+        all.push_back(wheels(python / packages / "nvidia"));
   };
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);

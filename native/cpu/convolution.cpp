@@ -38,9 +38,20 @@ bool blocks_pay(const Tensor& x, const Tensor& w, const Tensor& y, const Conv2d&
 
 Convolutions::Plan& Convolutions::plan(Pass pass, const Tensor& x, const Tensor& w, bool has_bias, const Tensor& y,
                                        Conv2d conv) {
-  const PlanCache<Plan>::Key key = {static_cast<int64_t>(pass), x.shape[0], x.shape[1], x.shape[2], x.shape[3],
-                                    w.shape[0],  w.shape[1], w.shape[2], w.shape[3], conv.stride,
-                                    conv.padding, conv.groups, has_bias, static_cast<int64_t>(x.dtype)};
+  const PlanCache<Plan>::Key key = {static_cast<int64_t>(pass),
+                                    x.shape[0],
+                                    x.shape[1],
+                                    x.shape[2],
+                                    x.shape[3],
+                                    w.shape[0],
+                                    w.shape[1],
+                                    w.shape[2],
+                                    w.shape[3],
+                                    conv.stride,
+                                    conv.padding,
+                                    conv.groups,
+                                    has_bias,
+                                    static_cast<int64_t>(x.dtype)};
   return plans_.get(key, [&] { return make(pass, x, w, has_bias, y, conv); });
 }
 

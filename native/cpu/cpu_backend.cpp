@@ -150,8 +150,7 @@ Status CpuBackend::conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d c
 }
 
 Status CpuBackend::conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {
-  return onednn::guarded("conv2d_backward_filter",
-                         [&] { convolutions_->backward_filter(dw, dbias, dy, x, conv); });
+  return onednn::guarded("conv2d_backward_filter", [&] { convolutions_->backward_filter(dw, dbias, dy, x, conv); });
 }
 
 Status CpuBackend::linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) {
@@ -380,8 +379,7 @@ Status CpuBackend::column_stats(Tensor mean, Tensor variance, Tensor p, Tensor c
   return Status::success();
 }
 
-Status CpuBackend::scaled_bn_fold(Tensor class_scale, Tensor class_shift, Tensor mean, Tensor variance,
-                                  ScaledBn norm) {
+Status CpuBackend::scaled_bn_fold(Tensor class_scale, Tensor class_shift, Tensor mean, Tensor variance, ScaledBn norm) {
   loops_.scaled_bn_fold(class_scale.f32(), class_shift.f32(), mean.f32(), variance.f32(), mean.count(), norm);
   return Status::success();
 }

@@ -33,9 +33,9 @@ using Operands = std::vector<dnnl_exec_arg_t>;
 
 /// primitive.execute() would copy the operands to a list on the heap, at every call.
 inline void execute(const dnnl::primitive& primitive, const dnnl::stream& stream, const Operands& operands) {
-  dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(operands.size()),
-                                                 operands.data()),
-                          "could not execute a primitive");
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(primitive.get(), stream.get(), static_cast<int>(operands.size()), operands.data()),
+      "could not execute a primitive");
 }
 
 struct ConvolutionShape {
@@ -55,7 +55,9 @@ inline dnnl::convolution_forward::primitive_desc forward(const ConvolutionShape&
 
 inline dnnl::convolution_backward_data::primitive_desc backward_data(const ConvolutionShape& s) {
   return {{dnnl::algorithm::convolution_direct, s.x, s.w, s.y, s.strides, s.padding, s.padding},
-          attributes(), engine(), forward(s)};
+          attributes(),
+          engine(),
+          forward(s)};
 }
 
 /// Gradients of bf16 weights are fp32: s.w has their type, whereas the weights themselves have that of x.

@@ -16,9 +16,18 @@ memory::desc matrix_desc(const Operand& operand) {
 }  // namespace
 
 void Products::run(Tensor c, Operand a, Operand b, Tensor bias, bool adds) {
-  const PlanCache<Plan>::Key key = {c.shape[0], c.shape[1], a.matrix.shape[0], a.matrix.shape[1], b.matrix.shape[0],
-                                    b.matrix.shape[1], a.transposed, b.transposed, bool(bias), adds,
-                                    static_cast<int64_t>(a.matrix.dtype), static_cast<int64_t>(c.dtype)};
+  const PlanCache<Plan>::Key key = {c.shape[0],
+                                    c.shape[1],
+                                    a.matrix.shape[0],
+                                    a.matrix.shape[1],
+                                    b.matrix.shape[0],
+                                    b.matrix.shape[1],
+                                    a.transposed,
+                                    b.transposed,
+                                    bool(bias),
+                                    adds,
+                                    static_cast<int64_t>(a.matrix.dtype),
+                                    static_cast<int64_t>(c.dtype)};
   Plan& plan = plans_.get(key, [&] {
     auto made = std::make_unique<Plan>();
     const memory::desc c_desc = matrix_desc({c});

@@ -45,8 +45,7 @@ inline std::string advice(cudaError_t error) {
       return waits_for_each_call() ? "; this process cannot use the device any more"
                                    : "; this process cannot use the device any more, and MARGINCORE_CUDA_SYNC=1 names "
                                      "the kernel that fails";
-    default:
-      return "";
+    default: return "";
   }
 }
 

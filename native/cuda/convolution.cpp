@@ -126,7 +126,8 @@ void CudaConvolutions::expect_eager(const char* pass) const {
   cudaStreamCaptureStatus capturing;
   MARGINCORE_CHECK(cudaStreamIsCapturing(stream_, &capturing));
   if (capturing == cudaStreamCaptureStatusNone) return;
-  throw Error(ErrorCode::Internal, std::string("conv2d_") + pass + ": recording needs a plan that no eager step has made");
+  throw Error(ErrorCode::Internal,
+              std::string("conv2d_") + pass + ": recording needs a plan that no eager step has made");
 }
 
 void CudaConvolutions::forward(Tensor y, Tensor x, Tensor w, Conv2d conv) {
@@ -138,8 +139,8 @@ void CudaConvolutions::forward(Tensor y, Tensor x, Tensor w, Conv2d conv) {
     MARGINCORE_CHECK(cudnnGetConvolutionForwardAlgorithmMaxCount(handle_, &most));
     std::vector<cudnnConvolutionFwdAlgoPerf_t> answers(most);
     if (deterministic_) {
-      MARGINCORE_CHECK(cudnnGetConvolutionForwardAlgorithm_v7(handle_, p.x, p.w, p.convolution, p.y, most, &count,
-                                                              answers.data()));
+      MARGINCORE_CHECK(
+          cudnnGetConvolutionForwardAlgorithm_v7(handle_, p.x, p.w, p.convolution, p.y, most, &count, answers.data()));
     } else {
       const Trial trial;
       MARGINCORE_CHECK(cudnnFindConvolutionForwardAlgorithmEx(handle_, p.x, x.data, p.w, w.data, p.convolution, p.y,

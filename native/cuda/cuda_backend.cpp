@@ -63,8 +63,8 @@ BackendInfo describe_device(int32_t index) {
     throw Error(ErrorCode::DeviceUnavailable, cudaGetErrorString(error));
   }
   if (index < 0 || index >= count)
-    throw Error(ErrorCode::DeviceUnavailable, format("cuda:%d: this machine has %d CUDA device%s", index, count,
-                                                     count == 1 ? "" : "s"));
+    throw Error(ErrorCode::DeviceUnavailable,
+                format("cuda:%d: this machine has %d CUDA device%s", index, count, count == 1 ? "" : "s"));
   require_cudnn_for_this_cuda();
   cudaDeviceProp card;
   MARGINCORE_CHECK(cudaGetDeviceProperties(&card, index));
@@ -252,8 +252,7 @@ Status CudaBackend::linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) {
 }
 
 Status CudaBackend::linear_backward_data(Tensor dx, Tensor dy, Tensor w) {
-  return guarded("linear_backward_data",
-                 [&] { products_.multiply(dx.as_matrix(), dy.as_matrix(), false, w, false); });
+  return guarded("linear_backward_data", [&] { products_.multiply(dx.as_matrix(), dy.as_matrix(), false, w, false); });
 }
 
 Status CudaBackend::linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) {
@@ -373,8 +372,7 @@ Status CudaBackend::l2_scale_forward(Tensor y, Tensor x, Tensor norms, const flo
   });
 }
 
-Status CudaBackend::l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms,
-                                      const float* scale) {
+Status CudaBackend::l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms, const float* scale) {
   return guarded("l2_scale_backward", [&] {
     const int64_t rows = x.shape[0];
     float* row_dscale = dscale ? floats(rows) : nullptr;
@@ -405,15 +403,14 @@ Status CudaBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax
 Status CudaBackend::scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
                                  Tensor column_shift) {
   return guarded("scale_logits", [&] {
-    cuda::scale_logits(z.f32(), row_norms.f32(), column_norms.f32(), column_scale.f32(), column_shift.f32(),
-                       z.shape[0], z.shape[1], stream_);
+    cuda::scale_logits(z.f32(), row_norms.f32(), column_norms.f32(), column_scale.f32(), column_shift.f32(), z.shape[0],
+                       z.shape[1], stream_);
   });
 }
 
 Status CudaBackend::softmax(Tensor probabilities, Tensor logits) {
-  return guarded("softmax", [&] {
-    cuda::softmax(probabilities.f32(), logits.f32(), logits.shape[0], logits.shape[1], stream_);
-  });
+  return guarded("softmax",
+                 [&] { cuda::softmax(probabilities.f32(), logits.f32(), logits.shape[0], logits.shape[1], stream_); });
 }
 
 Status CudaBackend::column_sums(Tensor sums, Tensor x) {
@@ -448,8 +445,8 @@ Status CudaBackend::running_average(Tensor running, Tensor current, float moment
   });
 }
 
-Status CudaBackend::center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers,
-                                Tensor labels, float weight, const StepBlock* step) {
+Status CudaBackend::center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
+                                float weight, const StepBlock* step) {
   return guarded("center_loss", [&] {
     const int64_t rows = x.shape[0];
     cuda::center_loss(dx.f32(), report, halted, floats(rows), x.f32(), centers.f32(), ints(labels), rows, x.shape[1],

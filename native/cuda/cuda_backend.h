@@ -83,8 +83,7 @@ class CudaBackend final : public Backend {
   Status scaled_bn_fold(Tensor class_scale, Tensor class_shift, Tensor mean, Tensor variance, ScaledBn norm) override;
   Status scaled_bn_backward(Tensor dp, Tensor p, Tensor labels, Tensor target_terms, Tensor mean, Tensor variance,
                             Tensor column_norms, ScaledBn norm) override;
-  Status running_average(Tensor running, Tensor current, float momentum, float factor,
-                         const int32_t* halted) override;
+  Status running_average(Tensor running, Tensor current, float momentum, float factor, const int32_t* halted) override;
   Status center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
                      float weight, const StepBlock* step) override;
   Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) override;

@@ -29,10 +29,10 @@ MARGINCORE_HOST_DEVICE ExponentSum<Real> merge(const ExponentSum<Real>& a, const
 
 template <class Real>
 struct RowLoss {
-  Real loss;           // -log p_y
-  Real others;         // 1 - p_y
-  Real per_exponent;   // p_j = per_exponent * e^{z_j - max} for j != y
-  Real log_sum;        // logsumexp over all classes
+  Real loss;          // -log p_y
+  Real others;        // 1 - p_y
+  Real per_exponent;  // p_j = per_exponent * e^{z_j - max} for j != y
+  Real log_sum;       // logsumexp over all classes
 };
 
 template <class Real>

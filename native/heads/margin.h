@@ -33,9 +33,9 @@ struct Margin {
 
 template <class Real>
 struct MarginValue {
-  Real phi;         // factor that replaces c in the target logit
-  Real dphi;        // d phi / d c
-  bool past_pi;     // the margin's angle m1*theta + m2 lies beyond pi
+  Real phi;      // factor that replaces c in the target logit
+  Real dphi;     // d phi / d c
+  bool past_pi;  // the margin's angle m1*theta + m2 lies beyond pi
 };
 
 template <class Real>
@@ -60,9 +60,9 @@ struct MultiplicativeAngle {
   template <class Real>
   MARGINCORE_HOST_DEVICE static MarginValue<Real> evaluate(const Margin& margin, Real c, Real sine) {
     const int m = static_cast<int>(margin.m1);
-    Real turned = c, turned_sine = sine;         // cosine and sine of j*theta
-    Real chebyshev_before = 1, chebyshev = c;    // T_0, T_1
-    Real second_before = 0, second = 1;          // U_{-1}, U_0
+    Real turned = c, turned_sine = sine;       // cosine and sine of j*theta
+    Real chebyshev_before = 1, chebyshev = c;  // T_0, T_1
+    Real second_before = 0, second = 1;        // U_{-1}, U_0
     int k = 0;
     for (int j = 1; j < m; ++j) {
       const Real next_turned = turned * c - turned_sine * sine;

@@ -11,8 +11,8 @@ template <class Real>
 struct TargetGeometry {
   Real feature_norm;  // |f|
   Real omega;
-  Real cosine;        // clamped to [-1, 1]
-  Real sine;          // 1/2 |f^ - w^| |f^ + w^|: unlike sqrt(1 - c^2) it does not cancel near theta = 0
+  Real cosine;  // clamped to [-1, 1]
+  Real sine;    // 1/2 |f^ - w^| |f^ + w^|: unlike sqrt(1 - c^2) it does not cancel near theta = 0
 };
 
 template <class Real>

@@ -51,11 +51,12 @@ Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table)
   validate(spec);
   const int64_t classes = spec.num_classes;
   if (spec.fixed_weights && embedding_size < classes - 1 && classes > kMaxSearchedCentroids)
-    throw Error(ErrorCode::InvalidOption,
-                format("head: expected at most %lld classes, or an embedding of at least %lld, for fixed centroids, but "
-                       "received %lld classes and an embedding of %lld",
-                       static_cast<long long>(kMaxSearchedCentroids), static_cast<long long>(classes - 1),
-                       static_cast<long long>(classes), static_cast<long long>(embedding_size)));
+    throw Error(
+        ErrorCode::InvalidOption,
+        format("head: expected at most %lld classes, or an embedding of at least %lld, for fixed centroids, but "
+               "received %lld classes and an embedding of %lld",
+               static_cast<long long>(kMaxSearchedCentroids), static_cast<long long>(classes - 1),
+               static_cast<long long>(classes), static_cast<long long>(embedding_size)));
   const auto add_state = [&](const char* name, const Shape& shape, float value) {
     return table.add({name, shape, ParameterGroup::State, {Initializer::Kind::Constant, value}});
   };

@@ -19,10 +19,10 @@ struct HeadSpec {
   bool normalize_features = false;  // f = scale * x/|x|, otherwise f = x
   float scale = 1;
   bool learn_scale = false;
-  bool batch_norm_scope = false;    // |x| is the norm of the whole batch matrix, and none at inference
+  bool batch_norm_scope = false;  // |x| is the norm of the whole batch matrix, and none at inference
   bool normalize_weights = false;
-  bool fixed_weights = false;       // class weights are centroids (centroids.h) that are not trained
-  bool bias = false;                // not together with normalize_weights or scaled_bn
+  bool fixed_weights = false;  // class weights are centroids (centroids.h) that are not trained
+  bool bias = false;           // not together with normalize_weights or scaled_bn
   Margin margin;
   std::optional<ScaledBn> scaled_bn;
   // Adds center_weight/2 * mean |x - c_y|^2 to the loss, x of length 1 where features are normalised per sample. Centres
@@ -30,7 +30,7 @@ struct HeadSpec {
   float center_weight = 0, center_rate = 0;
   float feature_dropout = 0;
   float label_smoothing = 0;
-  std::vector<float> class_weights; // of the loss; empty: all 1
+  std::vector<float> class_weights;  // of the loss; empty: all 1
 };
 
 /// Throws InvalidOption where values cannot go together or lie outside their range.
@@ -98,8 +98,7 @@ class HeadPass {
   };
   Tensor rows(const Planned& buffer, int64_t batch) const;
   Tensor columns(const Planned& buffer) const;  // (C)
-  void add_center_loss(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x,
-                       const HeadStep& step) const;
+  void add_center_loss(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x, const HeadStep& step) const;
   const float* scale(const Parameters& parameters) const;
   Tensor transform(Backend& backend, const Parameters& parameters, Tensor x) const;
   Tensor transform_rows(Tensor x) const;
@@ -109,10 +108,10 @@ class HeadPass {
   const ActivationPlan* plan_ = nullptr;
   char* arena_ = nullptr;
   Planned features_, input_norms_, feature_norms_, feature_radial_, logits_;
-  Planned products_, target_terms_;        // of scaled batch norm
-  Planned compared_, center_gradient_;     // of the distance to centres: what is compared with them
+  Planned products_, target_terms_;     // of scaled batch norm
+  Planned compared_, center_gradient_;  // of the distance to centres: what is compared with them
   Planned class_norms_, class_radial_, mean_, variance_, class_scale_, class_shift_;  // one row of C
-  Buffer constants_;                       // scale, 1, then the class weights of the loss
+  Buffer constants_;  // scale, 1, then the class weights of the loss
 };
 
 }  // namespace margincore

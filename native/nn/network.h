@@ -10,7 +10,7 @@
 namespace margincore {
 
 struct NetworkSpec {
-  Shape input;  // (H, W, C)
+  Shape input;                     // (H, W, C)
   std::vector<LayerSpec> layers;   // the last one's output is the embedding
   DType activations = DType::F32;  // or BF16; the embedding is fp32 for the head
 };

@@ -27,8 +27,8 @@ void Optimizer::update(Backend& backend, const Parameters& parameters, const Ste
       check(backend.sgd(values, copy, first, gradients, options, step, halted));
     } else {
       const Tensor second(second_.f32() + range.offset, {range.count});
-      const Adam options{spec_.beta1, spec_.beta2, spec_.epsilon, decay,
-                         spec_.type == OptimizerSpec::Type::AdamW, rate};
+      const Adam options{spec_.beta1, spec_.beta2, spec_.epsilon, decay, spec_.type == OptimizerSpec::Type::AdamW,
+                         rate};
       check(backend.adam(values, copy, first, second, gradients, options, step, halted));
     }
   }

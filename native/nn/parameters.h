@@ -54,11 +54,11 @@ class ParameterTable {
   const Entry& entry(Key key) const { return entries_[position_[key]]; }
   const Entry& find(const std::string& name) const;  // throws InvalidOption
   Range group(int index) const { return groups_[index]; }
-  int64_t size() const { return size_; }               // floats, with padding between tensors
+  int64_t size() const { return size_; }  // floats, with padding between tensors
   int64_t trained_size() const { return size_ - group(static_cast<int>(ParameterGroup::State)).count; }
-  Range copied() const;                                // what has a bf16 copy, perhaps nothing
-  int64_t parameter_count() const;                     // of what is trained, without padding
-  static int64_t aligned(int64_t count);               // floats that a tensor takes, with padding
+  Range copied() const;                   // what has a bf16 copy, perhaps nothing
+  int64_t parameter_count() const;        // of what is trained, without padding
+  static int64_t aligned(int64_t count);  // floats that a tensor takes, with padding
 
  private:
   std::vector<Entry> entries_;

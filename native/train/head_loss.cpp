@@ -40,10 +40,10 @@ struct StandaloneHead {
 /// Of the device and, for the results, of the host.
 size_t memory_of(const HeadLossRequest& request, const Head& head, const ParameterTable& table) {
   const int64_t batch = static_cast<int64_t>(request.labels.size());
-  int64_t floats = table.size() + table.trained_size();           // parameters and gradients
-  floats += 3 * batch * head.embedding_size();                    // features, their gradients, and these as a result
-  floats += 4 * batch * head.num_classes();                       // logits shown, and three results
-  floats += head.num_classes() * head.embedding_size();           // gradients of the class weights as a result
+  int64_t floats = table.size() + table.trained_size();  // parameters and gradients
+  floats += 3 * batch * head.embedding_size();           // features, their gradients, and these as a result
+  floats += 4 * batch * head.num_classes();              // logits shown, and three results
+  floats += head.num_classes() * head.embedding_size();  // gradients of the class weights as a result
   size_t bytes = floats * sizeof(float);
   for (const bool training : {true, false}) {
     ActivationPlan plan;
@@ -101,8 +101,11 @@ HeadLossResult head_loss(const HeadLossRequest& request) {
   const Tensor margin_logits(shown.f32(), {batch, head.num_classes()});
 
   const StandaloneHead training(backend, head, batch, true), inference(backend, head, batch, false);
-  const HeadStep operands{{labels.data(), DType::I32, {batch}}, static_cast<const StepBlock*>(step.data()),
-                          static_cast<StepReport*>(report.data()), static_cast<int32_t*>(halted.data()), margin_logits};
+  const HeadStep operands{{labels.data(), DType::I32, {batch}},
+                          static_cast<const StepBlock*>(step.data()),
+                          static_cast<StepReport*>(report.data()),
+                          static_cast<int32_t*>(halted.data()),
+                          margin_logits};
   HeadLossResult result;
   for (int repetition = 0; repetition < request.repetitions; ++repetition) {
     const auto started = std::chrono::steady_clock::now();

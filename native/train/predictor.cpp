@@ -5,11 +5,7 @@
 
 namespace margincore {
 
-namespace {
-
-constexpr int64_t kMaxBatch = 128;
-
-}  // namespace
+namespace { constexpr int64_t kMaxBatch = 128; }  // namespace
 
 Predictor::Predictor(Backend& backend, const Network& network, const Head& head, const Parameters& parameters,
                      const Normalization& normalization)

@@ -188,7 +188,8 @@ std::string Trainer::find_non_finite(const StepReport& report) const {
     if (!all_finite(parameters_.read_value(entry.spec.name))) return "parameter " + entry.spec.name;
   if (!std::isfinite(report.loss)) return "loss";
   for (const ParameterTable::Entry& entry : parameters_.table().entries())
-    if (entry.spec.group != ParameterGroup::State && !all_finite(parameters_.read_gradient(entry.spec.name))) return "gradient of " + entry.spec.name;
+    if (entry.spec.group != ParameterGroup::State && !all_finite(parameters_.read_gradient(entry.spec.name)))
+      return "gradient of " + entry.spec.name;
   return "norm of the gradient";
 }
 

@@ -21,7 +21,7 @@ struct StepValues {
 
 struct StepsRequest {
   uint32_t epoch = 0;
-  std::vector<int32_t> order;      // sample numbers; groups of `batch_size` are the steps, the last has what remains
+  std::vector<int32_t> order;  // sample numbers; groups of `batch_size` are the steps, the last has what remains
   int64_t batch_size = 0;
   std::vector<StepValues> values;  // one per step
 };

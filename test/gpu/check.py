@@ -21,9 +21,10 @@ def check(report, arguments, chosen):
     report.describe(environment.of_machine())
     report.run("itself", itself.run)
     program = os.path.join(arguments.build, "test", "gpu", "margincore_gpu_jobs")
-    with tempfile.TemporaryDirectory() as folder, Program(
-        [program], {"MARGINCORE_CUDA_LIBRARY": arguments.plugin}
-    ) as jobs:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Program([program], {"MARGINCORE_CUDA_LIBRARY": arguments.plugin}) as jobs,
+    ):
         info = jobs.ask("info")
         report.describe(environment.of_device(info))
         simulated = bool(info["simulated"])

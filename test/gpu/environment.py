@@ -31,7 +31,9 @@ def torch_versions():
 
 def of_machine():
     card = command_output(
-        "nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem", "--format=csv,noheader"
+        "nvidia-smi",
+        "--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem",
+        "--format=csv,noheader",
     )
     nvcc = command_output("nvcc", "--version").splitlines()
     return {
@@ -39,7 +41,9 @@ def of_machine():
         "nvcc": nvcc[-2].strip() if len(nvcc) > 1 else "not there",
         **torch_versions(),
         "Python": platform.python_version(),
-        "commit": os.environ.get("MARGINCORE_COMMIT") or command_output("git", "rev-parse", "--short", "HEAD") or "unknown",
+        "commit": os.environ.get("MARGINCORE_COMMIT")
+        or command_output("git", "rev-parse", "--short", "HEAD")
+        or "unknown",
     }
 
 

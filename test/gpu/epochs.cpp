@@ -62,7 +62,8 @@ Answer epochs(const Job& job) {
   }
 
   const int64_t tested = static_cast<int64_t>(test.labels.size());
-  std::vector<float> scores(tested * session.head().num_classes()), embeddings(tested * session.head().embedding_size());
+  std::vector<float> scores(tested * session.head().num_classes()),
+      embeddings(tested * session.head().embedding_size());
   PredictRequest request;
   request.images = test.images.data();
   request.count = tested;

@@ -66,7 +66,9 @@ def unfinished_run(report):
 def check_run(part, name, last_line):
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, os.path.abspath(__file__), name, folder]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60, check=False
+        )
         lines = done.stdout.splitlines()
         expect(part, f"{name}: the last line is {lines[-1:]}", lines[-1:] == [last_line])
         expect(part, f"{name}: the exit status is {done.returncode}", done.returncode == 1)

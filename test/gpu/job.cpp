@@ -103,7 +103,8 @@ void ArrayFile::write(const std::string& path, Answer& answer) const {
   std::string names;
   std::vector<size_t> counts;
   for (const auto& [name, values] : arrays_) {
-    file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+    file.write(reinterpret_cast<const char*>(values.data()),
+               static_cast<std::streamsize>(values.size() * sizeof(float)));
     names += (names.empty() ? "" : "\n") + name;
     counts.push_back(values.size());
   }

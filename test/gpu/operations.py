@@ -42,7 +42,9 @@ def run_tests(command, plugin, build, limit):
         return done.returncode, done.stdout
     except subprocess.TimeoutExpired as stopped:
         output = stopped.stdout or b""  # bytes even of a text stream
-        return f"none: stopped after {limit:.0f} s", output if isinstance(output, str) else output.decode(errors="replace")
+        return f"none: stopped after {limit:.0f} s", output if isinstance(output, str) else output.decode(
+            errors="replace"
+        )
 
 
 def count(part, what, status, output, chosen=False):

@@ -43,10 +43,12 @@ Kernel kernel_of(const char* name) {
 int run(Kernel kernel) {
   int* memory[2] = {};
   for (int*& array : memory)
-    if (const cudaError_t error = cudaMalloc(reinterpret_cast<void**>(&array), kThreads * sizeof(int)); error != cudaSuccess)
+    if (const cudaError_t error = cudaMalloc(reinterpret_cast<void**>(&array), kThreads * sizeof(int));
+        error != cudaSuccess)
       return std::fprintf(stderr, "%s\n", cudaGetErrorString(error)), 2;
   void* arguments[] = {&memory[0], &memory[1]};
-  cudaError_t error = cudaLaunchKernel(reinterpret_cast<const void*>(kernel), dim3(1), dim3(kThreads), arguments, 0, nullptr);
+  cudaError_t error =
+      cudaLaunchKernel(reinterpret_cast<const void*>(kernel), dim3(1), dim3(kThreads), arguments, 0, nullptr);
   if (error == cudaSuccess) error = cudaDeviceSynchronize();
   // A tool may stop the kernel: that is no reason to end differently.
   std::printf("%s\n", cudaGetErrorString(error));

@@ -63,7 +63,11 @@ def epochs(job):
         losses.append(total.item() / per_epoch)
     embeddings, predicted = training.predict(test.images)
     accuracy = (predicted == test.labels).double().mean().item()
-    return {"losses": losses, "accuracy": accuracy, **write_arrays(job["out"], {"embeddings": embeddings.cpu().numpy()})}
+    return {
+        "losses": losses,
+        "accuracy": accuracy,
+        **write_arrays(job["out"], {"embeddings": embeddings.cpu().numpy()}),
+    }
 
 
 def devices(job):

@@ -16,7 +16,9 @@ from program import JobError, Program, job_line
 from report import Report, run_command
 from sample import SampleFiles
 
-BUDGET_S = 400  # unless --seconds says otherwise; for all of it; the command's eight minutes have the build in them, too
+BUDGET_S = (
+    400  # unless --seconds says otherwise; for all of it; the command's eight minutes have the build in them, too
+)
 # Of the tests: what runs our kernels. Products and convolutions are the libraries' own.
 TESTS = ["--source-file=*/ops/*", "--source-file-exclude=*/ops/memory_test*", "--no-colors=true"]
 OUR_TESTS = [*TESTS[:1], f"{TESTS[1]},*/ops/convolution_test*,*/ops/linear_test*", TESTS[2]]
@@ -26,7 +28,8 @@ TRAININGS = (("everything", "sgd"), ("arcface", "adam"), ("pedcc", "sgd"), ("a-s
 def training_jobs(files, folder):
     reference = comparison.read_json("reference.json")
     return "".join(
-        job_line("trajectory", {**trajectories.Case(reference, *case).job(files, folder), "steps": 3}) for case in TRAININGS
+        job_line("trajectory", {**trajectories.Case(reference, *case).job(files, folder), "steps": 3})
+        for case in TRAININGS
     )
 
 
@@ -57,7 +60,9 @@ def check(report, arguments):
         info = program.ask("info")
     report.describe(environment.of_device(info))
     if info["simulated"]:
-        raise JobError("simulated: true. compute-sanitizer needs a real device; npm test has AddressSanitizer for the other")
+        raise JobError(
+            "simulated: true. compute-sanitizer needs a real device; npm test has AddressSanitizer for the other"
+        )
     path = sanitizer.find()
     if path is None:
         raise JobError("compute-sanitizer is not there; it belongs to the CUDA toolkit")
@@ -73,11 +78,15 @@ def check(report, arguments):
         text = training_jobs(SampleFiles(folder), folder)
 
         def trained(tool):
-            report.run(f"{tool}, training", lambda part: check_answers(part, tools.run(part, tool, "training", [jobs], text)))
+            report.run(
+                f"{tool}, training", lambda part: check_answers(part, tools.run(part, tool, "training", [jobs], text))
+            )
 
         def tested(tool, choice):
             command = [tests, *choice]
-            report.run(f"{tool}, operations", lambda part: check_tests(part, tools.run(part, tool, "operations", command)))
+            report.run(
+                f"{tool}, operations", lambda part: check_tests(part, tools.run(part, tool, "operations", command))
+            )
 
         # What matters most comes first: the budget may end before the last. initcheck sees no writes of kernels that it
         # does not check, and takes some of the libraries' own for none: it is for tests that run our kernels alone.
@@ -98,7 +107,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=BUDGET_S, help=f"how long to begin new work ({BUDGET_S})")
     arguments = parser.parse_args()
     os.makedirs(arguments.out, exist_ok=True)
-    run_command(Report("GPU check: compute-sanitizer", "sanitize", arguments.out), lambda report: check(report, arguments))
+    run_command(
+        Report("GPU check: compute-sanitizer", "sanitize", arguments.out), lambda report: check(report, arguments)
+    )
 
 
 main()

@@ -13,7 +13,9 @@ import operations
 SUMMARY = re.compile(
     r"^=+ (?:ERROR SUMMARY: (\d+) errors?|RACECHECK SUMMARY: \d+ hazards? displayed[\s=]*\((\d+) errors?)", re.M
 )
-FINDING = re.compile(r"^=+ (?:Error: |Invalid |Misaligned |Uninitialized |Barrier error |.*Race reported|.*hazard)", re.M)
+FINDING = re.compile(
+    r"^=+ (?:Error: |Invalid |Misaligned |Uninitialized |Barrier error |.*Race reported|.*hazard)", re.M
+)
 # Kernels of ours, by a part of their mangled names. The libraries' kernels break the rules that racecheck and synccheck
 # know; for those two there is no run without the filter. The second is of older tools.
 OURS = (["--kernel-regex", "kns=margincore"], ["--filter", "kns=margincore"])
@@ -30,7 +32,11 @@ FAULTS = {
 def find():
     nvcc = shutil.which("nvcc")
     beside = [os.path.join(os.path.dirname(os.path.realpath(nvcc)), "compute-sanitizer")] if nvcc else []
-    places = [*beside, *glob.glob("/usr/local/cuda*/bin/compute-sanitizer"), "/opt/nvidia/compute-sanitizer/compute-sanitizer"]
+    places = [
+        *beside,
+        *glob.glob("/usr/local/cuda*/bin/compute-sanitizer"),
+        "/opt/nvidia/compute-sanitizer/compute-sanitizer",
+    ]
     return shutil.which("compute-sanitizer") or next((place for place in places if os.path.exists(place)), None)
 
 

@@ -52,7 +52,8 @@ HeadSpec head_of(const Job& job) {
   spec.normalize_weights = flag(job, "normalizeWeights");
   spec.fixed_weights = flag(job, "fixedWeights");
   spec.bias = flag(job, "bias");
-  if (job.has("scaledBnScale")) spec.scaled_bn = ScaledBn{to_float(job, "scaledBnScale", 1), to_float(job, "scaledBnEpsilon", 1e-5)};
+  if (job.has("scaledBnScale"))
+    spec.scaled_bn = ScaledBn{to_float(job, "scaledBnScale", 1), to_float(job, "scaledBnEpsilon", 1e-5)};
   spec.center_weight = to_float(job, "centerWeight", 0);
   spec.center_rate = to_float(job, "centerRate", 0);
   spec.margin.m1 = to_float(job, "m1", 1);

@@ -88,7 +88,11 @@ class Case:
         def tensors(kind, expected, limit_of):
             for tensor, digest in expected.items():
                 values = arrays.get(f"{kind}/{tensor}", np.empty(0, np.float32))
-                add(limit_of(tensor), f"{kind} {tensor}", distance(values, reference["tensors"][tensor]["indices"], digest))
+                add(
+                    limit_of(tensor),
+                    f"{kind} {tensor}",
+                    distance(values, reference["tensors"][tensor]["indices"], digest),
+                )
 
         random = {tensor: digest for tensor, digest in seed["initial"].items() if tensor not in head["state"]}
         tensors("initial", random, lambda _: "initial")
@@ -129,7 +133,9 @@ def check_case(part, program, case, files, folder, shares):
 
 
 def cases_of(reference, graph=None):
-    return [Case(reference, name, each, graph) for name, head in reference["heads"].items() for each in head["training"]]
+    return [
+        Case(reference, name, each, graph) for name, head in reference["heads"].items() for each in head["training"]
+    ]
 
 
 def run(part, program, files, folder):
@@ -155,7 +161,9 @@ def check_repeats(part, program, case, keys, losses, final):
     same = answer["losses"] == losses and all(np.array_equal(arrays[key], values) for key, values in final.items())
     if same:
         part.ok()
-        part.notes.append(f"{case.name}, {case.optimizer}: a second run gives the same bits in every loss and every final weight.")
+        part.notes.append(
+            f"{case.name}, {case.optimizer}: a second run gives the same bits in every loss and every final weight."
+        )
     else:
         part.fail(f"{case.name}, {case.optimizer}: a second deterministic run gives other bits")
 
@@ -168,7 +176,12 @@ def check_refuses(part, shares):
     broken = values.copy()
     broken[places[3]] = np.nan
     checks = Shares()
-    for what, wrong in (("nan", broken), ("scaled", values * (1 + 3 * limit)), ("short", values[1:]), ("none", values[:0])):
+    for what, wrong in (
+        ("nan", broken),
+        ("scaled", values * (1 + 3 * limit)),
+        ("short", values[1:]),
+        ("none", values[:0]),
+    ):
         checks.add("gradients", limit, what, distance(wrong, places, digest))
     right = Shares()
     right.add("gradients", limit, "itself", distance(values, places, digest))

@@ -38,7 +38,8 @@ Answer trajectory(const Job& job) {
   Session session(session_of(job));
   const Samples& data = samples(job.text("images"), job.text("labels"));
   const int64_t batch = job.integer("batch"), steps = job.integer("steps");
-  const StepValues values{static_cast<float>(job.number("learningRate")), static_cast<float>(job.number("lambda", 0)), 1};
+  const StepValues values{static_cast<float>(job.number("learningRate")), static_cast<float>(job.number("lambda", 0)),
+                          1};
   const std::string out = job.text("out"), centroids = job.text("centroids", "");
   job.expect_all_read();
 

@@ -1,7 +1,7 @@
 """A network seen from both sides, the arena (our names, order and layout) and PyTorch; and the seed CNN.
 
-    28×28×1 → conv1 5×5 → 24×24×32 → ReLU → pool 2 → 12×12×32 → conv2 3×3 → 10×10×64 → ReLU → pool 2 → 5×5×64
-            → flatten (NHWC order) → fc1 → embedding 128 → head.weight (10, 128)
+28×28×1 → conv1 5×5 → 24×24×32 → ReLU → pool 2 → 12×12×32 → conv2 3×3 → 10×10×64 → ReLU → pool 2 → 5×5×64
+        → flatten (NHWC order) → fc1 → embedding 128 → head.weight (10, 128)
 """
 
 import numpy as np

@@ -105,16 +105,14 @@ struct MarginSoftmaxRow {
 
     const float squares = write_gradients(row, i, target, others.max, loss, terms, logit.logit);
     const float target_weight = weights != nullptr ? weights[target] : 1.0f;
-    const float dz = -terms.hard * loss.others +
-                     terms.smooth * (weight_sum * (1 - loss.others) - target_weight);
+    const float dz = -terms.hard * loss.others + terms.smooth * (weight_sum * (1 - loss.others) - target_weight);
     row[target] = dz * logit.dcos * factor;
     work.row_squares[i] = squares + dz * dz;
     if (o.target_terms) {
       o.target_terms.f32()[2 * i] = dz;
       o.target_terms.f32()[2 * i + 1] = logit.logit;
     }
-    if (o.feature_radial)
-      o.feature_radial.f32()[i] = dz * logit.radial * inverse_norm(geometry.feature_norm);
+    if (o.feature_radial) o.feature_radial.f32()[i] = dz * logit.radial * inverse_norm(geometry.feature_norm);
     // Rows of one class would race here: the caller sums these after all rows are done.
     if (o.class_radial) {
       const float unit = inverse_norm(o.class_norms.f32()[target]);
@@ -148,8 +146,7 @@ struct MarginSoftmaxRow {
       float z[kClassBlock];
       block_logits(z, row, work.class_factors, work.operands.class_shift.f32(), begin, width);
       if (target >= begin && target < begin + width) z[target - begin] = target_value;
-      for (int64_t j = 0; j < width; ++j)
-        total += (weights != nullptr ? weights[begin + j] : 1.0f) * (log_sum - z[j]);
+      for (int64_t j = 0; j < width; ++j) total += (weights != nullptr ? weights[begin + j] : 1.0f) * (log_sum - z[j]);
     }
     return static_cast<float>(total);
   }

@@ -34,8 +34,7 @@ static void row_norms(float* norms, const float* x, int64_t rows, int64_t column
   });
 }
 
-static void l2_scale_forward(float* y, const float* x, const float* norms, float scale, int64_t rows,
-                             int64_t columns) {
+static void l2_scale_forward(float* y, const float* x, const float* norms, float scale, int64_t rows, int64_t columns) {
   parallel_rows(rows, columns, [&](int64_t i) {
     const float factor = scale * inverse_norm(norms[i]);
 #pragma omp simd

@@ -51,7 +51,7 @@ MARGINCORE_KERNEL average_pool_backward_kernel(T* dx, const T* dy, PoolSizes s, 
   const int groups = s.channels / kCount;
   const Windows<int> rows = rows_of(s, pool), columns = columns_of(s, pool);
   cells.each([&](const Pixel& cell) {
-    const auto add_share = [&](float(&sum)[kCount], int p, int q) {
+    const auto add_share = [&](float (&sum)[kCount], int p, int q) {
       add_scaled(sum, pack<Channels>(dy, place_of(cell.image, p, q, s.out_height, s.out_width, groups, cell.group)),
                  share_of(rows.elements_of(p), columns.elements_of(q)));
     };

@@ -182,8 +182,7 @@ void column_stats(float* mean, float* variance, const float* p, const float* col
   float* const no_partial = nullptr;
   if (all_aligned(columns, p, mean, variance))
     MARGINCORE_RUN((batch_norm_stats_kernel<float, 4>), grid_of(of), kBlock, stream, out, no_partial, p, of);
-  else
-    MARGINCORE_RUN((batch_norm_stats_kernel<float, 1>), grid_of(of), kBlock, stream, out, no_partial, p, of);
+  else MARGINCORE_RUN((batch_norm_stats_kernel<float, 1>), grid_of(of), kBlock, stream, out, no_partial, p, of);
 }
 
 }  // namespace margincore::cuda

@@ -6,7 +6,7 @@
 
 namespace margincore::cuda {
 
-inline constexpr int kBlock = 256;  // threads; enough to hide memory latency with few registers
+inline constexpr int kBlock = 256;                // threads; enough to hide memory latency with few registers
 inline constexpr int64_t kMultiprocessors = 132;  // of an H100; others are served by the same division of work
 inline constexpr int64_t kMaxBlocks =
     kMultiprocessors * 16;  // of a loop in strides of the grid: some for every multiprocessor
@@ -76,7 +76,9 @@ struct WarpPerRow {
   static int64_t grid(int64_t rows) { return blocks_for(rows, kThreads / device::kWarp); }
 
   float* shared;  // not used
-  MARGINCORE_DEVICE int64_t row() const { return device::block() * (device::threads() / device::kWarp) + device::warp(); }
+  MARGINCORE_DEVICE int64_t row() const {
+    return device::block() * (device::threads() / device::kWarp) + device::warp();
+  }
   MARGINCORE_DEVICE int first() const { return device::lane(); }
   MARGINCORE_DEVICE int stride() const { return device::kWarp; }
   MARGINCORE_DEVICE float sum(float value) const { return warp_sum(value); }

@@ -178,9 +178,8 @@ void update_costs(Random& random) {
   std::vector<double> blocks(kCount / kSumBlock + 1);
   for (BFloat16* half : {static_cast<BFloat16*>(nullptr), copy.data()}) {
     const std::string suffix = half == nullptr ? "" : "_with_copy";
-    measure("sgd" + suffix, kCount, [&] {
-      kLoops.sgd(p.data(), half, first.data(), gradients.data(), kCount, {0.9f, 0, 5e-4f, 1}, 0.1f);
-    });
+    measure("sgd" + suffix, kCount,
+            [&] { kLoops.sgd(p.data(), half, first.data(), gradients.data(), kCount, {0.9f, 0, 5e-4f, 1}, 0.1f); });
     measure("adam" + suffix, kCount,
             [&] { kLoops.adam(p.data(), half, first.data(), second.data(), gradients.data(), kCount, {}, 1e-3f, 7); });
   }

@@ -18,23 +18,16 @@ using reference::ConvolutionSizes;
 
 // batch, height, width, in channels, out channels, kernel height, kernel width, {stride, padding}
 const ConvolutionSizes kCases[] = {
-    {1, 1, 1, 1, 1, 1, 1, {}},
-    {3, 5, 7, 16, 32, 1, 1, {}},          // the images are their own patches
-    {2, 9, 9, 16, 32, 1, 1, {2, 0}},      // dy is its own patches, and most of dx is joined to nothing
-    {2, 4, 4, 3, 3, 1, 1, {1, 1}},        // some outputs see padding only
-    {1, 10, 10, 1, 3, 1, 1, {3, 0}},
-    {2, 7, 9, 3, 16, 3, 3, {1, 1}},
-    {2, 7, 9, 3, 16, 3, 3, {1, 0}},
-    {2, 8, 8, 32, 33, 3, 3, {2, 1}},
-    {2, 9, 7, 33, 16, 3, 3, {2, 1}},
-    {1, 11, 5, 16, 33, 5, 5, {2, 2}},
-    {2, 11, 11, 4, 6, 3, 3, {3, 1}},
-    {2, 11, 11, 4, 6, 2, 2, {3, 0}},      // every third pixel is not seen at all
-    {2, 6, 10, 3, 5, 1, 3, {}},
-    {1, 2, 2, 4, 4, 7, 7, {1, 3}},        // the kernel is larger than the image
-    {1, 1, 3, 4, 4, 3, 3, {2, 1}},        // of some phases there is no pixel
-    {40, 32, 32, 16, 8, 3, 3, {1, 1}},    // patches of 11 MiB in bf16, 23 MiB in fp32: several parts
-    {131, 32, 32, 8, 32, 3, 3, {2, 1}},   // and parts that are not alike, of 66 and 65 images
+    {1, 1, 1, 1, 1, 1, 1, {}},          {3, 5, 7, 16, 32, 1, 1, {}},  // the images are their own patches
+    {2, 9, 9, 16, 32, 1, 1, {2, 0}},  // dy is its own patches, and most of dx is joined to nothing
+    {2, 4, 4, 3, 3, 1, 1, {1, 1}},    // some outputs see padding only
+    {1, 10, 10, 1, 3, 1, 1, {3, 0}},    {2, 7, 9, 3, 16, 3, 3, {1, 1}},  {2, 7, 9, 3, 16, 3, 3, {1, 0}},
+    {2, 8, 8, 32, 33, 3, 3, {2, 1}},    {2, 9, 7, 33, 16, 3, 3, {2, 1}}, {1, 11, 5, 16, 33, 5, 5, {2, 2}},
+    {2, 11, 11, 4, 6, 3, 3, {3, 1}},    {2, 11, 11, 4, 6, 2, 2, {3, 0}},  // every third pixel is not seen at all
+    {2, 6, 10, 3, 5, 1, 3, {}},         {1, 2, 2, 4, 4, 7, 7, {1, 3}},    // the kernel is larger than the image
+    {1, 1, 3, 4, 4, 3, 3, {2, 1}},                                        // of some phases there is no pixel
+    {40, 32, 32, 16, 8, 3, 3, {1, 1}},   // patches of 11 MiB in bf16, 23 MiB in fp32: several parts
+    {131, 32, 32, 8, 32, 3, 3, {2, 1}},  // and parts that are not alike, of 66 and 65 images
 };
 
 template <class Body>

@@ -113,25 +113,28 @@ void gemm(const cublasContext& context, cublasOperation_t transa, cublasOperatio
   const bool tf32 = allows_tf32(context, compute);
   const int64_t slice = slice_of(context, c, k);
   const size_t scratch = std::min<size_t>(context.workspace_bytes, 1 << 16);
-  enqueue(context.stream, {TaskKind::Library, "", 0, false, [=, workspace = context.workspace] {
-    if (scratch > 0) std::memset(workspace, 0xFF, scratch);  // it is the library's: what others kept there is lost
-    const std::vector<float> a_values = a.load(tf32), b_values = b.load(tf32);
-    const Matrix left = ta ? Matrix{a_values.data(), a.rows, 1} : Matrix{a_values.data(), 1, a.rows};
-    const Matrix right = tb ? Matrix{b_values.data(), b.rows, 1} : Matrix{b_values.data(), 1, b.rows};
-    std::vector<double> sums(int64_t{m} * n);
-    for (int64_t first = 0; first < k; first += slice) {
-      add_product(sums.data(), left.columns_from(first), right.rows_from(first), m, n, std::min(slice, k - first));
-      if (slice < k)
-        for (double& sum : sums) sum = rounded(c.element, sum);
-    }
-    const double scale = read_alpha(), keep = read_beta();
-    for (int64_t column = 0; column < n; ++column)
-      for (int64_t row = 0; row < m; ++row) {
-        const int64_t place = column * c.leading + row;
-        const double old = keep == 0 ? 0 : keep * read(c.element, c.data, place);  // NaN is not kept by 0
-        write(c.element, c.data, place, scale * sums[row * n + column] + old);
-      }
-  }});
+  enqueue(context.stream,
+          {TaskKind::Library, "", 0, false, [=, workspace = context.workspace] {
+             if (scratch > 0)
+               std::memset(workspace, 0xFF, scratch);  // it is the library's: what others kept there is lost
+             const std::vector<float> a_values = a.load(tf32), b_values = b.load(tf32);
+             const Matrix left = ta ? Matrix{a_values.data(), a.rows, 1} : Matrix{a_values.data(), 1, a.rows};
+             const Matrix right = tb ? Matrix{b_values.data(), b.rows, 1} : Matrix{b_values.data(), 1, b.rows};
+             std::vector<double> sums(int64_t{m} * n);
+             for (int64_t first = 0; first < k; first += slice) {
+               add_product(sums.data(), left.columns_from(first), right.rows_from(first), m, n,
+                           std::min(slice, k - first));
+               if (slice < k)
+                 for (double& sum : sums) sum = rounded(c.element, sum);
+             }
+             const double scale = read_alpha(), keep = read_beta();
+             for (int64_t column = 0; column < n; ++column)
+               for (int64_t row = 0; row < m; ++row) {
+                 const int64_t place = column * c.leading + row;
+                 const double old = keep == 0 ? 0 : keep * read(c.element, c.data, place);  // NaN is not kept by 0
+                 write(c.element, c.data, place, scale * sums[row * n + column] + old);
+               }
+           }});
 }
 
 }  // namespace
@@ -205,8 +208,8 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transa, cub
                             cudaDataType b_type, int ldb, const void* beta, void* c, cudaDataType c_type, int ldc,
                             cublasComputeType_t compute, cublasGemmAlgo_t) {
   return cublas(__func__, [&] {
-    gemm(context_of(handle), transa, transb, m, n, k, alpha, a, a_type, lda, b, b_type, ldb, beta, c, c_type,
-         ldc, compute);
+    gemm(context_of(handle), transa, transb, m, n, k, alpha, a, a_type, lda, b, b_type, ldb, beta, c, c_type, ldc,
+         compute);
   });
 }
 

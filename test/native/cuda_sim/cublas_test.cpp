@@ -43,8 +43,8 @@ double product_error(Blas& blas, bool ta, bool tb, int m, int n, int k, float al
   if (beta == 0) c[0] = static_cast<Out>(NAN);  // must not be read
   const std::vector<Out> before = c.values();
   REQUIRE(cublasGemmEx(blas.handle, ta ? CUBLAS_OP_T : CUBLAS_OP_N, tb ? CUBLAS_OP_T : CUBLAS_OP_N, m, n, k, &alpha,
-                       a.data(), type_of<In>(), lda, b.data(), type_of<In>(), ldb, &beta, c.data(), type_of<Out>(),
-                       ldc, compute, CUBLAS_GEMM_DEFAULT) == CUBLAS_STATUS_SUCCESS);
+                       a.data(), type_of<In>(), lda, b.data(), type_of<In>(), ldb, &beta, c.data(), type_of<Out>(), ldc,
+                       compute, CUBLAS_GEMM_DEFAULT) == CUBLAS_STATUS_SUCCESS);
   CHECK(std::memcmp(before.data(), c.data(), c.bytes()) == 0);  // queued
   CHECK(blas.synchronize() == cudaSuccess);
   double worst = 0, largest = 0;

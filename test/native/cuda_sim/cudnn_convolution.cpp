@@ -35,13 +35,24 @@ int64_t output_size(int64_t size, int64_t filter, int64_t padding, int64_t strid
 Convolution shape_of(const cudnnTensorStruct& x, const cudnnFilterStruct& w, const cudnnConvolutionStruct& c) {
   if (x.n == 0 || w.k == 0 || c.groups == 0) refuse(CUDNN_STATUS_BAD_PARAM, "a descriptor is not set");
   if (x.c != w.c * c.groups || w.k % c.groups != 0)
-    refuse(CUDNN_STATUS_BAD_PARAM, format("%d channels of x, %d filters of %d channels and %d groups do not match", x.c,
-                                          w.k, w.c, c.groups));
-  return {x.n, x.h, x.w, x.c,
+    refuse(CUDNN_STATUS_BAD_PARAM,
+           format("%d channels of x, %d filters of %d channels and %d groups do not match", x.c, w.k, w.c, c.groups));
+  return {x.n,
+          x.h,
+          x.w,
+          x.c,
           output_size(x.h, w.h, c.padding_height, c.stride_height, c.dilation_height),
           output_size(x.w, w.w, c.padding_width, c.stride_width, c.dilation_width),
-          w.k, w.h, w.w, c.padding_height, c.padding_width, c.stride_height, c.stride_width, c.dilation_height,
-          c.dilation_width, c.groups};
+          w.k,
+          w.h,
+          w.w,
+          c.padding_height,
+          c.padding_width,
+          c.stride_height,
+          c.stride_width,
+          c.dilation_height,
+          c.dilation_width,
+          c.groups};
 }
 
 Problem problem_of(cudnnHandle_t handle, cudnnTensorDescriptor_t x_descriptor, cudnnFilterDescriptor_t w_descriptor,
@@ -157,15 +168,14 @@ struct Range {
 
 void require_apart(std::initializer_list<Range> ranges, const Range& written) {
   for (const Range& range : ranges)
-    if (range.overlaps(written))
-      refuse(CUDNN_STATUS_BAD_PARAM, format("%s and %s overlap", range.name, written.name));
+    if (range.overlaps(written)) refuse(CUDNN_STATUS_BAD_PARAM, format("%s and %s overlap", range.name, written.name));
 }
 
 /// Checks a call, and queues its work.
 template <class Direction>
-void convolve(cudnnHandle_t handle, const Problem& problem, const void* alpha, const void* first,
-              const void* second, typename Direction::Algorithm algorithm, void* workspace, size_t workspace_size,
-              const void* beta, void* out) {
+void convolve(cudnnHandle_t handle, const Problem& problem, const void* alpha, const void* first, const void* second,
+              typename Direction::Algorithm algorithm, void* workspace, size_t workspace_size, const void* beta,
+              void* out) {
   const Convolution& shape = problem.shape;
   const size_t element = size_of(problem.element), needed = workspace_bytes<Direction>(problem, algorithm);
   const bool deterministic = is_deterministic<Direction>(algorithm);
@@ -180,20 +190,22 @@ void convolve(cudnnHandle_t handle, const Problem& problem, const void* alpha, c
   require_apart({ranges[0], ranges[1]}, ranges[2]);
   require_apart({ranges[0], ranges[1], ranges[2]}, ranges[3]);
 
-  enqueue(handle->stream, {TaskKind::Library, "", 0, false, [=] {
-    std::memset(workspace, 0xFF, needed);  // it is the library's: what others kept there is lost
-    const Doubles result = Direction::compute(problem.shape, load(first, Direction::first(problem.shape), problem),
-                                              load(second, Direction::second(problem.shape), problem));
-    // An algorithm that adds in no fixed order rounds differently from call to call.
-    static size_t calls = 0;
-    ++calls;
-    for (size_t i = 0; i < result.size(); ++i) {
-      const double wobble = deterministic || (i + calls) % 3 != 0 ? 1 : 1 + 0x1p-23;
-      const auto place = static_cast<int64_t>(i);
-      const double old = keep == 0 ? 0 : keep * read(problem.element, out, place);  // NaN is not kept by 0
-      write(problem.element, out, place, scale * result[i] * wobble + old);
-    }
-  }});
+  enqueue(handle->stream,
+          {TaskKind::Library, "", 0, false, [=] {
+             std::memset(workspace, 0xFF, needed);  // it is the library's: what others kept there is lost
+             const Doubles result =
+                 Direction::compute(problem.shape, load(first, Direction::first(problem.shape), problem),
+                                    load(second, Direction::second(problem.shape), problem));
+             // An algorithm that adds in no fixed order rounds differently from call to call.
+             static size_t calls = 0;
+             ++calls;
+             for (size_t i = 0; i < result.size(); ++i) {
+               const double wobble = deterministic || (i + calls) % 3 != 0 ? 1 : 1 + 0x1p-23;
+               const auto place = static_cast<int64_t>(i);
+               const double old = keep == 0 ? 0 : keep * read(problem.element, out, place);  // NaN is not kept by 0
+               write(problem.element, out, place, scale * result[i] * wobble + old);
+             }
+           }});
 }
 
 /// The algorithms in cuDNN's order of preference, the fastest first.
@@ -218,9 +230,8 @@ void list(const Problem& described, int requested, int* returned, typename Direc
 
 /// Tries the algorithms on the caller's operands, as cuDNN does: it waits, and what was in `out` is lost.
 template <class Direction>
-void find(cudnnHandle_t handle, const Problem& problem, const void* first, const void* second,
-          void* out, int requested, int* returned, typename Direction::Performance* results, void* workspace,
-          size_t workspace_size) {
+void find(cudnnHandle_t handle, const Problem& problem, const void* first, const void* second, void* out, int requested,
+          int* returned, typename Direction::Performance* results, void* workspace, size_t workspace_size) {
   refuse_while_capturing(true);
   list<Direction>(problem, requested, returned, results);
   const float one = 1, zero = 0;
@@ -258,35 +269,39 @@ cudnnStatus_t cudnnGetConvolutionForwardAlgorithmMaxCount(cudnnHandle_t handle, 
   });
 }
 
-cudnnStatus_t cudnnGetConvolutionForwardAlgorithm_v7(
-    cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const cudnnFilterDescriptor_t w_descriptor,
-    const cudnnConvolutionDescriptor_t convolution, const cudnnTensorDescriptor_t y_descriptor, const int requested,
-    int* returned, cudnnConvolutionFwdAlgoPerf_t* results) {
+cudnnStatus_t cudnnGetConvolutionForwardAlgorithm_v7(cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor,
+                                                     const cudnnFilterDescriptor_t w_descriptor,
+                                                     const cudnnConvolutionDescriptor_t convolution,
+                                                     const cudnnTensorDescriptor_t y_descriptor, const int requested,
+                                                     int* returned, cudnnConvolutionFwdAlgoPerf_t* results) {
   return call(__func__, [&] {
     list<Forward>(problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor), requested, returned,
                   results);
   });
 }
 
-cudnnStatus_t cudnnFindConvolutionForwardAlgorithmEx(
-    cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const void* x,
-    const cudnnFilterDescriptor_t w_descriptor, const void* w, const cudnnConvolutionDescriptor_t convolution,
-    const cudnnTensorDescriptor_t y_descriptor, void* y, const int requested, int* returned,
-    cudnnConvolutionFwdAlgoPerf_t* results, void* workspace, size_t workspace_size) {
+cudnnStatus_t cudnnFindConvolutionForwardAlgorithmEx(cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor,
+                                                     const void* x, const cudnnFilterDescriptor_t w_descriptor,
+                                                     const void* w, const cudnnConvolutionDescriptor_t convolution,
+                                                     const cudnnTensorDescriptor_t y_descriptor, void* y,
+                                                     const int requested, int* returned,
+                                                     cudnnConvolutionFwdAlgoPerf_t* results, void* workspace,
+                                                     size_t workspace_size) {
   return call(__func__, [&] {
-    find<Forward>(handle, problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor), x, w, y,
-                  requested, returned, results, workspace, workspace_size);
+    find<Forward>(handle, problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor), x, w, y, requested,
+                  returned, results, workspace, workspace_size);
   });
 }
 
-cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(
-    cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const cudnnFilterDescriptor_t w_descriptor,
-    const cudnnConvolutionDescriptor_t convolution, const cudnnTensorDescriptor_t y_descriptor,
-    cudnnConvolutionFwdAlgo_t algorithm, size_t* bytes) {
+cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor,
+                                                      const cudnnFilterDescriptor_t w_descriptor,
+                                                      const cudnnConvolutionDescriptor_t convolution,
+                                                      const cudnnTensorDescriptor_t y_descriptor,
+                                                      cudnnConvolutionFwdAlgo_t algorithm, size_t* bytes) {
   return call(__func__, [&] {
     require(bytes);
-    *bytes = workspace_bytes<Forward>(problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor),
-                                      algorithm);
+    *bytes =
+        workspace_bytes<Forward>(problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor), algorithm);
   });
 }
 
@@ -297,8 +312,8 @@ cudnnStatus_t cudnnConvolutionForward(cudnnHandle_t handle, const void* alpha,
                                       cudnnConvolutionFwdAlgo_t algorithm, void* workspace, size_t workspace_size,
                                       const void* beta, const cudnnTensorDescriptor_t y_descriptor, void* y) {
   return call(__func__, [&] {
-    convolve<Forward>(handle, problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor),
-                      alpha, x, w, algorithm, workspace, workspace_size, beta, y);
+    convolve<Forward>(handle, problem_of(handle, x_descriptor, w_descriptor, convolution, y_descriptor), alpha, x, w,
+                      algorithm, workspace, workspace_size, beta, y);
   });
 }
 
@@ -328,15 +343,17 @@ cudnnStatus_t cudnnFindConvolutionBackwardDataAlgorithmEx(
     const cudnnTensorDescriptor_t dx_descriptor, void* dx, const int requested, int* returned,
     cudnnConvolutionBwdDataAlgoPerf_t* results, void* workspace, size_t workspace_size) {
   return call(__func__, [&] {
-    find<BackwardData>(handle, problem_of(handle, dx_descriptor, w_descriptor, convolution, dy_descriptor), w,
-                       dy, dx, requested, returned, results, workspace, workspace_size);
+    find<BackwardData>(handle, problem_of(handle, dx_descriptor, w_descriptor, convolution, dy_descriptor), w, dy, dx,
+                       requested, returned, results, workspace, workspace_size);
   });
 }
 
-cudnnStatus_t cudnnGetConvolutionBackwardDataWorkspaceSize(
-    cudnnHandle_t handle, const cudnnFilterDescriptor_t w_descriptor, const cudnnTensorDescriptor_t dy_descriptor,
-    const cudnnConvolutionDescriptor_t convolution, const cudnnTensorDescriptor_t dx_descriptor,
-    cudnnConvolutionBwdDataAlgo_t algorithm, size_t* bytes) {
+cudnnStatus_t cudnnGetConvolutionBackwardDataWorkspaceSize(cudnnHandle_t handle,
+                                                           const cudnnFilterDescriptor_t w_descriptor,
+                                                           const cudnnTensorDescriptor_t dy_descriptor,
+                                                           const cudnnConvolutionDescriptor_t convolution,
+                                                           const cudnnTensorDescriptor_t dx_descriptor,
+                                                           cudnnConvolutionBwdDataAlgo_t algorithm, size_t* bytes) {
   return call(__func__, [&] {
     require(bytes);
     *bytes = workspace_bytes<BackwardData>(problem_of(handle, dx_descriptor, w_descriptor, convolution, dy_descriptor),
@@ -352,9 +369,8 @@ cudnnStatus_t cudnnConvolutionBackwardData(cudnnHandle_t handle, const void* alp
                                            size_t workspace_size, const void* beta,
                                            const cudnnTensorDescriptor_t dx_descriptor, void* dx) {
   return call(__func__, [&] {
-    convolve<BackwardData>(handle,
-                           problem_of(handle, dx_descriptor, w_descriptor, convolution, dy_descriptor), alpha, w, dy,
-                           algorithm, workspace, workspace_size, beta, dx);
+    convolve<BackwardData>(handle, problem_of(handle, dx_descriptor, w_descriptor, convolution, dy_descriptor), alpha,
+                           w, dy, algorithm, workspace, workspace_size, beta, dx);
   });
 }
 
@@ -384,15 +400,17 @@ cudnnStatus_t cudnnFindConvolutionBackwardFilterAlgorithmEx(
     const cudnnFilterDescriptor_t dw_descriptor, void* dw, const int requested, int* returned,
     cudnnConvolutionBwdFilterAlgoPerf_t* results, void* workspace, size_t workspace_size) {
   return call(__func__, [&] {
-    find<BackwardFilter>(handle, problem_of(handle, x_descriptor, dw_descriptor, convolution, dy_descriptor),
-                         x, dy, dw, requested, returned, results, workspace, workspace_size);
+    find<BackwardFilter>(handle, problem_of(handle, x_descriptor, dw_descriptor, convolution, dy_descriptor), x, dy, dw,
+                         requested, returned, results, workspace, workspace_size);
   });
 }
 
-cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(
-    cudnnHandle_t handle, const cudnnTensorDescriptor_t x_descriptor, const cudnnTensorDescriptor_t dy_descriptor,
-    const cudnnConvolutionDescriptor_t convolution, const cudnnFilterDescriptor_t dw_descriptor,
-    cudnnConvolutionBwdFilterAlgo_t algorithm, size_t* bytes) {
+cudnnStatus_t cudnnGetConvolutionBackwardFilterWorkspaceSize(cudnnHandle_t handle,
+                                                             const cudnnTensorDescriptor_t x_descriptor,
+                                                             const cudnnTensorDescriptor_t dy_descriptor,
+                                                             const cudnnConvolutionDescriptor_t convolution,
+                                                             const cudnnFilterDescriptor_t dw_descriptor,
+                                                             cudnnConvolutionBwdFilterAlgo_t algorithm, size_t* bytes) {
   return call(__func__, [&] {
     require(bytes);
     *bytes = workspace_bytes<BackwardFilter>(
@@ -408,9 +426,8 @@ cudnnStatus_t cudnnConvolutionBackwardFilter(cudnnHandle_t handle, const void* a
                                              size_t workspace_size, const void* beta,
                                              const cudnnFilterDescriptor_t dw_descriptor, void* dw) {
   return call(__func__, [&] {
-    convolve<BackwardFilter>(handle,
-                             problem_of(handle, x_descriptor, dw_descriptor, convolution, dy_descriptor), alpha, x, dy,
-                             algorithm, workspace, workspace_size, beta, dw);
+    convolve<BackwardFilter>(handle, problem_of(handle, x_descriptor, dw_descriptor, convolution, dy_descriptor), alpha,
+                             x, dy, algorithm, workspace, workspace_size, beta, dw);
   });
 }
 

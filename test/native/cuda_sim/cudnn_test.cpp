@@ -1,6 +1,6 @@
 // Convolutions against double loops, and each refusal.
-#include <cudnn.h>
 #include <cuda_bf16.h>
+#include <cudnn.h>
 
 #include <cmath>
 #include <random>
@@ -29,10 +29,9 @@ struct Case : Device {
     REQUIRE(cudnnSetFilter4dDescriptor(w_descriptor, kType, CUDNN_TENSOR_NHWC, shape.filters,
                                        shape.channels / shape.groups, shape.filter_height,
                                        shape.filter_width) == CUDNN_STATUS_SUCCESS);
-    REQUIRE(cudnnSetConvolution2dDescriptor(convolution, shape.padding_height, shape.padding_width,
-                                            shape.stride_height, shape.stride_width, shape.dilation_height,
-                                            shape.dilation_width, CUDNN_CROSS_CORRELATION,
-                                            CUDNN_DATA_FLOAT) == CUDNN_STATUS_SUCCESS);
+    REQUIRE(cudnnSetConvolution2dDescriptor(convolution, shape.padding_height, shape.padding_width, shape.stride_height,
+                                            shape.stride_width, shape.dilation_height, shape.dilation_width,
+                                            CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT) == CUDNN_STATUS_SUCCESS);
     REQUIRE(cudnnSetConvolutionGroupCount(convolution, shape.groups) == CUDNN_STATUS_SUCCESS);
     REQUIRE(cudnnSetConvolutionMathType(convolution, CUDNN_FMA_MATH) == CUDNN_STATUS_SUCCESS);
   }
@@ -52,8 +51,8 @@ struct Case : Device {
 
   cudnnStatus_t forward(cudnnConvolutionFwdAlgo_t algorithm = CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM) {
     size_t bytes = 0;
-    const cudnnStatus_t status = cudnnGetConvolutionForwardWorkspaceSize(
-        handle, x_descriptor, w_descriptor, convolution, y_descriptor, algorithm, &bytes);
+    const cudnnStatus_t status = cudnnGetConvolutionForwardWorkspaceSize(handle, x_descriptor, w_descriptor,
+                                                                         convolution, y_descriptor, algorithm, &bytes);
     if (status != CUDNN_STATUS_SUCCESS) return status;
     const DeviceArray<char> workspace(bytes);
     return cudnnConvolutionForward(handle, &alpha, x_descriptor, x.data(), w_descriptor, w.data(), convolution,
@@ -89,8 +88,8 @@ struct Case : Device {
 Convolution convolution_of(int64_t images, int64_t size, int64_t channels, int64_t filters, int64_t filter,
                            int64_t padding, int64_t stride, int64_t dilation, int64_t groups) {
   const auto out = [&](int64_t in) { return (in + 2 * padding - (filter - 1) * dilation - 1) / stride + 1; };
-  return {images, size, size + 1, channels, out(size), out(size + 1), filters, filter, filter, padding, padding, stride,
-          stride, dilation, dilation, groups};
+  return {images, size,    size + 1, channels, out(size), out(size + 1), filters,  filter,
+          filter, padding, padding,  stride,   stride,    dilation,      dilation, groups};
 }
 
 /// Calls action(x, w, y) with the places of every product that a convolution is the sum of.
@@ -219,9 +218,9 @@ TEST_CASE("a timed search waits, destroys the result, and passes over what needs
   cudnnConvolutionBwdDataAlgoPerf_t results[2];
   int count = 0;
   const auto find = [&](size_t bytes) {
-    return cudnnFindConvolutionBackwardDataAlgorithmEx(
-        test.handle, test.w_descriptor, test.w.data(), test.y_descriptor, test.y.data(), test.convolution,
-        test.x_descriptor, test.x.data(), 2, &count, results, workspace.data(), bytes);
+    return cudnnFindConvolutionBackwardDataAlgorithmEx(test.handle, test.w_descriptor, test.w.data(), test.y_descriptor,
+                                                       test.y.data(), test.convolution, test.x_descriptor,
+                                                       test.x.data(), 2, &count, results, workspace.data(), bytes);
   };
   CHECK(find(workspace.bytes()) == CUDNN_STATUS_SUCCESS);
   CHECK(count == 2);
@@ -243,9 +242,7 @@ TEST_CASE("a convolution refuses descriptors that do not match, each of them") {
   const Convolution& s = kSmall;
   CHECK(test.forward() == CUDNN_STATUS_SUCCESS);
   const auto set = [](cudnnTensorDescriptor_t tensor, cudnnDataType_t type, int64_t n, int64_t c, int64_t h,
-                      int64_t w) {
-    return cudnnSetTensor4dDescriptor(tensor, CUDNN_TENSOR_NHWC, type, n, c, h, w);
-  };
+                      int64_t w) { return cudnnSetTensor4dDescriptor(tensor, CUDNN_TENSOR_NHWC, type, n, c, h, w); };
   const auto y_is = [&](int64_t n, int64_t c, int64_t h, int64_t w, cudnnDataType_t type = CUDNN_DATA_FLOAT) {
     CHECK(set(test.y_descriptor, type, n, c, h, w) == CUDNN_STATUS_SUCCESS);
     return test.forward();

@@ -186,8 +186,7 @@ void Scheduler::release_warp(int first) {
   if (!wait_in_one_place(first, kWarp, "shuffles")) return;
   in_shuffle_[first / kWarp] = 0;
   uint64_t values[kWarp];
-  for (int lane = 0; lane < kWarp; ++lane)
-    copy(&values[lane], threads_[first + lane].value, threads_[first].bytes);
+  for (int lane = 0; lane < kWarp; ++lane) copy(&values[lane], threads_[first + lane].value, threads_[first].bytes);
   for (int lane = static_cast<int>(kWarp) - 1; lane >= 0; --lane) {
     const Thread& thread = threads_[first + lane];
     copy(thread.value, &values[lane ^ thread.mask], thread.bytes);

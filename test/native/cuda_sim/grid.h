@@ -6,9 +6,9 @@
 namespace margincore::cuda_sim {
 
 inline constexpr int64_t kWarp = 32;
-inline constexpr int64_t kMaxThreads = 1024;             // of a block
+inline constexpr int64_t kMaxThreads = 1024;  // of a block
 inline constexpr int64_t kMaxBlocks = (int64_t{1} << 31) - 1;
-inline constexpr size_t kSharedBytes = 48 * 1024;        // of a block
+inline constexpr size_t kSharedBytes = 48 * 1024;  // of a block
 
 /// A kernel that misuses barriers, shuffles or shared memory breaks the device.
 void run(const Launch& launch);

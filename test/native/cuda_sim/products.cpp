@@ -36,8 +36,7 @@ void write(Element element, void* values, int64_t index, double value) {
   }
   const auto bits = std::bit_cast<uint32_t>(rounded);
   const uint32_t to_even = 0x7FFF + (bits >> 16 & 1);
-  static_cast<uint16_t*>(values)[index] =
-      static_cast<uint16_t>(rounded != rounded ? 0x7FFF : (bits + to_even) >> 16);
+  static_cast<uint16_t*>(values)[index] = static_cast<uint16_t>(rounded != rounded ? 0x7FFF : (bits + to_even) >> 16);
 }
 
 float rounded(Element element, double value) {
@@ -61,8 +60,7 @@ void add_product(double* sums, Matrix a, Matrix b, int64_t m, int64_t n, int64_t
   for (int64_t column = 0; column < n; column += kColumns) {
     const int64_t columns = std::min(kColumns, n - column);
     for (int64_t i = 0; i < k; ++i)
-      for (int64_t j = 0; j < columns; ++j)
-        strip[i][j] = b.values[i * b.row_stride + (column + j) * b.column_stride];
+      for (int64_t j = 0; j < columns; ++j) strip[i][j] = b.values[i * b.row_stride + (column + j) * b.column_stride];
     for (int64_t row = 0; row < m; row += kRows)
       add_tile(sums + row * n + column, n, packed_a.data() + row * k, strip.data(), k, std::min(kRows, m - row),
                columns);

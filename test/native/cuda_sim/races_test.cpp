@@ -19,9 +19,9 @@ namespace {
 using namespace device;
 
 enum class Access {
-  OwnPlaces,        // each thread its own
-  OnePlace,         // all threads add to one sum
-  OnePlacePerBlock, // the first thread of each block adds to one sum
+  OwnPlaces,         // each thread its own
+  OnePlace,          // all threads add to one sum
+  OnePlacePerBlock,  // the first thread of each block adds to one sum
   AcrossBarrier,
   AcrossShuffle,
   ReuseWithBarrier,

@@ -250,8 +250,7 @@ TEST_CASE("a handle that is destroyed, or is something else, is refused") {
   CHECK(cudaStreamSynchronize(stream) == cudaErrorInvalidResourceHandle);
   const DeviceArray<int> memory(1);
   CHECK(cudaMemsetAsync(memory.data(), 0, 4, stream) == cudaErrorInvalidResourceHandle);
-  CHECK(cudaEventRecord(reinterpret_cast<cudaEvent_t>(device.stream), device.stream) ==
-        cudaErrorInvalidResourceHandle);
+  CHECK(cudaEventRecord(reinterpret_cast<cudaEvent_t>(device.stream), device.stream) == cudaErrorInvalidResourceHandle);
 }
 
 TEST_CASE("what a stream still has to do when it is destroyed is done") {
@@ -341,9 +340,7 @@ TEST_CASE("allocating and waiting during a capture is refused, and invalidates i
   }
   // Another thread's capture does not concern this one, unless it is global.
   for (const bool global : {false, true}) {
-    std::thread([&] {
-      begin(global ? cudaStreamCaptureModeGlobal : cudaStreamCaptureModeThreadLocal);
-    }).join();
+    std::thread([&] { begin(global ? cudaStreamCaptureModeGlobal : cudaStreamCaptureModeThreadLocal); }).join();
     CHECK(cudaMalloc(&allocated, 4) == (global ? cudaErrorStreamCaptureUnsupported : cudaSuccess));
     if (!global) cudaFree(allocated);
     cudaGraph_t graph = nullptr;

@@ -23,13 +23,13 @@ Settings& settings();
 using Counts = std::map<std::string, int64_t, std::less<>>;
 
 struct Statistics {
-  Counts calls;     // of the runtime and the libraries, by function: "cudaMalloc", "cublasGemmEx"
-  Counts launches;  // queued kernels, by name, replays of graphs included
-  int64_t allocations = 0, frees = 0;            // of device memory
+  Counts calls;                        // of the runtime and the libraries, by function: "cudaMalloc", "cublasGemmEx"
+  Counts launches;                     // queued kernels, by name, replays of graphs included
+  int64_t allocations = 0, frees = 0;  // of device memory
   int64_t host_allocations = 0, host_frees = 0;  // of pinned memory
-  int64_t synchronizations = 0;  // calls that waited, also those that wait behind the caller's back
+  int64_t synchronizations = 0;                  // calls that waited, also those that wait behind the caller's back
   int64_t uploads = 0, downloads = 0, device_copies = 0, fills = 0;  // queued, replays of graphs included
-  int64_t pageable_copies = 0;   // those of uploads and downloads whose host memory is not pinned
+  int64_t pageable_copies = 0;  // those of uploads and downloads whose host memory is not pinned
   int64_t bytes_copied = 0;
   // What exists now, so `reset_statistics` leaves it.
   int64_t live_bytes = 0;  // of device memory

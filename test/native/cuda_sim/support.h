@@ -56,9 +56,7 @@ class DeviceArray {
     REQUIRE(cudaMalloc(&data_, count_ * sizeof(T)) == cudaSuccess);
     std::copy(values.begin(), values.end(), data_);
   }
-  explicit DeviceArray(size_t count) : count_(count) {
-    REQUIRE(cudaMalloc(&data_, count * sizeof(T)) == cudaSuccess);
-  }
+  explicit DeviceArray(size_t count) : count_(count) { REQUIRE(cudaMalloc(&data_, count * sizeof(T)) == cudaSuccess); }
   DeviceArray(const DeviceArray&) = delete;
   ~DeviceArray() { cudaFree(data_); }
 

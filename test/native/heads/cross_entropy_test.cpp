@@ -8,11 +8,7 @@
 
 namespace margincore::test {
 
-namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-}  // namespace
+namespace { constexpr double kInfinity = std::numeric_limits<double>::infinity(); }  // namespace
 
 TEST_CASE("merge adds sums of exponentials with different maxima; the empty sum adds nothing") {
   const ExponentSum<double> empty{-kInfinity, 0}, a{3, 1.5}, b{-2, 4};

@@ -17,23 +17,23 @@ using reference::ConvolutionSizes;
 const ConvolutionSizes kCases[] = {
     {1, 1, 1, 1, 1, 1, 1, {}},
     {2, 7, 9, 3, 16, 3, 3, {1, 1}},
-    {2, 7, 9, 3, 16, 3, 3, {1, 0}},       // the same but for padding and stride: a plan of one is not the other's
+    {2, 7, 9, 3, 16, 3, 3, {1, 0}},  // the same but for padding and stride: a plan of one is not the other's
     {2, 7, 9, 3, 16, 3, 3, {2, 1}},
     {1, 11, 5, 16, 33, 5, 5, {2, 2}},
     {2, 8, 8, 33, 16, 1, 1, {}},
     {2, 9, 9, 33, 33, 3, 3, {2, 1}},
     {3, 5, 5, 3, 1, 5, 5, {}},
-    {1, 10, 10, 1, 3, 1, 1, {3, 0}},      // some pixels reach no output
-    {2, 4, 4, 3, 3, 1, 1, {1, 1}},        // some outputs see padding only
-    {2, 6, 10, 3, 5, 1, 3, {}},           // the kernel is not square
-    {2, 8, 8, 32, 48, 3, 3, {1, 1}},      // small images of many channels: other layouts
+    {1, 10, 10, 1, 3, 1, 1, {3, 0}},  // some pixels reach no output
+    {2, 4, 4, 3, 3, 1, 1, {1, 1}},    // some outputs see padding only
+    {2, 6, 10, 3, 5, 1, 3, {}},       // the kernel is not square
+    {2, 8, 8, 32, 48, 3, 3, {1, 1}},  // small images of many channels: other layouts
     {3, 7, 5, 16, 16, 3, 3, {1, 1}},
-    {3, 6, 6, 16, 16, 3, 3, {1, 2}},      // with more padding than 'same'
+    {3, 6, 6, 16, 16, 3, 3, {1, 2}},  // with more padding than 'same'
     {5, 4, 4, 64, 32, 5, 3, {1, 1}},
     {2, 8, 8, 64, 32, 1, 1, {}},
     {3, 7, 7, 64, 32, 1, 1, {}},
-    {2, 28, 28, 1, 32, 5, 5, {}},         // the seed CNN's first
-    {2, 12, 12, 32, 64, 3, 3, {}},        // and second
+    {2, 28, 28, 1, 32, 5, 5, {}},   // the seed CNN's first
+    {2, 12, 12, 32, 64, 3, 3, {}},  // and second
     {127, 5, 5, 1, 17, 3, 3, {1, 1}},
     {128, 6, 6, 3, 16, 3, 3, {2, 1}},
     {2, 6, 6, 16, 32, 3, 3, {1, 1, 4}},   // groups

@@ -250,7 +250,8 @@ TEST_CASE("prediction beside training takes the memory of its activations, and n
   const Ints labels = Random(1).integers(kBatch, 0, kClasses - 1);
   for (const std::string& backend : backend_names()) {
     SessionSpec spec = predicting(backend);
-    spec.network.layers = {{"", Conv2dSpec{8, 3, 3}}, {"", BatchNormSpec{}}, {"", ReluSpec{}}, {"fc", LinearSpec{kSize}}};
+    spec.network.layers = {
+        {"", Conv2dSpec{8, 3, 3}}, {"", BatchNormSpec{}}, {"", ReluSpec{}}, {"fc", LinearSpec{kSize}}};
     spec.batch_size = kBatch;
     Session predicting_between(spec), training(spec);
     const auto step = [&](Session& session) {

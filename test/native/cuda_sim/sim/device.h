@@ -22,10 +22,10 @@
 
 /// A reference to an array, the same for all threads of a block. The lambda's static gives each place in the source a
 /// key of its own.
-#define MARGINCORE_SHARED(type, name, count)                                       \
+#define MARGINCORE_SHARED(type, name, count)                                           \
   auto& name = ::margincore::cuda_sim::shared_array<type[count]>([]() -> const void* { \
-    static char key;                                                               \
-    return &key;                                                                   \
+    static char key;                                                                   \
+    return &key;                                                                       \
   }())
 
 #define MARGINCORE_LAUNCH(kernel, grid, block, stream, ...) \
