@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { datasets, models, schedules, train } from '../dist/lib/index.mjs';
-import { describeMachine } from './lib/machine.mjs';
+import { describeMachine } from './shared/machine.mjs';
 
 const SEEDS = [1, 2, 3];
 const EPOCHS = 4;

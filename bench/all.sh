@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 status=0
-node bench/run.mjs --json bench/results/cpu.json --markdown bench/results/cpu.md || status=1
-node bench/cost.mjs || status=1
+node bench/rivals/run.mjs --json bench/results/cpu.json --markdown bench/results/cpu.md || status=1
+node bench/cost/run.mjs || status=1
 node bench/accuracy.mjs "$@" || status=1
 exit "$status"

@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { datasets, models, train } from '../lib/index.js';
-import { anglesSvg } from '../lib/report/anglesSvg.js';
+import { anglesSvg } from '../lib/report/svg/anglesSvg.js';
 
 const PICTURE = resolve('margincore-angles.svg');
 

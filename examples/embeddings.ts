@@ -14,8 +14,8 @@ import {
   type Split,
   train,
 } from '../lib/index.js';
-import { type EmbeddingsPanel, embeddingsSvg } from '../lib/report/embeddingsSvg.js';
 import { describeOptions, percent } from '../lib/report/format.js';
+import { type EmbeddingsPanel, embeddingsSvg } from '../lib/report/svg/embeddingsSvg.js';
 
 const HEADS: readonly HeadOptions[] = [
   { head: 'softmax', bias: true },

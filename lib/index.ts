@@ -1,6 +1,6 @@
 /** The public interface of margincore. */
-export type { Annealing, AnnealingRecipe } from './annealing.js';
-export { type BackendInfo, backends, type Device } from './backends.js';
+
+export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export {
   type DataInput,
   type Dataset,
@@ -10,13 +10,16 @@ export {
   type ImageShape,
   type Split,
 } from './data/index.js';
+export type { ChannelNormalization, Normalize } from './data/normalize.js';
+export type { ImageSize } from './data/samples.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
-export type { Diagnosis } from './diagnoses.js';
-export type { Environment } from './environment.js';
-export { type ErrorCode, MarginCoreError } from './errors.js';
-export type { Controls, EpochEvent, EpochRecord, Margin, Scores, StepEvent } from './events.js';
-export type { FirstLoss } from './firstLoss.js';
-export { type HeadLossInputs, type HeadLossOptions, type HeadLossResult, headLoss } from './headLoss.js';
+export type { FirstLoss } from './heads/firstLoss.js';
+export {
+  type HeadLossInputs,
+  type HeadLossOptions,
+  type HeadLossResult,
+  headLoss,
+} from './heads/headLoss.js';
 export type {
   AmSoftmaxHead,
   ArcFaceHead,
@@ -38,11 +41,14 @@ export type {
   ScaledBnHead,
   ScaledBnOptions,
   SoftmaxHead,
-} from './headOptions.js';
+} from './heads/options.js';
 export type { AngleReport } from './metrics/angles.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
-export { type Embeddings, type Evaluation, Model, type Prediction } from './model.js';
-export type { ModelSummary } from './modelSummary.js';
+export { type Embeddings, type Evaluation, Model, type Prediction } from './model/model.js';
+export type { ModelSummary } from './model/summary.js';
+export { type BackendInfo, backends, type Device } from './native/backends.js';
+export type { LayerSummary } from './native/contract.js';
+export type { Environment } from './native/environment.js';
 export {
   type EmbeddingOptions,
   type ImageModelOptions,
@@ -52,7 +58,7 @@ export {
   models,
   sequential,
   type VggOptions,
-} from './models/index.js';
+} from './networks/index.js';
 export {
   averagePool2d,
   batchNorm,
@@ -66,18 +72,18 @@ export {
   prelu,
   relu,
   residual,
-} from './models/layers.js';
-export type { LayerSummary } from './native.js';
-export type { ChannelNormalization, Normalize } from './normalize.js';
+} from './networks/layers.js';
+export type { Annealing, AnnealingRecipe } from './schedules/annealing.js';
+export { type Duration, type Schedule, type ScheduleProgress, schedules } from './schedules/learningRate.js';
+export { type TrainResult, train } from './train.js';
+export type { Diagnosis } from './training/diagnoses.js';
+export type { Controls, EpochEvent, EpochRecord, Margin, Scores, StepEvent } from './training/events.js';
+export type { EffectiveOptions } from './training/job.js';
 export type {
   AdamOptions,
   EffectiveOptimizer,
   OptimizerOptions,
   OptimizerType,
   SgdOptions,
-} from './optimizers.js';
-export type { Precision, RunOptions, TrainOptions } from './options.js';
-export type { ImageSize } from './samples.js';
-export { type Duration, type Schedule, type ScheduleProgress, schedules } from './schedules.js';
-export { type TrainResult, train } from './train.js';
-export type { EffectiveOptions } from './trainJob.js';
+} from './training/optimizers.js';
+export type { Precision, RunOptions, TrainOptions } from './training/options.js';

@@ -1,30 +1,31 @@
 /** `train()`: from options and data to a model, its history and its scores. */
-import { awaitNative } from './addon.js';
-import { annealingWarning } from './annealing.js';
-import { selectDevice } from './backends.js';
-import { hasJoinedTail, stepsPerEpoch } from './batching.js';
+
+import { MarginCoreError } from './base/errors.js';
 import { resolveData, type Split } from './data/index.js';
-import { describeEnvironment, type Environment, type MemoryPlan } from './environment.js';
-import { MarginCoreError } from './errors.js';
-import type { EpochRecord, Scores } from './events.js';
-import { expectedFirstLoss, type FirstLoss } from './firstLoss.js';
-import { scoreSplit } from './inference.js';
+import { expectedFirstLoss, type FirstLoss } from './heads/firstLoss.js';
+import { hasMargin } from './heads/resolve.js';
 import { type AngleReport, angleReport } from './metrics/angles.js';
 import { measureHead, statisticsSample } from './metrics/headStatistics.js';
-import { Model } from './model.js';
-import type { NativeDevice, NativeSession } from './native.js';
-import { resolveTrainOptions, type TrainOptions, type TrainSettings } from './options.js';
-import { createProgress } from './report/progress.js';
-import type { Progress } from './report/progressTypes.js';
-import { hasMargin } from './resolveHead.js';
+import { scoreSplit } from './model/inference.js';
+import { Model } from './model/model.js';
+import { selectDevice } from './native/backends.js';
+import type { NativeDevice, NativeSession } from './native/contract.js';
+import { describeEnvironment, type Environment, type MemoryPlan } from './native/environment.js';
+import { awaitNative } from './native/load.js';
+import { createProgress } from './report/progress/progress.js';
+import type { Progress } from './report/progress/progressTypes.js';
+import { annealingWarning } from './schedules/annealing.js';
+import { hasJoinedTail, stepsPerEpoch } from './training/batching.js';
+import type { EpochRecord, Scores } from './training/events.js';
 import {
   createSession,
   type EffectiveOptions,
   effectiveOptions,
   prepareJob,
   type TrainJob,
-} from './trainJob.js';
-import { runEpochs } from './trainLoop.js';
+} from './training/job.js';
+import { runEpochs } from './training/loop.js';
+import { resolveTrainOptions, type TrainOptions, type TrainSettings } from './training/options.js';
 
 const STREAMED =
   'The training images do not fit into device memory: each batch is uploaded while the one before is computed';

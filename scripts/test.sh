@@ -26,7 +26,7 @@ main() {
   heading 'TypeScript tests, simulated CUDA device'
   if [[ -f $simulated_cuda ]]; then
     MARGINCORE_CUDA_LIBRARY=$simulated_cuda MARGINCORE_TESTED_BACKENDS=cuda REQUIRE_CUDA=1 \
-      run_jest dist/test/heads dist/test/train dist/test/api/simulatedCuda
+      run_jest dist/test/parity dist/test/lib/simulatedCuda
   elif [[ ${REQUIRE_CUDA_SIM-} == 1 ]]; then
     echo "there is no $simulated_cuda: NVIDIA's headers were not found (scripts/cuda-sdk.sh brings them)"
     add 0 1 0

@@ -1,8 +1,8 @@
 // The seed CNN in ConvNetJS. It has neither an ArcFace head nor Adam: softmax and its closest method, windowgrad
 // (RMSProp), take their place, which is less work per step than the others do.
 const convnet = require('convnetjs');
-const { load, normalization, randomRows } = require('../lib/data.cjs');
-const { job: readJob, report } = require('../lib/protocol.cjs');
+const { load, normalization, randomRows } = require('../shared/data.cjs');
+const { job: readJob, report } = require('../shared/protocol.cjs');
 
 const job = readJob();
 const data = load(job);

@@ -1,8 +1,8 @@
 // The seed CNN with ArcFace in tfjs on its pure JavaScript backend: the only one of its backends for Node that
 // needs no native library and has the gradient of a convolution.
 const tf = require('@tensorflow/tfjs');
-const { load, normalization, randomRows } = require('../lib/data.cjs');
-const { job: readJob, report } = require('../lib/protocol.cjs');
+const { load, normalization, randomRows } = require('../shared/data.cjs');
+const { job: readJob, report } = require('../shared/protocol.cjs');
 
 const SCALE = 30;
 const MARGIN = 0.5;

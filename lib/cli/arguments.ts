@@ -1,6 +1,6 @@
 /** Command line flags from a table: one row per flag, which parsing and help both read. */
 import { parseArgs } from 'node:util';
-import { nearestWord } from '../check.js';
+import { nearestWord } from '../base/check.js';
 
 export interface Flag {
   /** In kebab-case, without dashes; --camelCase is taken as well. */

@@ -1,5 +1,5 @@
 /** The forms that a flag's value can have. Ranges are not checked here: the API does that, with a better answer. */
-import { ANNEALING_RECIPES } from '../annealing.js';
+import { ANNEALING_RECIPES } from '../schedules/annealing.js';
 import type { FlagValue } from './arguments.js';
 
 export const text = (form: string): FlagValue => ({ form, parse: (given) => given || undefined });

@@ -2,14 +2,14 @@
 /** The program `margincore`: picks the command, and turns what goes wrong into a message and an exit status. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nearestWord } from '../check.js';
-import { MarginCoreError } from '../errors.js';
-import { packageRoot } from '../packageRoot.js';
+import { nearestWord } from '../base/check.js';
+import { MarginCoreError } from '../base/errors.js';
+import { packageRoot } from '../base/packageRoot.js';
 import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
-import { doctorCommand } from './doctorCommand.js';
+import { doctorCommand } from './commands/doctor.js';
+import { trainCommand } from './commands/train.js';
 import { Interrupted } from './interrupt.js';
-import { trainCommand } from './trainCommand.js';
 
 const COMMANDS: Readonly<Record<string, Command>> = { train: trainCommand, doctor: doctorCommand };
 

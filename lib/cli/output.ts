@@ -1,7 +1,7 @@
 /** Files that a command writes once its work is done, looked at before the work begins. */
 import { access, constants, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { invalidOption } from '../errors.js';
+import { invalidOption } from '../base/errors.js';
 
 /** Writes the result to the place that was prepared for it. */
 export type Output<T> = (result: T) => Promise<void>;

@@ -3,7 +3,7 @@
  *
  * Kinds are told by tag, never by `instanceof`: under some test runners a user's arrays come from another realm.
  */
-import { invalidOption, MarginCoreError } from '../errors.js';
+import { invalidOption, MarginCoreError } from '../base/errors.js';
 import type { LabelInput, PixelBytes } from './types.js';
 
 const LABEL_KINDS = [

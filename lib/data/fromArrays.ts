@@ -1,4 +1,4 @@
-import { invalidOption } from '../errors.js';
+import { invalidOption } from '../base/errors.js';
 import type { Dataset, ImageInput, ImageShape, LabelInput, PixelBytes, SplitInput } from './types.js';
 import { checkDataset, checkFields } from './validate.js';
 

@@ -1,6 +1,6 @@
-import { fashionMnist, fashionMnistSample } from './fashionMnist.js';
+import { idx } from './formats/idxDataset.js';
 import { fromArrays } from './fromArrays.js';
-import { idx } from './idxDataset.js';
+import { fashionMnist, fashionMnistSample } from './sets/fashionMnist.js';
 import type { DataInput, Dataset } from './types.js';
 import { checkDataset } from './validate.js';
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { MarginCoreError } from '../errors.js';
+import { MarginCoreError } from '../base/errors.js';
 
 const REASONS: Record<string, string> = {
   ENOENT: 'does not exist',

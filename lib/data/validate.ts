@@ -1,7 +1,7 @@
 /** The one check of everything that a user may give as data. Code behind it takes a Dataset at its word. */
 import { inspect } from 'node:util';
-import { checkKeys, checkObject } from '../check.js';
-import { invalidOption, MarginCoreError } from '../errors.js';
+import { checkKeys, checkObject } from '../base/check.js';
+import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { checkLabelArray, checkPixels } from './checkViews.js';
 import type {
   DataInput,

@@ -1,5 +1,5 @@
 /** Accuracy and cross-entropy of margin-free scores (N, C), row-major. */
-import type { Scores } from '../events.js';
+import type { Scores } from '../training/events.js';
 
 /** The class with the largest value in each row; the first of equals. */
 export function argmaxRows(values: Float32Array, columns: number): Int32Array {

@@ -1,7 +1,7 @@
 /** Where embeddings stand between the class weights: measured on some of the training images, without margin. */
 import type { Split } from '../data/types.js';
-import { infer } from '../inference.js';
-import type { NativeSession } from '../native.js';
+import { infer } from '../model/inference.js';
+import type { NativeSession } from '../native/contract.js';
 
 /** The values that 5 %, 50 % and 95 % of the samples lie below. */
 export type Percentiles = readonly [p5: number, p50: number, p95: number];

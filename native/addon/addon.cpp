@@ -1,4 +1,4 @@
-// What margincore.node exports; lib/native.ts has the types.
+// What margincore.node exports; lib/native/contract.ts has the types.
 #include <napi.h>
 
 #include "addon/convert.h"

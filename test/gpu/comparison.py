@@ -1,4 +1,4 @@
-"""Comparison with stored numbers: the measures of test/pytorch/reference.ts, and its limits from the same file."""
+"""Comparison with stored numbers: the measures of test/parity/reference.ts, and its limits from the same file."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-PYTORCH = os.path.join(ROOT, "test", "pytorch")
+PYTORCH = os.path.join(ROOT, "test", "parity")
 sys.path.insert(0, PYTORCH)
 
 

@@ -1,4 +1,4 @@
-"""A head's options, as train() takes them, as keys of a job. What lib/heads.ts does; agreement with the reference, which
+"""A head's options, as train() takes them, as keys of a job. What lib/heads/table.ts does; agreement with the reference, which
 takes the options themselves, shows that it is the same."""
 
 CENTER = {"weight": 0.01, "rate": 0.5}

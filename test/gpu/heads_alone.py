@@ -1,4 +1,4 @@
-"""Layer 5: every head alone against test/pytorch/head_gradients.json; what test/heads/pytorch.test.ts does from
+"""Layer 5: every head alone against test/parity/head_gradients.json; what test/parity/heads.test.ts does from
 JavaScript."""
 
 import os
@@ -10,7 +10,7 @@ from comparison import Shares, TOLERANCES, distance
 from head_keys import head_keys
 from program import read_arrays
 
-import head_inputs  # of test/pytorch/
+import head_inputs  # of test/parity/
 import stored
 
 LIMITS = TOLERANCES["heads"]

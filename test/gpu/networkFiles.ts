@@ -3,9 +3,9 @@
  * networks/ are made from the models' own descriptions, so that a network is described once.
  */
 import { join } from 'node:path';
+import { packageRoot } from '../../lib/base/packageRoot.js';
 import { type LayerDescription, models } from '../../lib/index.js';
-import { packageRoot } from '../../lib/packageRoot.js';
-import { GRAPHS } from '../train/graphs.js';
+import { GRAPHS } from '../parity/graphs.js';
 
 export const FOLDER = join(packageRoot(), 'test/gpu/networks');
 

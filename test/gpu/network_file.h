@@ -8,7 +8,7 @@
 namespace margincore::jobs {
 
 /// The first line is the input, `input` and size=H,W,C; the others are the layers, in order: type, then its fields as in
-/// lib/models/layers.ts, and inputs: the layers that it reads by index, -1 for the image. Fields are separated by tabs.
+/// lib/networks/layers.ts, and inputs: the layers that it reads by index, -1 for the image. Fields are separated by tabs.
 /// Throws InvalidData or InvalidOption.
 NetworkSpec read_network(const std::string& path);
 

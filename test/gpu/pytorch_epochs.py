@@ -9,7 +9,7 @@ import torch
 from serve import serve, write_arrays
 from users_units import OPTIONS
 
-from network import SEED_CNN as network  # of test/pytorch/
+from network import SEED_CNN as network  # of test/parity/
 import philox
 from heads import Head
 

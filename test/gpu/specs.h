@@ -13,7 +13,7 @@ BackendOptions options_of(const Job& job);
 /// "fp32", "tf32", "bf16". The one place where a precision gets its name.
 Precision precision_of(const std::string& name);
 
-/// The names of lib/native.ts: numClasses, normalizeFeatures, …; what is missing is as in plain softmax.
+/// The names of lib/native/contract.ts: numClasses, normalizeFeatures, …; what is missing is as in plain softmax.
 HeadSpec head_of(const Job& job);
 
 /// optimizer (sgd, adam) with momentum, weightDecay, beta1, beta2, epsilon.

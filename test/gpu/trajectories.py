@@ -1,5 +1,5 @@
-"""Layer 5: ten training steps of every head against test/pytorch/reference.json, and of networks that are graphs against
-graph_reference.json; what test/train/reference.test.ts and graphs.test.ts do from JavaScript."""
+"""Layer 5: ten training steps of every head against test/parity/reference.json, and of networks that are graphs against
+graph_reference.json; what test/parity/reference.test.ts and graphs.test.ts do from JavaScript."""
 
 import os
 
@@ -10,7 +10,7 @@ from comparison import Shares, TOLERANCES, distance, relative_error
 from head_keys import head_keys
 from program import read_arrays
 
-import stored  # of test/pytorch/
+import stored  # of test/parity/
 
 STEPS, CLASSES = 10, 10
 LIMITS, LIMITS_OF_GRAPHS = (

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../lib/packageRoot.js';
-import { temporaryFolder } from '../api/data/temporaryFolder.js';
+import { packageRoot } from '../../lib/base/packageRoot.js';
+import { temporaryFolder } from '../support/temporaryFolder.js';
 
 const inFolder = temporaryFolder();
 

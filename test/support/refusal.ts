@@ -1,4 +1,4 @@
-import { MarginCoreError } from '../../lib/errors.js';
+import { MarginCoreError } from '../../lib/base/errors.js';
 
 /** The MarginCoreError that a call throws or rejects with; anything else fails the test. */
 export async function refusal(call: () => unknown): Promise<MarginCoreError> {

@@ -1,6 +1,6 @@
-import addon from '../../../dist/lib/addon.js';
-import { resolveHead } from '../../../dist/lib/resolveHead.js';
-import protocol from '../../lib/protocol.cjs';
+import { resolveHead } from '../../../dist/lib/heads/resolve.js';
+import addon from '../../../dist/lib/native/load.js';
+import protocol from '../../shared/protocol.cjs';
 
 /** The median time of forward and backward on given arrays, the first (which makes the plans) left out. */
 export async function headAlone({ batch, embeddingSize, numClasses, repetitions, head, threads }) {

@@ -1,4 +1,4 @@
-import protocol from '../../lib/protocol.cjs';
+import protocol from '../../shared/protocol.cjs';
 import { run, trainingImages } from './training.mjs';
 
 /** Calls of model.predict(), each with as many images as the job says, one call after the other. */

@@ -1,6 +1,6 @@
 import { datasets, models, train } from '../../../dist/lib/index.mjs';
-import { enlarge } from '../../lib/enlarge.mjs';
-import protocol from '../../lib/protocol.cjs';
+import { enlarge } from '../../shared/enlarge.mjs';
+import protocol from '../../shared/protocol.cjs';
 
 const { report, peakMemory } = protocol;
 

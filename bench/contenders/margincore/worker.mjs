@@ -1,7 +1,7 @@
 // One job with margincore, through its public interface only, except for the head alone: of that the public headLoss()
 // gives no time.
-import addon from '../../../dist/lib/addon.js';
-import protocol from '../../lib/protocol.cjs';
+import addon from '../../../dist/lib/native/load.js';
+import protocol from '../../shared/protocol.cjs';
 import { headAlone } from './headAlone.mjs';
 import { inference } from './inference.mjs';
 import { startup, throughput } from './training.mjs';

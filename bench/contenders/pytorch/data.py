@@ -1,4 +1,4 @@
-"""Fashion-MNIST, as lib/enlarge.mjs makes it for margincore."""
+"""Fashion-MNIST, as shared/enlarge.mjs makes it for margincore."""
 
 import gzip
 import struct

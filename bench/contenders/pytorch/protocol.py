@@ -1,4 +1,4 @@
-"""The contender's side of the conversation with bench/run.mjs, as lib/protocol.cjs is for those in JavaScript."""
+"""The contender's side of the conversation with bench/rivals/run.mjs, as shared/protocol.cjs is for those in JavaScript."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""One job with PyTorch. Run by bench/run.mjs with the job as JSON; answers in lines that start with "@bench ".
+"""One job with PyTorch. Run by bench/rivals/run.mjs with the job as JSON; answers in lines that start with "@bench ".
 
 Variants: nchw; nhwc (channels_last); compile (channels_last under torch.compile). The head alone: eager, compile.
 """

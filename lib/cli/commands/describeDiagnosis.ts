@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { packageRoot } from '../../base/packageRoot.js';
+import type { BackendInfo } from '../../native/backends.js';
+import { count } from '../../report/format.js';
+import type { AddonState, Diagnosis } from './diagnose.js';
+
+/** A diagnosis for people, with what to do at its end. */
+export function describeDiagnosis(diagnosis: Diagnosis): string {
+  const { margincore, node, platform, addon, backends, buildTools, datasets } = diagnosis;
+  return [
+    `margincore ${margincore}`,
+    line('Node', `${node.version}, ABI ${node.abi}, Node-API ${node.nodeApi}`),
+    line('Machine', `${platform.os}, ${platform.cpu}, ${platform.logicalCores} logical cores`),
+    '',
+    ...describeAddon(addon),
+    ...backends.map(describeBackend),
+    '',
+    'To build from source:',
+    ...buildTools.map(({ name, found, detail }) => mark(found, name, found ? detail : 'not found')),
+    '',
+    'Data sets:',
+    ...datasets.map(({ name, found, detail }) => mark(found, name, detail)),
+    '',
+    verdict(diagnosis),
+  ].join('\n');
+}
+
+const LABEL_WIDTH = 24;
+const INDENT = ' '.repeat(LABEL_WIDTH);
+
+function line(label: string, text: string): string {
+  return `${label.padEnd(LABEL_WIDTH)}${text}`;
+}
+
+function mark(good: boolean, label: string, text: string): string {
+  return line(`${good ? '✓' : '✗'} ${label}`, text);
+}
+
+function describeAddon({ loaded, version, file, failures = [] }: AddonState): string[] {
+  if (loaded) return [mark(true, 'addon', `${version}\n${INDENT}${file ?? ''}`)];
+  return failures.map(({ file, reason }) => mark(false, 'addon', `${file}\n${INDENT}${reason}`));
+}
+
+function describeBackend(backend: BackendInfo): string {
+  const { name, available, reason, version, description, defaultThreads, path, libraries } = backend;
+  const threads = defaultThreads > 0 ? `, ${count(defaultThreads)} threads` : '';
+  const text = available ? `${version}, ${description}${threads}` : reason;
+  const places = [path, libraries].filter((place) => !text.includes(place));
+  return mark(available, `backend ${name}`, [text, ...places].join(`\n${INDENT}`));
+}
+
+function verdict({ ready, addon, buildTools }: Diagnosis): string {
+  if (ready) return 'margincore can train here.';
+  if (addon.loaded) return 'No backend can train here: the reasons are above.';
+  const missing = buildTools.filter(({ found }) => !found).map((tool) => tool.package);
+  const packages = missing.length > 0 ? `, which also installs ${missing.join(', ')}` : '';
+  return `The addon does not load. Build it with: bash ${join(packageRoot(), 'scripts', 'setup.sh')}${packages}`;
+}

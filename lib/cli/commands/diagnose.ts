@@ -1,0 +1,89 @@
+/** What this machine has of what margincore needs. Every part answers, whatever the others do. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import type { MarginCoreError } from '../../base/errors.js';
+import { packageRoot } from '../../base/packageRoot.js';
+import { datasets } from '../../data/index.js';
+import type { BackendInfo } from '../../native/backends.js';
+import { native } from '../../native/load.js';
+import { type BuildTool, findBuildTools } from './buildTools.js';
+
+export interface Diagnosis {
+  /** The addon loads, and a backend can train. */
+  readonly ready: boolean;
+  readonly margincore: string;
+  readonly node: { readonly version: string; readonly abi: string; readonly nodeApi: string };
+  readonly platform: { readonly os: string; readonly cpu: string; readonly logicalCores: number };
+  readonly addon: AddonState;
+  readonly backends: readonly BackendInfo[];
+  readonly buildTools: readonly BuildTool[];
+  readonly datasets: readonly DatasetState[];
+}
+
+export interface AddonState {
+  readonly loaded: boolean;
+  readonly file?: string;
+  readonly version?: string;
+  /** Where it was looked for in vain, and why each file did not do. */
+  readonly failures?: readonly { readonly file: string; readonly reason: string }[];
+}
+
+export interface DatasetState {
+  readonly name: string;
+  readonly found: boolean;
+  /** Its size, or why it was not found */
+  readonly detail: string;
+}
+
+export async function diagnose(): Promise<Diagnosis> {
+  const addon = addonState();
+  const backends = addon.loaded ? native().backends() : [];
+  return {
+    ready: backends.some(({ available }) => available),
+    margincore: JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version,
+    node: {
+      version: process.version,
+      abi: process.versions.modules,
+      nodeApi: process.versions.napi ?? 'none',
+    },
+    platform: {
+      os: `${process.platform} ${process.arch}`,
+      cpu: cpus()[0]?.model ?? 'unknown',
+      logicalCores: availableParallelism(),
+    },
+    addon,
+    backends,
+    buildTools: findBuildTools(),
+    datasets: [
+      await datasetState('fashion-mnist-sample', datasets.fashionMnistSample),
+      await datasetState('fashion-mnist', datasets.fashionMnist),
+    ],
+  };
+}
+
+function addonState(): AddonState {
+  try {
+    const { version } = native();
+    // Node keeps what was loaded under its file name.
+    const file = Object.keys(require.cache).find((name) => name.endsWith('margincore.node'));
+    return { loaded: true, version, ...(file !== undefined && { file }) };
+  } catch (error) {
+    const { details, message } = error as MarginCoreError;
+    const failures = details?.failures as AddonState['failures'];
+    return { loaded: false, failures: failures ?? [{ file: 'margincore.node', reason: message }] };
+  }
+}
+
+/** Where the full data set is not installed, its loader answers with the sample. */
+async function datasetState(name: string, load: typeof datasets.fashionMnistSample): Promise<DatasetState> {
+  try {
+    const { name: loaded, train, test } = await load();
+    if (loaded !== name)
+      return { name, found: false, detail: 'not installed (Debian: dataset-fashion-mnist)' };
+    const detail = `${train.labels.length} training and ${test?.labels.length ?? 0} test images`;
+    return { name, found: true, detail };
+  } catch (error) {
+    return { name, found: false, detail: (error as Error).message };
+  }
+}

@@ -1,0 +1,60 @@
+/** The network that `--model` names. */
+
+import { MarginCoreError } from '../../base/errors.js';
+import { type DataInput, resolveData } from '../../data/index.js';
+import { isModelImageSize, nearestImageSize } from '../../networks/imageModel.js';
+import {
+  type EmbeddingOptions,
+  type ImageModelOptions,
+  type ModelDescription,
+  models,
+} from '../../networks/index.js';
+import { UsageError } from '../arguments.js';
+
+export interface ModelFlags extends EmbeddingOptions {
+  name?: string;
+  imageSize?: number;
+}
+
+/** Networks that have variants for sizes of images. */
+const SIZED = ['vgg11', 'vgg16', 'resnet18', 'resnet34', 'resnet50', 'resnext50', 'densenet121'] as const;
+
+/** The others. */
+const PLAIN: Readonly<Record<string, (options: EmbeddingOptions) => ModelDescription>> = {
+  seedCnn: models.seedCnn,
+  lenetPlusPlus: models.lenetPlusPlus,
+  'lSoftmaxNet-mnist': (options) => models.lSoftmaxNet({ ...options, dataset: 'mnist' }),
+  'lSoftmaxNet-cifar10': (options) => models.lSoftmaxNet({ ...options, dataset: 'cifar10' }),
+  'lSoftmaxNet-cifar100': (options) => models.lSoftmaxNet({ ...options, dataset: 'cifar100' }),
+};
+
+export const MODEL_WORDS: readonly string[] = [...Object.keys(PLAIN), ...SIZED];
+
+/**
+ * The options `model` and `data`. A network with variants and no `--image-size` takes its variant from the data, which
+ * is then loaded here. Throws SHAPE_MISMATCH where there is no variant for it.
+ */
+export async function modelOptions(
+  { name = 'seedCnn', imageSize, ...options }: ModelFlags,
+  data: string | Promise<DataInput> | undefined,
+): Promise<{ model: ModelDescription; data?: string | Promise<DataInput> | DataInput }> {
+  const given = data === undefined ? {} : { data };
+  const sized = SIZED.find((each) => each === name);
+  if (sized === undefined) {
+    if (imageSize !== undefined) throw new UsageError(`--image-size needs --model ${SIZED.join('|')}`);
+    return { ...given, model: PLAIN[name]!(options) };
+  }
+  if (imageSize !== undefined) {
+    return { ...given, model: models[sized]({ ...options, imageSize } as ImageModelOptions) };
+  }
+  const dataset = await resolveData(data);
+  const [, H, W] = dataset.train.images.shape;
+  if (H !== W || !isModelImageSize(H)) {
+    throw new MarginCoreError(
+      'SHAPE_MISMATCH',
+      `${name} is made for images of 32×32, 64×64 or 224×224, and these are ${H}×${W}: ` +
+        `--image-size ${nearestImageSize(Math.sqrt(H * W))} takes the nearest`,
+    );
+  }
+  return { data: dataset, model: models[sized]({ ...options, imageSize: H }) };
+}

@@ -1,0 +1,87 @@
+import { MarginCoreError } from '../../base/errors.js';
+import type { AngleReport } from '../../metrics/angles.js';
+import { count, describeOptions, percent } from '../../report/format.js';
+import { anglesSvg } from '../../report/svg/anglesSvg.js';
+import { type TrainResult, train } from '../../train.js';
+import { describeFlags, parseFlags } from '../arguments.js';
+import type { Command } from '../command.js';
+import { interruptible } from '../interrupt.js';
+import { prepareFile, prepareJson } from '../output.js';
+import { TRAIN_FLAGS } from './trainFlags.js';
+import { trainOptions } from './trainOptions.js';
+
+export const trainCommand: Command = {
+  summary: 'train a classifier and report its test accuracy',
+  help: () =>
+    [
+      'usage: margincore train [options]',
+      '',
+      'Trains a classifier on images and reports its accuracy on the test images.',
+      describeFlags(TRAIN_FLAGS),
+      '',
+      'Example: margincore train --head arcface --m 0.5 --s 16 --embedding-size 128 --epochs 5',
+    ].join('\n'),
+
+  async run(argv) {
+    const { json, svg, ...flags } = parseFlags(TRAIN_FLAGS, argv) as { json?: string; svg?: string };
+    const options = await trainOptions(flags);
+    const writeJson = json === undefined ? undefined : await prepareJson(json);
+    const writeSvg = svg === undefined ? undefined : await prepareFile(svg, '--svg');
+
+    const result = await interruptible((signal) => train({ ...options, signal }));
+    try {
+      await writeJson?.(report(result));
+      await writeSvg?.(picture(result));
+    } finally {
+      result.model.dispose();
+    }
+    // Where JSON has standard output, nothing else may be there.
+    if (json !== '-') console.log(describeResult(result));
+    return 0;
+  },
+};
+
+/** What `--json` writes: everything but the model and the angles of the single samples. */
+function report({ history, firstLoss, test, angles, options, environment }: TrainResult) {
+  return { history, firstLoss, test, angles: angles && meanAngles(angles), options, environment };
+}
+
+function meanAngles({ ownCentreMean, nearestOtherCentreMean }: AngleReport) {
+  return { ownCentreMean, nearestOtherCentreMean };
+}
+
+/** One line: standard error has told the rest. */
+function describeResult({ test, angles }: TrainResult): string {
+  if (test === undefined) return 'trained; the data has no test images to score';
+  const accuracy = `test accuracy ${percent(test.accuracy)}`;
+  if (angles === undefined) return accuracy;
+  const { ownCentreMean, nearestOtherCentreMean } = angles;
+  return (
+    `${accuracy}, mean angle to the own class centre ${ownCentreMean.toFixed(1)}°, ` +
+    `between nearest class centres ${nearestOtherCentreMean.toFixed(1)}°`
+  );
+}
+
+function picture({ test, angles, options, model }: TrainResult): string {
+  if (test === undefined || angles === undefined) {
+    throw new MarginCoreError(
+      'INVALID_DATA',
+      'The picture that --svg asks for needs test images of two or more classes',
+    );
+  }
+  const shown = ['m', 'm1', 'm2', 'm3', 's', 'alpha'];
+  const given = Object.entries(options).filter(
+    ([name, value]) => shown.includes(name) && value !== undefined,
+  );
+  const margin = describeOptions(Object.fromEntries(given));
+  const { name, embeddingSize } = model.summary();
+  return anglesSvg({
+    ...angles,
+    title: `${options.head}: angles of ${count(angles.own.length)} test embeddings`,
+    subtitle: [
+      ...(margin ? [margin] : []),
+      `${name}, ${embeddingSize}-D embedding`,
+      `test accuracy ${percent(test.accuracy)}`,
+    ].join(' · '),
+  });
+}

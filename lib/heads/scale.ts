@@ -1,0 +1,114 @@
+/**
+ * The length that normalised features get: s of cosine heads, α of L2-softmax. Logits that lie too close together
+ * cannot express a confident prediction, so the number of classes sets a lower bound.
+ */
+import { checkKeys, checkNumber, isRecord } from '../base/check.js';
+import { invalidOption } from '../base/errors.js';
+import type { NativeHead } from '../native/contract.js';
+import type { LearnedScale, Scale } from './options.js';
+
+type Margin = Pick<NativeHead, 'm1' | 'm2' | 'm3'>;
+
+/** The target probability that the bound makes reachable. */
+const PROBABILITY = 0.9;
+
+/** @param fallback Where a learned scale starts by default. */
+export function checkScale(value: unknown, option: string, fallback: number): Scale {
+  if (value === 'auto') return value;
+  if (typeof value === 'number') return checkNumber(value, option, { above: 0 });
+  return checkLearned(value, option, "a number above 0, 'auto' or { learn: true, init }", fallback);
+}
+
+/** 0 stands for features that are not normalised. */
+export function checkAlpha(value: unknown, option: string, fallback: number): number | LearnedScale {
+  if (typeof value === 'number') return checkNumber(value, option, { min: 0 });
+  return checkLearned(value, option, 'a number of at least 0 or { learn: true, init }', fallback);
+}
+
+function checkLearned(value: unknown, option: string, expected: string, fallback: number): LearnedScale {
+  if (!isRecord(value)) throw invalidOption(option, expected, value);
+  checkKeys(value, ['learn', 'init'], `${option}.`);
+  if (value.learn !== true) throw invalidOption(`${option}.learn`, 'true', value.learn);
+  const { init = fallback } = value;
+  return { learn: true, init: checkNumber(init, `${option}.init`, { above: 0 }) };
+}
+
+/** A checked scale as a number, and whether training changes it. */
+export function resolveScale(
+  scale: Scale,
+  margin: Margin,
+  numClasses: number,
+): { init: number; learn: boolean } {
+  if (typeof scale === 'object') return { init: scale.init!, learn: true };
+  return { init: scale === 'auto' ? automaticScale(margin, numClasses) : scale, learn: false };
+}
+
+/**
+ * The smallest s with which a perfectly placed sample reaches the target probability p = 0.9:
+ * ln((C−1)p/(1−p)) / (φ(0) + 1/(C−1)), all other classes standing at cosθ = −1/(C−1).
+ */
+export function scaleBound(margin: Margin, numClasses: number): number {
+  const others = numClasses - 1;
+  const odds = PROBABILITY / (1 - PROBABILITY);
+  return Math.log(others * odds) / (targetFactor(margin, 0) + 1 / others);
+}
+
+/** What to tell a user whose s is below the bound; undefined where it is not. */
+export function scaleWarning(scale: number, margin: Margin, numClasses: number): string | undefined {
+  const bound = scaleBound(margin, numClasses);
+  if (scale >= bound) return undefined;
+  return (
+    `s = ${scale} is below ${bound.toFixed(2)}: with ${numClasses} classes and this margin even a perfect embedding ` +
+    `cannot reach a probability of ${PROBABILITY}, so the loss stays high. Use s: 'auto' or a larger number`
+  );
+}
+
+/**
+ * What to tell a user whose α is below ln(p(C−2)/(1−p)), with which p = 0.9 can be reached (Ranjan et al. 2017, eq. 4);
+ * undefined where it is not. With the norm of the whole batch features are far shorter than α: nothing is known then.
+ */
+export function alphaWarning(
+  alpha: number,
+  { l2Scope }: Pick<NativeHead, 'l2Scope'>,
+  numClasses: number,
+): string | undefined {
+  if (l2Scope === 'batch' || numClasses < 3) return undefined;
+  const bound = Math.log((PROBABILITY * (numClasses - 2)) / (1 - PROBABILITY));
+  if (alpha >= bound) return undefined;
+  return (
+    `alpha = ${alpha} is below ${bound.toFixed(2)}: with ${numClasses} classes a probability of ${PROBABILITY} then needs ` +
+    'long class weights, so the loss falls slowly. Use a larger number'
+  );
+}
+
+/**
+ * Mean loss of an untrained cosine head, every class at 90° from the embedding: ln(1 + (C−1)·e^(−s·φ(90°))), which
+ * is ln(C−1) + s·sin m for ArcFace and ln C without a margin; less where label smoothing spreads a part of the target
+ * over classes whose logits are 0.
+ */
+export function expectedLossAtRightAngles(
+  scale: number,
+  margin: Margin,
+  numClasses: number,
+  labelSmoothing = 0,
+): number {
+  const target = scale * targetFactor(margin, Math.PI / 2);
+  const gap = Math.log(numClasses - 1) - target;
+  const spread = labelSmoothing * (1 - 1 / numClasses);
+  return gap + Math.log1p(Math.exp(-gap)) + spread * target;
+}
+
+/** The bound, or √2·ln(C−1) where that is larger. */
+function automaticScale(margin: Margin, numClasses: number): number {
+  return Math.max(scaleBound(margin, numClasses), Math.SQRT2 * Math.log(numClasses - 1));
+}
+
+/**
+ * φ(θ) = ψ(m1·θ + m2) − m3 with ψ(u) = (−1)^k cos u − 2k for u in [kπ, (k+1)π].
+ * For bounds and expectations only: training uses the native formula, which has the derivative too.
+ */
+function targetFactor({ m1, m2, m3 }: Margin, theta: number): number {
+  const u = m1 * theta + m2;
+  const k = Math.floor(u / Math.PI);
+  return (-1) ** k * Math.cos(u) - 2 * k - m3;
+}

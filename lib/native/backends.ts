@@ -1,0 +1,83 @@
+/** Which backends this machine has, and which one a run takes. */
+
+import { checkInteger } from '../base/check.js';
+import { invalidOption, MarginCoreError } from '../base/errors.js';
+import type { NativeBackend } from './contract.js';
+import { awaitNative, callNative, native } from './load.js';
+
+/** A backend that was looked for, and what it is or why it is not there. */
+export type BackendInfo = Readonly<NativeBackend>;
+
+/** 'auto' takes CUDA where it works and the CPU otherwise; 'cuda' is 'cuda:0'. */
+export type Device = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
+
+/**
+ * Every backend that was looked for, also those that are not available, with the reason. The first call opens their
+ * libraries, which blocks: half a second to several with CUDA. (`train()` and `headLoss()` do that in the background.)
+ */
+export function backends(): BackendInfo[] {
+  return callNative(() => native().backends());
+}
+
+/** The part of a native configuration that says where to compute. */
+export interface Placement {
+  readonly backend: BackendInfo;
+  readonly deviceIndex: number;
+  readonly threads: number;
+  /** Why 'auto' did not take the better backend. */
+  readonly note?: string;
+}
+
+export function checkDevice(value: unknown): Device {
+  if (typeof value === 'string' && /^(auto|cpu|cuda(:\d+)?)$/.test(value)) return value as Device;
+  throw invalidOption('device', "'auto', 'cpu', 'cuda' or 'cuda:<number>'", value);
+}
+
+export function checkThreads(value: unknown): number {
+  return checkInteger(value, 'threads', { min: 1, max: 1024 });
+}
+
+/**
+ * Rejects with DEVICE_UNAVAILABLE and the backend's own reason where the device asked for is not there.
+ * @param threads Default: the backend's own choice, physical cores on the CPU.
+ */
+export async function selectDevice(device: Device, threads?: number): Promise<Placement> {
+  const [name, index = '0'] = device.split(':');
+  const deviceIndex = Number(index);
+  const found = await awaitNative(() => native().findBackends(deviceIndex));
+  const place = (backend: BackendInfo) => ({
+    backend,
+    deviceIndex,
+    threads: threads ?? backend.defaultThreads,
+  });
+  if (device !== 'auto') return place(requireBackend(found, name!));
+  const cuda = backendNamed(found, 'cuda');
+  if (cuda.available) return place(cuda);
+  return {
+    ...place(requireBackend(found, 'cpu')),
+    note: `Training on the CPU, since CUDA is not available: ${cuda.reason}`,
+  };
+}
+
+function requireBackend(found: readonly BackendInfo[], name: string): BackendInfo {
+  const backend = backendNamed(found, name);
+  if (backend.available) return backend;
+  throw new MarginCoreError('DEVICE_UNAVAILABLE', `The backend ${name} is not available: ${backend.reason}`, {
+    details: { backend: name, reason: backend.reason, path: backend.path },
+  });
+}
+
+function backendNamed(found: readonly BackendInfo[], name: string): BackendInfo {
+  const absent: BackendInfo = {
+    name,
+    available: false,
+    reason: 'this build of margincore does not have it',
+    path: '',
+    libraries: '',
+    version: '',
+    description: '',
+    simulated: false,
+    defaultThreads: 0,
+  };
+  return found.find((backend) => backend.name === name) ?? absent;
+}

@@ -1,0 +1,270 @@
+/**
+ * The contract with the native addon, and the one place that loads it.
+ *
+ * Everything here is internal: the public facade validates first, so that the addon receives plain, complete
+ * configurations. Native failures arrive as `Error` objects with a `code`; `fromNative` turns them into the
+ * facade's own class (the addon's constructors belong to another realm under some test runners).
+ */
+import type { LayerDescription } from '../networks/layers.js';
+
+export interface NativeModule {
+  readonly version: string;
+  /** Every backend that was looked for. An absent one carries the reason. */
+  backends(): NativeBackend[];
+  /** Deterministic permutation of 0…count-1, the same on every machine and backend. */
+  permutation(seed: number, epoch: number, count: number): Int32Array;
+  /** Validates a network, infers its shapes. Throws SHAPE_MISMATCH or INVALID_OPTION naming the layer. */
+  summarize(network: NativeNetwork): NetworkSummary;
+  /** One head, forward and backward, on given arrays. */
+  headLoss(request: NativeHeadLossRequest): Promise<NativeHeadLossResult>;
+  /** The same without blocking; device number `deviceIndex` is looked for. */
+  findBackends(deviceIndex: number): Promise<NativeBackend[]>;
+  Session: new (config: NativeSessionConfig) => NativeSession;
+}
+
+export interface NativeBackend {
+  name: string;
+  available: boolean;
+  /** Why it is not available, or '' */
+  reason: string;
+  /** Path of the plugin that was opened, or '' */
+  path: string;
+  /** What it uses of the machine's own and from where, e.g. 'cuBLAS and cuDNN from /usr/local/cuda/lib64', or '' */
+  libraries: string;
+  /** E.g. 'oneDNN 2.6.3, x86-64-v4' */
+  version: string;
+  /** Instruction set or card, e.g. 'x86-64-v4' */
+  description: string;
+  simulated: boolean;
+  /** Threads used when none are asked for (physical cores); 0 where that has no meaning. */
+  defaultThreads: number;
+}
+
+export interface NativeNetwork {
+  /** [H, W, C] of one image */
+  input: [number, number, number];
+  layers: LayerDescription[];
+}
+
+export interface NetworkSummary {
+  layers: LayerSummary[];
+  embeddingSize: number;
+  parameters: number;
+}
+
+export interface LayerSummary {
+  name: string;
+  type: string;
+  /** Output shape of one sample: [H, W, C] or [D] */
+  output: number[];
+  parameters: number;
+  /** Multiply-accumulates of one sample's forward pass, times two. */
+  flops: number;
+}
+
+/** What the head pipeline computes (native/heads/): every named head is a row of values for this. */
+export interface NativeHead {
+  numClasses: number;
+  /** Features are divided by their norm and multiplied by `scale`; otherwise used as they are. */
+  normalizeFeatures: boolean;
+  scale: number;
+  learnScale: boolean;
+  /** 'sample': each row's own norm. 'batch': one norm of the whole batch matrix, and none at inference. */
+  l2Scope: 'sample' | 'batch';
+  /** Class weights are divided by their norms. */
+  normalizeWeights: boolean;
+  /** Class weights are centroids spread evenly over the sphere, and are not trained. */
+  fixedWeights: boolean;
+  bias: boolean;
+  /** The target's angle factor psi(m1·θ + m2) − m3. */
+  m1: number;
+  m2: number;
+  m3: number;
+  wrap: 'continue' | 'linear' | 'none';
+  easyMargin: boolean;
+  /** false: d(logit)/d(cos) of the margin is taken as 1 ('detached'). */
+  exactGradient: boolean;
+  /** Batch norm of the logits, or absent. */
+  scaledBn?: { scale: number; epsilon: number };
+  /** The loss gains centerWeight/2·mean‖x − c_y‖²; the centres are the class weights where those are fixed. */
+  centerWeight: number;
+  centerRate: number;
+  featureDropout: number;
+  labelSmoothing: number;
+  /** Per-class loss weights, or absent. */
+  classWeights?: Float32Array;
+}
+
+export interface NativeOptimizer {
+  type: 'sgd' | 'adam' | 'adamw';
+  momentum: number;
+  nesterov: boolean;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  weightDecay: number;
+  /** Multiplies the learning rate of the head's parameters. */
+  headLr: number;
+}
+
+export interface NativeSessionConfig {
+  backend: string; // 'cpu', 'cuda'
+  deviceIndex: number;
+  threads: number;
+  deterministic: boolean;
+  precision: 'fp32' | 'tf32' | 'bf16';
+  seed: number;
+  network: NativeNetwork;
+  head: NativeHead;
+  /** Pixel p of channel c enters the network as (p/255 − mean[c]) / std[c]. */
+  mean: Float32Array;
+  std: Float32Array;
+  /** Largest batch of a training step; 0 for a session that only predicts. */
+  batchSize: number;
+  optimizer: NativeOptimizer;
+}
+
+/** Values of one step, in this order, in `NativeStepsRequest.values`. */
+export const STEP_VALUES = ['learningRate', 'lambda', 'marginRamp'] as const;
+
+export interface NativeStepsRequest {
+  epoch: number;
+  /** Sample numbers; consecutive groups of `batchSize` form the steps, the last has what remains. */
+  order: Int32Array;
+  batchSize: number;
+  /** One row of STEP_VALUES per step, row-major. */
+  values: Float32Array;
+}
+
+export interface NativeStepsResult {
+  /** Number of steps that were run: fewer than asked for after `cancel()` or a non-finite value. */
+  steps: number;
+  /** Per step: batch mean of the loss, with margin, as trained. */
+  loss: Float32Array;
+  /** Per step: samples whose class is right by margin-free score. */
+  correct: Int32Array;
+  /** Per step: L2 norm of the loss's gradient in the logits of the batch. */
+  logitGradientNorm: Float32Array;
+  /** Per step: samples whose angle with margin, m1·θ + m2, lies beyond π. */
+  pastPi: Int32Array;
+  /** Per step: L2 norm of the whole gradient. */
+  gradientNorm: Float32Array;
+  /**
+   * Set when a non-finite loss or gradient stopped the run: the first tensor in which it was found. The last of the
+   * reported steps is then the one that failed; it changed no parameter.
+   */
+  nonFinite?: string;
+}
+
+export interface NativeInferRequest {
+  /** (N, H, W, C) */
+  images: Uint8Array;
+  count: number;
+  /** Which outputs to compute. */
+  probabilities: boolean;
+  scores: boolean;
+  embeddings: boolean;
+  /** Divide each embedding by its norm. */
+  normalizeEmbeddings: boolean;
+  /** (N): asks for `angles` and `classNorms`. */
+  labels?: Int32Array;
+}
+
+export interface NativeInferResult {
+  /** (N, numClasses) each, row-major */
+  probabilities?: Float32Array;
+  scores?: Float32Array;
+  /** (N, embeddingSize) */
+  embeddings?: Float32Array;
+  /** (N, 2), radians: to the own class's weight, and to the nearest other class's */
+  angles?: Float32Array;
+  /** (numClasses): norms of the class weights */
+  classNorms?: Float32Array;
+}
+
+export interface NativeMemoryPlan {
+  parameters: number;
+  gradients: number;
+  optimizer: number;
+  activations: number;
+  dataset: number;
+  /** The dataset stays in host memory: of it only the batches on their way are counted. */
+  streamed: boolean;
+  /** That library calls may need beside the others. */
+  workspace: number;
+}
+
+/** The device that a session runs on. */
+export interface NativeDevice {
+  /** 'cpu', 'cuda:0' */
+  device: string;
+  version: string;
+  description: string;
+  simulated: boolean;
+  threads: number;
+}
+
+/**
+ * One network with its head on one device. The constructor only validates; `open` comes next. Work runs on the
+ * session's own thread, one call after another; no call waits for it on the JavaScript thread.
+ */
+export interface NativeSession {
+  readonly summary: NetworkSummary;
+  /** Opens the backend and allocates. Rejects with DEVICE_UNAVAILABLE or OUT_OF_MEMORY. */
+  open(): Promise<NativeDevice>;
+  /** Bytes by purpose. */
+  memory(): Promise<NativeMemoryPlan>;
+  /** Copies the training images (N, H, W, C) and labels before it returns, then moves them to the device. */
+  setTrainingData(images: Uint8Array, labels: Int32Array): Promise<void>;
+  runSteps(request: NativeStepsRequest): Promise<NativeStepsResult>;
+  infer(request: NativeInferRequest): Promise<NativeInferResult>;
+  /** Makes a runSteps in flight end after its current step, and an infer reject after its current batch. */
+  cancel(): void;
+  /** Releases gradients, optimizer state, training activations and data; the session can still infer. */
+  endTraining(): Promise<void>;
+  /** Names and shapes of all parameters, in arena order. */
+  parameters(): { name: string; shape: number[] }[];
+  readParameter(name: string): Promise<Float32Array>;
+  writeParameter(name: string, values: Float32Array): Promise<void>;
+  /** Gradients of the last step; valid until endTraining. */
+  readGradient(name: string): Promise<Float32Array>;
+  /** Cancels what runs, frees all memory, ends the thread; does not wait for it. Calling it twice is allowed. */
+  dispose(): void;
+}
+
+export interface NativeHeadLossRequest {
+  backend: string;
+  deviceIndex: number;
+  threads: number;
+  head: NativeHead;
+  embeddingSize: number;
+  /** (N, embeddingSize) */
+  features: Float32Array;
+  /** (numClasses, embeddingSize) */
+  weights: Float32Array;
+  bias?: Float32Array;
+  /** (numClasses, embeddingSize). Default 0. */
+  centers?: Float32Array;
+  labels: Int32Array;
+  lambda: number;
+  /** Forward and backward are done so many times, to measure them. Default 1. */
+  repetitions?: number;
+}
+
+export interface NativeHeadLossResult {
+  loss: number;
+  /** (N, numClasses): with margin, as trained */
+  logits: Float32Array;
+  /** (N, numClasses): margin-free, as predicted */
+  scores: Float32Array;
+  /** (N, numClasses) */
+  cosTheta: Float32Array;
+  dFeatures: Float32Array;
+  dWeights: Float32Array;
+  dBias?: Float32Array;
+  dScale?: number;
+  /** What the centres' rate multiplies */
+  dCenters?: Float32Array;
+  /** Of each repetition, without copying in and out */
+  seconds: Float32Array;
+}

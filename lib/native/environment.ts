@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../base/packageRoot.js';
+import type { BackendInfo } from './backends.js';
+import type { NativeDevice, NativeMemoryPlan } from './contract.js';
+import { native } from './load.js';
+
+/** Bytes of device memory that training takes, by purpose. */
+export type MemoryPlan = Readonly<NativeMemoryPlan>;
+
+/** What computed a result, for reports and for comparing runs. */
+export interface Environment {
+  /** Version of this package */
+  readonly margincore: string;
+  readonly node: string;
+  /** 'cpu' or 'cuda' */
+  readonly backend: string;
+  /** 'cpu', 'cuda:0' */
+  readonly device: string;
+  /** Card or instruction set, e.g. 'x86-64-v4' */
+  readonly description: string;
+  /** File of the backend */
+  readonly pluginPath: string;
+  /** Of the addon, and of the backend with its libraries */
+  readonly versions: { readonly addon: string; readonly backend: string };
+  readonly threads: number;
+  /** Computed by a simulator of the device: right numbers, meaningless times. */
+  readonly simulated: boolean;
+  readonly memory: MemoryPlan;
+  /** Everything the user was told on the way. */
+  readonly notes: readonly string[];
+}
+
+export function describeEnvironment(
+  { name: backend, path }: BackendInfo,
+  { device, version, description, simulated, threads }: NativeDevice,
+  memory: MemoryPlan,
+  notes: readonly string[],
+): Environment {
+  const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'));
+  return {
+    margincore: manifest.version,
+    node: process.version,
+    backend,
+    device,
+    description,
+    pluginPath: path,
+    versions: { addon: native().version, backend: version },
+    threads,
+    simulated,
+    memory,
+    notes,
+  };
+}

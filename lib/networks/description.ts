@@ -1,0 +1,35 @@
+import { checkInteger, checkObject } from '../base/check.js';
+import { invalidOption } from '../base/errors.js';
+import type { LayerDescription } from './layers.js';
+
+/** A network as plain data. The output of the last layer is the embedding; the head is not part of a network. */
+export interface ModelDescription {
+  readonly name: string;
+  readonly layers: readonly LayerDescription[];
+  /** [H, W, C] where the network fits only one size of images; otherwise the data decides. */
+  readonly input?: readonly [H: number, W: number, C: number];
+}
+
+/** A network of one layer after another. Its shapes are checked when its first input is known. */
+export function sequential(
+  layers: readonly LayerDescription[],
+  options: { name?: string; input?: readonly [number, number, number] } = {},
+): ModelDescription {
+  return checkModel({ name: 'sequential', layers, ...options }, 'sequential');
+}
+
+/** Checks the outer form of a description; its layers are checked in native code, which names the one that is wrong. */
+export function checkModel(value: unknown, option: string): ModelDescription {
+  const { name, layers, input } = checkObject(value, option, 'a model, such as models.seedCnn(),');
+  if (typeof name !== 'string') throw invalidOption(`${option}.name`, 'a string', name);
+  if (!Array.isArray(layers) || layers.length === 0) {
+    throw invalidOption(`${option}.layers`, 'a list of one or more layers', layers);
+  }
+  layers.forEach((layer, index) => {
+    checkObject(layer, `${option}.layers[${index}]`, 'a layer, such as relu(),');
+  });
+  if (input === undefined) return { name, layers };
+  if (!Array.isArray(input) || input.length !== 3) throw invalidOption(`${option}.input`, '[H, W, C]', input);
+  const [H, W, C] = input.map((size, axis) => checkInteger(size, `${option}.input[${axis}]`, { min: 1 }));
+  return { name, layers, input: [H!, W!, C!] };
+}

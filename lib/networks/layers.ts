@@ -1,0 +1,129 @@
+import { isRecord } from '../base/check.js';
+
+/**
+ * Layers as plain data. A description is validated and its shapes are inferred in native code, which names the
+ * layer that does not fit. Images are NHWC; a linear layer flattens its input in that order.
+ */
+export type LayerDescription =
+  | {
+      type: 'conv2d';
+      name?: string;
+      outChannels: number;
+      /** Square kernel, or [height, width] */
+      kernelSize: number | [number, number];
+      /** Default 1 */
+      stride?: number;
+      /** Zeros added on every side, or 'same' (stride 1, odd kernel). Default 0 */
+      padding?: number | 'same';
+      /** Default true */
+      bias?: boolean;
+      /** Input and output channels fall into so many groups that do not see each other. Default 1 */
+      groups?: number;
+    }
+  | { type: 'relu'; name?: string }
+  | {
+      /** y = x where x > 0, otherwise slope·x with a trained slope (He et al. 2015). */
+      type: 'prelu';
+      name?: string;
+      /** One slope for all channels instead of one each. Default false */
+      shared?: boolean;
+      /** Where slopes start. Default 0.25 */
+      init?: number;
+    }
+  | {
+      /** Batch norm per channel (Ioffe & Szegedy 2015): statistics of the batch in training, running ones afterwards. */
+      type: 'batchNorm';
+      name?: string;
+      /** Added to the variance. Default 1e-5 */
+      epsilon?: number;
+      /** Share of the batch in the running statistics, in (0, 1]. Default 0.1 */
+      momentum?: number;
+    }
+  | {
+      type: 'maxPool2d';
+      name?: string;
+      kernelSize: number;
+      /** Default: kernelSize */
+      stride?: number;
+      /** Default 0 */
+      padding?: number;
+    }
+  | {
+      /** Padding does not count in an average. */
+      type: 'averagePool2d';
+      name?: string;
+      kernelSize: number;
+      /** Default: kernelSize */
+      stride?: number;
+      /** Default 0 */
+      padding?: number;
+    }
+  | {
+      /** (H, W, C) → (C): the mean over all places. */
+      type: 'globalAveragePool';
+      name?: string;
+    }
+  | {
+      type: 'linear';
+      name?: string;
+      outFeatures: number;
+      /** Default true */
+      bias?: boolean;
+    }
+  | {
+      type: 'dropout';
+      name?: string;
+      /** Probability that a unit is dropped, in [0, 1) */
+      rate: number;
+    }
+  | {
+      /** body(x) + shortcut(x) (He et al. 2016), both of one shape. */
+      type: 'residual';
+      /** Of the sum. */
+      name?: string;
+      body: readonly LayerDescription[];
+      /** Default: none, x itself */
+      shortcut?: readonly LayerDescription[];
+    }
+  | {
+      /** The channels of all branches, one after another; a branch without layers is x itself. */
+      type: 'concat';
+      name?: string;
+      /** Two to sixteen */
+      branches: readonly (readonly LayerDescription[])[];
+    };
+
+type Of<T extends LayerDescription['type']> = Extract<LayerDescription, { type: T }>;
+type Options<T extends LayerDescription['type']> = Omit<Of<T>, 'type'>;
+
+export const conv2d = (options: Options<'conv2d'>): Of<'conv2d'> => ({ type: 'conv2d', ...options });
+export const relu = (options: Options<'relu'> = {}): Of<'relu'> => ({ type: 'relu', ...options });
+export const maxPool2d = (options: Options<'maxPool2d'>): Of<'maxPool2d'> => ({
+  type: 'maxPool2d',
+  ...options,
+});
+export const prelu = (options: Options<'prelu'> = {}): Of<'prelu'> => ({ type: 'prelu', ...options });
+export const batchNorm = (options: Options<'batchNorm'> = {}): Of<'batchNorm'> => ({
+  type: 'batchNorm',
+  ...options,
+});
+export const averagePool2d = (options: Options<'averagePool2d'>): Of<'averagePool2d'> => ({
+  type: 'averagePool2d',
+  ...options,
+});
+export const globalAveragePool = (options: Options<'globalAveragePool'> = {}): Of<'globalAveragePool'> => ({
+  type: 'globalAveragePool',
+  ...options,
+});
+export const residual = (options: Options<'residual'>): Of<'residual'> => ({ type: 'residual', ...options });
+export const concat = (options: Options<'concat'>): Of<'concat'> => ({ type: 'concat', ...options });
+export const linear = (options: Options<'linear'>): Of<'linear'> => ({ type: 'linear', ...options });
+export const dropout = (options: Options<'dropout'>): Of<'dropout'> => ({ type: 'dropout', ...options });
+
+/** Whether a layer of this type is anywhere in a description, the form of whose inner layers is not checked yet. */
+export function hasLayer(description: unknown, type: LayerDescription['type']): boolean {
+  if (Array.isArray(description)) return description.some((each) => hasLayer(each, type));
+  if (!isRecord(description)) return false;
+  const { body, shortcut, branches } = description;
+  return description.type === type || hasLayer([body, shortcut, branches], type);
+}

@@ -1,0 +1,74 @@
+import { checkNumber } from '../base/check.js';
+import type { ModelDescription } from './description.js';
+import {
+  checkImageModelOptions,
+  embeddingLayers,
+  type ImageModelOptions,
+  type ModelImageSize,
+  smallStride,
+} from './imageModel.js';
+import { batchNorm, conv2d, dropout, type LayerDescription, linear, maxPool2d, relu } from './layers.js';
+
+export interface VggOptions extends ImageModelOptions {
+  /** After each hidden linear layer, in [0, 1). Default 0.5. */
+  dropout?: number;
+}
+
+/**
+ * VGG-11 (Simonyan & Zisserman 2015, configuration A) with batch norm: 3×3 convolutions to 64, 128, 256, 512 and 512
+ * channels, a max pool after each of the five stages, hidden linear layers.
+ *
+ * At imageSize 224 torchvision's: 7×7×512 → 4096 → 4096, the embedding. At 32 one hidden layer, with batch norm, as is
+ * usual for CIFAR (Zagoruyko 2015): 1×1×512 → 512, the embedding. At 64 the same with stride 2 in the first
+ * convolution, as Lee et al. (2019) do for Tiny ImageNet.
+ */
+export const vgg11 = (options: VggOptions = {}): ModelDescription => vgg('vgg11', [1, 1, 2, 2, 2], options);
+
+/** VGG-16 (Simonyan & Zisserman 2015, configuration D) with batch norm: as `vgg11` with 2, 2, 3, 3 and 3 convolutions. */
+export const vgg16 = (options: VggOptions = {}): ModelDescription => vgg('vgg16', [2, 2, 3, 3, 3], options);
+
+function vgg(name: string, depths: readonly number[], options: VggOptions): ModelDescription {
+  const { imageSize, embeddingSize } = checkImageModelOptions(options, ['dropout']);
+  const rate = checkNumber(options.dropout ?? 0.5, 'dropout', { min: 0, below: 1 });
+  return {
+    name,
+    layers: [
+      ...convolutions(depths, imageSize),
+      ...(imageSize === 224 ? largeClassifier(rate) : smallClassifier(rate)),
+      ...embeddingLayers(embeddingSize),
+    ],
+  };
+}
+
+/** Layer names are torchvision's: numbers within a list. */
+function convolutions(depths: readonly number[], imageSize: ModelImageSize): LayerDescription[] {
+  const layers: LayerDescription[] = [];
+  const next = () => `features.${layers.length}`;
+  depths.forEach((depth, stage) => {
+    for (let index = 0; index < depth; index++) {
+      const stride = layers.length === 0 && imageSize !== 224 ? smallStride(imageSize) : 1;
+      const outChannels = Math.min(64 * 2 ** stage, 512);
+      layers.push(conv2d({ name: next(), outChannels, kernelSize: 3, stride, padding: 1 }));
+      layers.push(batchNorm({ name: next() }));
+      layers.push(relu({ name: next() }));
+    }
+    layers.push(maxPool2d({ name: next(), kernelSize: 2 }));
+  });
+  return layers;
+}
+
+const largeClassifier = (rate: number): LayerDescription[] =>
+  [0, 3].flatMap((index) => [
+    linear({ name: `classifier.${index}`, outFeatures: 4096 }),
+    relu({ name: `classifier.${index + 1}` }),
+    ...dropped(`classifier.${index + 2}`, rate),
+  ]);
+
+const smallClassifier = (rate: number): LayerDescription[] => [
+  linear({ name: 'classifier.0', outFeatures: 512 }),
+  batchNorm({ name: 'classifier.1' }),
+  relu({ name: 'classifier.2' }),
+  ...dropped('classifier.3', rate),
+];
+
+const dropped = (name: string, rate: number) => (rate > 0 ? [dropout({ name, rate })] : []);

@@ -1,0 +1,162 @@
+/**
+ * Learning rates over a run, as plain data: what a run used can be echoed, stored and given again. A function is
+ * accepted as well.
+ */
+import {
+  checkInteger,
+  checkKeys,
+  checkNumber,
+  checkNumbers,
+  checkObject,
+  checkOneOf,
+} from '../base/check.js';
+import { MarginCoreError } from '../base/errors.js';
+
+/** A stretch at the start of training: below 1 a fraction of the run (0.01 is its first 1 %), otherwise whole steps. */
+export type Duration = number;
+
+export type Schedule =
+  | { readonly type: 'constant'; readonly value: number }
+  | {
+      readonly type: 'step';
+      readonly base: number;
+      readonly gamma: number;
+      /** Epochs */
+      readonly milestones: readonly number[];
+    }
+  | { readonly type: 'cosine'; readonly base: number; readonly min: number }
+  | { readonly type: 'warmup'; readonly schedule: Schedule; readonly length: Duration }
+  | ((progress: ScheduleProgress) => number);
+
+/** Where in the run a step stands: how many steps and whole epochs lie behind it, so both count from 0. */
+export interface ScheduleProgress {
+  readonly step: number;
+  readonly steps: number;
+  readonly epoch: number;
+  readonly epochs: number;
+}
+
+export const schedules = {
+  /** The same value at every step. */
+  constant: (value: number): Schedule => checkSchedule({ type: 'constant', value }, 'schedules.constant'),
+
+  /**
+   * `base`, multiplied by `gamma` (default 0.1) at each milestone. Milestones are epochs that lie behind: with
+   * `[2, 3.5]` the value changes after the second epoch and in the middle of the fourth.
+   */
+  step: ({
+    base,
+    gamma = 0.1,
+    milestones,
+  }: {
+    base: number;
+    gamma?: number;
+    milestones: readonly number[];
+  }): Schedule => checkSchedule({ type: 'step', base, gamma, milestones }, 'schedules.step'),
+
+  /** min + (base − min)·(1 + cos(π·step/steps))/2: falls from `base` to `min` (default 0), a little at every step. */
+  cosine: ({ base, min = 0, warmup = 0 }: { base: number; min?: number; warmup?: Duration }): Schedule => {
+    const cosine = checkSchedule({ type: 'cosine', base, min }, 'schedules.cosine');
+    return warmup === 0 ? cosine : schedules.warmup(cosine, warmup);
+  },
+
+  /** Multiplies the schedule's value by 1/n, 2/n, … 1 over its first n steps (linear warm-up). */
+  warmup: (schedule: Schedule, length: Duration): Schedule =>
+    checkSchedule({ type: 'warmup', schedule, length }, 'schedules.warmup'),
+} as const;
+
+/** The schedule when the learning rate is given as a number: cosine to 0 with 1 % warm-up. */
+export function defaultSchedule(base: number): Schedule {
+  return schedules.cosine({ base, warmup: 0.01 });
+}
+
+/** Checks a schedule that may have been written by hand or read from a file. */
+export function checkSchedule(value: unknown, option: string): Schedule {
+  if (typeof value === 'function') return value as Schedule;
+  const given = checkObject(value, option, 'a number, a schedule or a function');
+  const type = checkOneOf(given.type, `${option}.type`, ['constant', 'step', 'cosine', 'warmup']);
+  const positive = (key: string) => checkNumber(given[key], `${option}.${key}`, { min: 0 });
+  const only = (...keys: string[]) => checkKeys(given, ['type', ...keys], `${option}.`);
+  switch (type) {
+    case 'constant':
+      only('value');
+      return { type, value: positive('value') };
+    case 'step': {
+      only('base', 'gamma', 'milestones');
+      const milestones = checkNumbers(given.milestones, `${option}.milestones`, { above: 0 });
+      return { type, base: positive('base'), gamma: positive('gamma'), milestones };
+    }
+    case 'cosine':
+      only('base', 'min');
+      return { type, base: positive('base'), min: positive('min') };
+    case 'warmup':
+      only('schedule', 'length');
+      return {
+        type,
+        schedule: checkSchedule(given.schedule, `${option}.schedule`),
+        length: checkDuration(given.length, `${option}.length`),
+      };
+  }
+}
+
+export interface StepPosition {
+  /** From 0 */
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly stepsPerEpoch: number;
+}
+
+/** The learning rate of one step. Throws INVALID_OPTION where a user's function gives no finite number ≥ 0. */
+export function learningRateAt(schedule: Schedule, position: StepPosition): number {
+  const value = valueAt(schedule, position);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new MarginCoreError(
+    'INVALID_OPTION',
+    `learningRate gave ${value} at step ${position.step + 1}: a schedule must give a finite number of at least 0`,
+    { details: { option: 'learningRate', step: position.step + 1 } },
+  );
+}
+
+function valueAt(schedule: Schedule, position: StepPosition): number {
+  const { step, totalSteps, stepsPerEpoch } = position;
+  if (typeof schedule === 'function') {
+    return schedule({
+      step,
+      steps: totalSteps,
+      epoch: Math.floor(step / stepsPerEpoch),
+      epochs: Math.ceil(totalSteps / stepsPerEpoch),
+    });
+  }
+  switch (schedule.type) {
+    case 'constant':
+      return schedule.value;
+    case 'step': {
+      const passed = schedule.milestones.filter((epochs) => step >= epochs * stepsPerEpoch).length;
+      return schedule.base * schedule.gamma ** passed;
+    }
+    case 'cosine': {
+      const { base, min } = schedule;
+      return min + ((base - min) * (1 + Math.cos((Math.PI * step) / totalSteps))) / 2;
+    }
+    case 'warmup': {
+      // The first step already moves: a rate of 0 would be a step in vain.
+      const ramp = rampOver(schedule.length, step + 1, totalSteps);
+      return ramp * valueAt(schedule.schedule, position);
+    }
+  }
+}
+
+/** The fraction of the head's margin in force at a step: from 0 at the first step to 1 once the duration is over. */
+export function marginRampAt(warmup: Duration, { step, totalSteps }: StepPosition): number {
+  return rampOver(warmup, step, totalSteps);
+}
+
+function rampOver(duration: Duration, done: number, totalSteps: number): number {
+  const steps = duration < 1 ? Math.round(duration * totalSteps) : duration;
+  return done >= steps ? 1 : done / steps;
+}
+
+export function checkDuration(value: unknown, option: string): Duration {
+  if (typeof value === 'number' && value >= 1) return checkInteger(value, option);
+  return checkNumber(value, `${option} (a fraction of training below 1, or whole steps)`, { min: 0 });
+}

@@ -1,0 +1,89 @@
+/** What a training run reports while it goes on. Epochs and steps are counted from 1 here, as they are shown. */
+
+import type { HeadStatistics } from '../metrics/headStatistics.js';
+import type { Diagnosis } from './diagnoses.js';
+
+/** One update of the parameters. */
+export interface StepEvent {
+  /** 1 … steps, over the whole run */
+  readonly step: number;
+  readonly steps: number;
+  /** 1 … epochs */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Mean over the batch, with the margin, as trained. */
+  readonly loss: number;
+  /** Fraction of the batch whose class is right by the margin-free score. */
+  readonly accuracy: number;
+  readonly learningRate: number;
+  /** L2 norm of the whole gradient. */
+  readonly gradientNorm: number;
+  /** L2 norm of the loss's gradient in the logits of the batch: what the head sends back. */
+  readonly logitGradientNorm: number;
+  /** Fraction of the head's margin in force: 1, or less during `marginWarmup`. */
+  readonly marginRamp: number;
+  /** The target logit is (λ·plain + with margin)/(1 + λ); 0 for heads without `lambda`. */
+  readonly lambda: number;
+  /** Fraction of the batch whose angle with margin, m1·θ + m2, lies beyond π. */
+  readonly pastPi: number;
+}
+
+/** Angles in radians. */
+export interface Margin {
+  readonly m1: number;
+  readonly m2: number;
+  readonly m3: number;
+}
+
+/** How well a model does on samples with known labels. Never with a margin. */
+export interface Scores {
+  /** Fraction of the samples whose class is right. */
+  readonly accuracy: number;
+  /** Mean softmax cross-entropy. */
+  readonly loss: number;
+}
+
+/** One pass over the training images. */
+export interface EpochRecord {
+  /** 1 … epochs */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Steps of this epoch that were run: fewer than an epoch has after `controls.stop()`. */
+  readonly steps: number;
+  /** Mean over the epoch's samples, with the margin, as trained. */
+  readonly loss: number;
+  /** Fraction of the epoch's samples whose class was right by the margin-free score, when they were trained on. */
+  readonly accuracy: number;
+  /** At the epoch's last step. */
+  readonly learningRate: number;
+  /** Of heads with a margin, at the epoch's last step: ψ(m1·θ + m2) − m3 takes the place of cosθ. */
+  readonly margin?: Margin;
+  /** At the epoch's last step; 0 for heads without `lambda`. */
+  readonly lambda: number;
+  /** Fraction of the epoch's samples whose angle with margin, m1·θ + m2, lay beyond π. */
+  readonly pastPi: number;
+  /** Means over the epoch's steps. */
+  readonly gradientNorm: number;
+  readonly logitGradientNorm: number;
+  /** Of some hundred training images, after the epoch's last step. */
+  readonly head: HeadStatistics;
+  /** What goes wrong, where something does. */
+  readonly diagnoses: readonly Diagnosis[];
+  /** Time of the training steps alone, without callbacks and validation. */
+  readonly seconds: number;
+  readonly imagesPerSecond: number;
+  /** Where `validation` was asked for. */
+  readonly validation?: Scores;
+}
+
+/** What `onEpoch` receives; the same record is kept in `result.history`. */
+export type EpochEvent = EpochRecord;
+
+/** Second argument of `onStep` and `onEpoch`. */
+export interface Controls {
+  /**
+   * Ends training: `train()` resolves with the model so far. The epoch ends after the steps that are already
+   * running (about 0.2 seconds of them), with its validation and its `onEpoch`.
+   */
+  stop(): void;
+}

@@ -1,0 +1,202 @@
+/** From the command line to the options of `train()`, without training. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseFlags, UsageError } from '../../../lib/cli/arguments.js';
+import { MODEL_WORDS } from '../../../lib/cli/commands/modelFlags.js';
+import { TRAIN_FLAGS } from '../../../lib/cli/commands/trainFlags.js';
+import { trainOptions } from '../../../lib/cli/commands/trainOptions.js';
+import { HEAD_NAMES, headOptionNames } from '../../../lib/heads/resolve.js';
+import { models } from '../../../lib/networks/index.js';
+import { schedules } from '../../../lib/schedules/learningRate.js';
+import type { RunOptions } from '../../../lib/training/options.js';
+import { idxBytes } from '../../support/idxBytes.js';
+import { refusal } from '../../support/refusal.js';
+import { temporaryFolder } from '../../support/temporaryFolder.js';
+
+const inFolder = temporaryFolder();
+const options = async (...args: string[]) => trainOptions(parseFlags(TRAIN_FLAGS, args));
+
+test.each([
+  [[], {}],
+  [['--data', 'fashion-mnist'], { data: 'fashion-mnist' }],
+  [['--data', 'some/folder'], { data: 'some/folder' }],
+  [['--validation', '0.1'], { validation: 0.1 }],
+  [['--normalize', 'unit'], { normalize: 'unit' }],
+  [['--normalize', '0.5,0.4:0.2,0.3'], { normalize: { mean: [0.5, 0.4], std: [0.2, 0.3] } }],
+  [['--embedding-size', '128'], { model: models.seedCnn({ embeddingSize: 128 }) }],
+  [['--model', 'lenetPlusPlus'], { model: models.lenetPlusPlus() }],
+  [['--model', 'lSoftmaxNet-cifar100'], { model: models.lSoftmaxNet({ dataset: 'cifar100' }) }],
+  [
+    ['--data', 'some/folder', '--model', 'resnet18', '--image-size', '32', '--embedding-size', '128'],
+    { data: 'some/folder', model: models.resnet18({ imageSize: 32, embeddingSize: 128 }) },
+  ],
+  [['--head', 'arcface', '--m', '0.4', '--s', '16'], { head: 'arcface', m: 0.4, s: 16 }],
+  [['--s', 'auto'], { s: 'auto' }],
+  [['--s', 'learn'], { s: { learn: true } }],
+  [['--s=learn:12'], { s: { learn: true, init: 12 } }],
+  [['--head', 'cosface', '--s=learn'], { head: 'cosface', s: { learn: true } }],
+  [['--head', 'l2-softmax', '--alpha', '0'], { head: 'l2-softmax', alpha: 0 }],
+  [['--alpha', 'learn:12', '--l2-scope', 'batch'], { alpha: { learn: true, init: 12 }, l2Scope: 'batch' }],
+  [['--lambda', '5'], { lambda: 5 }],
+  [['--lambda', 'sphereface'], { lambda: 'sphereface' }],
+  [['--lambda', 'cifar10+'], { lambda: 'cifar10+' }],
+  [['--lambda', 'base=1000,until=0.5'], { lambda: { base: 1000, until: 0.5 } }],
+  [
+    ['--lambda=base=1000, gamma=2.5e-5, power=35, min=5'],
+    { lambda: { base: 1000, gamma: 2.5e-5, power: 35, min: 5 } },
+  ],
+  [['--m1', '1.2', '--m2', '0.3', '--m3', '0.1'], { m1: 1.2, m2: 0.3, m3: 0.1 }],
+  [['--weight', '0.01', '--rate', '0.5'], { weight: 0.01, rate: 0.5 }],
+  [['--head', 'scaled-bn', '--bn-epsilon', '1e-3'], { head: 'scaled-bn', epsilon: 1e-3 }],
+  [
+    ['--bn-epsilon', '1e-3', '--epsilon', '1e-6'],
+    { epsilon: 1e-3, optimizer: { type: 'adam', epsilon: 1e-6 } },
+  ],
+  [['--logit-normalizer', 'scaled-bn'], { logitNormalizer: 'scaled-bn' }],
+  [
+    ['--logit-normalizer=scaled-bn:m=0.9,epsilon=1e-4'],
+    { logitNormalizer: { type: 'scaled-bn', m: 0.9, epsilon: 1e-4 } },
+  ],
+  [['--auxiliary', 'center'], { auxiliary: 'center' }],
+  [['--auxiliary', 'center:weight=0.1'], { auxiliary: { type: 'center', weight: 0.1 } }],
+  [['--wrap', 'linear', '--gradient', 'detached'], { wrap: 'linear', gradient: 'detached' }],
+  [['--easy-margin', '--no-bias'], { easyMargin: true, bias: false }],
+  [['--margin-warmup', '0.2'], { marginWarmup: 0.2 }],
+  [['--feature-dropout', '0.1', '--label-smoothing', '0.2'], { featureDropout: 0.1, labelSmoothing: 0.2 }],
+  [['--class-weights', '1,2.5,0', '--head-lr', '10'], { classWeights: [1, 2.5, 0], headLr: 10 }],
+  [['--epochs', '3', '--batch-size', '20', '--seed', '7'], { epochs: 3, batchSize: 20, seed: 7 }],
+  [['--batchSize', '20', '--labelSmoothing=0.2'], { batchSize: 20, labelSmoothing: 0.2 }],
+  [['--optimizer', 'sgd'], { optimizer: { type: 'sgd' } }],
+  [['--weight-decay', '1e-4'], { optimizer: { type: 'adam', weightDecay: 1e-4 } }],
+  [
+    ['--optimizer', 'sgd', '--momentum', '0.8', '--nesterov'],
+    { optimizer: { type: 'sgd', momentum: 0.8, nesterov: true } },
+  ],
+  [
+    ['--beta1', '0.8', '--beta2', '0.9', '--epsilon', '1e-6'],
+    { optimizer: { type: 'adam', beta1: 0.8, beta2: 0.9, epsilon: 1e-6 } },
+  ],
+  [
+    ['--device', 'cpu', '--threads', '2', '--precision', 'fp32'],
+    { device: 'cpu', threads: 2, precision: 'fp32' },
+  ],
+  [['--deterministic', '--no-progress'], { deterministic: true, progress: false }],
+  [['--seed', '-1'], { seed: -1 }],
+])('%j', async (args, expected) => {
+  expect(await options(...args)).toEqual({ progress: true, ...expected });
+});
+
+test.each([
+  [['--learning-rate', '0.01'], 0.01],
+  [['--schedule', 'cosine', '--optimizer', 'sgd'], 0.1],
+  [['--min-learning-rate', '1e-5'], schedules.cosine({ base: 1e-3, min: 1e-5, warmup: 0.01 })],
+  [['--learning-rate', '0.01', '--warmup', '50'], schedules.cosine({ base: 0.01, warmup: 50 })],
+  [['--warmup', '0'], schedules.cosine({ base: 1e-3 })],
+  [['--schedule', 'constant', '--learning-rate', '0.01'], schedules.constant(0.01)],
+  [['--schedule', 'constant', '--warmup', '5'], schedules.warmup(schedules.constant(1e-3), 5)],
+  [['--schedule', 'step', '--milestones', '2,3.5'], schedules.step({ base: 1e-3, milestones: [2, 3.5] })],
+  [
+    ['--schedule', 'step', '--milestones', '2', '--gamma', '0.5', '--learning-rate', '0.2'],
+    schedules.step({ base: 0.2, milestones: [2], gamma: 0.5 }),
+  ],
+])('learning rate: %j', async (args, expected) => {
+  expect((await options(...args)).learningRate).toEqual(expected);
+});
+
+test.each([
+  ['--lambda', 'spherface'],
+  ['--lambda', 'base=,until=0.5'],
+  ['--lambda', 'base=1000,0.5'],
+  ['--lambda', ''],
+  ['--alpha', 'auto'],
+  ['--alpha', 'learn:'],
+  ['--l2-scope', 'row'],
+  ['--m1', 'two'],
+  ['--logit-normalizer', 'bn'],
+  ['--logit-normalizer', 'scaled-bn:0.9'],
+  ['--logit-normalizer', 'scaled-bn:m=x'],
+  ['--auxiliary', 'center:'],
+  ['--head', 'lsoftmax'],
+  ['--model', 'resnet-18'],
+  ['--image-size', '32'],
+])('%s %j is a usage error', async (flag, value) => {
+  await expect(options(flag, value)).rejects.toThrow(UsageError);
+  await expect(options(flag, value)).rejects.toThrow(`${flag} needs `);
+});
+
+describe('a network with variants, without --image-size', () => {
+  /** A folder of two images of a size. */
+  function folderOf(H: number, W: number): string {
+    const folder = inFolder(`${H}x${W}`);
+    mkdirSync(folder);
+    const write = (name: string, bytes: Uint8Array) => writeFileSync(join(folder, name), bytes);
+    write('train-images-idx3-ubyte', idxBytes([2, H, W], Array(2 * H * W).fill(7)));
+    write('train-labels-idx1-ubyte', idxBytes([2], [0, 1]));
+    return folder;
+  }
+
+  test.each([32, 64, 224] as const)('takes the one for images of %d×%d', async (size) => {
+    const { model, data } = await options('--data', folderOf(size, size), '--model', 'vgg11');
+    expect(model).toEqual(models.vgg11({ imageSize: size }));
+    // Already read, so that it is not read again.
+    expect(data).toMatchObject({ train: { images: { shape: [2, size, size, 1] } } });
+  });
+
+  test.each([
+    [28, 28, 32],
+    [32, 40, 32],
+    [96, 96, 64],
+    [300, 200, 224],
+  ])('is refused for images of %d×%d, with the flag for the nearest', async (H, W, nearest) => {
+    const error = await refusal(() => options('--data', folderOf(H, W), '--model', 'resnet18'));
+    expect(error.code).toBe('SHAPE_MISMATCH');
+    expect(error.message).toContain(
+      `32×32, 64×64 or 224×224, and these are ${H}×${W}: --image-size ${nearest} `,
+    );
+  });
+
+  test('the API checks a size that is given', async () => {
+    const error = await refusal(() => options('--model', 'resnet18', '--image-size', '33'));
+    expect(error.message).toContain('Expected one of 32, 64, 224 for imageSize but received 33');
+  });
+});
+
+test('every network of the API has a word', () => {
+  for (const name of Object.keys(models)) {
+    expect(MODEL_WORDS.filter((each) => each.split('-')[0] === name)).not.toEqual([]);
+  }
+});
+
+test('a recipe is not mistaken for a spelling, nor a range checked: the API does that', async () => {
+  expect(await options('--lambda', 'base=-1,until=7')).toMatchObject({ lambda: { base: -1, until: 7 } });
+  expect(await options('--auxiliary', 'center:wieght=1')).toMatchObject({ auxiliary: { wieght: 1 } });
+});
+
+test('every option of the API has a flag', () => {
+  const targets = new Set(TRAIN_FLAGS.flatMap(({ flags }) => flags.map(({ to }) => to.split('.')[0])));
+  for (const name of HEAD_NAMES.flatMap(headOptionNames)) expect(targets).toContain(name);
+  for (const [name, hasFlag] of Object.entries(RUN_OPTIONS)) {
+    expect({ name, hasFlag: targets.has(name) }).toEqual({ name, hasFlag });
+  }
+});
+
+/** Whether an option can be said on a command line. The type makes a forgotten one a compile error. */
+const RUN_OPTIONS = {
+  data: true,
+  model: true,
+  epochs: true,
+  batchSize: true,
+  optimizer: true,
+  learningRate: true,
+  normalize: true,
+  precision: true,
+  device: true,
+  threads: true,
+  seed: true,
+  deterministic: true,
+  validation: true,
+  progress: true,
+  signal: false,
+  onStep: false,
+  onEpoch: false,
+} satisfies Record<keyof RunOptions, boolean>;

@@ -1,0 +1,43 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { type DataInput, datasets, resolveData } from '../../../lib/data/index.js';
+import { counting, idxBytes } from '../../support/idxBytes.js';
+import { temporaryFolder } from '../../support/temporaryFolder.js';
+
+const inFolder = temporaryFolder();
+const ARRAYS: DataInput = { images: { data: counting(8), shape: [2, 2, 2, 1] }, labels: [0, 1] };
+
+test('nothing stands for the bundled sample', async () => {
+  expect((await resolveData(undefined)).name).toBe('fashion-mnist-sample');
+});
+
+test("'fashion-mnist' stands for fashionMnist()", async () => {
+  expect((await resolveData('fashion-mnist')).name).toBe((await datasets.fashionMnist()).name);
+});
+
+test('another string is a folder of IDX files', async () => {
+  mkdirSync(inFolder('mine'));
+  writeFileSync(inFolder('mine', 'train-images-idx3-ubyte'), idxBytes([2, 2, 2], counting(8)));
+  writeFileSync(inFolder('mine', 'train-labels-idx1-ubyte'), idxBytes([2], [0, 1]));
+  expect(await resolveData(inFolder('mine'))).toMatchObject({ name: 'mine', numClasses: 2 });
+  await expect(resolveData(inFolder('nowhere'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+});
+
+test('arrays and promises of data are checked', async () => {
+  expect((await resolveData(ARRAYS)).train.labels).toEqual(Int32Array.of(0, 1));
+  expect((await resolveData(Promise.resolve(ARRAYS))).name).toBe('arrays');
+  await expect(resolveData({ ...ARRAYS, labels: [0, -1] } as DataInput)).rejects.toMatchObject({
+    code: 'INVALID_DATA',
+    message: expect.stringContaining('data.labels: label of sample 1'),
+  });
+});
+
+test('a promise of nothing is refused, not taken for the sample', async () => {
+  const forgotten = Promise.resolve(undefined as unknown as DataInput);
+  await expect(resolveData(forgotten)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+});
+
+test('a promise that rejects keeps its reason', async () => {
+  await expect(resolveData(datasets.idx(inFolder('nowhere')))).rejects.toMatchObject({
+    code: 'FILE_NOT_FOUND',
+  });
+});

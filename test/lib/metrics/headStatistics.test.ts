@@ -1,0 +1,110 @@
+import type { Split } from '../../../lib/index.js';
+import { measureHead, statisticsSample } from '../../../lib/metrics/headStatistics.js';
+import type { NativeInferRequest, NativeInferResult, NativeSession } from '../../../lib/native/contract.js';
+
+/** Images of 1×2 pixels that hold their own number. */
+function numbered(count: number): Split {
+  const data = Uint8Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? (i / 2) >> 8 : (i / 2) & 255));
+  return {
+    images: { data, shape: [count, 1, 2, 1] },
+    labels: Int32Array.from({ length: count }, (_, i) => i),
+  };
+}
+
+test.each([1, 5, 512])('all of %d samples are measured', (count) => {
+  expect(statisticsSample(numbered(count))).toEqual(numbered(count));
+});
+
+test.each([513, 1000, 1024, 6000])('512 of %d samples, evenly spread', (count) => {
+  const { images, labels } = statisticsSample(numbered(count));
+  expect(images.shape).toEqual([512, 1, 2, 1]);
+  const gaps = Array.from(labels.subarray(1), (label, i) => label - labels[i]!);
+  expect(labels[0]).toBe(0);
+  expect(Math.min(...gaps)).toBeGreaterThanOrEqual(Math.floor(count / 512));
+  expect(Math.max(...gaps)).toBeLessThanOrEqual(Math.ceil(count / 512));
+  expect(count - labels.at(-1)!).toBeLessThanOrEqual(Math.ceil(count / 512));
+  // Each label still stands beside its image.
+  for (const [i, label] of labels.entries()) {
+    expect(images.data[2 * i]! * 256 + images.data[2 * i + 1]!).toBe(label);
+  }
+});
+
+test('classes in order are all measured', () => {
+  const labels = Int32Array.from({ length: 6000 }, (_, i) => Math.floor(i / 600));
+  const { images } = numbered(6000);
+  const counts = new Map<number, number>();
+  for (const label of statisticsSample({ images, labels }).labels) {
+    counts.set(label, (counts.get(label) ?? 0) + 1);
+  }
+  expect(counts.size).toBe(10);
+  expect(Math.max(...counts.values()) - Math.min(...counts.values())).toBeLessThanOrEqual(1);
+});
+
+/** A session that answers with these numbers. */
+function session(answer: NativeInferResult, embeddingSize: number) {
+  const infer = jest.fn(async (_: NativeInferRequest) => answer);
+  return { infer, summary: { embeddingSize } } as unknown as NativeSession & { infer: typeof infer };
+}
+
+const radians = (degrees: number) => (degrees * Math.PI) / 180;
+
+test('percentiles of angles and norms', async () => {
+  // 101 samples: own angles 0…100°, others 80…180°, in an order of their own, embeddings of length 1…101.
+  const order = Array.from({ length: 101 }, (_, i) => (i * 37) % 101);
+  const fake = session(
+    {
+      angles: Float32Array.from(order.flatMap((i) => [radians(i), radians(80 + i)])),
+      embeddings: Float32Array.from(order.flatMap((i) => [0.6 * (i + 1), -0.8 * (i + 1)])),
+      classNorms: Float32Array.from(order, (i) => i / 10),
+    },
+    2,
+  );
+  const measured = await measureHead(fake, numbered(101));
+  const close = (values: number[]) => values.map((value) => expect.closeTo(value, 4));
+  expect(measured.targetAngle).toEqual(close([5, 50, 95]));
+  expect(measured.nearestOtherAngle).toEqual(close([85, 130, 175]));
+  expect(measured.featureNorm).toEqual(close([6, 51, 96]));
+  expect(measured.weightNorm).toEqual(close([0.5, 5, 9.5]));
+  expect(measured.spread).toBeLessThan(0.1);
+});
+
+test('the session is asked for what is needed, with the labels', async () => {
+  const answer = {
+    angles: new Float32Array(6),
+    embeddings: new Float32Array(6),
+    classNorms: new Float32Array(2),
+  };
+  const fake = session(answer, 2);
+  const data = numbered(3);
+  await measureHead(fake, data);
+  expect(fake.infer).toHaveBeenCalledTimes(1);
+  expect(fake.infer.mock.calls[0]![0]).toEqual({
+    ...{ images: data.images.data, count: 3, labels: data.labels },
+    ...{ embeddings: true, normalizeEmbeddings: false, probabilities: false, scores: false },
+  });
+});
+
+/** Largest angle to the mean direction, of embeddings at these angles in the plane and with these lengths. */
+async function spreadOf(angles: number[], lengths = angles.map(() => 1)): Promise<number> {
+  const embeddings = angles.flatMap((angle, i) => [
+    lengths[i]! * Math.cos(radians(angle)),
+    lengths[i]! * Math.sin(radians(angle)),
+  ]);
+  const answer = {
+    embeddings: Float32Array.from(embeddings),
+    angles: new Float32Array(embeddings.length),
+    classNorms: Float32Array.of(1),
+  };
+  return (await measureHead(session(answer, 2), numbered(angles.length))).spread;
+}
+
+test.each<[string, number[], number[], number]>([
+  ['one direction', [40, 40, 40], [1, 5, 0.1], 0],
+  ['two directions', [10, 50], [1, 9], 20], // by direction: lengths do not count
+  ['three directions', [0, 30, 90], [1, 1, 1], 51.20602],
+  ['opposite directions, which have no mean', [0, 180], [1, 1], 90],
+  ['a zero among them', [0, 10], [1, 0], 90],
+  ['nothing but zeros', [0, 10], [0, 0], 90],
+])('spread of %s', async (_, angles, lengths, expected) => {
+  expect(await spreadOf(angles, lengths)).toBeCloseTo(expected, 4);
+});

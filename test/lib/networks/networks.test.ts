@@ -1,0 +1,182 @@
+/** Sizes and shapes of the ready-made networks, beside what is published and what PyTorch counts. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../../../lib/base/packageRoot.js';
+import type { ImageSize } from '../../../lib/data/samples.js';
+import { resolveHead } from '../../../lib/heads/resolve.js';
+import { type ModelDescription, models, train } from '../../../lib/index.js';
+import { summarizeModel } from '../../../lib/model/summary.js';
+import type { NetworkSummary } from '../../../lib/native/contract.js';
+import { native } from '../../../lib/native/load.js';
+import { refusal } from '../../support/refusal.js';
+import { sample } from '../../support/sample.js';
+
+/** model_counts.json: what PyTorch counts in each network, without a head. */
+interface Counts {
+  readonly input: ImageSize;
+  readonly parameters: number;
+  readonly macs: number;
+  readonly embeddingSize: number;
+  /** Of named parts, each of one or more layers. */
+  readonly outputs: Readonly<Record<string, number[]>>;
+}
+
+const COUNTS: Readonly<Record<string, Counts>> = JSON.parse(
+  readFileSync(join(packageRoot(), 'test/parity/model_counts.json'), 'utf8'),
+);
+
+const SIZED = ['vgg11', 'vgg16', 'resnet18', 'resnet34', 'resnet50', 'resnext50', 'densenet121'] as const;
+const IMAGE_SIZES = [224, 64, 32] as const;
+
+const NETWORKS: Readonly<Record<string, ModelDescription>> = {
+  ...Object.fromEntries(
+    SIZED.flatMap((name) =>
+      IMAGE_SIZES.map((imageSize) => [`${name}-${imageSize}`, models[name]({ imageSize })]),
+    ),
+  ),
+  'lSoftmaxNet-mnist': models.lSoftmaxNet({ dataset: 'mnist' }),
+  'lSoftmaxNet-cifar10': models.lSoftmaxNet({ dataset: 'cifar10', variant: 'paper' }),
+  'lSoftmaxNet-cifar100': models.lSoftmaxNet({ dataset: 'cifar100' }),
+  'lSoftmaxNet-mnist-released': models.lSoftmaxNet({ dataset: 'mnist', variant: 'released' }),
+  'lSoftmaxNet-cifar10-released': models.lSoftmaxNet({ dataset: 'cifar10', variant: 'released' }),
+  lenetPlusPlus: models.lenetPlusPlus(),
+};
+
+const infer = ({ layers }: ModelDescription, [H, W, C]: ImageSize): NetworkSummary =>
+  native().summarize({ input: [H, W, C], layers: [...layers] });
+
+const macs = ({ layers }: NetworkSummary) => layers.reduce((sum, { flops }) => sum + flops / 2, 0);
+
+/** Of the last layer of a part: 'layer1' ends with the last of 'layer1.…', 'conv1' with the last of 'conv1_…'. */
+function output({ layers }: NetworkSummary, part: string) {
+  return layers.findLast(
+    ({ name }) => name === part || name.startsWith(`${part}.`) || name.startsWith(`${part}_`),
+  )?.output;
+}
+
+test('PyTorch has counted the networks that are here', () => {
+  expect(Object.keys(COUNTS)).toEqual(Object.keys(NETWORKS));
+});
+
+test.each(Object.entries(NETWORKS))('%s: parameters, multiply-accumulates and shapes', (name, network) => {
+  const { input, outputs, ...counts } = COUNTS[name]!;
+  const summary = infer(network, input);
+  const { parameters, embeddingSize } = summary;
+  expect({ parameters, embeddingSize, macs: macs(summary) }).toEqual(counts);
+  expect(Object.fromEntries(Object.keys(outputs).map((part) => [part, output(summary, part)]))).toEqual(
+    outputs,
+  );
+});
+
+/** Parameters, and GFLOPS of https://pytorch.org/vision/stable/models.html, which are multiply-accumulates / 1e9. */
+test.each([
+  ['vgg11', 132_868_840, 7.61],
+  ['vgg16', 138_365_992, 15.47],
+  ['resnet18', 11_689_512, 1.81],
+  ['resnet34', 21_797_672, 3.66],
+  ['resnet50', 25_557_032, 4.09],
+  ['resnext50', 25_028_904, 4.23],
+  ['densenet121', 7_978_856, 2.83],
+] as const)('%s with 1,000 classes is as large as torchvision documents', (name, parameters, gigaMacs) => {
+  const input: ImageSize = [224, 224, 3];
+  const { native: head, effective } = resolveHead({ head: 'softmax' }, 1000);
+  const summary = summarizeModel(name, input, infer(models[name](), input), head, effective);
+  expect(summary.parameters).toBe(parameters);
+  expect((summary.flops / 2e9).toFixed(2)).toBe(gigaMacs.toFixed(2));
+});
+
+test.each([
+  ['resnet18', ['conv1', 'bn1', 'layer1.0.conv1', 'layer1.0.bn1', 'layer2.0.downsample.0', 'layer4.1.bn2']],
+  ['resnext50', ['layer1.0.conv3', 'layer1.0.bn3', 'layer1.0.downsample.1', 'layer4.2.conv2']],
+  ['vgg11', ['features.0', 'features.1', 'features.4', 'features.25', 'classifier.0', 'classifier.3']],
+  ['vgg16', ['features.0', 'features.40', 'features.41', 'classifier.3']],
+  [
+    'densenet121',
+    [
+      ...['features.conv0', 'features.norm0', 'features.denseblock1.denselayer1.norm1', 'features.norm5'],
+      ...['features.denseblock4.denselayer16.conv2', 'features.transition3.conv'],
+    ],
+  ],
+] as const)('%s has the layer names of torchvision', (name, expected) => {
+  const trained = infer(models[name](), [224, 224, 3]).layers.filter(({ parameters }) => parameters > 0);
+  expect(trained.map(({ name }) => name)).toEqual(expect.arrayContaining([...expected]));
+});
+
+test.each(SIZED)('%s: embeddingSize adds a linear layer and batch norm', (name) => {
+  const { layers, embeddingSize } = infer(models[name]({ imageSize: 32, embeddingSize: 24 }), [32, 32, 3]);
+  const before = COUNTS[`${name}-32`]!.embeddingSize;
+  expect(embeddingSize).toBe(24);
+  expect(layers.slice(-2)).toMatchObject([
+    { name: 'embedding', type: 'linear', parameters: 24 * before },
+    { name: 'embedding.bn', type: 'batchNorm', parameters: 48 },
+  ]);
+});
+
+test('embeddingSize takes the place of the last layer where the network is made with one', () => {
+  for (const network of [
+    models.seedCnn({ embeddingSize: 3 }),
+    models.lenetPlusPlus({ embeddingSize: 3 }),
+    models.lSoftmaxNet({ dataset: 'mnist', embeddingSize: 3 }),
+  ]) {
+    expect(infer(network, [28, 28, 1]).embeddingSize).toBe(3);
+  }
+});
+
+test('activations are those of the source', () => {
+  const types = (network: ModelDescription) => network.layers.map(({ type }) => type);
+  expect(types(NETWORKS['lSoftmaxNet-mnist']!)).not.toContain('relu');
+  expect(types(NETWORKS['lSoftmaxNet-mnist']!).at(-1)).toBe('batchNorm');
+  expect(types(NETWORKS['lSoftmaxNet-mnist-released']!)).not.toContain('prelu');
+  expect(types(NETWORKS['lSoftmaxNet-mnist-released']!).at(-1)).toBe('relu');
+});
+
+test('dropout is half of the hidden units of VGG, another rate, or none', () => {
+  const rates = (network: ModelDescription) =>
+    network.layers.flatMap((layer) => (layer.type === 'dropout' ? [layer.rate] : []));
+  expect(rates(models.vgg11())).toEqual([0.5, 0.5]);
+  expect(rates(models.vgg11({ imageSize: 32, dropout: 0.25 }))).toEqual([0.25]);
+  expect(rates(models.vgg16({ dropout: 0 }))).toEqual([]);
+});
+
+test.each<[keyof typeof models, unknown, string]>([
+  [
+    'resnet18',
+    { imageSize: 33 },
+    'Expected one of 32, 64, 224 for imageSize but received 33 of type number. Did you mean 32?',
+  ],
+  ['vgg16', { imageSize: 256 }, 'Did you mean 224?'],
+  ['densenet121', { imageSize: '32' }, 'for imageSize but received "32" of type string'],
+  ['resnet50', { embeddingSize: 0 }, 'a whole number of at least 1 for embeddingSize but received 0'],
+  [
+    'resnet34',
+    { imagesize: 32 },
+    "no value (there is no such option) for imagesize but received 32 of type number. Did you mean 'imageSize'?",
+  ],
+  [
+    'resnext50',
+    { dropout: 0.5 },
+    'for dropout but received 0.5 of type number. The options are imageSize, embeddingSize',
+  ],
+  ['resnet18', 32, "Expected an object with the model's options for options but received 32 of type number"],
+  ['vgg11', { dropout: 1 }, 'a number in [0, 1) for dropout'],
+  ['vgg11', { dropuot: 0 }, "Did you mean 'dropout'?"],
+  ['seedCnn', { embedingSize: 8 }, "Did you mean 'embeddingSize'?"],
+  ['lenetPlusPlus', { imageSize: 32 }, 'for imageSize but received 32'],
+  ['lSoftmaxNet', undefined, "Expected an object with the model's options"],
+  ['lSoftmaxNet', {}, "one of 'mnist', 'cifar10', 'cifar100' for dataset but received undefined"],
+  ['lSoftmaxNet', { dataset: 'cifar-10' }, "Did you mean 'cifar10'?"],
+  ['lSoftmaxNet', { dataset: 'mnist', variant: 'relesed' }, "Did you mean 'released'?"],
+  ['lSoftmaxNet', { dataset: 'cifar100', variant: 'released' }, "Expected 'paper' for variant"],
+])('%s(%j) is refused', async (name, options, message) => {
+  const make = models[name] as (options: unknown) => ModelDescription;
+  const error = await refusal(() => make(options));
+  expect(error.code).toBe('INVALID_OPTION');
+  expect(error.message).toContain(message);
+});
+
+test('images too small for a network are refused with the layer', async () => {
+  const data = await sample(20);
+  const error = await refusal(() => train({ data, model: models.vgg11({ imageSize: 32 }), device: 'cpu' }));
+  expect(error.code).toBe('SHAPE_MISMATCH');
+  expect(error.message).toContain('layer features.28: a window of 2 does not fit an input height of 1');
+});

@@ -1,0 +1,87 @@
+import {
+  checkSchedule,
+  defaultSchedule,
+  learningRateAt,
+  marginRampAt,
+  type Schedule,
+  schedules,
+} from '../../../lib/schedules/learningRate.js';
+import { refusal } from '../../support/refusal.js';
+
+const STEPS = 100;
+
+/** Ten epochs of ten steps. */
+const at = (schedule: Schedule, step: number) =>
+  learningRateAt(schedule, { step, totalSteps: STEPS, stepsPerEpoch: 10 });
+
+test('constant', () => {
+  expect([0, 99].map((step) => at(schedules.constant(0.1), step))).toEqual([0.1, 0.1]);
+});
+
+test('step: milestones are epochs, whole or not', () => {
+  const schedule = schedules.step({ base: 1, gamma: 0.5, milestones: [2, 3.5] });
+  expect([19, 20, 34, 35, 99].map((step) => at(schedule, step))).toEqual([1, 0.5, 0.5, 0.25, 0.25]);
+});
+
+test('cosine falls from base to min', () => {
+  const schedule = schedules.cosine({ base: 1, min: 0.2 });
+  expect(at(schedule, 0)).toBe(1);
+  expect(at(schedule, 50)).toBeCloseTo(0.6, 12);
+  expect(at(schedule, 99)).toBeCloseTo(0.2 + (0.8 * (1 + Math.cos(0.99 * Math.PI))) / 2, 12);
+});
+
+test.each([0.04, 4])('a warm-up of %d rises linearly and never starts at 0', (length) => {
+  const schedule = schedules.warmup(schedules.constant(8), length);
+  expect([0, 1, 2, 3, 4].map((step) => at(schedule, step))).toEqual([2, 4, 6, 8, 8]);
+});
+
+test("cosine's warmup is the same as a warm-up around it", () => {
+  expect(schedules.cosine({ base: 1, warmup: 5 })).toEqual(
+    schedules.warmup(schedules.cosine({ base: 1 }), 5),
+  );
+});
+
+test('the default warms up over the first 1 % and falls to 0', () => {
+  const last = { step: 999, totalSteps: 1000, stepsPerEpoch: 100 };
+  expect(learningRateAt(defaultSchedule(1), { ...last, step: 0 })).toBeCloseTo(0.1, 12);
+  expect(learningRateAt(defaultSchedule(1), { ...last, step: 10 })).toBeGreaterThan(0.999);
+  expect(learningRateAt(defaultSchedule(1), last)).toBeLessThan(1e-5);
+});
+
+test('a function is told where the run stands', () => {
+  const progress = jest.fn(() => 0.5);
+  expect(at(progress, 37)).toBe(0.5);
+  expect(progress).toHaveBeenCalledWith({ step: 37, steps: 100, epoch: 3, epochs: 10 });
+});
+
+test.each([Number.NaN, Number.POSITIVE_INFINITY, -1, undefined])(
+  'a function that gives %p is refused',
+  async (value) => {
+    const error = await refusal(() => at(() => value as number, 4));
+    expect(error.code).toBe('INVALID_OPTION');
+    expect(error.message).toContain(`learningRate gave ${value} at step 5`);
+  },
+);
+
+test('descriptions survive JSON', () => {
+  const schedule = schedules.warmup(schedules.step({ base: 1, milestones: [3] }), 0.1);
+  expect(checkSchedule(JSON.parse(JSON.stringify(schedule)), 'learningRate')).toEqual(schedule);
+});
+
+test.each<[unknown, string]>([
+  [{ type: 'cosin', base: 1 }, "Did you mean 'cosine'?"],
+  [{ type: 'cosine', base: 1, min: 0, period: 3 }, 'for learningRate.period'],
+  [{ type: 'cosine', base: -1, min: 0 }, 'for learningRate.base'],
+  [{ type: 'step', base: 1, gamma: 0.1, milestones: 3 }, 'an array of numbers for learningRate.milestones'],
+  [{ type: 'warmup', length: 2, schedule: 3 }, 'for learningRate.schedule'],
+])('%j is refused', async (schedule, message) => {
+  expect((await refusal(() => checkSchedule(schedule, 'learningRate'))).message).toContain(message);
+});
+
+test('the margin rises from 0 to 1 over its warm-up', () => {
+  const ramp = (warmup: number, step: number) =>
+    marginRampAt(warmup, { step, totalSteps: STEPS, stepsPerEpoch: 10 });
+  expect([0, 5, 10, 99].map((step) => ramp(0.1, step))).toEqual([0, 0.5, 1, 1]);
+  expect([0, 1, 2, 3].map((step) => ramp(2, step))).toEqual([0, 0.5, 1, 1]);
+  expect(ramp(0, 0)).toBe(1);
+});

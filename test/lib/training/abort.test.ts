@@ -1,0 +1,110 @@
+import { type Dataset, type TrainOptions, train } from '../../../lib/index.js';
+import { sample } from '../../support/sample.js';
+import { tinyModel } from '../../support/tinyModel.js';
+
+let data: Dataset;
+
+beforeAll(async () => {
+  data = await sample(500, 100);
+});
+
+/** Long enough that only an abort ends it within the test's time. */
+const endless = (options: TrainOptions = {}) =>
+  train({ data, model: tinyModel, epochs: 100_000, batchSize: 16, device: 'cpu', ...options });
+
+/** A signal that counts its listeners. */
+function observed(signal: AbortSignal) {
+  const listeners = { count: 0 };
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listeners.count++;
+    add(...args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners.count--;
+    remove(...args);
+  };
+  return listeners;
+}
+
+test('aborted before it starts: rejects with the reason, and no callback is called', async () => {
+  const reason = new Error('not today');
+  const onStep = jest.fn();
+  await expect(endless({ signal: AbortSignal.abort(reason), onStep })).rejects.toBe(reason);
+  expect(onStep).not.toHaveBeenCalled();
+});
+
+test('aborted while data is loading', async () => {
+  const controller = new AbortController();
+  const reason = new Error('while loading');
+  const loading = new Promise<Dataset>((resolve) => setTimeout(() => resolve(data), 50));
+  const run = endless({ data: loading, signal: controller.signal });
+  controller.abort(reason);
+  await expect(run).rejects.toBe(reason);
+});
+
+test('aborted from outside in the middle of a chunk: rejects soon, and the listener is gone', async () => {
+  const controller = new AbortController();
+  const listeners = observed(controller.signal);
+  const reason = { any: 'value' };
+  const run = endless({ signal: controller.signal });
+  run.catch(() => undefined);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  expect(listeners.count).toBe(1);
+  const aborted = performance.now();
+  controller.abort(reason);
+  await expect(run).rejects.toBe(reason);
+  expect(performance.now() - aborted).toBeLessThan(1000);
+  expect(listeners.count).toBe(0);
+});
+
+test.each(['onStep', 'onEpoch'] as const)('aborted from %s', async (callback) => {
+  const controller = new AbortController();
+  const reason = new Error('seen enough');
+  const called = jest.fn(() => controller.abort(reason));
+  await expect(endless({ signal: controller.signal, [callback]: called })).rejects.toBe(reason);
+  expect(called).toHaveBeenCalledTimes(1);
+});
+
+test('aborted without a reason: the AbortError of the platform', async () => {
+  const controller = new AbortController();
+  const run = endless({ signal: controller.signal, onStep: () => controller.abort() });
+  await expect(run).rejects.toMatchObject({ name: 'AbortError' });
+});
+
+test('a timeout is a signal as any other', async () => {
+  await expect(endless({ signal: AbortSignal.timeout(300) })).rejects.toMatchObject({ name: 'TimeoutError' });
+});
+
+test('aborted while the test samples are scored', async () => {
+  const controller = new AbortController();
+  const reason = new Error('late');
+  const run = train({
+    data: await sample(100, 1000),
+    epochs: 1,
+    signal: controller.signal,
+    onEpoch: () => void setTimeout(() => controller.abort(reason), 5),
+  });
+  await expect(run).rejects.toBe(reason);
+});
+
+test('aborted after completion: nothing happens, and the model stays usable', async () => {
+  const controller = new AbortController();
+  const listeners = observed(controller.signal);
+  const { model } = await train({ data, model: tinyModel, epochs: 1, signal: controller.signal });
+  controller.abort();
+  expect((await model.predict(data.test!.images)).labels).toHaveLength(100);
+  expect(listeners.count).toBe(0);
+  model.dispose();
+});
+
+test('two runs at once: the abort of one leaves the other alone', async () => {
+  const controller = new AbortController();
+  const aborted = endless({ signal: controller.signal, onEpoch: () => controller.abort() });
+  const other = train({ data, model: tinyModel, epochs: 5 });
+  await expect(aborted).rejects.toMatchObject({ name: 'AbortError' });
+  const { model, history } = await other;
+  model.dispose();
+  expect(history).toHaveLength(5);
+});

@@ -1,0 +1,102 @@
+import { resolveTrainOptions, type TrainOptions } from '../../../lib/training/options.js';
+import { refusal } from '../../support/refusal.js';
+
+/** Options as a JavaScript caller may write them. */
+const resolve = (options: Record<string, unknown>) => resolveTrainOptions(options as TrainOptions);
+
+test('every default is filled in', () => {
+  expect(resolve({})).toEqual({
+    model: expect.objectContaining({ name: 'seedCnn' }),
+    head: {
+      ...{ head: 'softmax', bias: true, featureDropout: 0 },
+      ...{ labelSmoothing: 0, headLr: 1, marginWarmup: 0 },
+    },
+    epochs: 10,
+    batchSize: 128,
+    optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+    learningRate: { type: 'warmup', length: 0.01, schedule: { type: 'cosine', base: 1e-3, min: 0 } },
+    normalize: 'dataset',
+    precision: 'fp32',
+    device: 'auto',
+    seed: 0,
+    deterministic: false,
+    progress: 'auto',
+  });
+});
+
+test.each([
+  ['sgd', { type: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 5e-4 }, 0.1],
+  ['adamw', { type: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 }, 1e-3],
+])('%s has its own defaults', (type, optimizer, base) => {
+  const settings = resolve({ optimizer: type });
+  expect(settings.optimizer).toEqual(optimizer);
+  expect(settings.learningRate).toMatchObject({ schedule: { base } });
+});
+
+test('an undefined option counts as absent', () => {
+  expect(resolve({ epochs: undefined, head: undefined, m: undefined })).toEqual(resolve({}));
+});
+
+test.each<[Record<string, unknown>, string]>([
+  [{ epochs: 0 }, 'Expected a whole number of at least 1 for epochs but received 0 of type number'],
+  [{ epochs: null }, 'for epochs but received null of type null'],
+  [{ epochs: '5' }, 'for epochs but received "5" of type string'],
+  [{ batchSize: 1.5 }, 'for batchSize but received 1.5'],
+  [{ learningRate: Number.NaN }, 'for learningRate but received NaN of type number'],
+  [{ learningRate: -1 }, 'for learningRate but received -1'],
+  [{ learningRate: '1e-3' }, 'a number, a schedule or a function for learningRate'],
+  [{ optimizer: 'adamm' }, "Did you mean 'adam'?"],
+  [{ optimizer: { type: 'sgd', beta1: 0.9 } }, 'for optimizer.beta1'],
+  [{ optimizer: { type: 'adam', beta1: 1 } }, 'Expected a number in [0, 1) for optimizer.beta1'],
+  [{ normalize: 'imagenet' }, "'dataset', 'unit' or { mean, std } for normalize"],
+  [{ normalize: { mean: [0.5], std: [0] } }, 'a number above 0 for normalize.std[0]'],
+  [{ device: 'gpu' }, "'auto', 'cpu', 'cuda' or 'cuda:<number>' for device"],
+  [{ threads: 0 }, 'for threads but received 0'],
+  [{ seed: -1 }, 'for seed but received -1'],
+  [{ seed: 2 ** 32 }, 'for seed but received 4294967296'],
+  [{ deterministic: 1 }, 'true or false for deterministic'],
+  [{ validation: 1 }, 'a number in (0, 1) for validation'],
+  [{ signal: {} }, 'an AbortSignal for signal'],
+  [{ onStep: 'log' }, 'a function for onStep'],
+  [{ progress: 'yes' }, "true, false or 'auto' for progress"],
+  [{ model: { layers: [] } }, 'a string for model.name'],
+  [{ model: { name: 'x', layers: [] } }, 'a list of one or more layers for model.layers'],
+  [{ head: 'arcFace' }, "Did you mean 'arcface'?"],
+  [{ lerningRate: 0.1 }, "Did you mean 'learningRate'?"],
+  [{ logDir: 'runs' }, 'no value (there is no such option) for logDir'],
+  [{ m: 0.5 }, 'The head here is softmax; m is an option of l-softmax, a-softmax, am-softmax, arcface,'],
+  [{ head: 'normface', m: 0.5 }, 'The head here is normface; m is an option of'],
+  [{ head: 'cosface', easyMargin: true }, 'The head here is am-softmax; easyMargin is an option of arcface'],
+  [{ head: 'arcface', lambda: 5 }, 'lambda is an option of l-softmax, a-softmax'],
+  [{ head: 'arcface', alpha: 5 }, 'alpha is an option of l2-softmax'],
+  [{ head: 'arcface', bias: true }, 'bias is an option of softmax, l2-softmax, center'],
+  [{ head: 'arcface', weight: 1 }, 'weight is an option of pedcc, center'],
+  [{ head: 'pedcc', rate: 1 }, 'rate is an option of center'],
+  [
+    { head: 'pedcc', auxiliary: 'center' },
+    'for auxiliary but received "center" of type string. The head pedcc has its own',
+  ],
+  [{ head: 'center', auxiliary: 'center' }, 'The head center has its own'],
+  [{ head: 'sbn', logitNormalizer: 'scaled-bn' }, 'The head scaled-bn has its own'],
+  [{ head: 'arcface', marginWarmpu: 5 }, "Did you mean 'marginWarmup'?"],
+  [{ logitNormaliser: 'scaled-bn' }, "Did you mean 'logitNormalizer'?"],
+  [{ head: 'l-softmax', lamda: 5 }, "Did you mean 'lambda'?"],
+])('%j is refused', async (options, message) => {
+  const error = await refusal(() => resolve(options));
+  expect(error.code).toBe('INVALID_OPTION');
+  expect(error.message).toContain(message);
+});
+
+test('options that are no object are refused', async () => {
+  expect((await refusal(() => resolveTrainOptions(null as never))).code).toBe('INVALID_OPTION');
+});
+
+test.each(['bf16', 'tf32'] as const)('the precision %s is taken', async (precision) => {
+  expect(resolve({ precision }).precision).toBe(precision);
+});
+
+test('a precision that is none is refused', async () => {
+  const error = await refusal(() => resolve({ precision: 'fp16' }));
+  expect(error.code).toBe('INVALID_OPTION');
+  expect(error.message).toContain("'fp32', 'tf32', 'bf16'");
+});
