@@ -1,6 +1,7 @@
 /** The public interface of margincore. */
 
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
+export type { ImageSize } from './data/imageSize.js';
 export {
   type DataInput,
   type Dataset,
@@ -11,7 +12,6 @@ export {
   type Split,
 } from './data/index.js';
 export type { ChannelNormalization, Normalize } from './data/normalize.js';
-export type { ImageSize } from './data/samples.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
 export type { FirstLoss } from './heads/firstLoss.js';
 export {
@@ -20,6 +20,7 @@ export {
   type HeadLossResult,
   headLoss,
 } from './heads/headLoss.js';
+export type { Margin } from './heads/margin.js';
 export type {
   AmSoftmaxHead,
   ArcFaceHead,
@@ -42,6 +43,7 @@ export type {
   ScaledBnOptions,
   SoftmaxHead,
 } from './heads/options.js';
+export type { Scores } from './metrics/accuracy.js';
 export type { AngleReport } from './metrics/angles.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
 export { type Embeddings, type Evaluation, Model, type Prediction } from './model/model.js';
@@ -74,10 +76,10 @@ export {
   residual,
 } from './networks/layers.js';
 export type { Annealing, AnnealingRecipe } from './schedules/annealing.js';
-export { type Duration, type Schedule, type ScheduleProgress, schedules } from './schedules/learningRate.js';
-export { type TrainResult, train } from './train.js';
-export type { Diagnosis } from './training/diagnoses.js';
-export type { Controls, EpochEvent, EpochRecord, Margin, Scores, StepEvent } from './training/events.js';
+export type { Duration } from './schedules/duration.js';
+export { type Schedule, type ScheduleProgress, schedules } from './schedules/learningRate.js';
+export { train } from './train.js';
+export type { Controls, Diagnosis, EpochEvent, EpochRecord, StepEvent } from './training/events.js';
 export type { EffectiveOptions } from './training/job.js';
 export type {
   AdamOptions,
@@ -87,3 +89,4 @@ export type {
   SgdOptions,
 } from './training/optimizers.js';
 export type { Precision, RunOptions, TrainOptions } from './training/options.js';
+export type { TrainResult } from './training/run.js';

@@ -16,3 +16,8 @@ export function packageRoot(): string {
     }
   }
 }
+
+/** Of this package. */
+export function packageVersion(): string {
+  return JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version;
+}

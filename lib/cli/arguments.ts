@@ -1,6 +1,7 @@
 /** Command line flags from a table: one row per flag, which parsing and help both read. */
 import { parseArgs } from 'node:util';
 import { nearestWord } from '../base/check.js';
+import type { Notation } from '../base/notation.js';
 
 export interface Flag {
   /** In kebab-case, without dashes; --camelCase is taken as well. */
@@ -8,17 +9,8 @@ export interface Flag {
   /** Where the value goes in what `parseFlags` returns: 'm', or 'optimizer.momentum' for a part of an object. */
   readonly to: string;
   /** How its value is read. Without it the flag is a switch: --name is true, --no-name false. */
-  readonly value?: FlagValue;
+  readonly value?: Notation;
   readonly help: string;
-}
-
-export interface FlagValue {
-  /** What help shows for the value, and what an error says was needed: 'NUMBER' */
-  readonly form: string;
-  /** The values that there are, where they are words: an error suggests the nearest. */
-  readonly words?: readonly string[];
-  /** The value, or undefined where the text is not of that form. */
-  parse(text: string): unknown;
 }
 
 export interface FlagGroup {
@@ -58,6 +50,9 @@ export function parseFlags(groups: readonly FlagGroup[], argv: readonly string[]
   return parsed;
 }
 
+/** Columns that help takes. */
+const HELP_WIDTH = 110;
+
 /** The flags of all groups, in two columns. */
 export function describeFlags(groups: readonly FlagGroup[]): string {
   const rows = groups.flatMap(({ title, flags }) => [
@@ -69,13 +64,24 @@ export function describeFlags(groups: readonly FlagGroup[]): string {
     ]),
   ]);
   const width = Math.min(34, Math.max(...rows.map(([left]) => left!.length)));
-  const indent = ' '.repeat(width + 2);
+  const indent = `\n${' '.repeat(width + 2)}`;
   return rows
     .map(([left, right]) => {
-      const wide = left!.length > width && right !== '';
-      return `${wide ? `${left}\n${indent}` : left!.padEnd(width + 2)}${right}`.trimEnd();
+      const isWide = left!.length > width && right !== '';
+      const text = wrap(right!, HELP_WIDTH - width - 2).join(indent);
+      return `${isWide ? `${left}${indent}` : left!.padEnd(width + 2)}${text}`.trimEnd();
     })
     .join('\n');
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 interface OptionToken {
@@ -103,7 +109,7 @@ function readSwitch({ name }: Flag, token: OptionToken): boolean {
 
 function readValue(
   { name }: Flag,
-  { form, parse, words = [] }: FlagValue,
+  { form, parse, words = [] }: Notation,
   { value, inlineValue }: OptionToken,
 ): unknown {
   // `--head --m 0.5`: what follows is the next flag, not the value.

@@ -1,10 +1,8 @@
 #!/usr/bin/env node
 /** The program `margincore`: picks the command, and turns what goes wrong into a message and an exit status. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { nearestWord } from '../base/check.js';
 import { MarginCoreError } from '../base/errors.js';
-import { packageRoot } from '../base/packageRoot.js';
+import { packageVersion } from '../base/packageRoot.js';
 import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -17,8 +15,7 @@ const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name = '--help', ...rest] = argv;
-  if (name === '--version')
-    return print(JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version);
+  if (name === '--version') return print(packageVersion());
   if (isHelp(name)) return print(overview());
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : unknownCommand(name);
   return rest.some(isHelp) ? print(command.help()) : command.run(rest);

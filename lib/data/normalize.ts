@@ -1,7 +1,9 @@
 /** How bytes become the numbers that a network sees: pixel p of channel c enters as (p/255 − mean[c]) / std[c]. */
-import { checkKeys, checkNumbers, checkObject } from '../base/check.js';
-import { channelStatistics } from './index.js';
-import type { ImageArray } from './types.js';
+import { invalidOption } from '../base/errors.js';
+import { type Notation, parseNumbers } from '../base/notation.js';
+import { checkOptions, numbers } from '../base/optionTable.js';
+import type { Samples } from './samples.js';
+import { channelStatistics } from './statistics.js';
 
 /**
  * 'dataset': mean and standard deviation of each channel of the training images; 'unit': pixels in [0, 1];
@@ -12,31 +14,48 @@ export type Normalize =
   | 'unit'
   | { readonly mean: ArrayLike<number>; readonly std: ArrayLike<number> };
 
+/** With plain numbers. */
+export type CheckedNormalize =
+  | 'dataset'
+  | 'unit'
+  | { readonly mean: readonly number[]; readonly std: readonly number[] };
+
 /** One mean and one standard deviation per channel, in units of p/255. */
 export interface ChannelNormalization {
   readonly mean: Float32Array;
   readonly std: Float32Array;
 }
 
-export function checkNormalize(value: unknown): Normalize {
+const CHANNELS = {
+  mean: numbers("each channel's mean", { required: true }),
+  std: numbers("each channel's standard deviation", { required: true, above: 0 }),
+} as const;
+
+export function checkNormalize(value: unknown, option: string): CheckedNormalize {
   if (value === 'dataset' || value === 'unit') return value;
-  const given = checkObject(value, 'normalize', "'dataset', 'unit' or { mean, std }");
-  checkKeys(given, ['mean', 'std'], 'normalize.');
-  return { mean: checkNumbers(given.mean, 'normalize.mean'), std: checkStd(given.std) };
+  return checkOptions(value, option, CHANNELS, "'dataset', 'unit' or { mean, std }");
 }
+
+/** The name of a rule, or each channel's mean and standard deviation. */
+export const NORMALIZE_NOTATION: Notation = {
+  form: 'dataset|unit|MEANS:STDS',
+  parse(given) {
+    if (given === 'dataset' || given === 'unit') return given;
+    const [mean, std, ...rest] = given.split(':').map(parseNumbers);
+    return mean && std && rest.length === 0 ? { mean, std } : undefined;
+  },
+};
 
 /** The values for the training images. Throws INVALID_OPTION where mean or std has not one number per channel. */
-export function resolveNormalize(normalize: Normalize, images: ImageArray): ChannelNormalization {
-  const channels = images.shape[3];
-  if (normalize === 'dataset') return channelStatistics(images);
-  if (normalize === 'unit')
+export function resolveNormalize(normalize: CheckedNormalize, samples: Samples): ChannelNormalization {
+  const channels = samples.images.shape[3];
+  if (normalize === 'dataset') return channelStatistics(samples);
+  if (normalize === 'unit') {
     return { mean: new Float32Array(channels), std: new Float32Array(channels).fill(1) };
-  return {
-    mean: Float32Array.from(checkNumbers(normalize.mean, 'normalize.mean', {}, channels)),
-    std: Float32Array.from(checkStd(normalize.std, channels)),
+  }
+  const perChannel = (name: 'mean' | 'std') => {
+    if (normalize[name].length === channels) return Float32Array.from(normalize[name]);
+    throw invalidOption(`normalize.${name}`, `${channels} numbers`, normalize[name]);
   };
-}
-
-function checkStd(value: unknown, channels?: number): number[] {
-  return checkNumbers(value, 'normalize.std', { above: 0 }, channels);
+  return { mean: perChannel('mean'), std: perChannel('std') };
 }

@@ -1,94 +1,79 @@
-/** Samples given beside a model or a data set, which they have to fit. */
-
+/** Some samples of a split, by their numbers: nothing is copied until pixels are asked for. */
 import { MarginCoreError } from '../base/errors.js';
-import type { ImageArray, ImageInput, Split, SplitInput } from './types.js';
-import { checkImages, checkSplit } from './validate.js';
+import type { ImageArray, Split } from './types.js';
 
-/** [H, W, C] */
-export type ImageSize = readonly [H: number, W: number, C: number];
-
-export function imageSize({ shape: [, H, W, C] }: ImageArray): ImageSize {
-  return [H, W, C];
+export interface Samples extends Split {
+  /** Which of the images, in this order. */
+  readonly numbers: Int32Array;
 }
 
-/** Throws SHAPE_MISMATCH for images of another size, and what any data throws. */
-export function checkImagesOfSize(images: ImageInput, size: ImageSize, option: string): ImageArray {
-  const checked = checkImages(images, option);
-  requireSize(checked, size, option);
-  return checked;
+export function allOf(split: Split): Samples {
+  return { ...split, numbers: Int32Array.from({ length: split.labels.length }, (_, number) => number) };
 }
 
-/** Throws SHAPE_MISMATCH for images of another size, INVALID_DATA for labels of 0…numClasses−1 outside. */
-export function checkSplitOfSize(
-  split: SplitInput,
-  size: ImageSize,
-  numClasses: number,
-  option: string,
-): Split {
-  const checked = checkSplit(split, option, numClasses);
-  requireSize(checked.images, size, `${option}.images`);
-  return checked;
+/** Samples number `first` to before `end` among these. */
+export function rangeOf(samples: Samples, first: number, end: number): Samples {
+  return { ...samples, numbers: samples.numbers.subarray(first, end) };
 }
 
-/** @param reason Why it has to be this size. */
-export function requireSize(
-  images: ImageArray,
-  expected: ImageSize,
-  option: string,
-  reason = 'as in training',
-): void {
-  const found = imageSize(images);
-  if (found.every((size, axis) => size === expected[axis])) return;
-  throw new MarginCoreError(
-    'SHAPE_MISMATCH',
-    `${option}: expected images of [H, W, C] = [${expected.join(', ')}], ${reason}, found [${found.join(', ')}]`,
-    { details: { expected, found } },
+/** At most `count` of them, evenly spread, so that data sorted by class gives all classes. */
+export function spreadOf(samples: Samples, count: number): Samples {
+  const total = samples.numbers.length;
+  const size = Math.min(count, total);
+  const numbers = Int32Array.from(
+    { length: size },
+    (_, index) => samples.numbers[Math.floor((index * total) / size)]!,
   );
+  return { ...samples, numbers };
+}
+
+export function labelsOf({ labels, numbers }: Samples): Int32Array {
+  return numbers.map((number) => labels[number]!);
+}
+
+/** A view where the numbers follow one another, otherwise a copy. */
+export function imagesOf({ images, numbers }: Samples): ImageArray {
+  const [, H, W, C] = images.shape;
+  const size = H * W * C;
+  const pixels = (number: number, count = 1) => images.data.subarray(number * size, (number + count) * size);
+  const shape: ImageArray['shape'] = [numbers.length, H, W, C];
+  const first = numbers[0] ?? 0;
+  if (numbers.every((number, index) => number === first + index)) {
+    return { data: pixels(first, numbers.length), shape };
+  }
+  const data = new Uint8Array(numbers.length * size);
+  numbers.forEach((number, index) => {
+    data.set(pixels(number), index * size);
+  });
+  return { data, shape };
 }
 
 /**
- * Training samples and, where asked for, the samples that training is scored on: those given, or a fraction held out
- * of every class, evenly spread over its samples in their order. So the same data gives the same split, whatever the seed.
+ * Holds out a fraction of every class, evenly spread over its samples in their order: the same data gives the same
+ * division, whatever the seed.
  */
-export function splitValidation(
-  train: Split,
+export function holdOut(
+  split: Split,
   numClasses: number,
-  validation: number | SplitInput | undefined,
-): { train: Split; validation?: Split } {
-  if (validation === undefined) return { train };
-  if (typeof validation !== 'number') {
-    return {
-      train,
-      validation: checkSplitOfSize(validation, imageSize(train.images), numClasses, 'validation'),
-    };
-  }
+  fraction: number,
+): { kept: Samples; heldOut: Samples } {
   const seen = new Uint32Array(numClasses);
   const kept: number[] = [];
   const heldOut: number[] = [];
-  for (const [sample, label] of train.labels.entries()) {
+  for (const [sample, label] of split.labels.entries()) {
     const rank = seen[label]!++;
-    const isHeldOut = Math.floor((rank + 1) * validation) > Math.floor(rank * validation);
+    const isHeldOut = Math.floor((rank + 1) * fraction) > Math.floor(rank * fraction);
     (isHeldOut ? heldOut : kept).push(sample);
   }
   if (heldOut.length === 0) {
     throw new MarginCoreError(
       'INVALID_DATA',
-      `validation: a fraction of ${validation} holds out no image, since no class has ${Math.ceil(1 / validation)}`,
+      `validation: a fraction of ${fraction} holds out no image, since no class has ${Math.ceil(1 / fraction)}`,
       { details: { option: 'validation' } },
     );
   }
-  return { train: selectSamples(train, kept), validation: selectSamples(train, heldOut) };
-}
-
-function selectSamples({ images, labels }: Split, samples: readonly number[]): Split {
-  const [, H, W, C] = images.shape;
-  const size = H * W * C;
-  const data = new Uint8Array(samples.length * size);
-  samples.forEach((sample, row) => {
-    data.set(images.data.subarray(sample * size, (sample + 1) * size), row * size);
-  });
   return {
-    images: { data, shape: [samples.length, H, W, C] },
-    labels: Int32Array.from(samples, (sample) => labels[sample]!),
+    kept: { ...split, numbers: Int32Array.from(kept) },
+    heldOut: { ...split, numbers: Int32Array.from(heldOut) },
   };
 }

@@ -1,4 +1,4 @@
-import type { ImageArray } from './types.js';
+import type { Samples } from './samples.js';
 
 export interface ChannelStatistics {
   /** [C], in units of pixels in 0…1 */
@@ -12,11 +12,11 @@ const LEVELS = 256;
 /** A fortieth of a grey level. To divide by less would turn a few stray pixels into values of thousands. */
 const MIN_STD = 1e-4;
 
-/** Mean and (biased) standard deviation of every channel over all images and pixels. */
-export function channelStatistics({ data, shape }: ImageArray): ChannelStatistics {
-  const channels = shape[3];
-  const pixelsPerChannel = data.length / channels;
-  const histogram = countLevels(data, channels);
+/** Mean and (biased) standard deviation of every channel over all of these samples' pixels. */
+export function channelStatistics(samples: Samples): ChannelStatistics {
+  const [, height, width, channels] = samples.images.shape;
+  const pixelsPerChannel = samples.numbers.length * height * width;
+  const histogram = countLevels(samples);
   const mean = new Float32Array(channels);
   const std = new Float32Array(channels);
   for (let channel = 0; channel < channels; channel += 1) {
@@ -31,11 +31,15 @@ export function channelStatistics({ data, shape }: ImageArray): ChannelStatistic
 }
 
 /** [C, 256]. Float64 counts and their sums are exact up to 2^53, whatever the number of pixels. */
-function countLevels(data: Uint8Array, channels: number): Float64Array {
+function countLevels({ images: { data, shape }, numbers }: Samples): Float64Array {
+  const [, height, width, channels] = shape;
+  const size = height * width * channels;
   const histogram = new Float64Array(channels * LEVELS);
-  for (let pixel = 0; pixel < data.length; pixel += channels) {
-    for (let channel = 0; channel < channels; channel += 1) {
-      histogram[channel * LEVELS + data[pixel + channel]!]! += 1;
+  for (const number of numbers) {
+    for (let pixel = number * size; pixel < (number + 1) * size; pixel += channels) {
+      for (let channel = 0; channel < channels; channel += 1) {
+        histogram[channel * LEVELS + data[pixel + channel]!]! += 1;
+      }
     }
   }
   return histogram;

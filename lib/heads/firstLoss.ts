@@ -1,5 +1,6 @@
 /** What an untrained network's first loss should be: far from it, data, margin or scale are not what the user thinks. */
 import { lambdaAt } from '../schedules/annealing.js';
+import { NO_MARGIN } from './margin.js';
 import type { ResolvedHead } from './resolve.js';
 import { expectedLossAtRightAngles } from './scale.js';
 
@@ -27,7 +28,7 @@ export function expectedFirstLoss(
     return hidden ? Math.log(numClasses) : undefined;
   }
   if (!normalizeWeights || embeddingSize < 256 || native.easyMargin) return undefined;
-  const margin = marginWarmup === 0 ? native : { m1: 1, m2: 0, m3: 0 };
+  const margin = marginWarmup === 0 ? native : NO_MARGIN;
   const distance = fixedWeights ? centerWeight : 0; // of unit vectors at 90°: weight/2·|x − c|² with |x − c|² = 2
   return expectedLossAtRightAngles(native.scale, margin, numClasses, native.labelSmoothing) + distance;
 }

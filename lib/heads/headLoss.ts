@@ -1,11 +1,12 @@
 /** One head alone, forward and backward, on arrays of the caller's. */
 
-import { checkInteger, checkNumber, checkObject } from '../base/check.js';
+import { checkInteger, checkObject } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
-import { checkDevice, checkThreads, type Device, selectDevice } from '../native/backends.js';
+import { type Given, number, optionValues } from '../base/optionTable.js';
+import { type Device, PLACEMENT_OPTIONS, selectDevice } from '../native/backends.js';
 import { awaitNative, native } from '../native/load.js';
 import type { HeadOptions } from './options.js';
-import { checkHeadKeys, checkHeadName, headOptionNames, resolveHead } from './resolve.js';
+import { checkHead, checkHeadKeys, checkHeadName, headOptionNames, resolveHead } from './resolve.js';
 
 /** Head options that belong to a training run, or have another form here. */
 type TrainingOnly = 'bias' | 'featureDropout' | 'headLr' | 'marginWarmup' | 'lambda';
@@ -74,6 +75,9 @@ const INPUTS = Object.keys({
   threads: 0,
 } satisfies Record<keyof HeadLossInputs, 0>);
 
+/** The inputs that are no arrays, and may be left out. */
+const SETTINGS = { lambda: number('', { default: 0, min: 0 }), ...PLACEMENT_OPTIONS } as const;
+
 /**
  * A head's loss on given features and class weights, with its gradients: for checking a head against a formula or
  * another implementation. Rejects with INVALID_OPTION for an option, and INVALID_DATA for what an array holds.
@@ -81,9 +85,9 @@ const INPUTS = Object.keys({
 export async function headLoss(options: HeadLossOptions): Promise<HeadLossResult> {
   const given = checkObject(options, 'options');
   checkHeadKeys(given, INPUTS, TRAINING_ONLY);
-  const { features, weights, bias, centers, labels, numClasses, embeddingSize, lambda = 0 } = options;
-  const { device = 'auto', threads } = options;
-  const head = resolveHead(headOptions(given), numClasses);
+  const { features, weights, bias, centers, labels, numClasses, embeddingSize } = options;
+  const { lambda, device, threads } = optionValues(SETTINGS, given);
+  const head = resolveHead(checkHead(headOptions(given)), numClasses);
   checkInteger(embeddingSize, 'embeddingSize', { min: 1 });
   checkLabels(labels, numClasses);
   checkFloats(features, 'features', labels.length * embeddingSize, 'labels.length × embeddingSize');
@@ -96,11 +100,7 @@ export async function headLoss(options: HeadLossOptions): Promise<HeadLossResult
       throw invalidOption('centers', 'no value (this head has no center loss)', centers);
     }
   }
-  checkNumber(lambda, 'lambda', { min: 0 });
-  const placement = await selectDevice(
-    checkDevice(device),
-    threads === undefined ? undefined : checkThreads(threads),
-  );
+  const placement = await selectDevice(device, threads);
   const { seconds: _, ...result } = await awaitNative(() =>
     native().headLoss({
       backend: placement.backend.name,
@@ -120,7 +120,7 @@ export async function headLoss(options: HeadLossOptions): Promise<HeadLossResult
 }
 
 /** The head's options with `bias` as a head knows it: whether there is one. */
-function headOptions({ bias, lambda: _, ...options }: Record<string, unknown>): HeadOptions {
+function headOptions({ bias, lambda: _, ...options }: Given): Given {
   const head = checkHeadName(options.head);
   if (headOptionNames(head).includes('bias')) return { ...options, bias: bias !== undefined };
   if (bias === undefined) return options;

@@ -1,6 +1,6 @@
 /** The heads' options as users write them. Formulas: c = cosθ_y, z_j the logit of class j, y the target class. */
 import type { Annealing } from '../schedules/annealing.js';
-import type { Duration } from '../schedules/learningRate.js';
+import type { Duration } from '../schedules/duration.js';
 
 /** Options that every head has. */
 export interface CommonHeadOptions {

@@ -2,21 +2,14 @@
 
 import { checkInteger, checkKeys, checkOneOf } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
+import { type Checked, type Given, optionValues } from '../base/optionTable.js';
 import type { NativeHead } from '../native/contract.js';
 import type { Annealing } from '../schedules/annealing.js';
-import type { Duration } from '../schedules/learningRate.js';
-import type {
-  CenterOptions,
-  CommonHeadOptions,
-  EffectiveHead,
-  HeadAlias,
-  HeadName,
-  HeadOptions,
-  Scale,
-  ScaledBnOptions,
-} from './options.js';
+import type { Duration } from '../schedules/duration.js';
+import { hasMargin, NO_MARGIN } from './margin.js';
+import type { CommonHeadOptions, EffectiveHead, HeadAlias, HeadName, Scale } from './options.js';
 import { alphaWarning, resolveScale, scaleWarning } from './scale.js';
-import { type AnyHeadRow, COMMON_OPTIONS, HEADS, type Options } from './table.js';
+import { type AnyHeadRow, COMMON_OPTIONS, HEADS } from './table.js';
 
 /** A head as the native side computes it, with what the facade has to know about it. */
 export interface ResolvedHead {
@@ -49,7 +42,7 @@ export function checkHeadName(head: unknown): HeadName {
 
 /** `head`, the head's own options and the common ones. */
 export function headOptionNames(name: HeadName): string[] {
-  return ['head', ...Object.keys(optionsOf(HEADS[name]))];
+  return ['head', ...Object.keys(HEADS[name].options), ...Object.keys(commonOptionsOf(name))];
 }
 
 /**
@@ -57,7 +50,7 @@ export function headOptionNames(name: HeadName): string[] {
  * @param except Head options that have no meaning for the caller.
  */
 export function checkHeadKeys(
-  options: Options,
+  options: Given,
   others: readonly string[],
   except: readonly string[] = [],
 ): void {
@@ -71,24 +64,24 @@ export function checkHeadKeys(
   });
 }
 
-/** Checks the values of the head's options among `options` and fills in defaults. Other keys are not looked at. */
-export function checkHeadValues(options: Options): EffectiveHead {
-  const name = checkHeadName(options.head);
-  const values: Record<string, unknown> = {};
-  for (const [key, option] of Object.entries(optionsOf(HEADS[name]))) {
-    const { default: fallback } = option;
-    const value =
-      options[key] !== undefined
-        ? option.check(options[key], key)
-        : typeof fallback === 'function'
-          ? fallback(options)
-          : fallback;
-    if (value !== undefined) values[key] = value;
-  }
-  if (values.bias === true && values.logitNormalizer !== undefined) {
+/** A head whose options are checked and complete. How many classes it tells apart is not known yet. */
+export interface CheckedHead {
+  readonly head: HeadName;
+  /** By the head's row of the table. */
+  readonly own: object;
+  readonly common: Checked<typeof COMMON_OPTIONS>;
+}
+
+/** Checks the head's options among `options` and fills in defaults. Other keys are not looked at: see `checkHeadKeys`. */
+export function checkHead(options: Given): CheckedHead {
+  const head = checkHeadName(options.head);
+  const own: Given = optionValues(HEADS[head].options, options);
+  const common = optionValues(commonOptionsOf(head), options);
+  const { logitNormalizer } = common;
+  if (own.bias === true && logitNormalizer !== undefined) {
     throw invalidOption('bias', 'false', true, 'The logit normaliser takes a bias away again');
   }
-  if (values.l2Scope === 'batch' && values.logitNormalizer !== undefined) {
+  if (own.l2Scope === 'batch' && logitNormalizer !== undefined) {
     throw invalidOption(
       'logitNormalizer',
       "no value beside l2Scope 'batch'",
@@ -96,23 +89,14 @@ export function checkHeadValues(options: Options): EffectiveHead {
       'Its running statistics would be those of features that prediction does not have',
     );
   }
-  return { head: name, ...values };
+  return { head, own, common };
 }
 
-/**
- * Checks a head's options and turns them into what the native side computes for this number of classes (≥ 2).
- * Throws INVALID_OPTION. Keys that are not head options are not looked at: see `checkHeadKeys`.
- */
-export function resolveHead(options: HeadOptions, numClasses: number): ResolvedHead {
+/** What the native side computes for a head with this number of classes (≥ 2). Throws INVALID_OPTION. */
+export function resolveHead({ head, own, common }: CheckedHead, numClasses: number): ResolvedHead {
   checkInteger(numClasses, 'numClasses', { min: 2 });
-  const values = checkHeadValues({ ...options });
-  const row = HEADS[values.head];
-  // Checked by now: the two parts have their object form.
-  const common = values as Omit<CommonHeadOptions, 'logitNormalizer' | 'auxiliary'> & {
-    logitNormalizer?: Required<ScaledBnOptions>;
-    auxiliary?: Required<CenterOptions>;
-    lambda?: Annealing;
-  };
+  const row = HEADS[head];
+  const { featureDropout, labelSmoothing, logitNormalizer, auxiliary, marginWarmup, headLr } = common;
   const plain: NativeHead = {
     numClasses,
     normalizeFeatures: false,
@@ -122,28 +106,29 @@ export function resolveHead(options: HeadOptions, numClasses: number): ResolvedH
     normalizeWeights: false,
     fixedWeights: false,
     bias: false,
-    m1: 1,
-    m2: 0,
-    m3: 0,
+    ...NO_MARGIN,
     wrap: 'continue',
     easyMargin: false,
     exactGradient: true,
     centerWeight: 0,
     centerRate: 0,
-    featureDropout: common.featureDropout ?? 0,
-    labelSmoothing: common.labelSmoothing ?? 0,
+    featureDropout,
+    labelSmoothing,
     ...nativeClassWeights(common.classWeights, numClasses),
-    ...row.native(values),
+    ...row.native(own),
   };
-  const { logitNormalizer, auxiliary, marginWarmup = 0, lambda = 0, headLr = 1 } = common;
-  const { native, effective, warning } = withScale(row, values, {
-    ...plain,
-    ...(logitNormalizer && { scaledBn: { scale: logitNormalizer.m, epsilon: logitNormalizer.epsilon } }),
-    ...(auxiliary && { centerWeight: auxiliary.weight, centerRate: auxiliary.rate }),
-  });
+  const { native, effective, warning } = withScale(
+    row,
+    { head, ...own, ...common },
+    {
+      ...plain,
+      ...(logitNormalizer && { scaledBn: { scale: logitNormalizer.m, epsilon: logitNormalizer.epsilon } }),
+      ...(auxiliary && { centerWeight: auxiliary.weight, centerRate: auxiliary.rate }),
+    },
+  );
   const warnings = warning === undefined ? [] : [warning];
   if (marginWarmup !== 0 && !hasMargin(native)) {
-    warnings.push(`marginWarmup has no effect: this ${values.head} head has no margin`);
+    warnings.push(`marginWarmup has no effect: this ${head} head has no margin`);
   }
   return {
     native,
@@ -151,19 +136,16 @@ export function resolveHead(options: HeadOptions, numClasses: number): ResolvedH
     byAngle: native.normalizeWeights || (native.normalizeFeatures && native.l2Scope === 'sample'),
     headLr,
     marginWarmup,
-    lambda,
+    lambda: row.lambda?.(own) ?? 0,
     warnings,
   };
 }
 
-export function hasMargin({ m1, m2, m3 }: NativeHead): boolean {
-  return m1 !== 1 || m2 !== 0 || m3 !== 0;
-}
-
-/** Own options first, then the common ones: the order in which they are shown. */
-function optionsOf({ options, without = [] }: AnyHeadRow): AnyHeadRow['options'] {
-  const common = Object.entries(COMMON_OPTIONS).filter(([key]) => !without.some((own) => own === key));
-  return { ...options, ...Object.fromEntries(common) };
+/** Those that its row is not `without`. */
+export function commonOptionsOf(head: HeadName): typeof COMMON_OPTIONS {
+  const without: readonly string[] = HEADS[head].without ?? [];
+  const entries = Object.entries(COMMON_OPTIONS).filter(([name]) => !without.includes(name));
+  return Object.fromEntries(entries) as typeof COMMON_OPTIONS; // what a row is without has no default
 }
 
 /** The length of the features, where they have a fixed or learned one. */

@@ -4,10 +4,10 @@
  */
 import { checkKeys, checkNumber, isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
+import { type Notation, parseNumber } from '../base/notation.js';
 import type { NativeHead } from '../native/contract.js';
+import { type Margin, targetFactor } from './margin.js';
 import type { LearnedScale, Scale } from './options.js';
-
-type Margin = Pick<NativeHead, 'm1' | 'm2' | 'm3'>;
 
 /** The target probability that the bound makes reachable. */
 const PROBABILITY = 0.9;
@@ -23,6 +23,21 @@ export function checkScale(value: unknown, option: string, fallback: number): Sc
 export function checkAlpha(value: unknown, option: string, fallback: number): number | LearnedScale {
   if (typeof value === 'number') return checkNumber(value, option, { min: 0 });
   return checkLearned(value, option, 'a number of at least 0 or { learn: true, init }', fallback);
+}
+
+/** A number, 'auto', or 'learn' with or without a number to begin with. */
+export const SCALE_NOTATION: Notation = {
+  form: 'NUMBER|auto|learn[:INIT]',
+  parse: (given) => (given === 'auto' ? given : parseLength(given)),
+};
+
+export const ALPHA_NOTATION: Notation = { form: 'NUMBER|learn[:INIT]', parse: parseLength };
+
+function parseLength(given: string): unknown {
+  if (given === 'learn') return { learn: true };
+  if (!given.startsWith('learn:')) return parseNumber(given);
+  const init = parseNumber(given.slice('learn:'.length));
+  return init === undefined ? undefined : { learn: true, init };
 }
 
 function checkLearned(value: unknown, option: string, expected: string, fallback: number): LearnedScale {
@@ -101,14 +116,4 @@ export function expectedLossAtRightAngles(
 /** The bound, or √2·ln(C−1) where that is larger. */
 function automaticScale(margin: Margin, numClasses: number): number {
   return Math.max(scaleBound(margin, numClasses), Math.SQRT2 * Math.log(numClasses - 1));
-}
-
-/**
- * φ(θ) = ψ(m1·θ + m2) − m3 with ψ(u) = (−1)^k cos u − 2k for u in [kπ, (k+1)π].
- * For bounds and expectations only: training uses the native formula, which has the derivative too.
- */
-function targetFactor({ m1, m2, m3 }: Margin, theta: number): number {
-  const u = m1 * theta + m2;
-  const k = Math.floor(u / Math.PI);
-  return (-1) ** k * Math.cos(u) - 2 * k - m3;
 }

@@ -1,22 +1,29 @@
 /**
- * The heads: one table with a row per head. A row holds the head's own options with their checks and defaults, and
- * says how they map to the one native pipeline. Adding a head = its interface in headOptions.ts and its row here.
+ * The heads: one table with a row per head. A row holds the head's own options, and says how they map to the one native
+ * pipeline. Adding a head = its interface in options.ts and its row here.
  */
-
-import {
-  checkBoolean,
-  checkInteger,
-  checkKeys,
-  checkNumber,
-  checkNumbers,
-  checkOneOf,
-  isRecord,
-  type Range,
-} from '../base/check.js';
+import { checkNumber } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
+import { NUMBER } from '../base/notation.js';
+import {
+  choice,
+  flag,
+  type Given,
+  integer,
+  number,
+  numbers,
+  type Option,
+  option,
+  partOf,
+} from '../base/optionTable.js';
 import type { NativeHead } from '../native/contract.js';
-import { type Annealing, checkAnnealing, DEFAULT_ANNEALING } from '../schedules/annealing.js';
-import { checkDuration, type Duration } from '../schedules/learningRate.js';
+import {
+  ANNEALING_NOTATION,
+  type Annealing,
+  checkAnnealing,
+  DEFAULT_ANNEALING,
+} from '../schedules/annealing.js';
+import { duration } from '../schedules/duration.js';
 import type {
   AmSoftmaxHead,
   ArcFaceHead,
@@ -30,19 +37,10 @@ import type {
   LSoftmaxHead,
   NormFaceHead,
   PedccHead,
-  Scale,
   ScaledBnHead,
   SoftmaxHead,
 } from './options.js';
-import { checkAlpha, checkScale } from './scale.js';
-
-export type Options = Readonly<Record<string, unknown>>;
-
-/** One option: how it is checked, and what stands for it where it is not given (nothing, where `default` is absent). */
-interface Option<T> {
-  readonly default?: T | ((options: Options) => T);
-  check(value: unknown, name: string): T;
-}
+import { ALPHA_NOTATION, checkAlpha, checkScale, SCALE_NOTATION } from './scale.js';
 
 type CommonName = keyof CommonHeadOptions;
 
@@ -58,58 +56,67 @@ interface HeadRow<T> {
   };
   /** What differs from softmax without bias; not the scale. */
   native(options: Required<T>): Partial<NativeHead>;
+  /** λ over the run, where the head has one. */
+  lambda?(options: Required<T>): Annealing;
 }
 
-/** A row whose options' type is forgotten: the table's values are checked before they reach `native`. */
+/** A row whose options' type is forgotten: the table's values are checked before they reach its functions. */
 export interface AnyHeadRow extends Pick<HeadRow<object>, 'aliases' | 'scale' | 'without'> {
-  readonly options: Readonly<Record<string, Option<unknown>>>;
+  readonly options: Readonly<Record<string, Option>>;
   native(options: object): Partial<NativeHead>;
+  lambda?(options: object): Annealing;
 }
 
 const row = <T>(head: HeadRow<T>): AnyHeadRow => head;
 
-const number = (fallback: number, range: Range): Option<number> => ({
-  default: fallback,
-  check: (value, name) => checkNumber(value, name, range),
-});
-const integer = (fallback: number, range: Range): Option<number> => ({
-  default: fallback,
-  check: (value, name) => checkInteger(value, name, range),
-});
-const flag = (fallback: boolean): Option<boolean> => ({ default: fallback, check: checkBoolean });
-/** The first word is the default. */
-const choice = <const T extends string>(...words: [T, ...T[]]): Option<T> => ({
-  default: words[0],
-  check: (value, name) => checkOneOf(value, name, words),
-});
-const angle = (fallback: number): Option<number> => ({ default: fallback, check: checkAngle });
-const scale = (fallback: number): Option<Scale> => ({
-  default: fallback,
-  check: (value, name) => checkScale(value, name, fallback),
-});
-const duration = (fallback: Duration): Option<Duration> => ({ default: fallback, check: checkDuration });
+const angle = (help: string, fallback: number) =>
+  option(help, checkAngle, { default: fallback, notation: NUMBER });
+const scale = (fallback: number) =>
+  option('scale of the cosines', (value, name) => checkScale(value, name, fallback), {
+    default: fallback,
+    notation: SCALE_NOTATION,
+  });
 
-/** By default where nothing normalises the logits, which would take a bias away again. */
-const BIAS: Option<boolean> = {
-  default: ({ logitNormalizer }) => logitNormalizer === undefined,
-  check: checkBoolean,
+const BIAS = flag('a bias per class', {
+  default: ({ logitNormalizer }: Given) => logitNormalizer === undefined,
+  defaultText: 'yes; no beside a logit normaliser, which would take it away again',
+});
+const COSINE_MARGIN = number('margin, taken from the cosine', { default: 0.35, min: 0, max: 2 });
+const MULTIPLIER = integer('margin, multiplies the angle', { default: 4, min: 1, max: 16 });
+const LAMBDA = option('hides the margin at first', checkAnnealing, {
+  default: DEFAULT_ANNEALING,
+  defaultText: 'base=1000,until=0.5',
+  notation: ANNEALING_NOTATION,
+});
+const SCALED_BN = {
+  m: number('scale of the normalised logits', { default: 1, above: 0 }),
+  epsilon: number('added to the variance', { default: 1e-5, above: 0, flag: 'bn-epsilon' }),
 };
-const COSINE_MARGIN = number(0.35, { min: 0, max: 2 });
-const MULTIPLIER = integer(4, { min: 1, max: 16 });
-const LAMBDA: Option<Annealing> = { default: DEFAULT_ANNEALING, check: checkAnnealing };
-const SCALED_BN = { m: number(1, { above: 0 }), epsilon: number(1e-5, { above: 0 }) };
-const CENTER = { weight: number(0.01, { min: 0 }), rate: number(0.5, { min: 0, max: 1 }) };
+const CENTER = {
+  weight: number('weight of the distance to centres', { default: 0.01, min: 0 }),
+  rate: number('at which centres follow their class', { default: 0.5, min: 0, max: 1 }),
+};
 
 /** Options that every head has, but for those that its row is `without`. */
-export const COMMON_OPTIONS: Readonly<Record<CommonName, Option<unknown>>> = {
-  featureDropout: number(0, { min: 0, below: 1 }),
-  classWeights: { check: (value, name) => checkNumbers(value, name, { min: 0 }) },
-  labelSmoothing: number(0, { min: 0, below: 1 }),
-  headLr: number(1, { min: 0 }),
-  marginWarmup: duration(0),
-  logitNormalizer: { check: (value, name) => checkPart(value, name, 'scaled-bn', SCALED_BN) },
-  auxiliary: { check: (value, name) => checkPart(value, name, 'center', CENTER) },
-};
+export const COMMON_OPTIONS = {
+  featureDropout: number('probability that a feature is dropped in training', {
+    default: 0,
+    min: 0,
+    below: 1,
+  }),
+  classWeights: numbers('in the loss, one per class', { defaultText: 'all alike', min: 0 }),
+  labelSmoothing: number('share of the target that is spread over all classes', {
+    default: 0,
+    min: 0,
+    below: 1,
+  }),
+  headLr: number("factor on the head's learning rate", { default: 1, min: 0 }),
+  marginWarmup: duration('the margin grows over this fraction of training, or number of steps', {
+    default: 0,
+  }),
+  logitNormalizer: partOf('batch norm of the logits', 'scaled-bn', SCALED_BN, { defaultText: 'none' }),
+  auxiliary: partOf('distance to class centres in the loss', 'center', CENTER, { defaultText: 'none' }),
+} as const satisfies Readonly<Record<CommonName, Option>>;
 
 const COSINE = { normalizeFeatures: true, normalizeWeights: true } as const;
 
@@ -122,8 +129,11 @@ export const HEADS: Readonly<Record<HeadName, AnyHeadRow>> = {
     aliases: ['l2'],
     scale: 'alpha',
     options: {
-      alpha: { default: 16, check: (value, name) => checkAlpha(value, name, 16) },
-      l2Scope: choice('sample', 'batch'),
+      alpha: option('length of the features', (value, name) => checkAlpha(value, name, 16), {
+        default: 16,
+        notation: ALPHA_NOTATION,
+      }),
+      l2Scope: choice('whose norm features are divided by', ['sample', 'batch'], { default: 'sample' }),
       bias: BIAS,
     },
     native: ({ alpha, l2Scope, bias }) => ({ normalizeFeatures: alpha !== 0, l2Scope, bias }),
@@ -136,11 +146,13 @@ export const HEADS: Readonly<Record<HeadName, AnyHeadRow>> = {
   'l-softmax': row<LSoftmaxHead>({
     options: { m: MULTIPLIER, lambda: LAMBDA },
     native: ({ m }) => ({ m1: m }),
+    lambda: ({ lambda }) => lambda,
   }),
   'a-softmax': row<ASoftmaxHead>({
     aliases: ['sphereface'],
     options: { m: MULTIPLIER, lambda: LAMBDA },
     native: ({ m }) => ({ normalizeWeights: true, m1: m }),
+    lambda: ({ lambda }) => lambda,
   }),
   'am-softmax': row<AmSoftmaxHead>({
     aliases: ['cosface'],
@@ -151,11 +163,11 @@ export const HEADS: Readonly<Record<HeadName, AnyHeadRow>> = {
   arcface: row<ArcFaceHead>({
     scale: 's',
     options: {
-      m: angle(0.5),
+      m: angle('margin, added to the angle, in radians', 0.5),
       s: scale(30),
-      wrap: choice('continue', 'linear', 'none'),
-      easyMargin: flag(false),
-      gradient: choice('exact', 'detached'),
+      wrap: choice('the target past θ + m = π', ['continue', 'linear', 'none'], { default: 'continue' }),
+      easyMargin: flag('margin only below 90°', { default: false }),
+      gradient: choice("the margin's derivative", ['exact', 'detached'], { default: 'exact' }),
     },
     native: ({ m, wrap, easyMargin, gradient }) => ({
       ...COSINE,
@@ -168,9 +180,9 @@ export const HEADS: Readonly<Record<HeadName, AnyHeadRow>> = {
   combined: row<CombinedHead>({
     scale: 's',
     options: {
-      m1: number(1, { above: 0, max: 16 }),
-      m2: angle(0.5),
-      m3: number(0, { min: 0, max: 2 }),
+      m1: number('multiplies the angle', { default: 1, above: 0, max: 16 }),
+      m2: angle('added to the angle, in radians', 0.5),
+      m3: number('taken from the cosine', { default: 0, min: 0, max: 2 }),
       s: scale(30),
     },
     native: ({ m1, m2, m3 }) => ({ ...COSINE, m1, m2, m3 }),
@@ -178,7 +190,11 @@ export const HEADS: Readonly<Record<HeadName, AnyHeadRow>> = {
   pedcc: row<PedccHead>({
     scale: 's',
     without: ['auxiliary'],
-    options: { m: COSINE_MARGIN, s: scale(7.5), weight: number(1, { min: 0 }) },
+    options: {
+      m: COSINE_MARGIN,
+      s: scale(7.5),
+      weight: number('weight of the distance to centres', { default: 1, min: 0 }),
+    },
     // Its distance has no factor 1/2.
     native: ({ m, weight }) => ({ ...COSINE, fixedWeights: true, m3: m, centerWeight: 2 * weight }),
   }),
@@ -194,23 +210,6 @@ export const HEADS: Readonly<Record<HeadName, AnyHeadRow>> = {
     native: ({ m, epsilon }) => ({ scaledBn: { scale: m, epsilon } }),
   }),
 };
-
-/** A word, or an object with that word as its `type` and options: the object, with all options filled in. */
-function checkPart(
-  value: unknown,
-  name: string,
-  type: string,
-  options: Readonly<Record<string, Option<number>>>,
-): Options {
-  const given = value === type ? { type } : value;
-  if (!isRecord(given)) throw invalidOption(name, `'${type}' or { type: '${type}', … }`, value);
-  checkOneOf(given.type, `${name}.type`, [type]);
-  checkKeys(given, ['type', ...Object.keys(options)], `${name}.`);
-  const values = Object.entries(options).map(([key, option]) => {
-    return [key, given[key] === undefined ? option.default : option.check(given[key], `${name}.${key}`)];
-  });
-  return { type, ...Object.fromEntries(values) };
-}
 
 function checkAngle(value: unknown, option: string): number {
   const inDegrees = typeof value === 'number' && value > Math.PI / 2 && Number.isFinite(value);

@@ -1,5 +1,12 @@
 /** Accuracy and cross-entropy of margin-free scores (N, C), row-major. */
-import type { Scores } from '../training/events.js';
+
+/** How well a model does on samples with known labels. Never with a margin. */
+export interface Scores {
+  /** Fraction of the samples whose class is right. */
+  readonly accuracy: number;
+  /** Mean softmax cross-entropy. */
+  readonly loss: number;
+}
 
 /** The class with the largest value in each row; the first of equals. */
 export function argmaxRows(values: Float32Array, columns: number): Int32Array {

@@ -1,8 +1,4 @@
-/** Where embeddings stand between the class weights: measured on some of the training images, without margin. */
-import type { Split } from '../data/types.js';
-import { infer } from '../model/inference.js';
-import type { NativeSession } from '../native/contract.js';
-
+/** Where embeddings stand between the class weights, without margin. */
 /** The values that 5 %, 50 % and 95 % of the samples lie below. */
 export type Percentiles = readonly [p5: number, p50: number, p95: number];
 
@@ -19,37 +15,27 @@ export interface HeadStatistics {
   readonly spread: number;
 }
 
-/** Images that are measured: enough for percentiles, few enough to cost next to nothing beside an epoch. */
-const SAMPLES = 512;
-
-/** Every n-th sample, so that data sorted by class gives all classes. The pixels are copied once. */
-export function statisticsSample({ images, labels }: Split): Split {
-  const [count, H, W, C] = images.shape;
-  const size = Math.min(SAMPLES, count);
-  const pixels = H * W * C;
-  const data = new Uint8Array(size * pixels);
-  const chosen = new Int32Array(size);
-  for (let i = 0; i < size; i++) {
-    const source = Math.floor((i * count) / size);
-    data.set(images.data.subarray(source * pixels, (source + 1) * pixels), i * pixels);
-    chosen[i] = labels[source]!;
-  }
-  return { images: { data, shape: [size, H, W, C] }, labels: chosen };
+/** What is measured of N samples, embeddings of D numbers and C classes. */
+export interface HeadMeasurement {
+  /** (N, D) */
+  readonly embeddings: Float32Array;
+  /** (N, 2), radians: to the own class's weight, and to the nearest other class's */
+  readonly angles: Float32Array;
+  /** (C): norms of the class weights */
+  readonly classNorms: Float32Array;
 }
 
-export async function measureHead(
-  session: NativeSession,
-  { images, labels }: Split,
-): Promise<HeadStatistics> {
-  const { embeddings, angles, classNorms } = await infer(session, images, { embeddings: true, labels });
-  const { embeddingSize } = session.summary;
-  const norms = rowNorms(embeddings!, embeddingSize);
+export function headStatistics(
+  { embeddings, angles, classNorms }: HeadMeasurement,
+  embeddingSize: number,
+): HeadStatistics {
+  const norms = rowNorms(embeddings, embeddingSize);
   return {
-    targetAngle: percentiles(degreesOf(angles!, 0)),
-    nearestOtherAngle: percentiles(degreesOf(angles!, 1)),
+    targetAngle: percentiles(degreesOf(angles, 0)),
+    nearestOtherAngle: percentiles(degreesOf(angles, 1)),
     featureNorm: percentiles(norms),
-    weightNorm: percentiles(classNorms!),
-    spread: spreadAroundMean(embeddings!, norms, embeddingSize),
+    weightNorm: percentiles(classNorms),
+    spread: spreadAroundMean(embeddings, norms, embeddingSize),
   };
 }
 

@@ -1,15 +1,16 @@
 /** Runs a session over many images in batches that keep every intermediate array small. */
 
-import type { ImageArray, Split } from '../data/types.js';
-import { ScoreTally } from '../metrics/accuracy.js';
+import { imagesOf, labelsOf, rangeOf, type Samples } from '../data/samples.js';
+import type { ImageArray } from '../data/types.js';
+import { type Scores, ScoreTally } from '../metrics/accuracy.js';
 import type { NativeInferRequest, NativeInferResult, NativeSession } from '../native/contract.js';
 import { awaitNative } from '../native/load.js';
-import type { Scores } from '../training/events.js';
 
 type Outputs = Omit<NativeInferRequest, 'images' | 'count'>;
 
-/** Floats per output array of one call, 16 MB; and images per call, so that no call takes long. */
+/** Of one call: floats per output array, 16 MB; bytes of images, 64 MB; and images, so that no call takes long. */
 const MAX_FLOATS = 2 ** 22;
+const MAX_BYTES = 2 ** 26;
 const MAX_IMAGES = 8192;
 
 /** The outputs for all images at once. */
@@ -34,9 +35,9 @@ export function infer(
  * @param embeddings (N, D): filled with the unit embeddings where given.
  * @param signal Stops it with the signal's reason.
  */
-export async function scoreSplit(
+export async function scoreSamples(
   session: NativeSession,
-  { images, labels }: Split,
+  samples: Samples,
   numClasses: number,
   {
     confusion,
@@ -45,20 +46,17 @@ export async function scoreSplit(
   }: { confusion?: Int32Array; embeddings?: Float32Array; signal?: AbortSignal } = {},
 ): Promise<Scores> {
   const tally = new ScoreTally(numClasses, confusion);
-  const [count, H, W, C] = images.shape;
-  const pixels = H * W * C;
+  const [, H, W, C] = samples.images.shape;
+  const count = samples.numbers.length;
   const size = embeddings === undefined ? 0 : embeddings.length / count;
-  const most = Math.max(1, Math.min(MAX_IMAGES, Math.floor(MAX_FLOATS / Math.max(numClasses, size))));
+  const fitting = Math.min(MAX_FLOATS / Math.max(numClasses, size), MAX_BYTES / (H * W * C), MAX_IMAGES);
+  const most = Math.max(1, Math.floor(fitting));
+  const wanted = { scores: true, embeddings: embeddings !== undefined, normalizeEmbeddings: true };
   for (let first = 0; first < count; first += most) {
-    const end = Math.min(count, first + most);
-    const batch: ImageArray = {
-      data: images.data.subarray(first * pixels, end * pixels),
-      shape: [end - first, H, W, C],
-    };
-    const wanted = { scores: true, embeddings: embeddings !== undefined, normalizeEmbeddings: true };
-    const outputs = await infer(session, batch, wanted);
+    const batch = rangeOf(samples, first, first + most);
+    const outputs = await infer(session, imagesOf(batch), wanted);
     signal?.throwIfAborted();
-    tally.add(outputs.scores!, labels.subarray(first, end));
+    tally.add(outputs.scores!, labelsOf(batch));
     embeddings?.set(outputs.embeddings!, first * size);
   }
   return tally.result();

@@ -1,15 +1,15 @@
 /** A trained model: the network, its head and the preprocessing, in native memory. */
 
 import { MarginCoreError } from '../base/errors.js';
+import { checkImagesOfSize, checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
 import type { ChannelNormalization } from '../data/normalize.js';
-import { checkImagesOfSize, checkSplitOfSize, type ImageSize } from '../data/samples.js';
+import { allOf } from '../data/samples.js';
 import type { ImageInput, SplitInput } from '../data/types.js';
 import type { EffectiveHead } from '../heads/options.js';
 import type { ResolvedHead } from '../heads/resolve.js';
-import { argmaxRows } from '../metrics/accuracy.js';
+import { argmaxRows, type Scores } from '../metrics/accuracy.js';
 import type { NativeSession } from '../native/contract.js';
-import type { Scores } from '../training/events.js';
-import { infer, scoreSplit } from './inference.js';
+import { infer, scoreSamples } from './inference.js';
 import { type ModelSummary, summarizeModel } from './summary.js';
 
 export interface Prediction {
@@ -110,9 +110,9 @@ export class Model {
     const session = this.#session();
     const numClasses = this.classNames.length;
     const checked = checkSplitOfSize(split, this.input, numClasses, 'split');
-    if (!options.confusion) return scoreSplit(session, checked, numClasses);
+    if (!options.confusion) return scoreSamples(session, allOf(checked), numClasses);
     const confusion = new Int32Array(numClasses * numClasses);
-    return { ...(await scoreSplit(session, checked, numClasses, { confusion })), confusion };
+    return { ...(await scoreSamples(session, allOf(checked), numClasses, { confusion })), confusion };
   }
 
   /** Layers with output shapes, parameters and FLOPs; as text, a table. */

@@ -1,4 +1,4 @@
-import type { ImageSize } from '../data/samples.js';
+import type { ImageSize } from '../data/imageSize.js';
 import type { EffectiveHead } from '../heads/options.js';
 import type { LayerSummary, NativeHead, NetworkSummary } from '../native/contract.js';
 

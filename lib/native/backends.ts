@@ -1,7 +1,8 @@
 /** Which backends this machine has, and which one a run takes. */
 
-import { checkInteger } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
+import { text } from '../base/notation.js';
+import { integer, option } from '../base/optionTable.js';
 import type { NativeBackend } from './contract.js';
 import { awaitNative, callNative, native } from './load.js';
 
@@ -28,13 +29,15 @@ export interface Placement {
   readonly note?: string;
 }
 
-export function checkDevice(value: unknown): Device {
-  if (typeof value === 'string' && /^(auto|cpu|cuda(:\d+)?)$/.test(value)) return value as Device;
-  throw invalidOption('device', "'auto', 'cpu', 'cuda' or 'cuda:<number>'", value);
-}
+/** Where to compute. */
+export const PLACEMENT_OPTIONS = {
+  device: option('where to compute', checkDevice, { default: 'auto', notation: text('auto|cpu|cuda[:N]') }),
+  threads: integer('threads on the CPU', { defaultText: 'physical cores', min: 1, max: 1024 }),
+} as const;
 
-export function checkThreads(value: unknown): number {
-  return checkInteger(value, 'threads', { min: 1, max: 1024 });
+function checkDevice(value: unknown, option: string): Device {
+  if (typeof value === 'string' && /^(auto|cpu|cuda(:\d+)?)$/.test(value)) return value as Device;
+  throw invalidOption(option, "'auto', 'cpu', 'cuda' or 'cuda:<number>'", value);
 }
 
 /**

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { packageRoot } from '../base/packageRoot.js';
+import { packageVersion } from '../base/packageRoot.js';
 import type { BackendInfo } from './backends.js';
 import type { NativeDevice, NativeMemoryPlan } from './contract.js';
 import { native } from './load.js';
@@ -37,9 +35,8 @@ export function describeEnvironment(
   memory: MemoryPlan,
   notes: readonly string[],
 ): Environment {
-  const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'));
   return {
-    margincore: manifest.version,
+    margincore: packageVersion(),
     node: process.version,
     backend,
     device,

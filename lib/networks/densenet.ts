@@ -1,5 +1,11 @@
 import type { ModelDescription } from './description.js';
-import { checkImageModelOptions, embeddingLayers, type ImageModelOptions, stem } from './imageModel.js';
+import {
+  checkModelOptions,
+  embeddingLayers,
+  IMAGE_MODEL_OPTIONS,
+  type ImageModelOptions,
+  stem,
+} from './imageModel.js';
 import {
   averagePool2d,
   batchNorm,
@@ -31,7 +37,7 @@ const STEM_NAMES = {
  * networks for CIFAR begin so too, but have three blocks.)
  */
 export function densenet121(options: ImageModelOptions = {}): ModelDescription {
-  const { imageSize, embeddingSize } = checkImageModelOptions(options);
+  const { imageSize, embeddingSize } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
   const depths = [6, 12, 24, 16];
   let channels = 64;
   const blocks = depths.flatMap((depth, index) => {

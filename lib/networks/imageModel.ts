@@ -1,6 +1,7 @@
 /** What the networks of the ImageNet literature have in common: their options, first layers, and an embedding on top. */
-import { checkInteger, checkKeys, checkObject } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
+import { NUMBER } from '../base/notation.js';
+import { checkOptions, integer, type OptionTable, option } from '../base/optionTable.js';
 import { batchNorm, conv2d, type LayerDescription, linear, maxPool2d, relu } from './layers.js';
 
 export interface EmbeddingOptions {
@@ -26,33 +27,29 @@ export interface ImageModelOptions {
   embeddingSize?: number;
 }
 
-/** An image model's own options, checked. `others` names those that the model checks itself. */
-export function checkImageModelOptions(
-  options: ImageModelOptions,
-  others: readonly string[] = [],
-): { imageSize: ModelImageSize; embeddingSize?: number } {
-  const { imageSize = 224 } = checkOptions(options, ['imageSize', 'embeddingSize', ...others]);
-  return { imageSize: checkImageSize(imageSize), ...checkEmbeddingSize(options) };
-}
+/** The options of a network that has no variants. */
+export const EMBEDDING_OPTIONS = {
+  embeddingSize: integer('numbers that the head sees of an image', {
+    defaultText: "the network's own, of seedCnn 1024",
+    min: 1,
+  }),
+} as const;
 
-/** The options of a network that has no variants, checked. */
-export function checkEmbeddingOptions(
-  options: EmbeddingOptions,
-  others: readonly string[] = [],
-): EmbeddingOptions {
-  checkOptions(options, [...others, 'embeddingSize']);
-  return checkEmbeddingSize(options);
-}
+/** The options of a network that has variants for sizes of images. */
+export const IMAGE_MODEL_OPTIONS = {
+  imageSize: option(`the network's variant, ${orList(IMAGE_SIZES)}`, checkImageSize, {
+    default: 224,
+    notation: NUMBER,
+  }),
+  ...EMBEDDING_OPTIONS,
+} as const;
 
-function checkOptions(options: object, names: readonly string[]): Record<string, unknown> {
-  const given = checkObject(options, 'options', "an object with the model's options");
-  checkKeys(given, names);
-  return given;
-}
+/** The options of a call that makes a model. */
+export const checkModelOptions = <const T extends OptionTable>(options: unknown, table: T) =>
+  checkOptions(options, undefined, table, "an object with the model's options");
 
-function checkEmbeddingSize({ embeddingSize }: EmbeddingOptions): EmbeddingOptions {
-  if (embeddingSize === undefined) return {};
-  return { embeddingSize: checkInteger(embeddingSize, 'embeddingSize', { min: 1 }) };
+function orList(words: readonly unknown[]): string {
+  return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 }
 
 function checkImageSize(value: unknown): ModelImageSize {

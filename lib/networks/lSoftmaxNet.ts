@@ -1,7 +1,7 @@
-import { checkOneOf } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
+import { choice } from '../base/optionTable.js';
 import type { ModelDescription } from './description.js';
-import { checkEmbeddingOptions, type EmbeddingOptions } from './imageModel.js';
+import { checkModelOptions, EMBEDDING_OPTIONS, type EmbeddingOptions } from './imageModel.js';
 import { batchNorm, conv2d, type LayerDescription, linear, maxPool2d, prelu, relu } from './layers.js';
 
 export type LSoftmaxNetOptions = EmbeddingOptions &
@@ -14,6 +14,12 @@ export type LSoftmaxNetOptions = EmbeddingOptions &
       }
     | { dataset: 'cifar100'; variant?: 'paper' }
   );
+
+export const L_SOFTMAX_NET_OPTIONS = {
+  dataset: choice('whose network', ['mnist', 'cifar10', 'cifar100'], { required: true }),
+  variant: choice("the paper's or the authors' public files'", ['paper', 'released'], { default: 'paper' }),
+  ...EMBEDDING_OPTIONS,
+} as const;
 
 interface Design {
   /** Channels of the convolution before the first stage, then of each stage. */
@@ -50,9 +56,7 @@ const DESIGNS: Readonly<Record<'paper' | 'released', Readonly<Record<string, Des
  * everywhere, after the embedding too. Layer names are theirs. Pools drop an odd row (28 → 14 → 7 → 3); Caffe's pad it.
  */
 export function lSoftmaxNet(options: LSoftmaxNetOptions): ModelDescription {
-  const { embeddingSize } = checkEmbeddingOptions(options, ['dataset', 'variant']);
-  const dataset = checkOneOf(options.dataset, 'dataset', ['mnist', 'cifar10', 'cifar100']);
-  const variant = checkOneOf(options.variant ?? 'paper', 'variant', ['paper', 'released']);
+  const { dataset, variant, embeddingSize } = checkModelOptions(options, L_SOFTMAX_NET_OPTIONS);
   const design = DESIGNS[variant][dataset];
   if (design === undefined) {
     throw invalidOption('variant', "'paper'", variant, 'The authors released no network for CIFAR-100');

@@ -1,5 +1,5 @@
 import type { ModelDescription } from './description.js';
-import { checkEmbeddingOptions, type EmbeddingOptions } from './imageModel.js';
+import { checkModelOptions, EMBEDDING_OPTIONS, type EmbeddingOptions } from './imageModel.js';
 import { conv2d, linear, maxPool2d, prelu } from './layers.js';
 
 /**
@@ -8,7 +8,7 @@ import { conv2d, linear, maxPool2d, prelu } from './layers.js';
  * the embedding (default 2). MNIST's 28×28 → 14 → 7 → 3×3×128.
  */
 export function lenetPlusPlus(options: EmbeddingOptions = {}): ModelDescription {
-  const { embeddingSize = 2 } = checkEmbeddingOptions(options);
+  const { embeddingSize = 2 } = checkModelOptions(options, EMBEDDING_OPTIONS);
   return {
     name: 'lenetPlusPlus',
     layers: [

@@ -1,5 +1,11 @@
 import type { ModelDescription } from './description.js';
-import { checkImageModelOptions, embeddingLayers, type ImageModelOptions, stem } from './imageModel.js';
+import {
+  checkModelOptions,
+  embeddingLayers,
+  IMAGE_MODEL_OPTIONS,
+  type ImageModelOptions,
+  stem,
+} from './imageModel.js';
 import { batchNorm, conv2d, globalAveragePool, type LayerDescription, relu, residual } from './layers.js';
 
 /**
@@ -83,7 +89,7 @@ function resnet(
   depths: readonly number[],
   options: ImageModelOptions,
 ): ModelDescription {
-  const { imageSize, embeddingSize } = checkImageModelOptions(options);
+  const { imageSize, embeddingSize } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
   const layers = stem(imageSize, { conv: 'conv1', norm: 'bn1', relu: 'relu', pool: 'maxpool' });
   let inChannels = 64;
   depths.forEach((depth, stage) => {

@@ -1,5 +1,5 @@
 import type { ModelDescription } from './description.js';
-import { checkEmbeddingOptions, type EmbeddingOptions } from './imageModel.js';
+import { checkModelOptions, EMBEDDING_OPTIONS, type EmbeddingOptions } from './imageModel.js';
 import { conv2d, linear, maxPool2d, relu } from './layers.js';
 
 /**
@@ -7,7 +7,7 @@ import { conv2d, linear, maxPool2d, relu } from './layers.js';
  * max pool 2, and a linear layer without activation to the embedding (default 1024).
  */
 export function seedCnn(options: EmbeddingOptions = {}): ModelDescription {
-  const { embeddingSize = 1024 } = checkEmbeddingOptions(options);
+  const { embeddingSize = 1024 } = checkModelOptions(options, EMBEDDING_OPTIONS);
   return {
     name: 'seedCnn',
     layers: [

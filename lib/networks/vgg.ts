@@ -1,8 +1,9 @@
-import { checkNumber } from '../base/check.js';
+import { number } from '../base/optionTable.js';
 import type { ModelDescription } from './description.js';
 import {
-  checkImageModelOptions,
+  checkModelOptions,
   embeddingLayers,
+  IMAGE_MODEL_OPTIONS,
   type ImageModelOptions,
   type ModelImageSize,
   smallStride,
@@ -13,6 +14,11 @@ export interface VggOptions extends ImageModelOptions {
   /** After each hidden linear layer, in [0, 1). Default 0.5. */
   dropout?: number;
 }
+
+export const VGG_OPTIONS = {
+  ...IMAGE_MODEL_OPTIONS,
+  dropout: number('after each hidden linear layer', { default: 0.5, min: 0, below: 1 }),
+} as const;
 
 /**
  * VGG-11 (Simonyan & Zisserman 2015, configuration A) with batch norm: 3×3 convolutions to 64, 128, 256, 512 and 512
@@ -28,8 +34,7 @@ export const vgg11 = (options: VggOptions = {}): ModelDescription => vgg('vgg11'
 export const vgg16 = (options: VggOptions = {}): ModelDescription => vgg('vgg16', [2, 2, 3, 3, 3], options);
 
 function vgg(name: string, depths: readonly number[], options: VggOptions): ModelDescription {
-  const { imageSize, embeddingSize } = checkImageModelOptions(options, ['dropout']);
-  const rate = checkNumber(options.dropout ?? 0.5, 'dropout', { min: 0, below: 1 });
+  const { imageSize, embeddingSize, dropout: rate } = checkModelOptions(options, VGG_OPTIONS);
   return {
     name,
     layers: [

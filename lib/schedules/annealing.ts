@@ -2,8 +2,10 @@
  * λ of L-Softmax and A-Softmax over a run, as plain data. The target logit is (λ·plain + with margin)/(1 + λ): a large
  * λ hides the margin until the network has learned something.
  */
-import { checkKeys, checkNumber, checkOneOf, isRecord } from '../base/check.js';
+import { checkNumber, checkOneOf, isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
+import { type Notation, parseNamedNumbers, parseNumber } from '../base/notation.js';
+import { checkOptions, number } from '../base/optionTable.js';
 
 export type Annealing =
   /** The same at every step, ≥ 0 */
@@ -26,7 +28,21 @@ const RECIPES = {
 
 export const ANNEALING_RECIPES = Object.keys(RECIPES) as AnnealingRecipe[];
 
-export const DEFAULT_ANNEALING: Annealing = { base: 1000, until: 0.5, min: 0 };
+export const DEFAULT_ANNEALING: Annealing = { base: 1000, until: 0.5 };
+
+const BASE = number('λ at the first step', { required: true, min: 0 });
+const MIN = number('the least λ', { default: 0, min: 0 });
+const POWER_RULE = {
+  base: BASE,
+  gamma: number('', { required: true, min: 0 }),
+  power: number('', { required: true, min: 0 }),
+  min: MIN,
+};
+const SIXTH_POWER_RULE = {
+  base: BASE,
+  until: number('fraction of training', { required: true, above: 0, max: 1 }),
+  min: MIN,
+};
 
 /** A recipe's name becomes its numbers. */
 export function checkAnnealing(value: unknown, option: string): Annealing {
@@ -39,17 +55,19 @@ export function checkAnnealing(value: unknown, option: string): Annealing {
       value,
     );
   }
-  const number = (key: string, range = {}) =>
-    checkNumber(value[key], `${option}.${key}`, { min: 0, ...range });
-  const base = number('base');
-  const min = value.min === undefined ? 0 : number('min');
-  if ('until' in value) {
-    checkKeys(value, ['base', 'until', 'min'], `${option}.`);
-    return { base, until: checkNumber(value.until, `${option}.until`, { above: 0, max: 1 }), min };
-  }
-  checkKeys(value, ['base', 'gamma', 'power', 'min'], `${option}.`);
-  return { base, gamma: number('gamma'), power: number('power'), min };
+  return 'until' in value
+    ? checkOptions(value, option, SIXTH_POWER_RULE)
+    : checkOptions(value, option, POWER_RULE);
 }
+
+/** A number, the name of a recipe, or the numbers of a rule by name. */
+export const ANNEALING_NOTATION: Notation = {
+  form: `NUMBER|${ANNEALING_RECIPES.join('|')}|base=…,until=…|base=…,gamma=…,power=…`,
+  parse(given) {
+    if (ANNEALING_RECIPES.some((name) => name === given)) return given;
+    return given.includes('=') ? parseNamedNumbers(given) : parseNumber(given);
+  },
+};
 
 /** λ of a checked annealing at a step, counted from 0. */
 export function lambdaAt(annealing: Annealing, step: number, totalSteps: number): number {

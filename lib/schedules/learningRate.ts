@@ -2,18 +2,9 @@
  * Learning rates over a run, as plain data: what a run used can be echoed, stored and given again. A function is
  * accepted as well.
  */
-import {
-  checkInteger,
-  checkKeys,
-  checkNumber,
-  checkNumbers,
-  checkObject,
-  checkOneOf,
-} from '../base/check.js';
 import { MarginCoreError } from '../base/errors.js';
-
-/** A stretch at the start of training: below 1 a fraction of the run (0.01 is its first 1 %), otherwise whole steps. */
-export type Duration = number;
+import { checkVariant, number, numbers, option } from '../base/optionTable.js';
+import { type Duration, duration, fractionOver } from './duration.js';
 
 export type Schedule =
   | { readonly type: 'constant'; readonly value: number }
@@ -35,6 +26,28 @@ export interface ScheduleProgress {
   readonly epoch: number;
   readonly epochs: number;
 }
+
+/** Each schedule's options. */
+export const SCHEDULES = {
+  constant: { value: number('the rate', { required: true, min: 0 }) },
+  step: {
+    base: number('the rate at its beginning', { required: true, min: 0 }),
+    gamma: number('factor at each milestone', { default: 0.1, min: 0 }),
+    milestones: numbers('epochs after which the rate changes', { required: true, above: 0 }),
+  },
+  cosine: {
+    base: number('the rate at its beginning', { required: true, min: 0 }),
+    min: number('the rate at its end', { default: 0, min: 0 }),
+  },
+  warmup: {
+    schedule: option('what is warmed up', (value, name): Schedule => checkSchedule(value, name), {
+      required: true,
+    }),
+    length: duration('fraction of training, or number of steps, over which the rate rises', {
+      required: true,
+    }),
+  },
+} as const;
 
 export const schedules = {
   /** The same value at every step. */
@@ -65,38 +78,18 @@ export const schedules = {
     checkSchedule({ type: 'warmup', schedule, length }, 'schedules.warmup'),
 } as const;
 
+/** The warm-up where the learning rate is given as a number. */
+export const DEFAULT_WARMUP: Duration = 0.01;
+
 /** The schedule when the learning rate is given as a number: cosine to 0 with 1 % warm-up. */
 export function defaultSchedule(base: number): Schedule {
-  return schedules.cosine({ base, warmup: 0.01 });
+  return schedules.cosine({ base, warmup: DEFAULT_WARMUP });
 }
 
 /** Checks a schedule that may have been written by hand or read from a file. */
 export function checkSchedule(value: unknown, option: string): Schedule {
   if (typeof value === 'function') return value as Schedule;
-  const given = checkObject(value, option, 'a number, a schedule or a function');
-  const type = checkOneOf(given.type, `${option}.type`, ['constant', 'step', 'cosine', 'warmup']);
-  const positive = (key: string) => checkNumber(given[key], `${option}.${key}`, { min: 0 });
-  const only = (...keys: string[]) => checkKeys(given, ['type', ...keys], `${option}.`);
-  switch (type) {
-    case 'constant':
-      only('value');
-      return { type, value: positive('value') };
-    case 'step': {
-      only('base', 'gamma', 'milestones');
-      const milestones = checkNumbers(given.milestones, `${option}.milestones`, { above: 0 });
-      return { type, base: positive('base'), gamma: positive('gamma'), milestones };
-    }
-    case 'cosine':
-      only('base', 'min');
-      return { type, base: positive('base'), min: positive('min') };
-    case 'warmup':
-      only('schedule', 'length');
-      return {
-        type,
-        schedule: checkSchedule(given.schedule, `${option}.schedule`),
-        length: checkDuration(given.length, `${option}.length`),
-      };
-  }
+  return checkVariant(value, option, SCHEDULES, 'a number, a schedule or a function');
 }
 
 export interface StepPosition {
@@ -140,23 +133,8 @@ function valueAt(schedule: Schedule, position: StepPosition): number {
     }
     case 'warmup': {
       // The first step already moves: a rate of 0 would be a step in vain.
-      const ramp = rampOver(schedule.length, step + 1, totalSteps);
+      const ramp = fractionOver(schedule.length, step + 1, totalSteps);
       return ramp * valueAt(schedule.schedule, position);
     }
   }
-}
-
-/** The fraction of the head's margin in force at a step: from 0 at the first step to 1 once the duration is over. */
-export function marginRampAt(warmup: Duration, { step, totalSteps }: StepPosition): number {
-  return rampOver(warmup, step, totalSteps);
-}
-
-function rampOver(duration: Duration, done: number, totalSteps: number): number {
-  const steps = duration < 1 ? Math.round(duration * totalSteps) : duration;
-  return done >= steps ? 1 : done / steps;
-}
-
-export function checkDuration(value: unknown, option: string): Duration {
-  if (typeof value === 'number' && value >= 1) return checkInteger(value, option);
-  return checkNumber(value, `${option} (a fraction of training below 1, or whole steps)`, { min: 0 });
 }

@@ -1,13 +1,7 @@
 /** Known ways in which training goes wrong without an error, told by name. */
 
 import type { NativeHead } from '../native/contract.js';
-import type { EpochRecord } from './events.js';
-
-export interface Diagnosis {
-  readonly name: 'predicting-uniformly' | 'collapsed' | 'past-pi';
-  /** A sentence for the user: what was seen, and what to try. */
-  readonly message: string;
-}
+import type { Diagnosis, EpochRecord } from './events.js';
 
 /** Steps after which a loss that is still that of guessing is no beginning any more. */
 const MANY_STEPS = 50;

@@ -1,7 +1,8 @@
 /** What a training run reports while it goes on. Epochs and steps are counted from 1 here, as they are shown. */
 
+import type { Margin } from '../heads/margin.js';
+import type { Scores } from '../metrics/accuracy.js';
 import type { HeadStatistics } from '../metrics/headStatistics.js';
-import type { Diagnosis } from './diagnoses.js';
 
 /** One update of the parameters. */
 export interface StepEvent {
@@ -28,19 +29,11 @@ export interface StepEvent {
   readonly pastPi: number;
 }
 
-/** Angles in radians. */
-export interface Margin {
-  readonly m1: number;
-  readonly m2: number;
-  readonly m3: number;
-}
-
-/** How well a model does on samples with known labels. Never with a margin. */
-export interface Scores {
-  /** Fraction of the samples whose class is right. */
-  readonly accuracy: number;
-  /** Mean softmax cross-entropy. */
-  readonly loss: number;
+/** A known way in which training goes wrong without an error. */
+export interface Diagnosis {
+  readonly name: 'predicting-uniformly' | 'collapsed' | 'past-pi';
+  /** A sentence for the user: what was seen, and what to try. */
+  readonly message: string;
 }
 
 /** One pass over the training images. */

@@ -1,16 +1,18 @@
 /** A training run once its data is known: everything that has to be worked out before the first step. */
-
 import { invalidOption } from '../base/errors.js';
+import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
 import type { Dataset, Split } from '../data/index.js';
 import { type ChannelNormalization, resolveNormalize } from '../data/normalize.js';
-import { type ImageSize, imageSize, requireSize, splitValidation } from '../data/samples.js';
+import { allOf, holdOut, type Samples } from '../data/samples.js';
+import { hasMargin } from '../heads/margin.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type ResolvedHead, resolveHead } from '../heads/resolve.js';
 import type { Device, Placement } from '../native/backends.js';
 import type { NativeDevice, NativeSession } from '../native/contract.js';
 import { callNative, native } from '../native/load.js';
 import { hasLayer } from '../networks/layers.js';
-import { type Batching, largestBatch } from './batching.js';
+import { annealingWarning } from '../schedules/annealing.js';
+import { type Batching, hasJoinedTail, largestBatch, stepsPerEpoch } from './batching.js';
 import { nativeOptimizer } from './optimizers.js';
 import type { Precision, RunOptions, TrainSettings } from './options.js';
 
@@ -18,13 +20,15 @@ export interface TrainJob {
   readonly settings: TrainSettings;
   readonly classNames: readonly string[];
   /** Without the samples that are held out for validation */
-  readonly train: Split;
-  readonly validation?: Split;
-  readonly test?: Split;
+  readonly train: Samples;
+  readonly validation?: Samples;
+  readonly test?: Samples;
   readonly input: ImageSize;
   readonly normalization: ChannelNormalization;
   readonly head: ResolvedHead;
   readonly batching: Batching;
+  /** Of the whole run */
+  readonly steps: number;
   readonly placement: Placement;
   /** The precision in force. */
   readonly precision: Precision;
@@ -44,23 +48,42 @@ export type EffectiveOptions = HeadOptions &
 export function prepareJob(settings: TrainSettings, dataset: Dataset, placement: Placement): TrainJob {
   const { model } = settings;
   const { classNames, numClasses, test } = dataset;
+  const input = imageSize(dataset.train.images);
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
-  const splits = splitValidation(dataset.train, numClasses, settings.validation);
-  const head = resolveHead(settings.head as HeadOptions, numClasses);
+  const { train, ...validation } = divideSamples(dataset.train, numClasses, settings.validation);
+  const head = resolveHead(settings.head, numClasses);
   const batchStatistics = head.native.scaledBn !== undefined || hasLayer(model.layers, 'batchNorm');
+  const batching = divideSteps(train.numbers.length, settings.batchSize, batchStatistics);
   return {
     settings,
     classNames,
-    ...splits,
-    ...(test && { test }),
-    input: imageSize(splits.train.images),
-    normalization: resolveNormalize(settings.normalize, splits.train.images),
+    train,
+    ...validation,
+    ...(test && { test: allOf(test) }),
+    input,
+    normalization: resolveNormalize(settings.normalize, train),
     head,
-    batching: divide(splits.train.labels.length, settings.batchSize, batchStatistics),
+    batching,
+    steps: settings.epochs * stepsPerEpoch(batching),
     placement,
     precision:
       placement.backend.name === 'cpu' && settings.precision === 'tf32' ? 'fp32' : settings.precision,
   };
+}
+
+/** What the user should know of a job before it runs. */
+export function notesOn({ settings, head, batching, steps, placement, precision }: TrainJob): string[] {
+  return [
+    ...head.warnings,
+    hasMargin(head.native) ? annealingWarning(head.lambda, steps) : undefined,
+    placement.note,
+    precision === settings.precision
+      ? undefined
+      : `Training in ${precision}: the CPU has no ${settings.precision}`,
+    hasJoinedTail(batching)
+      ? 'The last batch of an epoch would be one image, without batch statistics: it joins the batch before'
+      : undefined,
+  ].filter((note) => note !== undefined);
 }
 
 /** A session for the job's network, not yet opened: it holds no device memory. Throws SHAPE_MISMATCH or INVALID_OPTION. */
@@ -85,8 +108,23 @@ export function createSession(job: TrainJob): NativeSession {
   );
 }
 
+/** The samples that are trained on and, where asked for, those that training is scored on. */
+function divideSamples(
+  split: Split,
+  numClasses: number,
+  validation: TrainSettings['validation'],
+): { train: Samples; validation?: Samples } {
+  if (validation === undefined) return { train: allOf(split) };
+  if (typeof validation === 'number') {
+    const { kept, heldOut } = holdOut(split, numClasses, validation);
+    return { train: kept, validation: heldOut };
+  }
+  const checked = checkSplitOfSize(validation, imageSize(split.images), numClasses, 'validation');
+  return { train: allOf(split), validation: allOf(checked) };
+}
+
 /** Throws INVALID_OPTION where batch statistics are needed and a batch has one sample. */
-function divide(samples: number, wanted: number, batchStatistics: boolean): Batching {
+function divideSteps(samples: number, wanted: number, batchStatistics: boolean): Batching {
   const batchSize = Math.min(wanted, samples);
   if (batchStatistics && batchSize === 1) {
     throw invalidOption(
@@ -100,21 +138,15 @@ function divide(samples: number, wanted: number, batchStatistics: boolean): Batc
 }
 
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
-  const { settings, normalization, head, precision } = job;
-  const { model, epochs, batchSize, optimizer, learningRate, seed, deterministic, validation } = settings;
+  const { normalization, head, precision } = job;
+  const { data, signal, onStep, onEpoch, progress, validation, head: _, ...repeated } = job.settings;
   return {
     ...(head.effective as HeadOptions),
-    model,
-    epochs,
-    batchSize,
-    optimizer,
-    learningRate,
+    ...repeated,
     normalize: { mean: [...normalization.mean], std: [...normalization.std] },
     precision,
     device: device as Device,
     threads,
-    seed,
-    deterministic,
     ...(typeof validation === 'number' && { validation }),
   };
 }

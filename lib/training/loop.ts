@@ -1,16 +1,20 @@
 /** The loop over epochs and steps: what to run next, what happened, and whom to tell. */
 
 import { MarginCoreError } from '../base/errors.js';
-import { hasMargin, type ResolvedHead } from '../heads/resolve.js';
+import { hasMargin, rampedMargin } from '../heads/margin.js';
+import type { ResolvedHead } from '../heads/resolve.js';
+import type { Scores } from '../metrics/accuracy.js';
 import type { HeadStatistics } from '../metrics/headStatistics.js';
 import type { Model } from '../model/model.js';
 import { type NativeSession, type NativeStepsResult, STEP_VALUES } from '../native/contract.js';
 import { awaitNative, callNative, native } from '../native/load.js';
 import { lambdaAt } from '../schedules/annealing.js';
-import { learningRateAt, marginRampAt, type Schedule } from '../schedules/learningRate.js';
+import { fractionOver } from '../schedules/duration.js';
+import { learningRateAt, type Schedule } from '../schedules/learningRate.js';
 import { type Batching, samplesOfStep, stepsPerEpoch } from './batching.js';
 import { diagnose } from './diagnoses.js';
-import type { Controls, EpochRecord, Margin, Scores, StepEvent } from './events.js';
+import type { Controls, EpochRecord, StepEvent } from './events.js';
+import type { Observers } from './observer.js';
 
 /** The training images are already with the session. */
 export interface TrainPlan extends Batching {
@@ -26,9 +30,8 @@ export interface TrainPlan extends Batching {
   readonly validate: (() => Promise<Scores>) | undefined;
   /** Statistics of the head; called after each epoch. */
   readonly measure: () => Promise<HeadStatistics>;
-  /** Both are awaited. Their first exception ends the loop. */
-  onStep(event: StepEvent, controls: Controls): unknown;
-  onEpoch(event: EpochRecord, controls: Controls): unknown;
+  /** Told of steps and epochs. */
+  readonly observers: Pick<Observers, 'step' | 'epoch'>;
 }
 
 /** A call of the addon runs as many steps as fit this time: callbacks, `stop()` and the progress display wait for it. */
@@ -53,7 +56,7 @@ export async function runEpochs(plan: TrainPlan): Promise<EpochRecord[]> {
     const stepsSoFar = epoch * stepsPerEpoch(plan) + trained.steps;
     const record = { ...measured, diagnoses: diagnose(measured, plan.head.native, stepsSoFar) };
     history.push(record);
-    await loop.tell(plan.onEpoch, record);
+    await loop.tell('epoch', record);
   }
   return history;
 }
@@ -99,7 +102,7 @@ class TrainLoop {
       norms.gradient += event.gradientNorm;
       norms.logits += event.logitGradientNorm;
       last = event;
-      await this.tell(this.#plan.onStep, event);
+      await this.tell('step', event);
     }
     const { native: head } = this.#plan.head;
     return {
@@ -109,7 +112,7 @@ class TrainLoop {
       loss: sums.loss / sums.samples,
       accuracy: sums.correct / sums.samples,
       learningRate: last.learningRate,
-      ...(hasMargin(head) && { margin: marginInForce(head, last.marginRamp) }),
+      ...(hasMargin(head) && { margin: rampedMargin(head, last.marginRamp) }),
       lambda: last.lambda,
       pastPi: sums.pastPi / sums.samples,
       gradientNorm: norms.gradient / sums.steps,
@@ -119,8 +122,10 @@ class TrainLoop {
     };
   }
 
-  async tell<T>(callback: (event: T, controls: Controls) => unknown, event: T): Promise<void> {
-    await callback(event, this.#controls);
+  async tell(what: 'step', event: StepEvent): Promise<void>;
+  async tell(what: 'epoch', event: EpochRecord): Promise<void>;
+  async tell(what: 'step' | 'epoch', event: StepEvent & EpochRecord): Promise<void> {
+    await this.#plan.observers[what](event, this.#controls);
     this.#plan.signal?.throwIfAborted();
   }
 
@@ -205,16 +210,12 @@ class TrainLoop {
     return {
       learningRate: learningRateAt(learningRate, position),
       lambda: lambdaAt(head.lambda, position.step, position.totalSteps),
-      marginRamp: marginRampAt(head.marginWarmup, position),
+      marginRamp: fractionOver(head.marginWarmup, position.step, position.totalSteps),
     };
   }
 }
 
 type StepValues = Record<(typeof STEP_VALUES)[number], number>;
-
-function marginInForce({ m1, m2, m3 }: Margin, ramp: number): Margin {
-  return { m1: 1 + (m1 - 1) * ramp, m2: m2 * ramp, m3: m3 * ramp };
-}
 
 /** A power of two, so that the native side seldom meets a longer chunk than before, for which it has to prepare anew. */
 function chunkSteps(millisecondsPerStep: number): number {

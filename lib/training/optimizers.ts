@@ -1,5 +1,6 @@
 /** Optimisers: what a user may say about them, and what the native side is told. */
-import { checkBoolean, checkKeys, checkNumber, checkObject, checkOneOf, type Range } from '../base/check.js';
+import { checkOneOf, isRecord } from '../base/check.js';
+import { checkVariant, flag, type Given, number } from '../base/optionTable.js';
 import type { NativeOptimizer } from '../native/contract.js';
 
 /** Stochastic gradient descent as in PyTorch: v = momentum·v + g, w −= learningRate·v. */
@@ -34,43 +35,42 @@ export type OptimizerOptions = OptimizerType | SgdOptions | AdamOptions;
 /** An optimiser with every option filled in. */
 export type EffectiveOptimizer = Required<SgdOptions> | Required<AdamOptions>;
 
-const WEIGHT_DECAY: Readonly<Record<OptimizerType, number>> = { sgd: 5e-4, adam: 0, adamw: 0.01 };
+const weightDecay = (fallback: number) =>
+  number('decay of convolution, linear and class weights', { default: fallback, min: 0 });
+const ADAM = {
+  beta1: number('decay of the mean gradient', { default: 0.9, min: 0, below: 1 }),
+  beta2: number('decay of the mean square', { default: 0.999, min: 0, below: 1 }),
+  epsilon: number('added to the root of the mean square', { default: 1e-8, above: 0 }),
+} as const;
+
+export const OPTIMIZERS = {
+  sgd: {
+    momentum: number('what a step keeps of the velocity', { default: 0.9, min: 0, below: 1 }),
+    nesterov: flag('with a look ahead', { default: false }),
+    weightDecay: weightDecay(5e-4),
+  },
+  adam: { ...ADAM, weightDecay: weightDecay(0) },
+  adamw: { ...ADAM, weightDecay: weightDecay(0.01) },
+} as const;
+
+export const DEFAULT_OPTIMIZER: OptimizerType = 'adam';
 
 /** The learning rate where none is given. */
-export const DEFAULT_LEARNING_RATE: Readonly<Record<OptimizerType, number>> = {
-  sgd: 0.1,
-  adam: 1e-3,
-  adamw: 1e-3,
-};
+const LEARNING_RATES: Readonly<Record<OptimizerType, number>> = { sgd: 0.1, adam: 1e-3, adamw: 1e-3 };
 
-export function checkOptimizer(value: unknown = 'adam'): EffectiveOptimizer {
-  const types = Object.keys(WEIGHT_DECAY) as OptimizerType[];
-  if (typeof value === 'string') return checkOptimizer({ type: checkOneOf(value, 'optimizer', types) });
-  const given = checkObject(value, 'optimizer', 'a name or { type, … }');
-  const type = checkOneOf(given.type, 'optimizer.type', types);
-  const number = (key: string, fallback: number, range: Range = { min: 0 }) =>
-    checkNumber(given[key] === undefined ? fallback : given[key], `optimizer.${key}`, range);
-  const fraction = (key: string, fallback: number) => number(key, fallback, { min: 0, below: 1 });
+/** The same in words. */
+export const LEARNING_RATES_TEXT = '1e-3, for sgd 0.1';
 
-  const weightDecay = number('weightDecay', WEIGHT_DECAY[type]);
-  if (type === 'sgd') {
-    checkKeys(given, ['type', 'momentum', 'nesterov', 'weightDecay'], 'optimizer.');
-    const { nesterov = false } = given;
-    return {
-      type,
-      momentum: fraction('momentum', 0.9),
-      nesterov: checkBoolean(nesterov, 'optimizer.nesterov'),
-      weightDecay,
-    };
-  }
-  checkKeys(given, ['type', 'beta1', 'beta2', 'epsilon', 'weightDecay'], 'optimizer.');
-  return {
-    type,
-    beta1: fraction('beta1', 0.9),
-    beta2: fraction('beta2', 0.999),
-    epsilon: number('epsilon', 1e-8, { above: 0 }),
-    weightDecay,
-  };
+/** The learning rate where only the optimizer, as a user wrote it, may be given. */
+export function defaultLearningRate({ optimizer = DEFAULT_OPTIMIZER }: Given): number {
+  const type = isRecord(optimizer) ? optimizer.type : optimizer;
+  return LEARNING_RATES[type as OptimizerType] ?? LEARNING_RATES[DEFAULT_OPTIMIZER];
+}
+
+export function checkOptimizer(value: unknown, option: string): EffectiveOptimizer {
+  const types = Object.keys(OPTIMIZERS) as OptimizerType[];
+  const given = typeof value === 'string' ? { type: checkOneOf(value, option, types) } : value;
+  return checkVariant(given, option, OPTIMIZERS, 'a name or { type, … }');
 }
 
 /** The native side takes every optimiser's values at once and reads those of its type. */

@@ -1,27 +1,33 @@
 /** The options of `train()`: their types, their defaults, and the one place that checks them. */
 
-import {
-  checkBoolean,
-  checkFunction,
-  checkInteger,
-  checkNumber,
-  checkObject,
-  checkOneOf,
-} from '../base/check.js';
+import { checkNumber, checkObject } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
-import type { DataInput } from '../data/index.js';
-import { checkNormalize, type Normalize } from '../data/normalize.js';
+import { NUMBER, SWITCH, text } from '../base/notation.js';
+import {
+  type Checked,
+  callback,
+  choice,
+  flag,
+  integer,
+  type Option,
+  option,
+  optionValues,
+} from '../base/optionTable.js';
+import { DATA_SET_NAMES, type DataInput } from '../data/index.js';
+import { checkNormalize, NORMALIZE_NOTATION, type Normalize } from '../data/normalize.js';
 import type { SplitInput } from '../data/types.js';
-import type { EffectiveHead, HeadOptions } from '../heads/options.js';
-import { checkHeadKeys, checkHeadValues } from '../heads/resolve.js';
-import { checkDevice, checkThreads, type Device } from '../native/backends.js';
+import type { HeadOptions } from '../heads/options.js';
+import { type CheckedHead, checkHead, checkHeadKeys } from '../heads/resolve.js';
+import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import { checkModel, type ModelDescription, models } from '../networks/index.js';
 import { checkSchedule, defaultSchedule, type Schedule } from '../schedules/learningRate.js';
 import type { Controls, EpochEvent, StepEvent } from './events.js';
 import {
   checkOptimizer,
-  DEFAULT_LEARNING_RATE,
-  type EffectiveOptimizer,
+  DEFAULT_OPTIMIZER,
+  defaultLearningRate,
+  LEARNING_RATES_TEXT,
+  OPTIMIZERS,
   type OptimizerOptions,
 } from './optimizers.js';
 
@@ -81,108 +87,98 @@ export interface RunOptions {
 /** Options of `train()`: those of the run, and the head with its own. */
 export type TrainOptions = RunOptions & HeadOptions;
 
-/** Options of a run, checked and complete. What depends on the data is resolved once that is loaded. */
-export interface TrainSettings
-  extends Pick<RunOptions, 'data' | 'threads' | 'validation' | 'signal' | 'onStep' | 'onEpoch'> {
-  readonly model: ModelDescription;
-  readonly head: EffectiveHead;
-  readonly epochs: number;
-  readonly batchSize: number;
-  readonly optimizer: EffectiveOptimizer;
-  readonly learningRate: Schedule;
-  readonly normalize: Normalize;
-  readonly precision: Precision;
-  readonly device: Device;
-  readonly seed: number;
-  readonly deterministic: boolean;
-  readonly progress: boolean | 'auto';
-}
+/** The options of a run by what they are about: a heading of the command line's help and of the docs each. */
+export const RUN_OPTION_GROUPS = {
+  data: {
+    data: option('a data set by name, or a folder of IDX files', checkData, {
+      defaultText: 'the bundled sample',
+      notation: text([...DATA_SET_NAMES, 'DIR'].join('|')),
+    }),
+    validation: option(
+      'fraction of the training images to hold out and score after each epoch',
+      checkValidation,
+      {
+        defaultText: 'none',
+        notation: NUMBER,
+      },
+    ),
+    normalize: option('how pixels are normalised', checkNormalize, {
+      default: 'dataset',
+      notation: NORMALIZE_NOTATION,
+    }),
+    model: option('the network', checkModel, { default: () => models.seedCnn(), defaultText: 'seedCnn' }),
+  },
+  training: {
+    epochs: integer('passes over the training images', { default: 10, min: 1 }),
+    batchSize: integer('images per step', { default: 128, min: 1 }),
+    optimizer: option('how a step uses the gradient', checkOptimizer, {
+      default: DEFAULT_OPTIMIZER,
+      variants: OPTIMIZERS,
+    }),
+    learningRate: option('a rate, or a schedule', checkLearningRate, {
+      default: defaultLearningRate,
+      defaultText: LEARNING_RATES_TEXT,
+    }),
+    seed: integer('weights, shuffles and dropout follow from it', { default: 0, min: 0, below: 2 ** 32 }),
+  },
+  machine: {
+    ...PLACEMENT_OPTIONS,
+    precision: choice("the network's arithmetic", ['fp32', 'tf32', 'bf16'], { default: 'fp32' }),
+    deterministic: flag('bit-equal results on the same machine', { default: false }),
+  },
+  output: {
+    progress: option('a progress display on standard error', checkProgress, {
+      default: 'auto',
+      notation: SWITCH,
+    }),
+    signal: option('aborts the run', checkSignal),
+    onStep: callback<NonNullable<RunOptions['onStep']>>('called after each step'),
+    onEpoch: callback<NonNullable<RunOptions['onEpoch']>>('called after each epoch'),
+  },
+} as const;
 
-/** Every key of RunOptions: the type makes a forgotten one a compile error. */
-const RUN_OPTIONS = Object.keys({
-  data: 0,
-  model: 0,
-  epochs: 0,
-  batchSize: 0,
-  optimizer: 0,
-  learningRate: 0,
-  normalize: 0,
-  precision: 0,
-  device: 0,
-  threads: 0,
-  seed: 0,
-  deterministic: 0,
-  validation: 0,
-  signal: 0,
-  onStep: 0,
-  onEpoch: 0,
-  progress: 0,
-} satisfies Record<keyof RunOptions, 0>);
+export const RUN_OPTIONS = {
+  ...RUN_OPTION_GROUPS.data,
+  ...RUN_OPTION_GROUPS.training,
+  ...RUN_OPTION_GROUPS.machine,
+  ...RUN_OPTION_GROUPS.output,
+} as const satisfies Readonly<Record<keyof RunOptions, Option>>;
+
+/** Options of a run, checked and complete. What depends on the data is resolved once that is loaded. */
+export type TrainSettings = Checked<typeof RUN_OPTIONS> & { readonly head: CheckedHead };
 
 /** Checks all options and fills in defaults. Throws INVALID_OPTION. */
 export function resolveTrainOptions(options: TrainOptions): TrainSettings {
   const given = checkObject(options, 'options');
-  checkHeadKeys(given, RUN_OPTIONS);
-  const {
-    data,
-    model = models.seedCnn(),
-    epochs = 10,
-    batchSize = 128,
-    normalize = 'dataset',
-    precision = 'fp32',
-    device = 'auto',
-    threads,
-    seed = 0,
-    deterministic = false,
-    validation,
-    signal,
-    onStep,
-    onEpoch,
-    progress = 'auto',
-  } = options;
-  const optimizer = checkOptimizer(options.optimizer);
-  const { learningRate = DEFAULT_LEARNING_RATE[optimizer.type] } = options;
-  return {
-    ...(data !== undefined && { data }),
-    model: checkModel(model, 'model'),
-    head: checkHeadValues(given),
-    epochs: checkInteger(epochs, 'epochs', { min: 1 }),
-    batchSize: checkInteger(batchSize, 'batchSize', { min: 1 }),
-    optimizer,
-    learningRate: checkLearningRate(learningRate),
-    normalize: checkNormalize(normalize),
-    precision: checkOneOf(precision, 'precision', ['fp32', 'tf32', 'bf16']),
-    device: checkDevice(device),
-    ...(threads !== undefined && { threads: checkThreads(threads) }),
-    seed: checkInteger(seed, 'seed', { min: 0, below: 2 ** 32 }),
-    deterministic: checkBoolean(deterministic, 'deterministic'),
-    ...(validation !== undefined && { validation: checkValidation(validation) }),
-    ...(signal !== undefined && { signal: checkSignal(signal) }),
-    ...(onStep !== undefined && { onStep: checkFunction(onStep, 'onStep') }),
-    ...(onEpoch !== undefined && { onEpoch: checkFunction(onEpoch, 'onEpoch') }),
-    progress: checkProgress(progress),
-  };
+  checkHeadKeys(given, Object.keys(RUN_OPTIONS));
+  return { ...optionValues(RUN_OPTIONS, given), head: checkHead(given) };
 }
 
-function checkLearningRate(value: unknown): Schedule {
-  if (typeof value !== 'number') return checkSchedule(value, 'learningRate');
-  return defaultSchedule(checkNumber(value, 'learningRate', { min: 0 }));
+/** Whatever it is: it is looked at when it is loaded. */
+function checkData(value: unknown): NonNullable<RunOptions['data']> {
+  return value as NonNullable<RunOptions['data']>;
 }
 
-function checkProgress(value: unknown): boolean | 'auto' {
+function checkLearningRate(value: unknown, option: string): Schedule {
+  if (typeof value !== 'number') return checkSchedule(value, option);
+  return defaultSchedule(checkNumber(value, option, { min: 0 }));
+}
+
+function checkProgress(value: unknown, option: string): boolean | 'auto' {
   if (value === 'auto' || typeof value === 'boolean') return value;
-  throw invalidOption('progress', "true, false or 'auto'", value);
+  throw invalidOption(option, "true, false or 'auto'", value);
 }
 
 /** Of a split only the form: its images and labels are checked beside the training data. */
-function checkValidation(value: number | SplitInput): number | SplitInput {
-  if (typeof value === 'number') return checkNumber(value, 'validation', { above: 0, below: 1 });
-  checkObject(value, 'validation', 'a fraction between 0 and 1 or { images, labels }');
-  return value;
+function checkValidation(value: unknown, option: string): number | SplitInput {
+  if (typeof value === 'number') return checkNumber(value, option, { above: 0, below: 1 });
+  checkObject(value, option, 'a fraction between 0 and 1 or { images, labels }');
+  return value as SplitInput;
 }
 
 /** By its form: a signal may come from another realm. */
-function checkSignal(value: AbortSignal): AbortSignal {
-  if (typeof value?.aborted === 'boolean' && typeof value.addEventListener === 'function') return value;
-  throw invalidOption('signal', 'an AbortSignal', value);
+function checkSignal(value: unknown, option: string): AbortSignal {
+  const signal = value as AbortSignal | null;
+  if (typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function') return signal;
+  throw invalidOption(option, 'an AbortSignal', value);
 }

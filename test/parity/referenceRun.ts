@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { resolveHead } from '../../lib/heads/resolve.js';
+import { checkHead, resolveHead } from '../../lib/heads/resolve.js';
 import { type NativeOptimizer, type NativeSession, STEP_VALUES } from '../../lib/native/contract.js';
 import { native } from '../../lib/native/load.js';
 import type { LayerDescription } from '../../lib/networks/layers.js';
@@ -96,7 +96,7 @@ export async function run(backend: string, suite: Suite, head: ReferenceHead, op
     precision: 'fp32',
     seed: head.seed,
     network: { input: [28, 28, 1], layers },
-    head: resolveHead(options, CLASSES).native,
+    head: resolveHead(checkHead({ ...options }), CLASSES).native,
     mean: Float32Array.of(data.mean),
     std: Float32Array.of(data.std),
     batchSize,

@@ -1,4 +1,4 @@
-import { resolveHead } from '../../../dist/lib/heads/resolve.js';
+import { checkHead, resolveHead } from '../../../dist/lib/heads/resolve.js';
 import addon from '../../../dist/lib/native/load.js';
 import protocol from '../../shared/protocol.cjs';
 
@@ -8,7 +8,7 @@ export async function headAlone({ batch, embeddingSize, numClasses, repetitions,
     backend: 'cpu',
     deviceIndex: 0,
     threads,
-    head: resolveHead(head, numClasses).native,
+    head: resolveHead(checkHead(head), numClasses).native,
     embeddingSize,
     features: uniform(batch * embeddingSize),
     weights: uniform(numClasses * embeddingSize),

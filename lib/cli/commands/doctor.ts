@@ -1,9 +1,9 @@
+import { text } from '../../base/notation.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
-import { text } from '../flagValues.js';
+import { describeMachine } from '../doctor/describeMachine.js';
+import { examineMachine } from '../doctor/machine.js';
 import { prepareJson } from '../output.js';
-import { describeDiagnosis } from './describeDiagnosis.js';
-import { diagnose } from './diagnose.js';
 
 const FLAGS: readonly FlagGroup[] = [
   {
@@ -26,9 +26,9 @@ export const doctorCommand: Command = {
   async run(argv) {
     const { json } = parseFlags(FLAGS, argv) as { json?: string };
     const writeJson = json === undefined ? undefined : await prepareJson(json);
-    const diagnosis = await diagnose();
-    await writeJson?.(diagnosis);
-    if (json !== '-') console.log(describeDiagnosis(diagnosis));
-    return diagnosis.ready ? 0 : 1;
+    const report = await examineMachine();
+    await writeJson?.(report);
+    if (json !== '-') console.log(describeMachine(report));
+    return report.ready ? 0 : 1;
   },
 };

@@ -2,13 +2,14 @@ import { MarginCoreError } from '../../base/errors.js';
 import type { AngleReport } from '../../metrics/angles.js';
 import { count, describeOptions, percent } from '../../report/format.js';
 import { anglesSvg } from '../../report/svg/anglesSvg.js';
-import { type TrainResult, train } from '../../train.js';
+import { train } from '../../train.js';
+import type { TrainResult } from '../../training/run.js';
 import { describeFlags, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { interruptible } from '../interrupt.js';
 import { prepareFile, prepareJson } from '../output.js';
-import { TRAIN_FLAGS } from './trainFlags.js';
-import { trainOptions } from './trainOptions.js';
+import { TRAIN_FLAGS } from '../train/flags.js';
+import { trainOptions } from '../train/options.js';
 
 export const trainCommand: Command = {
   summary: 'train a classifier and report its test accuracy',

@@ -1,8 +1,9 @@
 import { basename, resolve } from 'node:path';
 import type { Dataset } from '../types.js';
 import { checkDataset } from '../validate.js';
+import type { FolderFormat } from './format.js';
 import { readIdxSplit } from './idx.js';
-import { IdxFolder } from './idxFolder.js';
+import { IdxFolder, isIdxFolder } from './idxFolder.js';
 
 /**
  * A folder of IDX files with MNIST's names, plain or gzipped: train-images-idx3-ubyte, train-labels-idx1-ubyte and,
@@ -16,3 +17,10 @@ export async function idx(folderPath: string): Promise<Dataset> {
   const checked = checkDataset(arrays, `datasets.idx(${JSON.stringify(folderPath)})`);
   return { ...checked, name: basename(resolve(folderPath)) };
 }
+
+/** Any of its files will do: the loader says which one is missing. */
+export const idxFormat: FolderFormat = {
+  files: 'IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…; or gzipped)',
+  fits: isIdxFolder,
+  load: idx,
+};

@@ -56,3 +56,9 @@ function spellings(split: SplitName, content: Content): string[] {
   const type = content === 'images' ? 'idx3-ubyte' : 'idx1-ubyte';
   return [`${stem}-${type}`, `${stem}.${type}`].flatMap((name) => [name, `${name}.gz`]);
 }
+
+export function isIdxFolder(names: ReadonlySet<string>): boolean {
+  const splits = Object.keys(PREFIXES) as SplitName[];
+  const known = splits.flatMap((split) => [...spellings(split, 'images'), ...spellings(split, 'labels')]);
+  return known.some((name) => names.has(name));
+}

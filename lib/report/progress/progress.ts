@@ -1,28 +1,27 @@
 /** Shows a training run on standard error: a live line on a terminal, otherwise a line per epoch. */
 
+import type { Margin } from '../../heads/margin.js';
 import type { Percentiles } from '../../metrics/headStatistics.js';
 import type { MemoryPlan } from '../../native/environment.js';
-import type { EpochEvent, Margin, StepEvent } from '../../training/events.js';
+import type { EpochEvent, StepEvent } from '../../training/events.js';
+import type { Observer, RunEnd, RunStart } from '../../training/observer.js';
 import { bytes, count, describeOptions, duration, percent, significant } from '../format.js';
 import { ProgressBar } from './progressBar.js';
-import type { Progress, ProgressStart } from './progressTypes.js';
 import { isLive, LiveLine, type Styles, styles, type TextStream } from './terminal.js';
 
 /** From a step to the redraw of the live line that shows it, in milliseconds: steps in between are shown together. */
 const REDRAW_DELAY = 100;
 
 /** @param mode true: always. 'auto': only on a terminal. false: never. */
-export function createProgress(mode: boolean | 'auto', stream: TextStream = process.stderr): Progress {
+export function createProgress(mode: boolean | 'auto', stream: TextStream = process.stderr): Observer {
   const shown = mode === 'auto' ? isLive(stream) : mode;
-  return shown ? new ShownProgress(stream) : SILENT;
+  return shown ? new Progress(stream) : {};
 }
 
-const SILENT: Progress = { start() {}, step() {}, epoch() {}, notice() {}, end() {} };
-
-class ShownProgress implements Progress {
+export class Progress implements Observer {
   readonly #live: LiveLine | undefined;
   readonly #style: Styles;
-  #info: ProgressStart | undefined;
+  #info: RunStart | undefined;
   #bar: ProgressBar | undefined;
   #redraw: NodeJS.Timeout | undefined;
 
@@ -31,10 +30,10 @@ class ShownProgress implements Progress {
     this.#live = isLive(stream) ? new LiveLine(stream) : undefined;
   }
 
-  start(info: ProgressStart): void {
+  start(info: RunStart): void {
     this.#info = info;
     this.#bar = new ProgressBar(info, this.#style);
-    const { head: _, ...options } = info.effective;
+    const { head, ...options } = info.head;
     const size = [
       `${count(info.samples)} images`,
       `${count(info.epochs)} epochs`,
@@ -42,7 +41,7 @@ class ShownProgress implements Progress {
       `${count(info.parameters)} parameters`,
       info.device,
     ];
-    this.#print(`${this.#style.bold(info.head)}  ${describeOptions(options)}`);
+    this.#print(`${this.#style.bold(head)}  ${describeOptions(options)}`);
     this.#print(this.#style.dim(size.join(' · ')));
     this.#print(this.#style.dim(describeMemory(info.memory)));
   }
@@ -74,7 +73,7 @@ class ShownProgress implements Progress {
   }
 
   /** An error is not shown: it reaches the caller of train(), who knows what to do with it. */
-  end(result: { accuracy?: number; seconds: number } | { error: unknown }): void {
+  end(result: RunEnd): void {
     clearTimeout(this.#redraw);
     this.#live?.clear();
     if ('error' in result) return;

@@ -1,6 +1,6 @@
 import type { StepEvent } from '../../training/events.js';
+import type { RunStart } from '../../training/observer.js';
 import { count, duration, percent, significant } from '../format.js';
-import type { ProgressStart } from './progressTypes.js';
 import type { Styles } from './terminal.js';
 
 const MAX_BAR = 30;
@@ -16,7 +16,7 @@ export class ProgressBar {
   #accuracy = 0;
 
   constructor(
-    private readonly info: ProgressStart,
+    private readonly info: RunStart,
     private readonly style: Styles,
   ) {}
 

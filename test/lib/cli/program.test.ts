@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../../lib/base/packageRoot.js';
-import { TRAIN_FLAGS } from '../../../lib/cli/commands/trainFlags.js';
+import { TRAIN_FLAGS } from '../../../lib/cli/train/flags.js';
 import { HEAD_WORDS } from '../../../lib/heads/resolve.js';
 import { margincore } from '../../support/margincore.js';
 

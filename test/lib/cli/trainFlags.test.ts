@@ -2,13 +2,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseFlags, UsageError } from '../../../lib/cli/arguments.js';
-import { MODEL_WORDS } from '../../../lib/cli/commands/modelFlags.js';
-import { TRAIN_FLAGS } from '../../../lib/cli/commands/trainFlags.js';
-import { trainOptions } from '../../../lib/cli/commands/trainOptions.js';
+import { TRAIN_FLAGS } from '../../../lib/cli/train/flags.js';
+import { MODEL_WORDS } from '../../../lib/cli/train/network.js';
+import { trainOptions } from '../../../lib/cli/train/options.js';
 import { HEAD_NAMES, headOptionNames } from '../../../lib/heads/resolve.js';
+import { HEADS } from '../../../lib/heads/table.js';
 import { models } from '../../../lib/networks/index.js';
 import { schedules } from '../../../lib/schedules/learningRate.js';
-import type { RunOptions } from '../../../lib/training/options.js';
+import { RUN_OPTIONS } from '../../../lib/training/options.js';
 import { idxBytes } from '../../support/idxBytes.js';
 import { refusal } from '../../support/refusal.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
@@ -19,6 +20,7 @@ const options = async (...args: string[]) => trainOptions(parseFlags(TRAIN_FLAGS
 test.each([
   [[], {}],
   [['--data', 'fashion-mnist'], { data: 'fashion-mnist' }],
+  [['--data', 'fashion-mnist-sample'], { data: 'fashion-mnist-sample' }],
   [['--data', 'some/folder'], { data: 'some/folder' }],
   [['--validation', '0.1'], { validation: 0.1 }],
   [['--normalize', 'unit'], { normalize: 'unit' }],
@@ -172,31 +174,48 @@ test('a recipe is not mistaken for a spelling, nor a range checked: the API does
   expect(await options('--auxiliary', 'center:wieght=1')).toMatchObject({ auxiliary: { wieght: 1 } });
 });
 
-test('every option of the API has a flag', () => {
-  const targets = new Set(TRAIN_FLAGS.flatMap(({ flags }) => flags.map(({ to }) => to.split('.')[0])));
-  for (const name of HEAD_NAMES.flatMap(headOptionNames)) expect(targets).toContain(name);
-  for (const [name, hasFlag] of Object.entries(RUN_OPTIONS)) {
-    expect({ name, hasFlag: targets.has(name) }).toEqual({ name, hasFlag });
-  }
-});
+describe('flags and tables', () => {
+  const flags = TRAIN_FLAGS.flatMap((group) => group.flags);
 
-/** Whether an option can be said on a command line. The type makes a forgotten one a compile error. */
-const RUN_OPTIONS = {
-  data: true,
-  model: true,
-  epochs: true,
-  batchSize: true,
-  optimizer: true,
-  learningRate: true,
-  normalize: true,
-  precision: true,
-  device: true,
-  threads: true,
-  seed: true,
-  deterministic: true,
-  validation: true,
-  progress: true,
-  signal: false,
-  onStep: false,
-  onEpoch: false,
-} satisfies Record<keyof RunOptions, boolean>;
+  test('every option that has a form for command lines has a flag', () => {
+    const targets = new Set(flags.map(({ to }) => to.split('.')[0]));
+    for (const name of HEAD_NAMES.flatMap(headOptionNames)) expect(targets).toContain(name);
+    const without = Object.keys(RUN_OPTIONS).filter((name) => !targets.has(name));
+    expect(without).toEqual(['signal', 'onStep', 'onEpoch']);
+  });
+
+  test('no two have one name, or one destination', () => {
+    for (const key of ['name', 'to'] as const) {
+      const all = flags.map((flag) => flag[key]);
+      expect(all.filter((each, index) => all.indexOf(each) !== index)).toEqual([]);
+    }
+  });
+
+  test('an option that several heads have is written alike for all', () => {
+    const forms = new Map<string, unknown>();
+    for (const { options } of HEAD_NAMES.map((name) => HEADS[name])) {
+      for (const [name, { notation, flag }] of Object.entries(options)) {
+        const form = JSON.stringify([notation, flag]);
+        expect([name, forms.get(name) ?? form]).toEqual([name, form]);
+        forms.set(name, form);
+      }
+    }
+  });
+
+  const help = (name: string) => flags.find((flag) => flag.name === name)!.help;
+
+  test('help has the defaults, and says whose they are where they differ', () => {
+    expect(help('epochs')).toBe('passes over the training images (default: 10)');
+    expect(help('easy-margin')).toBe('arcface: margin only below 90° (default: no)');
+    expect(help('s')).toBe(
+      'normface, am-softmax, arcface, combined, pedcc: scale of the cosines ' +
+        '(default: normface 16; am-softmax, arcface, combined 30; pedcc 7.5)',
+    );
+    expect(help('weight-decay')).toBe(
+      'decay of convolution, linear and class weights (default: sgd 5e-4; adam 0; adamw 0.01)',
+    );
+    expect(help('m').split('; ')).toContain(
+      'am-softmax, pedcc: margin, taken from the cosine (default: 0.35)',
+    );
+  });
+});

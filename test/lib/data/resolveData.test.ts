@@ -10,8 +10,25 @@ test('nothing stands for the bundled sample', async () => {
   expect((await resolveData(undefined)).name).toBe('fashion-mnist-sample');
 });
 
-test("'fashion-mnist' stands for fashionMnist()", async () => {
+test('a name stands for its data set', async () => {
   expect((await resolveData('fashion-mnist')).name).toBe((await datasets.fashionMnist()).name);
+  expect((await resolveData('fashion-mnist-sample')).name).toBe('fashion-mnist-sample');
+});
+
+test('a name that is misspelt is no folder either, and the error has the right one', async () => {
+  await expect(resolveData('fashon-mnist')).rejects.toMatchObject({
+    code: 'FILE_NOT_FOUND',
+    message: "fashon-mnist does not exist. Did you mean the data set 'fashion-mnist'?",
+  });
+});
+
+test('a folder without files of a known format is refused, with what was looked for', async () => {
+  mkdirSync(inFolder('photographs'));
+  writeFileSync(inFolder('photographs', 'cat.jpg'), '');
+  await expect(resolveData(inFolder('photographs'))).rejects.toMatchObject({
+    code: 'FILE_NOT_FOUND',
+    message: expect.stringContaining('expected a folder of IDX files (train-images-idx3-ubyte, '),
+  });
 });
 
 test('another string is a folder of IDX files', async () => {

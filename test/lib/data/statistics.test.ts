@@ -1,4 +1,10 @@
-import { channelStatistics, datasets, type ImageArray } from '../../../lib/data/index.js';
+import { datasets, type ImageArray } from '../../../lib/data/index.js';
+import { allOf, holdOut, imagesOf } from '../../../lib/data/samples.js';
+import { channelStatistics } from '../../../lib/data/statistics.js';
+
+/** Of all images. */
+const statisticsOf = (images: ImageArray) =>
+  channelStatistics(allOf({ images, labels: new Int32Array(images.shape[0]) }));
 
 /** As one would write it down: two passes over the pixels of one channel. */
 function naive({ data, shape: [N, H, W, C] }: ImageArray, channel: number) {
@@ -14,7 +20,7 @@ function naive({ data, shape: [N, H, W, C] }: ImageArray, channel: number) {
 test('three channels, each as a naive double loop has it', () => {
   const shape: ImageArray['shape'] = [7, 5, 3, 3];
   const data = Uint8Array.from({ length: 315 }, (_, index) => (index * index * 31) >> (index % 3));
-  const { mean, std } = channelStatistics({ data, shape });
+  const { mean, std } = statisticsOf({ data, shape });
   expect(mean).toHaveLength(3);
   expect(std).toHaveLength(3);
   for (let channel = 0; channel < 3; channel += 1) {
@@ -27,19 +33,19 @@ test('three channels, each as a naive double loop has it', () => {
 test('a real data set', async () => {
   const { images } = (await datasets.fashionMnistSample()).train;
   const expected = naive(images, 0);
-  const { mean, std } = channelStatistics(images);
+  const { mean, std } = statisticsOf(images);
   expect(mean[0]).toBeCloseTo(expected.mean, 6);
   expect(std[0]).toBeCloseTo(expected.std, 6);
 });
 
 test('half black, half white', () => {
-  const { mean, std } = channelStatistics({ data: Uint8Array.of(0, 255, 255, 0), shape: [1, 2, 2, 1] });
+  const { mean, std } = statisticsOf({ data: Uint8Array.of(0, 255, 255, 0), shape: [1, 2, 2, 1] });
   expect([mean[0], std[0]]).toEqual([0.5, 0.5]);
 });
 
 test('a channel without contrast has standard deviation 1', () => {
   const data = Uint8Array.of(7, 0, 7, 255);
-  const { mean, std } = channelStatistics({ data, shape: [2, 1, 1, 2] });
+  const { mean, std } = statisticsOf({ data, shape: [2, 1, 1, 2] });
   expect([...std]).toEqual([1, 0.5]);
   expect(mean[0]).toBeCloseTo(7 / 255, 7);
 });
@@ -47,5 +53,14 @@ test('a channel without contrast has standard deviation 1', () => {
 test('one stray pixel among many is no contrast', () => {
   const data = new Uint8Array(4_000_000);
   data[5] = 1;
-  expect(channelStatistics({ data, shape: [4, 1000, 1000, 1] }).std[0]).toBe(1);
+  expect(statisticsOf({ data, shape: [4, 1000, 1000, 1] }).std[0]).toBe(1);
+});
+
+test('samples that are held out do not count', async () => {
+  const { train } = await datasets.fashionMnistSample();
+  const { kept } = holdOut(train, 10, 0.5);
+  const expected = naive(imagesOf(kept), 0);
+  expect(channelStatistics(kept).mean[0]).toBeCloseTo(expected.mean, 6);
+  expect(channelStatistics(kept).std[0]).toBeCloseTo(expected.std, 6);
+  expect(channelStatistics(kept).mean[0]).not.toBeCloseTo(statisticsOf(train.images).mean[0]!, 4);
 });

@@ -1,11 +1,10 @@
 import { expectedFirstLoss } from '../../../lib/heads/firstLoss.js';
-import type { HeadOptions } from '../../../lib/heads/options.js';
-import { resolveHead } from '../../../lib/heads/resolve.js';
+import { checkHead, resolveHead } from '../../../lib/heads/resolve.js';
 import { type HeadLossOptions, headLoss } from '../../../lib/index.js';
 
 /** Options as a JavaScript caller may write them, for ten classes. */
 const expected = (options: Record<string, unknown>, embeddingSize = 1024, steps = 1000) =>
-  expectedFirstLoss(resolveHead(options as HeadOptions, 10), { embeddingSize, steps });
+  expectedFirstLoss(resolveHead(checkHead(options), 10), { embeddingSize, steps });
 
 /** Of ten classes whose logits are equal but for the target's, which is `gap` lower. */
 const withGap = (gap: number) => Math.log(1 + 9 * Math.exp(gap));

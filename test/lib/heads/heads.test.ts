@@ -1,12 +1,11 @@
 /** From a head's options to what the native side computes, its defaults, warnings and refusals. */
-import type { HeadOptions } from '../../../lib/heads/options.js';
-import { HEAD_NAMES, HEAD_WORDS, resolveHead } from '../../../lib/heads/resolve.js';
+import { checkHead, HEAD_NAMES, HEAD_WORDS, resolveHead } from '../../../lib/heads/resolve.js';
 import { scaleBound } from '../../../lib/heads/scale.js';
 import { refusal } from '../../support/refusal.js';
 
 /** Options as a JavaScript caller may write them, for ten classes. */
 const resolve = (options: Record<string, unknown>, numClasses = 10) =>
-  resolveHead(options as HeadOptions, numClasses);
+  resolveHead(checkHead(options), numClasses);
 
 /** Softmax without bias: what every head differs from. */
 const PLAIN = {
@@ -438,5 +437,5 @@ test.each<[Record<string, unknown>, string]>([
 });
 
 test('one class is no classification', async () => {
-  expect((await refusal(() => resolveHead({}, 1))).message).toContain('numClasses');
+  expect((await refusal(() => resolveHead(checkHead({}), 1))).message).toContain('numClasses');
 });

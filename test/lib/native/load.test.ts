@@ -19,14 +19,14 @@ afterEach(() => rmSync(root, { recursive: true }));
 function loadError(): MarginCoreError {
   let thrown: unknown;
   jest.isolateModules(() => {
-    jest.doMock('../../lib/packageRoot.js', () => ({ packageRoot: () => root }));
+    jest.doMock('../../../lib/base/packageRoot.js', () => ({ packageRoot: () => root }));
     const { native } = require('../../../lib/native/load.js') as typeof Addon;
     try {
       native();
     } catch (error) {
       thrown = error;
     }
-    jest.dontMock('../../lib/packageRoot.js');
+    jest.dontMock('../../../lib/base/packageRoot.js');
   });
   return thrown as MarginCoreError;
 }

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../../lib/base/packageRoot.js';
-import type { ImageSize } from '../../../lib/data/samples.js';
-import { resolveHead } from '../../../lib/heads/resolve.js';
+import type { ImageSize } from '../../../lib/data/imageSize.js';
+import { checkHead, resolveHead } from '../../../lib/heads/resolve.js';
 import { type ModelDescription, models, train } from '../../../lib/index.js';
 import { summarizeModel } from '../../../lib/model/summary.js';
 import type { NetworkSummary } from '../../../lib/native/contract.js';
@@ -79,7 +79,7 @@ test.each([
   ['densenet121', 7_978_856, 2.83],
 ] as const)('%s with 1,000 classes is as large as torchvision documents', (name, parameters, gigaMacs) => {
   const input: ImageSize = [224, 224, 3];
-  const { native: head, effective } = resolveHead({ head: 'softmax' }, 1000);
+  const { native: head, effective } = resolveHead(checkHead({ head: 'softmax' }), 1000);
   const summary = summarizeModel(name, input, infer(models[name](), input), head, effective);
   expect(summary.parameters).toBe(parameters);
   expect((summary.flops / 2e9).toFixed(2)).toBe(gigaMacs.toFixed(2));

@@ -1,8 +1,8 @@
+import { fractionOver } from '../../../lib/schedules/duration.js';
 import {
   checkSchedule,
   defaultSchedule,
   learningRateAt,
-  marginRampAt,
   type Schedule,
   schedules,
 } from '../../../lib/schedules/learningRate.js';
@@ -79,8 +79,7 @@ test.each<[unknown, string]>([
 });
 
 test('the margin rises from 0 to 1 over its warm-up', () => {
-  const ramp = (warmup: number, step: number) =>
-    marginRampAt(warmup, { step, totalSteps: STEPS, stepsPerEpoch: 10 });
+  const ramp = (warmup: number, step: number) => fractionOver(warmup, step, STEPS);
   expect([0, 5, 10, 99].map((step) => ramp(0.1, step))).toEqual([0, 0.5, 1, 1]);
   expect([0, 1, 2, 3].map((step) => ramp(2, step))).toEqual([0, 0.5, 1, 1]);
   expect(ramp(0, 0)).toBe(1);

@@ -8,8 +8,9 @@ test('every default is filled in', () => {
   expect(resolve({})).toEqual({
     model: expect.objectContaining({ name: 'seedCnn' }),
     head: {
-      ...{ head: 'softmax', bias: true, featureDropout: 0 },
-      ...{ labelSmoothing: 0, headLr: 1, marginWarmup: 0 },
+      head: 'softmax',
+      own: { bias: true },
+      common: { featureDropout: 0, labelSmoothing: 0, headLr: 1, marginWarmup: 0 },
     },
     epochs: 10,
     batchSize: 128,

@@ -1,6 +1,7 @@
+import { allOf } from '../../../lib/data/samples.js';
 import type { Split } from '../../../lib/index.js';
-import { measureHead, statisticsSample } from '../../../lib/metrics/headStatistics.js';
 import type { NativeInferRequest, NativeInferResult, NativeSession } from '../../../lib/native/contract.js';
+import { headMeasurer } from '../../../lib/training/measure.js';
 
 /** Images of 1×2 pixels that hold their own number. */
 function numbered(count: number): Split {
@@ -11,34 +12,7 @@ function numbered(count: number): Split {
   };
 }
 
-test.each([1, 5, 512])('all of %d samples are measured', (count) => {
-  expect(statisticsSample(numbered(count))).toEqual(numbered(count));
-});
-
-test.each([513, 1000, 1024, 6000])('512 of %d samples, evenly spread', (count) => {
-  const { images, labels } = statisticsSample(numbered(count));
-  expect(images.shape).toEqual([512, 1, 2, 1]);
-  const gaps = Array.from(labels.subarray(1), (label, i) => label - labels[i]!);
-  expect(labels[0]).toBe(0);
-  expect(Math.min(...gaps)).toBeGreaterThanOrEqual(Math.floor(count / 512));
-  expect(Math.max(...gaps)).toBeLessThanOrEqual(Math.ceil(count / 512));
-  expect(count - labels.at(-1)!).toBeLessThanOrEqual(Math.ceil(count / 512));
-  // Each label still stands beside its image.
-  for (const [i, label] of labels.entries()) {
-    expect(images.data[2 * i]! * 256 + images.data[2 * i + 1]!).toBe(label);
-  }
-});
-
-test('classes in order are all measured', () => {
-  const labels = Int32Array.from({ length: 6000 }, (_, i) => Math.floor(i / 600));
-  const { images } = numbered(6000);
-  const counts = new Map<number, number>();
-  for (const label of statisticsSample({ images, labels }).labels) {
-    counts.set(label, (counts.get(label) ?? 0) + 1);
-  }
-  expect(counts.size).toBe(10);
-  expect(Math.max(...counts.values()) - Math.min(...counts.values())).toBeLessThanOrEqual(1);
-});
+const measureHead = (session: NativeSession, split: Split) => headMeasurer(session, allOf(split))();
 
 /** A session that answers with these numbers. */
 function session(answer: NativeInferResult, embeddingSize: number) {
@@ -82,6 +56,22 @@ test('the session is asked for what is needed, with the labels', async () => {
     ...{ images: data.images.data, count: 3, labels: data.labels },
     ...{ embeddings: true, normalizeEmbeddings: false, probabilities: false, scores: false },
   });
+});
+
+test('of many samples 512 are measured, the same each time', async () => {
+  const answer = {
+    angles: new Float32Array(1024),
+    embeddings: new Float32Array(1024),
+    classNorms: new Float32Array(2),
+  };
+  const fake = session(answer, 2);
+  const measure = headMeasurer(fake, allOf(numbered(1024)));
+  await measure();
+  await measure();
+  const [[first], [second]] = fake.infer.mock.calls as [[NativeInferRequest], [NativeInferRequest]];
+  expect(first.count).toBe(512);
+  expect([...first.labels!].slice(0, 3)).toEqual([0, 2, 4]);
+  expect(second).toEqual(first);
 });
 
 /** Largest angle to the mean direction, of embeddings at these angles in the plane and with these lengths. */

@@ -1,15 +1,13 @@
 /** What this machine has of what margincore needs. Every part answers, whatever the others do. */
-import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
-import { join } from 'node:path';
 import type { MarginCoreError } from '../../base/errors.js';
-import { packageRoot } from '../../base/packageRoot.js';
+import { packageVersion } from '../../base/packageRoot.js';
 import { datasets } from '../../data/index.js';
 import type { BackendInfo } from '../../native/backends.js';
 import { native } from '../../native/load.js';
 import { type BuildTool, findBuildTools } from './buildTools.js';
 
-export interface Diagnosis {
+export interface MachineReport {
   /** The addon loads, and a backend can train. */
   readonly ready: boolean;
   readonly margincore: string;
@@ -36,12 +34,12 @@ export interface DatasetState {
   readonly detail: string;
 }
 
-export async function diagnose(): Promise<Diagnosis> {
+export async function examineMachine(): Promise<MachineReport> {
   const addon = addonState();
   const backends = addon.loaded ? native().backends() : [];
   return {
     ready: backends.some(({ available }) => available),
-    margincore: JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version,
+    margincore: packageVersion(),
     node: {
       version: process.version,
       abi: process.versions.modules,

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { packageRoot } from '../../base/packageRoot.js';
 import type { BackendInfo } from '../../native/backends.js';
 import { count } from '../../report/format.js';
-import type { AddonState, Diagnosis } from './diagnose.js';
+import type { AddonState, MachineReport } from './machine.js';
 
-/** A diagnosis for people, with what to do at its end. */
-export function describeDiagnosis(diagnosis: Diagnosis): string {
-  const { margincore, node, platform, addon, backends, buildTools, datasets } = diagnosis;
+/** The report for people, with what to do at its end. */
+export function describeMachine(report: MachineReport): string {
+  const { margincore, node, platform, addon, backends, buildTools, datasets } = report;
   return [
     `margincore ${margincore}`,
     line('Node', `${node.version}, ABI ${node.abi}, Node-API ${node.nodeApi}`),
@@ -21,7 +21,7 @@ export function describeDiagnosis(diagnosis: Diagnosis): string {
     'Data sets:',
     ...datasets.map(({ name, found, detail }) => mark(found, name, detail)),
     '',
-    verdict(diagnosis),
+    verdict(report),
   ].join('\n');
 }
 
@@ -49,7 +49,7 @@ function describeBackend(backend: BackendInfo): string {
   return mark(available, `backend ${name}`, [text, ...places].join(`\n${INDENT}`));
 }
 
-function verdict({ ready, addon, buildTools }: Diagnosis): string {
+function verdict({ ready, addon, buildTools }: MachineReport): string {
   if (ready) return 'margincore can train here.';
   if (addon.loaded) return 'No backend can train here: the reasons are above.';
   const missing = buildTools.filter(({ found }) => !found).map((tool) => tool.package);

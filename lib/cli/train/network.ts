@@ -1,17 +1,19 @@
-/** The network that `--model` names. */
+/** The network, said in flags. */
 
 import { MarginCoreError } from '../../base/errors.js';
+import { word } from '../../base/notation.js';
 import { type DataInput, resolveData } from '../../data/index.js';
-import { isModelImageSize, nearestImageSize } from '../../networks/imageModel.js';
+import { IMAGE_MODEL_OPTIONS, isModelImageSize, nearestImageSize } from '../../networks/imageModel.js';
 import {
   type EmbeddingOptions,
   type ImageModelOptions,
   type ModelDescription,
   models,
 } from '../../networks/index.js';
-import { UsageError } from '../arguments.js';
+import { type Flag, UsageError } from '../arguments.js';
+import { flagsOf } from '../flags.js';
 
-export interface ModelFlags extends EmbeddingOptions {
+export interface NetworkFlags extends EmbeddingOptions {
   name?: string;
   imageSize?: number;
 }
@@ -30,14 +32,24 @@ const PLAIN: Readonly<Record<string, (options: EmbeddingOptions) => ModelDescrip
 
 export const MODEL_WORDS: readonly string[] = [...Object.keys(PLAIN), ...SIZED];
 
+const { imageSize, embeddingSize } = IMAGE_MODEL_OPTIONS;
+
+export const NETWORK_FLAGS: readonly Flag[] = [
+  { name: 'model', to: 'model.name', value: word(MODEL_WORDS), help: 'the network (default: seedCnn)' },
+  ...flagsOf(
+    { imageSize: { ...imageSize, defaultText: 'as the images are' }, embeddingSize },
+    { to: 'model.' },
+  ),
+];
+
 /**
  * The options `model` and `data`. A network with variants and no `--image-size` takes its variant from the data, which
  * is then loaded here. Throws SHAPE_MISMATCH where there is no variant for it.
  */
-export async function modelOptions(
-  { name = 'seedCnn', imageSize, ...options }: ModelFlags,
-  data: string | Promise<DataInput> | undefined,
-): Promise<{ model: ModelDescription; data?: string | Promise<DataInput> | DataInput }> {
+export async function networkOptions(
+  { name = 'seedCnn', imageSize, ...options }: NetworkFlags,
+  data: string | undefined,
+): Promise<{ model: ModelDescription; data?: string | DataInput }> {
   const given = data === undefined ? {} : { data };
   const sized = SIZED.find((each) => each === name);
   if (sized === undefined) {

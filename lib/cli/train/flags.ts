@@ -1,0 +1,40 @@
+/** Every option of `train()` as a flag, and what the command does with the result. */
+import { text, word } from '../../base/notation.js';
+import { HEAD_NAMES, HEAD_WORDS } from '../../heads/resolve.js';
+import { COMMON_OPTIONS, HEADS } from '../../heads/table.js';
+import { RUN_OPTION_GROUPS } from '../../training/options.js';
+import type { FlagGroup } from '../arguments.js';
+import { flagsOf, flagsOfSets } from '../flags.js';
+import { RATE_FLAGS } from './learningRate.js';
+import { NETWORK_FLAGS } from './network.js';
+
+const HEAD_OPTIONS = Object.fromEntries(HEAD_NAMES.map((name) => [name, HEADS[name].options]));
+
+export const TRAIN_FLAGS: readonly FlagGroup[] = [
+  {
+    title: 'Data and network',
+    flags: flagsOf(RUN_OPTION_GROUPS.data, { instead: { model: NETWORK_FLAGS } }),
+  },
+  {
+    title: 'Head',
+    flags: [
+      { name: 'head', to: 'head', value: word(HEAD_WORDS), help: 'by name (default: softmax)' },
+      ...flagsOfSets(HEAD_OPTIONS),
+      ...flagsOf(COMMON_OPTIONS),
+    ],
+  },
+  {
+    title: 'Training',
+    flags: flagsOf(RUN_OPTION_GROUPS.training, { instead: { learningRate: RATE_FLAGS } }),
+  },
+  { title: 'Machine', flags: flagsOf(RUN_OPTION_GROUPS.machine) },
+  {
+    title: 'Output',
+    flags: [
+      // Whoever types a command wants to see what it does, on a terminal or not.
+      ...flagsOf({ progress: { ...RUN_OPTION_GROUPS.output.progress, defaultText: 'yes' } }),
+      { name: 'json', to: 'json', value: text('FILE|-'), help: 'the whole result; - is standard output' },
+      { name: 'svg', to: 'svg', value: text('FILE'), help: 'a picture of the angles between classes' },
+    ],
+  },
+];

@@ -1,0 +1,33 @@
+/** From parsed flags to the options of `train()`: what a flat command line says is put together into objects. */
+
+import { DEFAULT_OPTIMIZER, type OptimizerType } from '../../training/optimizers.js';
+import type { RunOptions, TrainOptions } from '../../training/options.js';
+import type { ParsedFlags } from '../arguments.js';
+import { learningRate, type RateFlags } from './learningRate.js';
+import { type NetworkFlags, networkOptions } from './network.js';
+
+/** The flags' groups that are not options of the API as they stand. */
+interface Groups {
+  data?: string;
+  model?: NetworkFlags;
+  optimizer?: { type?: OptimizerType };
+  learningRate?: RateFlags;
+}
+
+export async function trainOptions({
+  data,
+  model,
+  optimizer,
+  learningRate: rate,
+  ...rest
+}: ParsedFlags & Groups): Promise<TrainOptions> {
+  const type = optimizer?.type ?? DEFAULT_OPTIMIZER;
+  const options: RunOptions = {
+    progress: true,
+    ...rest,
+    ...(optimizer && { optimizer: { ...optimizer, type } }),
+    ...(rate && { learningRate: learningRate(rate, type) }),
+  };
+  if (model) return { ...options, ...(await networkOptions(model, data)) };
+  return { ...options, ...(data !== undefined && { data }) };
+}

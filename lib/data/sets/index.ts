@@ -1,0 +1,46 @@
+/** What a string for `data` may be: the name of a data set, or a folder in one of the formats. */
+import { readdir } from 'node:fs/promises';
+import { nearestWord } from '../../base/check.js';
+import { invalidOption, MarginCoreError } from '../../base/errors.js';
+import type { FolderFormat } from '../formats/format.js';
+import { idxFormat } from '../formats/idxDataset.js';
+import { unreadable } from '../readBytes.js';
+import type { Dataset } from '../types.js';
+import { fashionMnist, fashionMnistSample } from './fashionMnist.js';
+
+const DATA_SETS: Readonly<Record<string, () => Promise<Dataset>>> = {
+  'fashion-mnist': fashionMnist,
+  'fashion-mnist-sample': fashionMnistSample,
+};
+
+export const DATA_SET_NAMES = Object.keys(DATA_SETS);
+
+/** The first that fits is taken. */
+const FORMATS: readonly FolderFormat[] = [idxFormat];
+
+export async function loadDataNamed(nameOrFolder: string): Promise<Dataset> {
+  if (Object.hasOwn(DATA_SETS, nameOrFolder)) return DATA_SETS[nameOrFolder]!();
+  if (nameOrFolder === '') {
+    throw invalidOption('data', `one of ${DATA_SET_NAMES.join(', ')}, or the path of a folder`, nameOrFolder);
+  }
+  const names = await readdir(nameOrFolder).catch((error) => {
+    throw notFound(nameOrFolder, error);
+  });
+  const format = FORMATS.find(({ fits }) => fits(new Set(names)));
+  if (format !== undefined) return format.load(nameOrFolder);
+  throw new MarginCoreError(
+    'FILE_NOT_FOUND',
+    `${nameOrFolder}: expected a folder of ${FORMATS.map(({ files }) => files).join(' or ')}, found none`,
+    { details: { path: nameOrFolder } },
+  );
+}
+
+/** A folder that is not there may have been meant as a name. */
+function notFound(nameOrFolder: string, error: unknown): MarginCoreError {
+  const { code, message, details } = unreadable(nameOrFolder, error);
+  const name = nearestWord(nameOrFolder, DATA_SET_NAMES);
+  return new MarginCoreError(code, name ? `${message}. Did you mean the data set '${name}'?` : message, {
+    cause: error,
+    details,
+  });
+}

@@ -1,0 +1,20 @@
+/** The head's statistics of a run: measured on some of the training images after each epoch. */
+import { imagesOf, labelsOf, type Samples, spreadOf } from '../data/samples.js';
+import { type HeadStatistics, headStatistics } from '../metrics/headStatistics.js';
+import { infer } from '../model/inference.js';
+import type { NativeSession } from '../native/contract.js';
+
+/** Images that are measured: enough for percentiles, few enough to cost next to nothing beside an epoch. */
+const SAMPLES = 512;
+
+export function headMeasurer(session: NativeSession, train: Samples): () => Promise<HeadStatistics> {
+  const measured = spreadOf(train, SAMPLES);
+  const [images, labels] = [imagesOf(measured), labelsOf(measured)];
+  return async () => {
+    const { embeddings, angles, classNorms } = await infer(session, images, { embeddings: true, labels });
+    return headStatistics(
+      { embeddings: embeddings!, angles: angles!, classNorms: classNorms! },
+      session.summary.embeddingSize,
+    );
+  };
+}

@@ -1,0 +1,67 @@
+/**
+ * Who is told what happens in a run: the progress display, a user's callbacks, whatever keeps or draws something. A run
+ * knows its observers as a list, and nothing of what they do.
+ */
+import type { EffectiveHead } from '../heads/options.js';
+import type { MemoryPlan } from '../native/environment.js';
+import type { Controls, EpochEvent, StepEvent } from './events.js';
+
+/** Known before the first step. */
+export interface RunStart {
+  /** The head with all its options, as they are in force. */
+  readonly head: EffectiveHead;
+  /** Of an untrained network, where the head has such an expectation: to be shown beside the first measured loss. */
+  readonly expectedFirstLoss?: number;
+  /** Training images */
+  readonly samples: number;
+  readonly epochs: number;
+  /** Of the whole run */
+  readonly steps: number;
+  /** Of the network and the head together */
+  readonly parameters: number;
+  /** E.g. 'cpu (x86-64-v4)' */
+  readonly device: string;
+  readonly memory: MemoryPlan;
+}
+
+/** How a run ended. */
+export type RunEnd =
+  | { readonly seconds: number /** On the test samples */; readonly accuracy?: number }
+  | { readonly error: unknown };
+
+/** All but `notice` are awaited; the first exception ends the run, which rejects with it. */
+export interface Observer {
+  start?(run: RunStart): unknown;
+  step?(event: StepEvent, controls: Controls): unknown;
+  /** After the epoch's validation. */
+  epoch?(event: EpochEvent, controls: Controls): unknown;
+  /** One sentence that the user should see once; it is also kept in `result.environment.notes`. */
+  notice?(text: string): void;
+  /** Whatever the run came to; called once. */
+  end?(outcome: RunEnd): unknown;
+}
+
+/** Several as one, told in their order. */
+export class Observers implements Required<Observer> {
+  constructor(private readonly observers: readonly Observer[]) {}
+
+  async start(run: RunStart): Promise<void> {
+    for (const observer of this.observers) await observer.start?.(run);
+  }
+
+  async step(event: StepEvent, controls: Controls): Promise<void> {
+    for (const observer of this.observers) await observer.step?.(event, controls);
+  }
+
+  async epoch(event: EpochEvent, controls: Controls): Promise<void> {
+    for (const observer of this.observers) await observer.epoch?.(event, controls);
+  }
+
+  notice(text: string): void {
+    for (const observer of this.observers) observer.notice?.(text);
+  }
+
+  async end(outcome: RunEnd): Promise<void> {
+    for (const observer of this.observers) await observer.end?.(outcome);
+  }
+}

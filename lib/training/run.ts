@@ -1,0 +1,202 @@
+/** One training run: from checked options to a model, its history and its scores. */
+
+import { MarginCoreError } from '../base/errors.js';
+import { resolveData } from '../data/index.js';
+import type { Samples } from '../data/samples.js';
+import { labelsOf } from '../data/samples.js';
+import { expectedFirstLoss, type FirstLoss } from '../heads/firstLoss.js';
+import type { Scores } from '../metrics/accuracy.js';
+import { type AngleReport, angleReport } from '../metrics/angles.js';
+import { scoreSamples } from '../model/inference.js';
+import { Model } from '../model/model.js';
+import { selectDevice } from '../native/backends.js';
+import type { NativeDevice, NativeSession } from '../native/contract.js';
+import { describeEnvironment, type Environment, type MemoryPlan } from '../native/environment.js';
+import { awaitNative } from '../native/load.js';
+import type { EpochRecord } from './events.js';
+import {
+  createSession,
+  type EffectiveOptions,
+  effectiveOptions,
+  notesOn,
+  prepareJob,
+  type TrainJob,
+} from './job.js';
+import { runEpochs } from './loop.js';
+import { headMeasurer } from './measure.js';
+import { Notices } from './notices.js';
+import { type Observer, Observers, type RunEnd } from './observer.js';
+import type { TrainSettings } from './options.js';
+import { uploadSamples } from './upload.js';
+
+const STREAMED =
+  'The training images do not fit into device memory: each batch is uploaded while the one before is computed';
+
+export interface TrainResult {
+  /** Holds native memory until its `dispose()`. */
+  readonly model: Model;
+  /** One record per epoch. */
+  readonly history: readonly EpochRecord[];
+  /** Of the very first step, beside that of an untrained network where the head has such an expectation. */
+  readonly firstLoss: FirstLoss;
+  /** Over all test samples; where the data has any. */
+  readonly test?: Scores;
+  /** Of the test samples' embeddings; where the data has any, of two or more classes. */
+  readonly angles?: AngleReport;
+  readonly options: EffectiveOptions;
+  readonly environment: Environment;
+}
+
+/** Every failure is a rejection, of which the observers learn too. */
+export async function run(settings: TrainSettings, given: readonly Observer[]): Promise<TrainResult> {
+  const started = performance.now();
+  const firstStep = new FirstStep();
+  const notices = new Notices((text) => observers.notice(text));
+  const observers = new Observers([...given, firstStep, notices]);
+  const end = (outcome: RunEnd) => observers.end(outcome);
+  let result: TrainResult;
+  try {
+    const job = await prepare(settings);
+    for (const note of notesOn(job)) notices.say(note);
+    result = await runJob(job, observers, notices, firstStep);
+  } catch (error) {
+    await end({ error });
+    throw error;
+  }
+  const seconds = (performance.now() - started) / 1000;
+  await end({ seconds, ...(result.test && { accuracy: result.test.accuracy }) });
+  return result;
+}
+
+async function prepare(settings: TrainSettings): Promise<TrainJob> {
+  const { data, device, threads, signal } = settings;
+  signal?.throwIfAborted();
+  const dataset = await resolveData(data);
+  signal?.throwIfAborted();
+  const placement = await selectDevice(device, threads);
+  signal?.throwIfAborted();
+  return prepareJob(settings, dataset, placement);
+}
+
+async function runJob(
+  job: TrainJob,
+  observers: Observers,
+  notices: Notices,
+  firstStep: FirstStep,
+): Promise<TrainResult> {
+  const { signal } = job.settings;
+  const session = createSession(job);
+  const model = createModel(job, session);
+  const cancel = () => session.cancel();
+  signal?.addEventListener('abort', cancel);
+  try {
+    const device = await awaitNative(() => session.open());
+    signal?.throwIfAborted();
+    await uploadSamples(session, job.train);
+    signal?.throwIfAborted();
+    const memory = await awaitNative(() => session.memory());
+    if (memory.streamed) notices.say(STREAMED);
+    const expected = expectedFirstLoss(job.head, {
+      embeddingSize: session.summary.embeddingSize,
+      steps: job.steps,
+    });
+    const expectation = expected === undefined ? {} : { expected };
+    await observers.start(describeStart(job, model, device, memory, expected));
+    const history = await trainModel(job, session, model, observers);
+    await awaitNative(() => session.endTraining());
+    const scores = job.test && (await scoreTest(job, session, job.test));
+    return {
+      model,
+      history,
+      firstLoss: { measured: firstStep.loss, ...expectation },
+      ...scores,
+      options: effectiveOptions(job, device),
+      environment: describeEnvironment(job.placement.backend, device, memory, notices.said),
+    };
+  } catch (error) {
+    if (keepsModel(error, model) && !signal?.aborted) await awaitNative(() => session.endTraining());
+    else model.dispose();
+    // What breaks off because of the abort is its consequence, not the reason.
+    throw signal?.aborted ? signal.reason : error;
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}
+
+function createModel(
+  { settings, input, head, classNames, normalization }: TrainJob,
+  session: NativeSession,
+): Model {
+  return new Model({ name: settings.model.name, session, input, head, classNames, normalization });
+}
+
+function describeStart(
+  { settings, head, batching, steps }: TrainJob,
+  model: Model,
+  { device, description }: NativeDevice,
+  memory: MemoryPlan,
+  expectedFirstLoss: number | undefined,
+) {
+  return {
+    head: head.effective,
+    ...(expectedFirstLoss !== undefined && { expectedFirstLoss }),
+    samples: batching.samples,
+    epochs: settings.epochs,
+    steps,
+    parameters: model.summary().parameters,
+    device: `${device} (${description})`,
+    memory,
+  };
+}
+
+function trainModel(
+  { settings, head, train, validation, batching, classNames }: TrainJob,
+  session: NativeSession,
+  model: Model,
+  observers: Observers,
+): Promise<EpochRecord[]> {
+  const { epochs, seed, learningRate, signal } = settings;
+  const options = { ...(signal && { signal }) };
+  return runEpochs({
+    session,
+    model,
+    ...batching,
+    epochs,
+    seed,
+    learningRate,
+    head,
+    signal,
+    measure: headMeasurer(session, train),
+    validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),
+    observers,
+  });
+}
+
+/** One pass over the test samples gives both their scores and the embeddings whose angles are reported. */
+async function scoreTest(
+  { classNames, settings: { signal } }: TrainJob,
+  session: NativeSession,
+  test: Samples,
+): Promise<{ test: Scores; angles?: AngleReport }> {
+  const embeddings = new Float32Array(test.numbers.length * session.summary.embeddingSize);
+  const scores = await scoreSamples(session, test, classNames.length, {
+    embeddings,
+    ...(signal && { signal }),
+  });
+  const angles = await angleReport(embeddings, labelsOf(test), classNames.length, signal);
+  return { test: scores, ...(angles && { angles }) };
+}
+
+/** Remembers the very first loss. */
+class FirstStep implements Observer {
+  loss = Number.NaN;
+
+  step({ step, loss }: Parameters<NonNullable<Observer['step']>>[0]): void {
+    if (step === 1) this.loss = loss;
+  }
+}
+
+/** The error of a run that diverged hands its model over. */
+function keepsModel(error: unknown, model: Model): boolean {
+  return error instanceof MarginCoreError && error.details.model === model;
+}
