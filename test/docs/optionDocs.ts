@@ -1,0 +1,83 @@
+/** docs/options.md, made of the option tables. */
+import { join } from 'node:path';
+import { describeDefault, type Option, type OptionTable, type Variants } from '../../lib/base/optionTable.js';
+import { packageRoot } from '../../lib/base/packageRoot.js';
+import { HEAD_NAMES } from '../../lib/heads/resolve.js';
+import { COMMON_OPTIONS, HEADS } from '../../lib/heads/table.js';
+import { IMAGE_MODEL_OPTIONS } from '../../lib/networks/imageModel.js';
+import { L_SOFTMAX_NET_OPTIONS } from '../../lib/networks/lSoftmaxNet.js';
+import { VGG_OPTIONS } from '../../lib/networks/vgg.js';
+import { SCHEDULES } from '../../lib/schedules/learningRate.js';
+import { OPTIMIZERS } from '../../lib/training/optimizers.js';
+import { RUN_OPTION_GROUPS } from '../../lib/training/options.js';
+
+export const FILE = join(packageRoot(), 'docs/options.md');
+
+const TITLES = {
+  data: 'Data and network',
+  training: 'Training',
+  machine: 'Machine',
+  output: 'Output',
+} as const;
+
+export function optionDocs(): string {
+  const groups = Object.entries(RUN_OPTION_GROUPS).map(
+    ([group, options]) => `## ${TITLES[group as keyof typeof TITLES]}\n\n${table(options)}`,
+  );
+  return `${[
+    '# Options',
+    '`train(options)` takes all of these in one object, and the command line as flags in kebab-case. Made of the option\ntables by `npm run docs`; types and details are in the declarations, which an editor shows.',
+    ...groups,
+    '## Heads',
+    `Every head has these:\n\n${table(COMMON_OPTIONS)}`,
+    'and its own:',
+    sets(Object.fromEntries(HEAD_NAMES.map((name) => [name, HEADS[name].options])), (name) => [
+      name,
+      ...(HEADS[name as (typeof HEAD_NAMES)[number]].aliases ?? []),
+    ]),
+    '## `optimizer`',
+    sets(OPTIMIZERS),
+    '## `schedules`',
+    sets(SCHEDULES),
+    '## `models`',
+    sets({
+      'vgg…': VGG_OPTIONS,
+      'resnet…, resnext50, densenet121': IMAGE_MODEL_OPTIONS,
+      lSoftmaxNet: L_SOFTMAX_NET_OPTIONS,
+      'seedCnn, lenetPlusPlus': { embeddingSize: IMAGE_MODEL_OPTIONS.embeddingSize },
+    }),
+  ].join('\n\n')}\n`;
+}
+
+function table(options: OptionTable): string {
+  return rows(
+    ['option', 'default', 'what'],
+    Object.entries(options).map(([name, option]) => [`\`${name}\``, fallback(option), option.help]),
+  );
+}
+
+/** One table for several sets of options: whose each is. */
+function sets(variants: Variants, names: (set: string) => string[] = (set) => set.split(', ')): string {
+  const cells = Object.entries(variants).flatMap(([set, options]) => {
+    const whose = names(set)
+      .map((name) => `\`${name}\``)
+      .join(', ');
+    return Object.entries(options).map(([name, option], index) => [
+      index === 0 ? whose : '',
+      `\`${name}\``,
+      fallback(option),
+      option.help,
+    ]);
+  });
+  return rows(['', 'option', 'default', 'what'], cells);
+}
+
+function fallback(option: Option): string {
+  return option.required ? 'has to be given' : (describeDefault(option) ?? '–');
+}
+
+function rows(head: readonly string[], cells: readonly (readonly string[])[]): string {
+  const line = (columns: readonly string[]) =>
+    `| ${columns.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...cells.map(line)].join('\n');
+}
