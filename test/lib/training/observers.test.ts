@@ -1,0 +1,96 @@
+/** Observers: told in their order, awaited, and what they throw ends the run. */
+import { train } from '../../../lib/index.js';
+import { type Observer, Observers } from '../../../lib/training/observer.js';
+import { resolveTrainOptions } from '../../../lib/training/options.js';
+import { run } from '../../../lib/training/run.js';
+import { sample } from '../../support/sample.js';
+import { tinyModel } from '../../support/tinyModel.js';
+
+/** Writes down what it is told. */
+function recorder(log: string[], name: string, changes: Observer = {}): Observer {
+  return {
+    start: ({ samples, steps }) => log.push(`${name} start ${samples} ${steps}`),
+    step: ({ step }) => log.push(`${name} step ${step}`),
+    epoch: ({ epoch }) => log.push(`${name} epoch ${epoch}`),
+    notice: (text) => log.push(`${name} notice ${text.slice(0, 20)}`),
+    end: (outcome) => log.push(`${name} end ${'error' in outcome ? outcome.error : 'well'}`),
+    ...changes,
+  };
+}
+
+const settings = async () =>
+  resolveTrainOptions({
+    data: await sample(40, 10),
+    model: tinyModel,
+    batchSize: 20,
+    epochs: 2,
+    device: 'cpu',
+  });
+
+test('all are told of all, one after another', async () => {
+  const log: string[] = [];
+  const slow = recorder(log, 'a', {
+    epoch: async ({ epoch }) => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      log.push(`a epoch ${epoch}`);
+    },
+  });
+  const { model } = await run(await settings(), [slow, {}, recorder(log, 'b')]);
+  model.dispose();
+  expect(log).toEqual(
+    ['start 40 4', 'step 1', 'step 2', 'epoch 1', 'step 3', 'step 4', 'epoch 2', 'end well'].flatMap(
+      (what) => [`a ${what}`, `b ${what}`],
+    ),
+  );
+});
+
+test.each(['start', 'step', 'epoch'] as const)(
+  'what one throws at %s ends the run, and all learn of it',
+  async (when) => {
+    const log: string[] = [];
+    const fault = new Error('full disk');
+    const failing: Observer = {
+      [when]: () => {
+        throw fault;
+      },
+    };
+    await expect(run(await settings(), [recorder(log, 'a'), failing])).rejects.toBe(fault);
+    expect(log.filter((line) => line.includes('end'))).toEqual(['a end Error: full disk']);
+  },
+);
+
+test('data that cannot be loaded ends a run that has not started', async () => {
+  const log: string[] = [];
+  const missing = resolveTrainOptions({ data: 'nowhere/at/all' });
+  await expect(run(missing, [recorder(log, 'a')])).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  expect(log).toEqual([expect.stringMatching(/^a end MarginCoreError: nowhere/)]);
+});
+
+test('a notice reaches all observers, and the result', async () => {
+  const log: string[] = [];
+  const given = { ...(await settings()), ...resolveTrainOptions({ head: 'softmax', marginWarmup: 0.5 }) };
+  const { model, environment } = await run(
+    { ...given, data: await sample(40), model: tinyModel, epochs: 1 },
+    [recorder(log, 'a'), recorder(log, 'b')],
+  );
+  model.dispose();
+  expect(log.filter((line) => line.includes('marginWarmup'))).toHaveLength(2);
+  expect(environment.notes).toContainEqual(expect.stringContaining('marginWarmup has no effect'));
+});
+
+test('a list of none is an observer of nothing', async () => {
+  await new Observers([]).end({ error: new Error() });
+});
+
+test('callbacks are told after the display, before the run goes on', async () => {
+  const seen: number[] = [];
+  const { model, history } = await train({
+    ...{ data: await sample(40), model: tinyModel, batchSize: 20, epochs: 1, progress: false },
+    onEpoch: async ({ epoch }) => {
+      await Promise.resolve();
+      seen.push(epoch);
+    },
+  });
+  model.dispose();
+  expect(seen).toEqual(history.map(({ epoch }) => epoch));
+});
