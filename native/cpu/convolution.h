@@ -16,8 +16,8 @@ namespace margincore {
 
 class Convolutions {
  public:
-  Convolutions(const Loops& loops, Products& products, Scratch& scratch)
-      : patches_(loops, products), scratch_(scratch), stream_(onednn::engine()) {}
+  Convolutions(const Loops& loops, Matmul& matmul, Scratch& scratch)
+      : patches_(loops, matmul), scratch_(scratch), stream_(onednn::engine()) {}
 
   void forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv);
   void backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv);

@@ -1,4 +1,4 @@
-// The CPU backend: oneDNN for convolutions and products, our own loops for everything else.
+// The CPU backend: oneDNN for convolutions and matmul, our own loops for everything else.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 namespace margincore {
 
 class Convolutions;  // convolution.h
-class Products;      // products.h
+class Matmul;        // matmul.h
 
 class CpuBackend final : public Backend {
  public:
@@ -101,7 +101,7 @@ class CpuBackend final : public Backend {
   const Loops& loops_;
   Scratch scratch_;
   Scratch summands_;  // of gradients, while convolutions have scratch_
-  std::unique_ptr<Products> products_;
+  std::unique_ptr<Matmul> matmul_;
   std::unique_ptr<Convolutions> convolutions_;
 };
 

@@ -7,7 +7,7 @@ namespace margincore {
 
 namespace {
 
-/// Patches in memory at a time, where one image's are not more: enough rows for a product to be fast.
+/// Patches in memory at a time, where one image's are not more: enough rows for a matmul to be fast.
 constexpr int64_t kMostPatchBytes = 8 << 20;
 
 uint8_t* bytes(const Tensor& tensor) { return static_cast<uint8_t*>(tensor.data); }
@@ -119,7 +119,7 @@ void PatchProducts::forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d co
     const Tensor images = some(x, first, count);
     const PatchSizes sizes = patches_seen(images, w, y, conv);
     const Tensor patches = patches_of(images, sizes, scratch_.take(bytes_of(sizes)));
-    products_.multiply(pixels(some(y, first, count)), {patches}, {filters(w), true}, bias);
+    matmul_.multiply(pixels(some(y, first, count)), {patches}, {filters(w), true}, bias);
   });
 }
 
@@ -133,8 +133,8 @@ void PatchProducts::backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x
     const Tensor images = some(x, first, count), gradients = pixels(some(dy, first, count));
     const PatchSizes sizes = patches_seen(images, dw, dy, conv);
     const Tensor patches = patches_of(images, sizes, scratch_.take(bytes_of(sizes)));
-    if (first == 0) products_.multiply(filters(dw), {gradients, true}, {patches});
-    else products_.add_product(filters(dw), {gradients, true}, {patches});
+    if (first == 0) matmul_.multiply(filters(dw), {gradients, true}, {patches});
+    else matmul_.multiply_add(filters(dw), {gradients, true}, {patches});
   });
 }
 
@@ -163,9 +163,9 @@ void PatchProducts::backward_data(Tensor dx, Tensor dy, Tensor w, const Phase& v
   parts.for_each([&](int64_t first, int64_t count) {
     const Tensor gradients = some(dy, first, count), out = some(dx, first, count);
     const Tensor patches = patches_of(gradients, joined(gradients), memory + weight_bytes);
-    if (stride == 1) return products_.multiply(pixels(out), {patches}, {weights});
+    if (stride == 1) return matmul_.multiply(pixels(out), {patches}, {weights});
     const Tensor result = {memory + weight_bytes + patch_bytes, dx.dtype, {patches.shape[0], dx.shape[3]}};
-    products_.multiply(result, {patches}, {weights});
+    matmul_.multiply(result, {patches}, {weights});
     loops_.spread_pixels(
         bytes(out), bytes(result),
         {count, dx.shape[1], dx.shape[2], pixel_bytes(dx), rows, columns, vertical.begin, horizontal.begin, stride});

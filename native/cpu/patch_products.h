@@ -5,14 +5,14 @@
 
 #include "backend/backend.h"
 #include "cpu/loops.h"
-#include "cpu/products.h"
+#include "cpu/matmul.h"
 #include "cpu/scratch.h"
 
 namespace margincore {
 
 class PatchProducts {
  public:
-  PatchProducts(const Loops& loops, Products& products) : loops_(loops), products_(products) {}
+  PatchProducts(const Loops& loops, Matmul& matmul) : loops_(loops), matmul_(matmul) {}
 
   // Convolutions without groups. Operands as in backend.h.
   void forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv);
@@ -37,9 +37,9 @@ class PatchProducts {
   Tensor joining_weights(const Tensor& w, const Phase& vertical, const Phase& horizontal, uint8_t* memory) const;
 
   const Loops& loops_;
-  Products& products_;
+  Matmul& matmul_;
   const bool amx_ = onednn::has_amx();
-  Scratch scratch_;  // patches; the products take their workspace elsewhere
+  Scratch scratch_;  // patches; matmuls take their workspace elsewhere
 };
 
 }  // namespace margincore

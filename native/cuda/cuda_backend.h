@@ -1,4 +1,4 @@
-// The CUDA backend: cuDNN for convolutions, cuBLAS for products, our own kernels for everything else. All work is
+// The CUDA backend: cuDNN for convolutions, cuBLAS for matmul, our own kernels for everything else. All work is
 // queued on one stream, in the order of the calls.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include "backend/backend.h"
 #include "cuda/convolution.h"
 #include "cuda/feed.h"
-#include "cuda/products.h"
+#include "cuda/matmul.h"
 #include "cuda/uploads.h"
 #include "cuda/workspace.h"
 
@@ -104,7 +104,7 @@ class CudaBackend final : public Backend {
   SmallUploads uploads_;
   CudaFeed feed_;
   CudaConvolutions convolutions_;
-  CudaProducts products_;
+  CudaMatmul matmul_;
 };
 
 }  // namespace margincore

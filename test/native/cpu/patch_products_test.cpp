@@ -40,8 +40,8 @@ void for_each_case(const Body& body) {
       CAPTURE(to_string(sizes.w()));
       CAPTURE(sizes.conv.stride);
       Scratch scratch;
-      Products products(scratch);
-      PatchProducts patches(choose_loops(), products);
+      Matmul matmul(scratch);
+      PatchProducts patches(choose_loops(), matmul);
       Device device(backend);
       Random random(static_cast<uint64_t>(sizes.x().count() + sizes.w().count()));
       body(patches, device, dtype, sizes, random);
