@@ -31,7 +31,7 @@ struct Sizes {
         weights(c.filter_height * c.filter_width * channels) {}
 };
 
-Floats patches(const Convolution& c, const float* x) {
+Floats im2col(const Convolution& c, const float* x) {
   const Sizes size(c);
   Floats patches(size.pixels * size.weights);
   each_patch(c, [&](int64_t column, int64_t at) {
@@ -56,7 +56,7 @@ Doubles convolve_forward(const Convolution& c, const Floats& x, const Floats& w)
   const Sizes size(c);
   Doubles y(c.y_count());
   each_image_and_group(c, [&](int64_t at_x, int64_t at_y, int64_t at_w) {
-    const Floats rows = patches(c, &x[at_x]);
+    const Floats rows = im2col(c, &x[at_x]);
     Doubles sums(size.pixels * size.filters);
     add_matmul(sums.data(), {rows.data(), size.weights, 1}, {&w[at_w], 1, size.weights}, size.pixels, size.filters,
                size.weights);
@@ -84,7 +84,7 @@ Doubles convolve_backward_filter(const Convolution& c, const Floats& dy, const F
   const Sizes size(c);
   Doubles dw(c.w_count());
   each_image_and_group(c, [&](int64_t at_x, int64_t at_y, int64_t at_w) {
-    const Floats rows = patches(c, &x[at_x]);
+    const Floats rows = im2col(c, &x[at_x]);
     add_matmul(&dw[at_w], {&dy[at_y], 1, c.filters}, {rows.data(), size.weights, 1}, size.filters, size.weights,
                size.pixels);
   });

@@ -1,5 +1,5 @@
-// Convolutions as products of patches, for shapes and types for which the backend would not choose them, too.
-#include "cpu/patch_products.h"
+// Convolutions by im2col, for shapes and types for which the backend would not choose them, too.
+#include "cpu/im2col.h"
 
 #include <doctest/doctest.h>
 
@@ -41,25 +41,25 @@ void for_each_case(const Body& body) {
       CAPTURE(sizes.conv.stride);
       Scratch scratch;
       Matmul matmul(scratch);
-      PatchProducts patches(choose_loops(), matmul);
+      Im2colConvolutions im2col(choose_loops(), matmul);
       Device device(backend);
       Random random(static_cast<uint64_t>(sizes.x().count() + sizes.w().count()));
-      body(patches, device, dtype, sizes, random);
+      body(im2col, device, dtype, sizes, random);
     }
   }
 }
 
 }  // namespace
 
-TEST_CASE("forward as a product of patches") {
-  for_each_case([](PatchProducts& patches, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
+TEST_CASE("im2col: forward") {
+  for_each_case([](Im2colConvolutions& im2col, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
     const Floats x = as_stored(random.normals(s.x().count()), dtype);
     const Floats w = as_stored(random.normals(s.w().count()), dtype), bias = random.normals(s.out_channels);
     for (const bool has_bias : {false, true}) {
       CAPTURE(has_bias);
       const Tensor y = device.output(s.y(), dtype);
-      patches.forward(y, device.input(x, s.x(), dtype), device.input(w, s.w(), dtype),
-                      has_bias ? device.input(bias, {s.out_channels}) : Tensor(), s.conv);
+      im2col.forward(y, device.input(x, s.x(), dtype), device.input(w, s.w(), dtype),
+                     has_bias ? device.input(bias, {s.out_channels}) : Tensor(), s.conv);
       const Doubles expected =
           reference::conv2d_forward(s, to_doubles(x), to_doubles(w), has_bias ? to_doubles(bias) : Doubles());
       expect_close(has_bias ? Op::BiasedForward : Op::Conv2dForward, device.read(y), expected, dtype);
@@ -67,25 +67,25 @@ TEST_CASE("forward as a product of patches") {
   });
 }
 
-TEST_CASE("the gradient of the images as products of patches") {
-  for_each_case([](PatchProducts& patches, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
+TEST_CASE("im2col: the gradient of the images") {
+  for_each_case([](Im2colConvolutions& im2col, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
     const Floats dy = as_stored(random.normals(s.y().count()), dtype);
     const Floats w = as_stored(random.normals(s.w().count()), dtype);
     const Tensor dx = device.output(s.x(), dtype);
-    patches.backward_data(dx, device.input(dy, s.y(), dtype), device.input(w, s.w(), dtype), s.conv);
+    im2col.backward_data(dx, device.input(dy, s.y(), dtype), device.input(w, s.w(), dtype), s.conv);
     expect_close(Op::Conv2dBackwardData, device.read(dx),
                  reference::conv2d_backward_data(s, to_doubles(dy), to_doubles(w)), dtype);
   });
 }
 
-TEST_CASE("the gradient of the weights as a product of patches") {
-  for_each_case([](PatchProducts& patches, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
+TEST_CASE("im2col: the gradient of the weights") {
+  for_each_case([](Im2colConvolutions& im2col, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
     const Floats dy = as_stored(random.normals(s.y().count()), dtype);
     const Floats x = as_stored(random.normals(s.x().count()), dtype);
     for (const bool has_bias : {false, true}) {
       CAPTURE(has_bias);
       const Tensor dw = device.output(s.w()), dbias = has_bias ? device.output({s.out_channels}) : Tensor();
-      patches.backward_filter(dw, dbias, device.input(dy, s.y(), dtype), device.input(x, s.x(), dtype), s.conv);
+      im2col.backward_filter(dw, dbias, device.input(dy, s.y(), dtype), device.input(x, s.x(), dtype), s.conv);
       expect_close(Op::Conv2dBackwardFilter, device.read(dw),
                    reference::conv2d_backward_filter(s, to_doubles(dy), to_doubles(x)), dtype);
       if (has_bias)

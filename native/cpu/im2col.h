@@ -1,6 +1,6 @@
-// The three passes of a convolution as products of matrices: patches of the images, one row per position of the
-// kernel, with the weights. Each pixel is copied once per element of the kernel, which pays where oneDNN's convolutions
-// lose more than that.
+// The three passes of a convolution as matmuls by im2col: patches of the images, one row per position of the kernel,
+// with the weights. Each pixel is copied once per element of the kernel, which pays where oneDNN's convolutions lose
+// more than that.
 #pragma once
 
 #include "backend/backend.h"
@@ -10,9 +10,9 @@
 
 namespace margincore {
 
-class PatchProducts {
+class Im2colConvolutions {
  public:
-  PatchProducts(const Loops& loops, Matmul& matmul) : loops_(loops), matmul_(matmul) {}
+  Im2colConvolutions(const Loops& loops, Matmul& matmul) : loops_(loops), matmul_(matmul) {}
 
   // Convolutions without groups. Operands as in backend.h.
   void forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv);
@@ -30,7 +30,7 @@ class PatchProducts {
   struct Phase;
 
   /// The patches as a matrix: a copy at `memory`, or the images themselves where they are their own patches.
-  Tensor patches_of(const Tensor& images, const PatchSizes& sizes, void* memory) const;
+  Tensor patches_of(const Tensor& images, const Im2colSizes& sizes, void* memory) const;
   /// Of the pixels of dx that have these phases.
   void backward_data(Tensor dx, Tensor dy, Tensor w, const Phase& vertical, const Phase& horizontal);
   /// Their weights: a row for each element of the kernel that joins them to y, in its pixels' order, and channel of y.
