@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "nn/activation_plan.h"
-#include "nn/value_lives.h"
+#include "nn/liveness.h"
 
 namespace margincore {
 
@@ -55,7 +55,7 @@ class NetworkPass {
   bool training_;
   char* arena_ = nullptr;
   const ActivationPlan* plan_ = nullptr;
-  std::vector<ValueLife> lives_;                   // by value
+  std::vector<Liveness> liveness_;                 // by value
   std::vector<Id> values_, again_;                 // by value: as forward, and as backward finds it
   std::vector<std::vector<int>> recomputed_;       // by node: values made again for its backward pass
   std::vector<Id> gradients_, states_;             // by value, node

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "nn/head.h"
+#include "nn/liveness.h"
 #include "nn/optimizer.h"
-#include "nn/value_lives.h"
 
 namespace margincore {
 
