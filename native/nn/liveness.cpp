@@ -21,7 +21,7 @@ bool can_recompute(const Network::Node& node, const Liveness& made, const std::v
 
 }  // namespace
 
-std::vector<Liveness> analyze_liveness(const Network& network, Keeping keeping) {
+std::vector<Liveness> analyze_liveness(const Network& network, RecomputePolicy policy) {
   const auto& nodes = network.nodes();
   const Moments moments{static_cast<int>(nodes.size())};
   std::vector<Liveness> values(nodes.size() + 1);
@@ -31,13 +31,13 @@ std::vector<Liveness> analyze_liveness(const Network& network, Keeping keeping) 
     values[i + 1] = {moments.forward(i), moments.forward(i)};
   }
   values.back().end = moments.head();
-  if (keeping == Keeping::Nothing) return values;
+  if (policy == RecomputePolicy::ForwardOnly) return values;
 
   for (int i = 0; i < moments.nodes; ++i) {
     if (nodes[i].layer->backward_needs_output()) add_need(values[i + 1], moments.backward(i));
     if (nodes[i].layer->backward_needs_input()) add_need(values[nodes[i].inputs[0]], moments.backward(i));
   }
-  if (keeping == Keeping::All) return values;
+  if (policy == RecomputePolicy::Never) return values;
 
   for (int i = 0; i < moments.nodes; ++i) values[i + 1].recomputed = can_recompute(nodes[i], values[i + 1], values);
   return values;

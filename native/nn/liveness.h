@@ -21,10 +21,10 @@ struct Moments {
 };
 
 /// What happens to the values between the forward and the backward pass.
-enum class Keeping {
-  Nothing,      // there is no backward pass
-  All,          // each value stays until the backward pass has read it
-  Recomputing,  // what a layer makes again from values that stay anyway is made again instead
+enum class RecomputePolicy {
+  ForwardOnly,  // there is no backward pass
+  Never,        // each value stays until the backward pass has read it
+  CheapLayers,  // what a layer makes again from values that stay anyway is made again instead
 };
 
 /// Of one value.
@@ -39,6 +39,6 @@ struct Liveness {
 };
 
 /// By value: 0 is the image, i + 1 the output of node i.
-std::vector<Liveness> analyze_liveness(const Network& network, Keeping keeping);
+std::vector<Liveness> analyze_liveness(const Network& network, RecomputePolicy policy);
 
 }  // namespace margincore

@@ -17,11 +17,11 @@ Shape batched(int64_t batch, const Shape& sample) {
 
 }  // namespace
 
-NetworkPass::NetworkPass(const Network& network, int64_t max_batch, Keeping keeping, ActivationPlan& plan)
+NetworkPass::NetworkPass(const Network& network, int64_t max_batch, RecomputePolicy policy, ActivationPlan& plan)
     : network_(network),
       moments_{static_cast<int>(network.nodes().size())},
-      training_(keeping != Keeping::Nothing),
-      liveness_(analyze_liveness(network, keeping)),
+      training_(policy != RecomputePolicy::ForwardOnly),
+      liveness_(analyze_liveness(network, policy)),
       embedding_(kNone),
       embedding_gradient_(kNone),
       statistics_(kNone) {

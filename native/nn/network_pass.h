@@ -12,7 +12,7 @@ namespace margincore {
 class NetworkPass {
  public:
   /// Enters its buffers into `plan`; the head's work falls on moment `head_moment()`.
-  NetworkPass(const Network& network, int64_t max_batch, Keeping keeping, ActivationPlan& plan);
+  NetworkPass(const Network& network, int64_t max_batch, RecomputePolicy policy, ActivationPlan& plan);
 
   int head_moment() const { return moments_.head(); }
   int last_moment() const { return training_ ? moments_.last() : moments_.head(); }

@@ -14,7 +14,7 @@ namespace {
 std::string recomputed(const NetworkSpec& spec) {
   ParameterTable table;
   const Network network(spec, table);
-  const std::vector<Liveness> values = analyze_liveness(network, Keeping::Recomputing);
+  const std::vector<Liveness> values = analyze_liveness(network, RecomputePolicy::CheapLayers);
   std::string names;
   for (size_t i = 0; i < network.nodes().size(); ++i)
     if (values[i + 1].recomputed) names += (names.empty() ? "" : " ") + network.nodes()[i].layer->name();
@@ -36,7 +36,7 @@ TEST_CASE("liveness: from where a value is made to its last reader, and again fo
     CHECK(value.needed_from == needed_from);
     CHECK(value.needed_until == needed_until);
   };
-  const std::vector<Liveness> values = analyze_liveness(network, Keeping::All);
+  const std::vector<Liveness> values = analyze_liveness(network, RecomputePolicy::Never);
   REQUIRE(values.size() == 6);
   expect(values[0], 0, 0, 10, 10);  // the image: the first convolution's filters
   expect(values[1], 0, 1, 9, 9);    // the batch norm's input
@@ -45,8 +45,9 @@ TEST_CASE("liveness: from where a value is made to its last reader, and again fo
   expect(values[4], 3, 4, 6, 6);
   expect(values[5], 4, 5, -1, -1);
   for (const Liveness& value : values) CHECK_FALSE(value.recomputed);
-  for (const Liveness& value : analyze_liveness(network, Keeping::Nothing)) CHECK_FALSE(value.is_needed_again());
-  const std::vector<Liveness> recomputing = analyze_liveness(network, Keeping::Recomputing);
+  for (const Liveness& value : analyze_liveness(network, RecomputePolicy::ForwardOnly))
+    CHECK_FALSE(value.is_needed_again());
+  const std::vector<Liveness> recomputing = analyze_liveness(network, RecomputePolicy::CheapLayers);
   for (size_t v = 0; v < recomputing.size(); ++v) CHECK(recomputing[v].recomputed == (v == 2));
 }
 
