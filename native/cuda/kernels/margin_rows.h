@@ -28,9 +28,9 @@ struct PreparedClasses {
   float *factor, *shift, *weights;
   int64_t copy_size;
 
-  /// Where class 0 is, of a copy for rows with `head` classes before their first four.
-  MARGINCORE_DEVICE static int64_t first(int64_t copy, int64_t copy_size, int head) {
-    return copy * copy_size + (4 - head) % 4;
+  /// Where class 0 is, of a copy for rows with `leading` classes before their first four.
+  MARGINCORE_DEVICE static int64_t first(int64_t copy, int64_t copy_size, int leading) {
+    return copy * copy_size + (4 - leading) % 4;
   }
 };
 
