@@ -20,14 +20,14 @@
 
 namespace margincore::cuda {
 
-/// Four neighbours from `first` on, and as many again every `apart` elements.
+/// Four neighbours from `first` on, and as many again every `stride` elements.
 template <int kFours>
 struct Fours {
   static constexpr int kWidth = 4 * kFours;
   int64_t first;
-  int apart;
+  int stride;
 
-  MARGINCORE_DEVICE int offset(int k) const { return k / 4 * apart + k % 4; }  // from `first`
+  MARGINCORE_DEVICE int offset(int k) const { return k / 4 * stride + k % 4; }  // from `first`
   MARGINCORE_DEVICE void load(float (&values)[kWidth], const float* from) const {
     MARGINCORE_UNROLL
     for (int k = 0; k < kWidth; k += 4) {
@@ -66,14 +66,14 @@ struct ShiftedFours : Fours<kFours> {
   }
 };
 
-/// kCount elements, one every `apart`.
+/// kCount elements, one every `stride`.
 template <int kCount>
 struct Singles {
   static constexpr int kWidth = kCount;
   int64_t first;
-  int apart;
+  int stride;
 
-  MARGINCORE_DEVICE int offset(int k) const { return k * apart; }
+  MARGINCORE_DEVICE int offset(int k) const { return k * stride; }
   template <class T>
   MARGINCORE_DEVICE void load(float (&values)[kWidth], const T* from) const {
     MARGINCORE_UNROLL
