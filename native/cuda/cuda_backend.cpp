@@ -470,18 +470,18 @@ Status CudaBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImage
                  [&] { cuda::gather_images(batch, static_cast<int32_t*>(batch_labels.data), gather, step, stream_); });
 }
 
-Status CudaBackend::sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options,
+Status CudaBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
                         const StepBlock* step, const int32_t* halted) {
   return guarded("sgd", [&] {
-    cuda::sgd(parameters.f32(), static_cast<BFloat16*>(copy.data), velocity.f32(), gradients.f32(), parameters.count(),
-              options, step, halted, stream_);
+    cuda::sgd(parameters.f32(), static_cast<BFloat16*>(bf16_twin.data), velocity.f32(), gradients.f32(),
+              parameters.count(), options, step, halted, stream_);
   });
 }
 
-Status CudaBackend::adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients,
-                         Adam options, const StepBlock* step, const int32_t* halted) {
+Status CudaBackend::adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment,
+                         Tensor gradients, Adam options, const StepBlock* step, const int32_t* halted) {
   return guarded("adam", [&] {
-    cuda::adam(parameters.f32(), static_cast<BFloat16*>(copy.data), first_moment.f32(), second_moment.f32(),
+    cuda::adam(parameters.f32(), static_cast<BFloat16*>(bf16_twin.data), first_moment.f32(), second_moment.f32(),
                gradients.f32(), parameters.count(), options, step, halted, stream_);
   });
 }

@@ -88,10 +88,10 @@ class CudaBackend final : public Backend {
                      float weight, const StepBlock* step) override;
   Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) override;
   Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) override;
-  Status sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+  Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
              const int32_t* halted) override;
-  Status adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
-              const StepBlock* step, const int32_t* halted) override;
+  Status adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment, Tensor gradients,
+              Adam options, const StepBlock* step, const int32_t* halted) override;
   Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) override;
 
  private:

@@ -174,10 +174,10 @@ void im2col_costs(Random& random) {
 void update_costs(Random& random) {
   Floats p = random.normals(kCount), first(kCount, 0.1f), second(kCount, 0.1f);
   const Floats gradients = random.normals(kCount);
-  std::vector<BFloat16> copy(kCount);
+  std::vector<BFloat16> twin(kCount);
   std::vector<double> blocks(kCount / kSumBlock + 1);
-  for (BFloat16* half : {static_cast<BFloat16*>(nullptr), copy.data()}) {
-    const std::string suffix = half == nullptr ? "" : "_with_copy";
+  for (BFloat16* half : {static_cast<BFloat16*>(nullptr), twin.data()}) {
+    const std::string suffix = half == nullptr ? "" : "_with_twin";
     measure("sgd" + suffix, kCount,
             [&] { kLoops.sgd(p.data(), half, first.data(), gradients.data(), kCount, {0.9f, 0, 5e-4f, 1}, 0.1f); });
     measure("adam" + suffix, kCount,
