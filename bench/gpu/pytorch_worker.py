@@ -32,7 +32,7 @@ class Worker:
                 setattr(torch._dynamo.config, name, value)
 
     def precision(self, name, cache=True):
-        """TF32 as on the other side, for products and convolutions; bf16 is autocast over fp32 weights."""
+        """TF32 as on the other side, for matmuls and convolutions; bf16 is autocast over fp32 weights."""
         if name not in ("fp32", "tf32", "bf16"):
             raise ValueError(f"precision {name} is unknown")
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = name == "tf32"

@@ -54,7 +54,7 @@ struct StepReport {
   int32_t past_pi;            // samples whose margin's angle m1*theta + m2 lies beyond pi
 };
 
-/// What convolutions and products compute in. Tf32: fp32 operands rounded to 11 bits where the device is faster so.
+/// What convolutions and matmuls compute in. Tf32: fp32 operands rounded to 11 bits where the device is faster so.
 /// Bf16: their operands are bf16 tensors, and those that stay fp32 are taken as with Tf32.
 enum class Precision : int32_t { Fp32, Tf32, Bf16 };
 
@@ -210,7 +210,7 @@ class Backend {
   virtual Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds);
   virtual Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv);
 
-  // Linear: x (N, I), w (O, I), y (N, O), bias (O) or none. The head's products are these, too.
+  // Linear: x (N, I), w (O, I), y (N, O), bias (O) or none. The head's matmuls are these, too.
   virtual Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias);
   virtual Status linear_backward_data(Tensor dx, Tensor dy, Tensor w);
   virtual Status linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x);
@@ -298,11 +298,11 @@ class Backend {
   // augmentation `step` may be null.
   virtual Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step);
 
-  // Parameter update over a contiguous range of the arenas, with the parameters' bf16 copy or none; does nothing once
+  // Parameter update over a contiguous range of the arenas, with the parameters' bf16 twin or none; does nothing once
   // *halted is not 0.
-  virtual Status sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options,
+  virtual Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
                      const StepBlock* step, const int32_t* halted);
-  virtual Status adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients,
+  virtual Status adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment, Tensor gradients,
                       Adam options, const StepBlock* step, const int32_t* halted);
   // L2 norm of all gradients into report->gradient_norm; sets *halted to 1 if it is not finite, as it is not where a
   // gradient is not.

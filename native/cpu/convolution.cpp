@@ -134,17 +134,17 @@ void Convolutions::run(Plan& plan, Pass pass, Tensor x, Tensor w, Tensor bias, T
 }
 
 void Convolutions::forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {
-  if (patches_.forward_pays(y, w, conv)) return patches_.forward(y, x, w, bias, conv);
+  if (im2col_.forward_pays(y, w, conv)) return im2col_.forward(y, x, w, bias, conv);
   run(plan(Pass::Forward, x, w, bool(bias), y, conv), Pass::Forward, x, w, bias, y);
 }
 
 void Convolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
-  if (patches_.backward_data_pays(dy, w, conv)) return patches_.backward_data(dx, dy, w, conv);
+  if (im2col_.backward_data_pays(dy, w, conv)) return im2col_.backward_data(dx, dy, w, conv);
   run(plan(Pass::BackwardData, dx, w, false, dy, conv), Pass::BackwardData, dx, w, {}, dy);
 }
 
 void Convolutions::backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {
-  if (patches_.backward_filter_pays(dy, dw, conv)) return patches_.backward_filter(dw, dbias, dy, x, conv);
+  if (im2col_.backward_filter_pays(dy, dw, conv)) return im2col_.backward_filter(dw, dbias, dy, x, conv);
   run(plan(Pass::BackwardFilter, x, dw, bool(dbias), dy, conv), Pass::BackwardFilter, x, dw, dbias, dy);
 }
 

@@ -1,4 +1,4 @@
-// The three passes of a convolution by oneDNN: its convolutions, or its products of patches where those are faster.
+// The three passes of a convolution by oneDNN: its convolutions, or its matmuls of im2col where those are faster.
 // Activations stay dense NHWC, weights OHWI. Operands are reordered into the layout that oneDNN's fast implementations
 // want, through shared scratch, once per call: weights wherever it differs, images where that pays.
 #pragma once
@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "cpu/im2col.h"
 #include "cpu/onednn.h"
-#include "cpu/patch_products.h"
 #include "cpu/plan_cache.h"
 #include "cpu/scratch.h"
 
@@ -16,8 +16,8 @@ namespace margincore {
 
 class Convolutions {
  public:
-  Convolutions(const Loops& loops, Products& products, Scratch& scratch)
-      : patches_(loops, products), scratch_(scratch), stream_(onednn::engine()) {}
+  Convolutions(const Loops& loops, Matmul& matmul, Scratch& scratch)
+      : im2col_(loops, matmul), scratch_(scratch), stream_(onednn::engine()) {}
 
   void forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv);
   void backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv);
@@ -53,7 +53,7 @@ class Convolutions {
   std::unique_ptr<Plan> make(Pass pass, const Tensor& x, const Tensor& w, bool has_bias, const Tensor& y, Conv2d conv);
   void run(Plan& plan, Pass pass, Tensor x, Tensor w, Tensor bias, Tensor y);
 
-  PatchProducts patches_;
+  Im2colConvolutions im2col_;
   Scratch& scratch_;
   dnnl::stream stream_;
   PlanCache<Plan> plans_;

@@ -8,7 +8,7 @@
 
 #include "cpu/convolution.h"
 #include "cpu/machine.h"
-#include "cpu/products.h"
+#include "cpu/matmul.h"
 
 namespace margincore {
 
@@ -50,8 +50,8 @@ struct Matrices {
 
 CpuBackend::CpuBackend(const BackendOptions& options)
     : loops_(choose_loops()),
-      products_(std::make_unique<Products>(scratch_)),
-      convolutions_(std::make_unique<Convolutions>(loops_, *products_, scratch_)) {
+      matmul_(std::make_unique<Matmul>(scratch_)),
+      convolutions_(std::make_unique<Convolutions>(loops_, *matmul_, scratch_)) {
   if (options.precision == Precision::Bf16 && !onednn::multiplies_bf16())
     throw Error(ErrorCode::Unsupported,
                 "precision bf16 needs a processor with AVX512_BF16 or AMX instructions: this one has neither, or "
@@ -82,7 +82,7 @@ BackendInfo CpuBackend::describe(int threads) {
 std::vector<std::string> CpuBackend::implementations() const {
   std::vector<std::string> names;
   convolutions_->append_names(names);
-  products_->append_names(names);
+  matmul_->append_names(names);
   return names;
 }
 
@@ -133,7 +133,7 @@ Status CpuBackend::replay(Program* program) { return program->body(program->cont
 
 void CpuBackend::discard(Program* program) { delete program; }
 
-// ---- convolution and products ---------------------------------------------------------------------------------------
+// ---- convolution and matmul -----------------------------------------------------------------------------------------
 
 Status CpuBackend::conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {
   return onednn::guarded("conv2d_forward", [&] { convolutions_->forward(y, x, w, bias, conv); });
@@ -155,19 +155,19 @@ Status CpuBackend::conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Te
 
 Status CpuBackend::linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) {
   const Matrices m(x, y);
-  return onednn::guarded("linear_forward", [&] { products_->multiply(m.y, {m.x}, {w, true}, bias); });
+  return onednn::guarded("linear_forward", [&] { matmul_->multiply(m.y, {m.x}, {w, true}, bias); });
 }
 
 Status CpuBackend::linear_backward_data(Tensor dx, Tensor dy, Tensor w) {
   const Matrices m(dx, dy);
-  return onednn::guarded("linear_backward_data", [&] { products_->multiply(m.x, {m.y}, {w}); });
+  return onednn::guarded("linear_backward_data", [&] { matmul_->multiply(m.x, {m.y}, {w}); });
 }
 
 Status CpuBackend::linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) {
   const Matrices m(x, dy);
   return onednn::guarded("linear_backward_weight", [&] {
     if (dbias) check(column_sums(dbias, m.y));
-    products_->multiply(dw, {m.y, true}, {m.x});
+    matmul_->multiply(dw, {m.y, true}, {m.x});
   });
 }
 
@@ -428,18 +428,18 @@ Status CpuBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages
   });
 }
 
-Status CpuBackend::sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options,
+Status CpuBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
                        const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return Status::success();
-  loops_.sgd(parameters.f32(), halves(copy), velocity.f32(), gradients.f32(), parameters.count(), options,
+  loops_.sgd(parameters.f32(), halves(bf16_twin), velocity.f32(), gradients.f32(), parameters.count(), options,
              step->learning_rate * options.rate_multiplier);
   return Status::success();
 }
 
-Status CpuBackend::adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients,
-                        Adam options, const StepBlock* step, const int32_t* halted) {
+Status CpuBackend::adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment,
+                        Tensor gradients, Adam options, const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return Status::success();
-  loops_.adam(parameters.f32(), halves(copy), first_moment.f32(), second_moment.f32(), gradients.f32(),
+  loops_.adam(parameters.f32(), halves(bf16_twin), first_moment.f32(), second_moment.f32(), gradients.f32(),
               parameters.count(), options, step->learning_rate * options.rate_multiplier, step->step + 1);
   return Status::success();
 }

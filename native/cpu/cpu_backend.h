@@ -1,4 +1,4 @@
-// The CPU backend: oneDNN for convolutions and products, our own loops for everything else.
+// The CPU backend: oneDNN for convolutions and matmul, our own loops for everything else.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 namespace margincore {
 
 class Convolutions;  // convolution.h
-class Products;      // products.h
+class Matmul;        // matmul.h
 
 class CpuBackend final : public Backend {
  public:
@@ -90,10 +90,10 @@ class CpuBackend final : public Backend {
                      float weight, const StepBlock* step) override;
   Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) override;
   Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) override;
-  Status sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+  Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
              const int32_t* halted) override;
-  Status adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
-              const StepBlock* step, const int32_t* halted) override;
+  Status adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment, Tensor gradients,
+              Adam options, const StepBlock* step, const int32_t* halted) override;
   Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) override;
 
  private:
@@ -101,7 +101,7 @@ class CpuBackend final : public Backend {
   const Loops& loops_;
   Scratch scratch_;
   Scratch summands_;  // of gradients, while convolutions have scratch_
-  std::unique_ptr<Products> products_;
+  std::unique_ptr<Matmul> matmul_;
   std::unique_ptr<Convolutions> convolutions_;
 };
 

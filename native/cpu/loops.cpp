@@ -7,9 +7,9 @@
 #include "cpu/loops/concat.h"
 #include "cpu/loops/elementwise.h"
 #include "cpu/loops/gather.h"
+#include "cpu/loops/im2col.h"
 #include "cpu/loops/logits.h"
 #include "cpu/loops/margin_softmax.h"
-#include "cpu/loops/patches.h"
 #include "cpu/loops/pooling.h"
 #include "cpu/loops/prelu.h"
 #include "cpu/loops/rows.h"
@@ -47,7 +47,7 @@ const Loops loops = {
     .narrow = convert<BFloat16, float>,
     .widen = convert<float, BFloat16>,
     .copy_channels = copy_channels,
-    .copy_patches = copy_patches,
+    .im2col = im2col,
     .spread_pixels = spread_pixels,
     .batch_norm_scratch = batch_norm_scratch,
     .row_norms = row_norms,

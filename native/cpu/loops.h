@@ -23,7 +23,7 @@ struct PixelGrid {
 };
 
 /// A patch of kernel_height x kernel_width pixels begins at each place of the grid.
-struct PatchSizes : PixelGrid {
+struct Im2colSizes : PixelGrid {
   int64_t kernel_height, kernel_width;
 };
 
@@ -100,7 +100,7 @@ struct Loops {
   void (*widen)(float* y, const BFloat16* x, int64_t count);
   void (*copy_channels)(uint8_t* to, const uint8_t* from, int64_t pixels, int64_t to_stride, int64_t from_stride,
                         int64_t bytes);
-  void (*copy_patches)(uint8_t* patches, const uint8_t* images, const PatchSizes& sizes);
+  void (*im2col)(uint8_t* patches, const uint8_t* images, const Im2colSizes& sizes);
   void (*spread_pixels)(uint8_t* images, const uint8_t* pixels, const PixelGrid& grid);
   /// Bytes of `scratch` that each loop of batch norm needs.
   int64_t (*batch_norm_scratch)(int64_t rows, int64_t channels);
@@ -130,11 +130,11 @@ struct Loops {
   void (*center_update)(float* centers, const float* x, const int32_t* labels, int64_t rows, int64_t columns,
                         float rate);
 
-  /// copy: the parameters in bf16, or none.
-  void (*sgd)(float* parameters, BFloat16* copy, float* velocity, const float* gradients, int64_t count, Sgd options,
-              float rate);
-  void (*adam)(float* parameters, BFloat16* copy, float* first_moment, float* second_moment, const float* gradients,
-               int64_t count, Adam options, float rate, uint64_t t);
+  /// bf16_twin: the parameters in bf16, or none.
+  void (*sgd)(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, int64_t count,
+              Sgd options, float rate);
+  void (*adam)(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
+               const float* gradients, int64_t count, Adam options, float rate, uint64_t t);
   double (*sum_of_squares)(const float* x, int64_t count, double* block_sums);
 };
 

@@ -72,8 +72,8 @@ inline dnnl::convolution_backward_weights::primitive_desc backward_filter(const 
 }
 
 /// c = a·b (+ bias), or c += a·b: matrices given by descriptors with their strides.
-inline dnnl::matmul::primitive_desc product(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
-                                            const dnnl::memory::desc& bias, const dnnl::memory::desc& c, bool adds) {
+inline dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
+                                           const dnnl::memory::desc& bias, const dnnl::memory::desc& c, bool adds) {
   using Desc = dnnl::matmul::desc;
   dnnl::primitive_attr wanted = attributes();
   if (adds) {

@@ -79,7 +79,7 @@ BackendInfo describe_device(int32_t index) {
   std::snprintf(info.description, sizeof info.description, "%.90s, compute capability %d.%d", card.name, card.major,
                 card.minor);
   info.bf16 = card.major >= 8;
-  info.workspace = kMaxConvolutionWorkspace + kProductWorkspace;
+  info.workspace = kMaxConvolutionWorkspace + kMatmulWorkspace;
 #if defined(MARGINCORE_CUDA_SIM)
   info.simulated = 1;
 #endif
@@ -92,7 +92,7 @@ CudaBackend::CudaBackend(const BackendOptions& options)
       uploads_(stream_),
       feed_(stream_),
       convolutions_(stream_, workspace_, options),
-      products_(stream_, options) {
+      matmul_(stream_, options) {
   info_.searches = options.deterministic == 0;
   expect_kernels(info_);
   if (options.precision != Precision::Fp32 && !info_.bf16)
@@ -218,7 +218,7 @@ void CudaBackend::discard(Program* program) {
   delete program;
 }
 
-// ---- convolution and products ---------------------------------------------------------------------------------------
+// ---- convolution and matmul -----------------------------------------------------------------------------------------
 
 void CudaBackend::column_sums_of(Tensor sums, Tensor matrix) {
   const int64_t rows = matrix.shape[0], columns = matrix.shape[1];
@@ -246,18 +246,18 @@ Status CudaBackend::conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, T
 Status CudaBackend::linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) {
   return guarded("linear_forward", [&] {
     const Tensor out = y.as_matrix();
-    products_.multiply(out, x.as_matrix(), false, w, true);
+    matmul_.multiply(out, x.as_matrix(), false, w, true);
     if (bias) cuda::add_bias(y, bias.f32(), out.shape[0], out.shape[1], stream_);
   });
 }
 
 Status CudaBackend::linear_backward_data(Tensor dx, Tensor dy, Tensor w) {
-  return guarded("linear_backward_data", [&] { products_.multiply(dx.as_matrix(), dy.as_matrix(), false, w, false); });
+  return guarded("linear_backward_data", [&] { matmul_.multiply(dx.as_matrix(), dy.as_matrix(), false, w, false); });
 }
 
 Status CudaBackend::linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) {
   return guarded("linear_backward_weight", [&] {
-    products_.multiply(dw, dy.as_matrix(), true, x.as_matrix(), false);
+    matmul_.multiply(dw, dy.as_matrix(), true, x.as_matrix(), false);
     if (dbias) column_sums_of(dbias, dy.as_matrix());
   });
 }
@@ -470,18 +470,18 @@ Status CudaBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImage
                  [&] { cuda::gather_images(batch, static_cast<int32_t*>(batch_labels.data), gather, step, stream_); });
 }
 
-Status CudaBackend::sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options,
+Status CudaBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
                         const StepBlock* step, const int32_t* halted) {
   return guarded("sgd", [&] {
-    cuda::sgd(parameters.f32(), static_cast<BFloat16*>(copy.data), velocity.f32(), gradients.f32(), parameters.count(),
-              options, step, halted, stream_);
+    cuda::sgd(parameters.f32(), static_cast<BFloat16*>(bf16_twin.data), velocity.f32(), gradients.f32(),
+              parameters.count(), options, step, halted, stream_);
   });
 }
 
-Status CudaBackend::adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients,
-                         Adam options, const StepBlock* step, const int32_t* halted) {
+Status CudaBackend::adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment,
+                         Tensor gradients, Adam options, const StepBlock* step, const int32_t* halted) {
   return guarded("adam", [&] {
-    cuda::adam(parameters.f32(), static_cast<BFloat16*>(copy.data), first_moment.f32(), second_moment.f32(),
+    cuda::adam(parameters.f32(), static_cast<BFloat16*>(bf16_twin.data), first_moment.f32(), second_moment.f32(),
                gradients.f32(), parameters.count(), options, step, halted, stream_);
   });
 }

@@ -1,4 +1,4 @@
-// The CUDA backend: cuDNN for convolutions, cuBLAS for products, our own kernels for everything else. All work is
+// The CUDA backend: cuDNN for convolutions, cuBLAS for matmul, our own kernels for everything else. All work is
 // queued on one stream, in the order of the calls.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include "backend/backend.h"
 #include "cuda/convolution.h"
 #include "cuda/feed.h"
-#include "cuda/products.h"
+#include "cuda/matmul.h"
 #include "cuda/uploads.h"
 #include "cuda/workspace.h"
 
@@ -88,10 +88,10 @@ class CudaBackend final : public Backend {
                      float weight, const StepBlock* step) override;
   Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) override;
   Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) override;
-  Status sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+  Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
              const int32_t* halted) override;
-  Status adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients, Adam options,
-              const StepBlock* step, const int32_t* halted) override;
+  Status adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment, Tensor gradients,
+              Adam options, const StepBlock* step, const int32_t* halted) override;
   Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) override;
 
  private:
@@ -104,7 +104,7 @@ class CudaBackend final : public Backend {
   SmallUploads uploads_;
   CudaFeed feed_;
   CudaConvolutions convolutions_;
-  CudaProducts products_;
+  CudaMatmul matmul_;
 };
 
 }  // namespace margincore

@@ -5,5 +5,5 @@ set(MARGINCORE_CUDA_SOURCES
   "${folder}/../backend/backend.cpp"
   "${folder}/convolution.cpp"
   "${folder}/cuda_backend.cpp"
-  "${folder}/plugin.cpp"
-  "${folder}/products.cpp")
+  "${folder}/matmul.cpp"
+  "${folder}/plugin.cpp")

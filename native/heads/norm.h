@@ -14,14 +14,13 @@ struct Angle {
   float cosine, sine;
 };
 
-/// From apart = |a^ - b^|^2 and together = |a^ + b^|^2: sin(theta) = sqrt(apart * together)/2, and cos(theta) =
-/// (together - apart)/4, which near 0 and 180 degrees is 1 - apart/2 and together/2 - 1. Neither cancels, so small
-/// angles are exact to their last digits.
-MARGINCORE_HOST_DEVICE Angle angle_between(float apart, float together) {
-  const float sine = 0.5f * std::sqrt(apart) * std::sqrt(together);
-  const float cosine = apart < 0.25f      ? 1 - 0.5f * apart
-                       : together < 0.25f ? 0.5f * together - 1
-                                          : 0.25f * (together - apart);
+/// From d = |a^ - b^|^2 and s = |a^ + b^|^2: sin(theta) = sqrt(d * s)/2, and cos(theta) = (s - d)/4, which near 0 and
+/// 180 degrees is 1 - d/2 and s/2 - 1. Neither cancels, so small angles are exact to their last digits.
+MARGINCORE_HOST_DEVICE Angle angle_between(float squared_difference, float squared_sum) {
+  const float sine = 0.5f * std::sqrt(squared_difference) * std::sqrt(squared_sum);
+  const float cosine = squared_difference < 0.25f ? 1 - 0.5f * squared_difference
+                       : squared_sum < 0.25f      ? 0.5f * squared_sum - 1
+                                                  : 0.25f * (squared_sum - squared_difference);
   return {cosine, sine > 1 ? 1 : sine};
 }
 

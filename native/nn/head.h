@@ -1,6 +1,6 @@
 // The head pipeline: embeddings and labels to a loss. Every named head is a set of values for it.
 //
-//   x -> feature transform -> feature dropout -> product with class weights W -> margin on the target
+//   x -> feature transform -> feature dropout -> matmul with class weights W -> margin on the target
 //     -> logit normaliser -> softmax cross-entropy (+ distance of x to its class's centre)
 //
 // Formulas are in native/heads/; here is the order of operations, forward and backward.

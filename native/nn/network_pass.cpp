@@ -17,11 +17,11 @@ Shape batched(int64_t batch, const Shape& sample) {
 
 }  // namespace
 
-NetworkPass::NetworkPass(const Network& network, int64_t max_batch, Keeping keeping, ActivationPlan& plan)
+NetworkPass::NetworkPass(const Network& network, int64_t max_batch, RecomputePolicy policy, ActivationPlan& plan)
     : network_(network),
       moments_{static_cast<int>(network.nodes().size())},
-      training_(keeping != Keeping::Nothing),
-      lives_(value_lives(network, keeping)),
+      training_(policy != RecomputePolicy::ForwardOnly),
+      liveness_(analyze_liveness(network, policy)),
       embedding_(kNone),
       embedding_gradient_(kNone),
       statistics_(kNone) {
@@ -46,19 +46,19 @@ void NetworkPass::plan_values(int64_t max_batch, ActivationPlan& plan) {
     return value > 0 && training_ && nodes[value - 1].layer->backward_needs_output();
   };
   for (int v = 0; v <= count(); ++v) {
-    const ValueLife& life = lives_[v];
-    const int end = life.is_needed_again() && !life.recomputed ? life.needed_until : life.end;
+    const Liveness& liveness = liveness_[v];
+    const int end = liveness.is_needed_again() && !liveness.recomputed ? liveness.needed_until : liveness.end;
     if (v > 0) {
       const int from = nodes[v - 1].inputs[0];
       const bool reuse =
           nodes[v - 1].layer->forward_in_place() && from != 0 && readers[from] == 1 && !producer_reads_again(from);
-      values_.push_back(reuse ? values_[from] : plan.add(value_bytes(max_batch, v), life.begin, end));
-      if (reuse) plan.extend(values_[from], life.begin, end);
+      values_.push_back(reuse ? values_[from] : plan.add(value_bytes(max_batch, v), liveness.begin, end));
+      if (reuse) plan.extend(values_[from], liveness.begin, end);
       const int64_t state = nodes[v - 1].layer->state_bytes(max_batch);
-      const int until = training_ ? moments_.backward(v - 1) : life.begin;
-      states_.push_back(state > 0 ? plan.add(state, life.begin, until) : kNone);
+      const int until = training_ ? moments_.backward(v - 1) : liveness.begin;
+      states_.push_back(state > 0 ? plan.add(state, liveness.begin, until) : kNone);
     } else {
-      values_.push_back(plan.add(value_bytes(max_batch, v), life.begin, end));
+      values_.push_back(plan.add(value_bytes(max_batch, v), liveness.begin, end));
     }
   }
   if (network_.activations() == DType::F32) return;
@@ -71,10 +71,10 @@ void NetworkPass::plan_again(int64_t max_batch, ActivationPlan& plan) {
   again_ = values_;
   recomputed_.resize(count());
   for (int v = 1; v <= count(); ++v) {
-    const ValueLife& life = lives_[v];
-    if (!life.recomputed) continue;
-    again_[v] = plan.add(value_bytes(max_batch, v), life.needed_from, life.needed_until);
-    recomputed_[moments_.node_at(life.needed_from)].push_back(v);
+    const Liveness& liveness = liveness_[v];
+    if (!liveness.recomputed) continue;
+    again_[v] = plan.add(value_bytes(max_batch, v), liveness.needed_from, liveness.needed_until);
+    recomputed_[moments_.node_at(liveness.needed_from)].push_back(v);
   }
 }
 
@@ -82,7 +82,7 @@ bool NetworkPass::gives_first_gradient(int node, size_t operand) const {
   const std::vector<int>& inputs = network_.nodes()[node].inputs;
   const int value = inputs[operand];
   // Of a value that one node reads twice, the first operand.
-  return lives_[value].end == moments_.forward(node) &&
+  return liveness_[value].end == moments_.forward(node) &&
          std::find(inputs.begin(), inputs.end(), value) - inputs.begin() == static_cast<std::ptrdiff_t>(operand);
 }
 

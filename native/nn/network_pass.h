@@ -5,14 +5,14 @@
 #include <vector>
 
 #include "nn/activation_plan.h"
-#include "nn/value_lives.h"
+#include "nn/liveness.h"
 
 namespace margincore {
 
 class NetworkPass {
  public:
   /// Enters its buffers into `plan`; the head's work falls on moment `head_moment()`.
-  NetworkPass(const Network& network, int64_t max_batch, Keeping keeping, ActivationPlan& plan);
+  NetworkPass(const Network& network, int64_t max_batch, RecomputePolicy policy, ActivationPlan& plan);
 
   int head_moment() const { return moments_.head(); }
   int last_moment() const { return training_ ? moments_.last() : moments_.head(); }
@@ -55,7 +55,7 @@ class NetworkPass {
   bool training_;
   char* arena_ = nullptr;
   const ActivationPlan* plan_ = nullptr;
-  std::vector<ValueLife> lives_;                   // by value
+  std::vector<Liveness> liveness_;                 // by value
   std::vector<Id> values_, again_;                 // by value: as forward, and as backward finds it
   std::vector<std::vector<int>> recomputed_;       // by node: values made again for its backward pass
   std::vector<Id> gradients_, states_;             // by value, node

@@ -37,22 +37,22 @@ std::string advice(int64_t fits) {
 }  // namespace
 
 MemoryUse plan_training(const Network& network, const Head& head, const ParameterTable& table,
-                        const OptimizerSpec& optimizer, Keeping keeping, int64_t batch) {
+                        const OptimizerSpec& optimizer, RecomputePolicy policy, int64_t batch) {
   ActivationPlan plan;
-  const NetworkPass network_pass(network, batch, keeping, plan);
+  const NetworkPass network_pass(network, batch, policy, plan);
   const HeadPass head_pass(head, batch, true, plan, network_pass.head_moment(), network_pass.last_moment());
   plan.arrange();
   MemoryUse use;
-  use.parameters = table.size() * sizeof(float) + table.copied().count * size_of(DType::BF16);
+  use.parameters = table.size() * sizeof(float) + table.bf16_range().count * size_of(DType::BF16);
   use.gradients = table.trained_size() * sizeof(float);
   use.optimizer = use.gradients * (optimizer.type == OptimizerSpec::Type::Sgd ? 1 : 2);
   use.activations = plan.bytes();
   return use;
 }
 
-Keeping choose_keeping(Backend& backend, const std::function<MemoryUse(Keeping)>& plan) {
-  const bool keeps_all = backend.info().recomputes == 0 && plan(Keeping::All).total() <= available(backend);
-  return keeps_all ? Keeping::All : Keeping::Recomputing;
+RecomputePolicy choose_recompute_policy(Backend& backend, const std::function<MemoryUse(RecomputePolicy)>& plan) {
+  const bool keeps_all = backend.info().recomputes == 0 && plan(RecomputePolicy::Never).total() <= available(backend);
+  return keeps_all ? RecomputePolicy::Never : RecomputePolicy::CheapLayers;
 }
 
 void expect_memory(Backend& backend, size_t needed, const std::string& estimate) {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "nn/head.h"
+#include "nn/liveness.h"
 #include "nn/optimizer.h"
-#include "nn/value_lives.h"
 
 namespace margincore {
 
@@ -32,10 +32,10 @@ struct MemoryUse {
 
 /// Of training in batches of `batch`; without the dataset.
 MemoryUse plan_training(const Network& network, const Head& head, const ParameterTable& table,
-                        const OptimizerSpec& optimizer, Keeping keeping, int64_t batch);
+                        const OptimizerSpec& optimizer, RecomputePolicy policy, int64_t batch);
 
 /// For training that takes `plan` of it: nothing is computed twice where that is slower and all fits.
-Keeping choose_keeping(Backend& backend, const std::function<MemoryUse(Keeping)>& plan);
+RecomputePolicy choose_recompute_policy(Backend& backend, const std::function<MemoryUse(RecomputePolicy)>& plan);
 
 /// Throws OutOfMemoryError, with the whole estimate, where `needed` bytes are more than the backend has free.
 void expect_memory(Backend& backend, size_t needed, const std::string& estimate);

@@ -20,8 +20,9 @@ Session::Session(const SessionSpec& spec)
 void Session::open() {
   backend_ = open_backend(spec_.backend, spec_.options);
   if (spec_.batch_size > 0) {
-    keeping_ = choose_keeping(*backend_, [&](Keeping keeping) { return plan(keeping)(spec_.batch_size); });
-    expect_memory_for_training(*backend_, plan(keeping_), spec_.batch_size);
+    recompute_policy_ =
+        choose_recompute_policy(*backend_, [&](RecomputePolicy policy) { return plan(policy)(spec_.batch_size); });
+    expect_memory_for_training(*backend_, plan(recompute_policy_), spec_.batch_size);
   }
   advising([&] { allocate(); });
 }
@@ -31,14 +32,14 @@ void Session::allocate() {
   predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, *parameters_, spec_.normalization);
   if (spec_.batch_size > 0) {
     trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer, spec_.normalization,
-                                         spec_.batch_size, spec_.seed, keeping_);
+                                         spec_.batch_size, spec_.seed, recompute_policy_);
     predictor_->lend(&trainer_->activations());
   }
 }
 
-TrainingPlan Session::plan(Keeping keeping) const {
-  return [this, keeping](int64_t batch) {
-    MemoryUse use = plan_training(network_, head_, table_, spec_.optimizer, keeping, batch);
+TrainingPlan Session::plan(RecomputePolicy policy) const {
+  return [this, policy](int64_t batch) {
+    MemoryUse use = plan_training(network_, head_, table_, spec_.optimizer, policy, batch);
     use.dataset = 2 * batch * network_.input().count();  // at least two batches on their way
     return use;
   };
@@ -69,7 +70,7 @@ void Session::advising(const Work& work) {
     throw;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::OutOfMemory || spec_.batch_size == 0) throw;
-    throw out_of_memory_in_training(*backend_, plan(keeping_), spec_.batch_size, memory(), error.what());
+    throw out_of_memory_in_training(*backend_, plan(recompute_policy_), spec_.batch_size, memory(), error.what());
   }
 }
 

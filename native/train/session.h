@@ -50,20 +50,20 @@ class Session {
 
   Parameters& parameters() { return *parameters_; }
   MemoryUse memory() const;
-  Keeping keeping() const { return keeping_; }
+  RecomputePolicy recompute_policy() const { return recompute_policy_; }
 
  private:
   void allocate();
   template <class Work>
   void advising(const Work& work);
   Trainer& trainer();
-  TrainingPlan plan(Keeping keeping) const;
+  TrainingPlan plan(RecomputePolicy policy) const;
 
   SessionSpec spec_;
   ParameterTable table_;
   Network network_;
   Head head_;
-  Keeping keeping_ = Keeping::Nothing;
+  RecomputePolicy recompute_policy_ = RecomputePolicy::ForwardOnly;
   // Destroyed in reverse order: what lives in device memory goes before the backend.
   BackendPtr backend_;
   std::unique_ptr<Parameters> parameters_;

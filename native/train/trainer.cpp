@@ -36,14 +36,14 @@ bool all_finite(const std::vector<float>& values) {
 
 Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
                  const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-                 Keeping keeping)
+                 RecomputePolicy policy)
     : backend_(backend),
       network_(network),
       head_(head),
       parameters_(parameters),
       max_batch_(max_batch),
       seed_(seed),
-      network_pass_(network, max_batch, keeping, plan_),
+      network_pass_(network, max_batch, policy, plan_),
       head_pass_(head, max_batch, true, plan_, network_pass_.head_moment(), network_pass_.last_moment()),
       optimizer_(backend, optimizer, parameters),
       normalization_(backend, normalization),

@@ -35,7 +35,7 @@ class Trainer {
  public:
   Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
           const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-          Keeping keeping = Keeping::All);
+          RecomputePolicy policy = RecomputePolicy::Never);
 
   void set_data(const TrainingData& data);
   /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.

@@ -19,7 +19,7 @@ from sample import SampleFiles
 BUDGET_S = (
     400  # unless --seconds says otherwise; for all of it; the command's eight minutes have the build in them, too
 )
-# Of the tests: what runs our kernels. Products and convolutions are the libraries' own.
+# Of the tests: what runs our kernels. Matmuls and convolutions are the libraries' own.
 TESTS = ["--source-file=*/ops/*", "--source-file-exclude=*/ops/memory_test*", "--no-colors=true"]
 OUR_TESTS = [*TESTS[:1], f"{TESTS[1]},*/ops/convolution_test*,*/ops/linear_test*", TESTS[2]]
 TRAININGS = (("everything", "sgd"), ("arcface", "adam"), ("pedcc", "sgd"), ("a-softmax", "sgd"))

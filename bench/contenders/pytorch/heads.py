@@ -20,7 +20,7 @@ class ArcFace(Head):
         self.scale, self.margin = s, m
 
     def cosine(self, x):
-        # Under autocast the product is in bf16; what the margin does to it is not.
+        # Under autocast the matmul is in bf16; what the margin does to it is not.
         return F.linear(F.normalize(x), F.normalize(self.weight)).float()
 
     def scores(self, x):

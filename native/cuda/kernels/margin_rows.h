@@ -28,9 +28,9 @@ struct PreparedClasses {
   float *factor, *shift, *weights;
   int64_t copy_size;
 
-  /// Where class 0 is, of a copy for rows with `head` classes before their first four.
-  MARGINCORE_DEVICE static int64_t first(int64_t copy, int64_t copy_size, int head) {
-    return copy * copy_size + (4 - head) % 4;
+  /// Where class 0 is, of a copy for rows with `leading` classes before their first four.
+  MARGINCORE_DEVICE static int64_t first(int64_t copy, int64_t copy_size, int leading) {
+    return copy * copy_size + (4 - leading) % 4;
   }
 };
 
@@ -63,7 +63,7 @@ struct Workspace {
 struct Division {
   int64_t parts, part_size;
   int64_t squares;  // how many the second sweep leaves
-  int apart;        // rows from one to the next that begins at the same place between multiples of 16 bytes
+  int row_step;     // rows from one to the next that begins at the same place between multiples of 16 bytes
 };
 
 /// Everything the kernels of one call know, passed by value.
@@ -154,22 +154,22 @@ MARGINCORE_DEVICE Totals totals_of(const Problem& p) {
 
 constexpr int kTileRows = 2;  // where rows are cut into parts; with more, registers would leave room for fewer threads
 
-/// Rows that are `apart`, so that 16 bytes can be loaded at a time of all of them.
+/// Rows `row_step` from one to the next, so that 16 bytes can be loaded at a time of all of them.
 template <int kRows>
 struct Tile {
   int64_t first_row;
-  int apart, rows;  // of kRows; the others repeat the first one and write nothing
+  int row_step, rows;  // of kRows; the others repeat the first one and write nothing
   int32_t target[kRows];
   float* logits[kRows];  // the rows
   RowPart part;
 
   MARGINCORE_DEVICE Tile(const Problem& p, int64_t first_row, int64_t number)
       : first_row(first_row),
-        apart(p.division.apart),
+        row_step(p.division.row_step),
         rows(1),
         part(p.logits + first_row * p.classes, p.classes, p.alike, number, p.division.part_size) {
     MARGINCORE_UNROLL
-    for (int r = 1; r < kRows; ++r) rows += first_row + r * apart < p.rows ? 1 : 0;
+    for (int r = 1; r < kRows; ++r) rows += first_row + r * row_step < p.rows ? 1 : 0;
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) {
       target[r] = p.labels[row(r)];
@@ -177,7 +177,7 @@ struct Tile {
     }
   }
 
-  MARGINCORE_DEVICE int64_t row(int r) const { return first_row + (r < rows ? r : 0) * apart; }
+  MARGINCORE_DEVICE int64_t row(int r) const { return first_row + (r < rows ? r : 0) * row_step; }
 };
 
 /// First sweep; the sums are the same in all threads of the group.
@@ -282,7 +282,7 @@ MARGINCORE_DEVICE TargetGeometry<float> target_geometry(const Group& group, cons
   const float unit_feature = inverse_norm(feature_norm), unit_class = inverse_norm(class_norm);
   const float* f = p.features + i * p.size;
   const float* w = p.class_weights + target * p.size;
-  float apart = 0, together = 0;
+  float squared_difference = 0, squared_sum = 0;
   walk<2>(group, 0, p.size, p.features_aligned, [&](const auto at) {
     float feature[at.kWidth], weight[at.kWidth];
     at.load(feature, f);
@@ -290,11 +290,11 @@ MARGINCORE_DEVICE TargetGeometry<float> target_geometry(const Group& group, cons
     MARGINCORE_UNROLL
     for (int k = 0; k < at.kWidth; ++k) {
       const float a = feature[k] * unit_feature, b = weight[k] * unit_class;
-      apart += (a - b) * (a - b);
-      together += (a + b) * (a + b);
+      squared_difference += (a - b) * (a - b);
+      squared_sum += (a + b) * (a + b);
     }
   });
-  const Angle angle = angle_between(group.sum(apart), group.sum(together));
+  const Angle angle = angle_between(group.sum(squared_difference), group.sum(squared_sum));
   const bool degenerate = unit_feature == 0 || unit_class == 0;
   const float omega = degenerate ? 0 : p.head.normalize_weights ? 1 : class_norm;
   return {feature_norm, omega * (p.class_scale != nullptr ? p.class_scale[target] : 1), angle.cosine, angle.sine};

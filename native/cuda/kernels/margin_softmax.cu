@@ -73,12 +73,12 @@ MARGINCORE_KERNEL whole_rows_kernel(Problem p) {
 
 /// The tile of a block's number.
 MARGINCORE_DEVICE Tile<kTileRows> tile_of(const Problem& p, int64_t block) {
-  const int64_t rows = block / p.division.parts, apart = p.division.apart;
-  return {p, rows / apart * kTileRows * apart + rows % apart, block % p.division.parts};
+  const int64_t rows = block / p.division.parts, row_step = p.division.row_step;
+  return {p, rows / row_step * kTileRows * row_step + rows % row_step, block % p.division.parts};
 }
 
 MARGINCORE_DEVICE ClassCopy classes_of(const Problem& p, const Tile<kTileRows>& tile) {
-  return {p.work.prepared, tile.first_row % tile.apart, tile.logits[0]};
+  return {p.work.prepared, tile.first_row % tile.row_step, tile.logits[0]};
 }
 
 MARGINCORE_KERNEL prepare_classes_kernel(Problem p) {
@@ -87,7 +87,7 @@ MARGINCORE_KERNEL prepare_classes_kernel(Problem p) {
   for (int64_t j = global_thread(); j < p.classes; j += global_threads()) {
     float factor[1], shift[1];
     load_classes(Singles<1>{j, 0}, factor, shift, p);
-    for (int64_t copy = 0; copy < p.division.apart; ++copy) {
+    for (int64_t copy = 0; copy < p.division.row_step; ++copy) {
       const int64_t at = j + PreparedClasses::first(copy, to.copy_size, before_aligned(p.logits + copy * p.classes));
       if (to.factor != nullptr) to.factor[at] = factor[0];
       if (to.shift != nullptr) to.shift[at] = shift[0];
@@ -188,14 +188,14 @@ constexpr int64_t kTurn = 4 * kBlock;                 // classes that a block ta
 constexpr int64_t kLargestPart = 8192;                // so that the last round of blocks is short
 
 Division division_of(int64_t rows, int64_t classes) {
-  const int apart = classes % 4 == 0 ? 1 : classes % 2 == 0 ? 2 : 4;
-  if (classes < kManyClasses) return {1, classes, rows, apart};
-  const int64_t whole = rows / (kTileRows * apart), rest = rows % (kTileRows * apart);
-  const int64_t row_tiles = whole * apart + std::min<int64_t>(rest, apart);
+  const int row_step = classes % 4 == 0 ? 1 : classes % 2 == 0 ? 2 : 4;
+  if (classes < kManyClasses) return {1, classes, rows, row_step};
+  const int64_t whole = rows / (kTileRows * row_step), rest = rows % (kTileRows * row_step);
+  const int64_t row_tiles = whole * row_step + std::min<int64_t>(rest, row_step);
   const int64_t wanted = std::max(blocks_for(kTiles, row_tiles), blocks_for(classes, kLargestPart));
   const int64_t size = blocks_for(blocks_for(classes, wanted), kTurn) * kTurn;
   const int64_t parts = blocks_for(classes, size);
-  return {parts, size, row_tiles * parts, apart};
+  return {parts, size, row_tiles * parts, row_step};
 }
 
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -220,7 +220,7 @@ size_t place(Problem& p, char* memory) {
   PreparedClasses& prepared = work.prepared;
   prepared.copy_size = blocks_for(p.classes, 4) * 4 + 4;
   const auto prepare = [&](float*& copies, bool needed) {
-    if (needed) take(copies, p.division.apart * prepared.copy_size);
+    if (needed) take(copies, p.division.row_step * prepared.copy_size);
   };
   prepare(prepared.factor, p.head.normalize_weights || p.class_scale != nullptr);
   prepare(prepared.shift, p.class_shift != nullptr);

@@ -21,7 +21,7 @@ struct Case {
   std::string name;
   NetworkSpec network;
   int64_t batch;
-  int64_t primitives;  // of oneDNN in a step: convolutions and products; reorderings of weights come on top
+  int64_t primitives;  // of oneDNN in a step: convolutions and matmuls; reorderings of weights come on top
   bool streamed = false;
 };
 

@@ -80,7 +80,7 @@ TEST_CASE("ResNet-18 and the L-Softmax net run without oneDNN's reference loops"
   struct Case {
     NetworkSpec network;
     HeadSpec head;
-    size_t plans;  // different convolutions and products, each pass by itself; the first needs no gradient of its input
+    size_t plans;  // different convolutions and matmuls, each pass by itself; the first needs no gradient of its input
   };
   const Case kCases[] = {{resnet18(image), arcface(10, 30, 0.5f), 2 + 3 + 3 * 9 + 3},
                          {l_softmax_net(image), arcface(100, 30, 0.5f), 2 + 5 * 3 + 3 + 3}};

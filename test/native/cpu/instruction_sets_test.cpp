@@ -25,10 +25,10 @@ Results run(const Loops& loops) {
   loops.copy_channels(reinterpret_cast<uint8_t*>(part.data()), reinterpret_cast<const uint8_t*>(x.data() + 7), kRows,
                       33 * sizeof(float), kColumns * sizeof(float), 33 * sizeof(float));
   results.exact.push_back({"copy_channels", part});
-  const PatchSizes seen = {{2, 9, 11, 5 * sizeof(float), 5, 6, -1, -1, 2}, 3, 3};
+  const Im2colSizes seen = {{2, 9, 11, 5 * sizeof(float), 5, 6, -1, -1, 2}, 3, 3};
   Floats patches = made(2 * 5 * 6 * 3 * 3 * 5);
-  loops.copy_patches(reinterpret_cast<uint8_t*>(patches.data()), reinterpret_cast<const uint8_t*>(x.data()), seen);
-  results.exact.push_back({"copy_patches", patches});
+  loops.im2col(reinterpret_cast<uint8_t*>(patches.data()), reinterpret_cast<const uint8_t*>(x.data()), seen);
+  results.exact.push_back({"im2col", patches});
   const PixelGrid grid = {2, 9, 11, 5 * sizeof(float), 4, 5, 1, 1, 2};
   Floats spread(2 * 9 * 11 * 5, 7);
   loops.spread_pixels(reinterpret_cast<uint8_t*>(spread.data()), reinterpret_cast<const uint8_t*>(x.data()), grid);
@@ -126,12 +126,12 @@ Results run(const Loops& loops) {
   results.rounded.push_back({Op::RunningAverage, running});
 
   const Ints few = random.integers(kRows, 0, 4);  // classes with several samples
-  Floats apart = made(kRows * kSize), centers(weights.begin(), weights.begin() + 5 * kSize);
-  const double distance =
-      loops.center_loss(apart.data(), squares.data(), features.data(), centers.data(), few.data(), kRows, kSize, 0.5f);
+  Floats center_gradient = made(kRows * kSize), centers(weights.begin(), weights.begin() + 5 * kSize);
+  const double distance = loops.center_loss(center_gradient.data(), squares.data(), features.data(), centers.data(),
+                                            few.data(), kRows, kSize, 0.5f);
   loops.center_update(centers.data(), features.data(), few.data(), kRows, kSize, 0.5f);
   results.rounded.push_back({Op::CenterLoss, Floats{static_cast<float>(distance)}});
-  results.rounded.push_back({Op::CenterGradient, apart});
+  results.rounded.push_back({Op::CenterGradient, center_gradient});
   results.rounded.push_back({Op::CenterUpdate, centers});
 
   Floats p = x, v = random.normals(kCount);

@@ -161,23 +161,23 @@ void conversion_costs(Random& random) {
 }
 
 /// Of a 3x3 convolution over bf16 numbers: each is copied nine times.
-void patch_costs(Random& random) {
+void im2col_costs(Random& random) {
   const std::vector<BFloat16> x = stored<BFloat16>(random.normals(kCount));
   std::vector<BFloat16> patches(9 * kCount);
   const int64_t bytes = kChannels * static_cast<int64_t>(sizeof(BFloat16));
-  measure("copy_patches_3x3", 9 * kCount, [&] {
-    kLoops.copy_patches(reinterpret_cast<uint8_t*>(patches.data()), reinterpret_cast<const uint8_t*>(x.data()),
-                        {{kBatch, kSide, kSide, bytes, kSide, kSide, -1, -1, 1}, 3, 3});
+  measure("im2col_3x3", 9 * kCount, [&] {
+    kLoops.im2col(reinterpret_cast<uint8_t*>(patches.data()), reinterpret_cast<const uint8_t*>(x.data()),
+                  {{kBatch, kSide, kSide, bytes, kSide, kSide, -1, -1, 1}, 3, 3});
   });
 }
 
 void update_costs(Random& random) {
   Floats p = random.normals(kCount), first(kCount, 0.1f), second(kCount, 0.1f);
   const Floats gradients = random.normals(kCount);
-  std::vector<BFloat16> copy(kCount);
+  std::vector<BFloat16> twin(kCount);
   std::vector<double> blocks(kCount / kSumBlock + 1);
-  for (BFloat16* half : {static_cast<BFloat16*>(nullptr), copy.data()}) {
-    const std::string suffix = half == nullptr ? "" : "_with_copy";
+  for (BFloat16* half : {static_cast<BFloat16*>(nullptr), twin.data()}) {
+    const std::string suffix = half == nullptr ? "" : "_with_twin";
     measure("sgd" + suffix, kCount,
             [&] { kLoops.sgd(p.data(), half, first.data(), gradients.data(), kCount, {0.9f, 0, 5e-4f, 1}, 0.1f); });
     measure("adam" + suffix, kCount,
@@ -273,7 +273,7 @@ int main(int count, char** arguments) {
   ActivationCosts<float>(kLoops.f32, "f32");
   ActivationCosts<margincore::BFloat16>(kLoops.bf16, "bf16");
   conversion_costs(random);
-  patch_costs(random);
+  im2col_costs(random);
   update_costs(random);
   row_costs(random);
   head_costs(random);

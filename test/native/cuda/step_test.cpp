@@ -131,15 +131,15 @@ struct StepBudget {
   const char* name;
   NetworkSpec network;
   int64_t batch;
-  int64_t convolutions, products, kernels;
+  int64_t convolutions, matmuls, kernels;
   double bytes;  // of our own operations, times the least; some of it is in a cache
 };
 
 const StepBudget kBudgets[] = {
-    // Convolutions: two forward, two filters, one data, as the images need no gradient. Products: the embedding's three
+    // Convolutions: two forward, two filters, one data, as the images need no gradient. Matmuls: the embedding's three
     // and the head's three.
     {"the seed CNN (embedding 32)", seed_cnn(32), 8, 5, 6, 26, 1.25},
-    // 20 forward, 20 filters, 19 data; the head's three products.
+    // 20 forward, 20 filters, 19 data; the head's three matmuls.
     {"ResNet-18 on 16×16", resnet18({16, 16, 1}), 2, 59, 3, 117, 1.05},
 };
 
@@ -157,7 +157,7 @@ TEST_CASE("launches, library calls and bytes of a step, beside the least that it
     run.steps(1);  // records, and replays once: calls are counted while it is recorded
     const Statistics found = cuda_sim::statistics();
 
-    const int64_t convolutions = calls(found, "cudnnConvolution"), products = calls(found, "cublasGemm");
+    const int64_t convolutions = calls(found, "cudnnConvolution"), matmuls = calls(found, "cublasGemm");
     const int64_t kernels = total(found.launches);
     struct Row {
       int times = 0;
@@ -184,14 +184,14 @@ TEST_CASE("launches, library calls and bytes of a step, beside the least that it
     std::printf("  %-28s %5s %12s %24s\n", "operation", "times", "least bytes", "accessed by our kernels");
     for (const auto& [name, row] : table) row.print(name);
     own.print("without a library's part");
-    std::printf("  launches: %lld convolutions, %lld products, %lld kernels; one per operation would be %zu\n",
-                static_cast<long long>(convolutions), static_cast<long long>(products), static_cast<long long>(kernels),
+    std::printf("  launches: %lld convolutions, %lld matmuls, %lld kernels; one per operation would be %zu\n",
+                static_cast<long long>(convolutions), static_cast<long long>(matmuls), static_cast<long long>(kernels),
                 operations.size());
     for (const auto& [name, count] : found.launches)
       std::printf("    %-40s %lld\n", name.c_str(), static_cast<long long>(count));
 
     CHECK(convolutions == budget.convolutions);
-    CHECK(products == budget.products);
+    CHECK(matmuls == budget.matmuls);
     CHECK(kernels <= budget.kernels);
     CHECK(own.by_kernels <= budget.bytes * static_cast<double>(own.least));
     CHECK(own.by_kernels >= 0.9 * static_cast<double>(own.least));  // the count sees every access
@@ -202,7 +202,7 @@ TEST_CASE("what a construction that fails has made is released") {
   const Statistics before = cuda_sim::statistics();
   const size_t memory = cuda_sim::settings().memory;
   for (const size_t bytes : {size_t{0}, size_t{1} << 20, size_t{31} << 20}) {
-    cuda_sim::settings().memory = bytes;  // not enough for the products' workspace
+    cuda_sim::settings().memory = bytes;  // not enough for the matmuls' workspace
     BackendOptions options{};
     Backend* backend = nullptr;
     CHECK(margincore_plugin()->create(&backend, &options).code == ErrorCode::OutOfMemory);

@@ -1,6 +1,6 @@
 #include "convolution.h"
 
-#include "products.h"
+#include "matmul.h"
 
 namespace margincore::cuda_sim {
 namespace {
@@ -21,7 +21,7 @@ void each_patch(const Convolution& c, Action action) {
         }
 }
 
-/// Sizes of the products, per image and group.
+/// Sizes of the matmuls, per image and group.
 struct Sizes {
   int64_t channels, filters, pixels, weights;
   explicit Sizes(const Convolution& c)
@@ -31,7 +31,7 @@ struct Sizes {
         weights(c.filter_height * c.filter_width * channels) {}
 };
 
-Floats patches(const Convolution& c, const float* x) {
+Floats im2col(const Convolution& c, const float* x) {
   const Sizes size(c);
   Floats patches(size.pixels * size.weights);
   each_patch(c, [&](int64_t column, int64_t at) {
@@ -56,10 +56,10 @@ Doubles convolve_forward(const Convolution& c, const Floats& x, const Floats& w)
   const Sizes size(c);
   Doubles y(c.y_count());
   each_image_and_group(c, [&](int64_t at_x, int64_t at_y, int64_t at_w) {
-    const Floats rows = patches(c, &x[at_x]);
+    const Floats rows = im2col(c, &x[at_x]);
     Doubles sums(size.pixels * size.filters);
-    add_product(sums.data(), {rows.data(), size.weights, 1}, {&w[at_w], 1, size.weights}, size.pixels, size.filters,
-                size.weights);
+    add_matmul(sums.data(), {rows.data(), size.weights, 1}, {&w[at_w], 1, size.weights}, size.pixels, size.filters,
+               size.weights);
     for (int64_t pixel = 0; pixel < size.pixels; ++pixel)
       for (int64_t k = 0; k < size.filters; ++k) y[at_y + pixel * c.filters + k] = sums[pixel * size.filters + k];
   });
@@ -71,8 +71,8 @@ Doubles convolve_backward_data(const Convolution& c, const Floats& dy, const Flo
   Doubles dx(c.x_count());
   each_image_and_group(c, [&](int64_t at_x, int64_t at_y, int64_t at_w) {
     Doubles rows(size.pixels * size.weights);
-    add_product(rows.data(), {&dy[at_y], c.filters, 1}, {&w[at_w], size.weights, 1}, size.pixels, size.weights,
-                size.filters);
+    add_matmul(rows.data(), {&dy[at_y], c.filters, 1}, {&w[at_w], size.weights, 1}, size.pixels, size.weights,
+               size.filters);
     each_patch(c, [&](int64_t column, int64_t at) {
       for (int64_t i = 0; i < size.channels; ++i) dx[at_x + at + i] += rows[column + i];
     });
@@ -84,9 +84,9 @@ Doubles convolve_backward_filter(const Convolution& c, const Floats& dy, const F
   const Sizes size(c);
   Doubles dw(c.w_count());
   each_image_and_group(c, [&](int64_t at_x, int64_t at_y, int64_t at_w) {
-    const Floats rows = patches(c, &x[at_x]);
-    add_product(&dw[at_w], {&dy[at_y], 1, c.filters}, {rows.data(), size.weights, 1}, size.filters, size.weights,
-                size.pixels);
+    const Floats rows = im2col(c, &x[at_x]);
+    add_matmul(&dw[at_w], {&dy[at_y], 1, c.filters}, {rows.data(), size.weights, 1}, size.filters, size.weights,
+               size.pixels);
   });
   return dw;
 }

@@ -1,4 +1,4 @@
-// The three convolutions over NHWC images and KRSC filters, as products of matrices.
+// The three convolutions over NHWC images and KRSC filters, as matmuls.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,11 @@
-// The subset of cuBLAS that the CUDA backend calls: products of column-major matrices.
+// The subset of cuBLAS that the CUDA backend calls: matmul of column-major matrices.
 #include <cublas_v2.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "matmul.h"
 #include "memory.h"
-#include "products.h"
 #include "streams.h"
 
 struct cublasContext {
@@ -36,7 +36,7 @@ Element element_of(cudaDataType type) {
   return Element::Bf16;
 }
 
-/// A matrix of a product, rows × columns as stored, column-major.
+/// A matrix of a matmul, rows × columns as stored, column-major.
 struct Operand {
   void* data;
   Element element;
@@ -63,7 +63,7 @@ struct Operand {
   }
 };
 
-/// alpha or beta: read now, or where the handle says so, on the device when the product runs.
+/// alpha or beta: read now, or where the handle says so, on the device when the matmul runs.
 std::function<float()> scalar(const cublasContext& context, const char* name, const void* value) {
   const bool on_device = is_in(Memory::Device, value, 1);
   if (context.pointers == CUBLAS_POINTER_MODE_DEVICE) {
@@ -99,7 +99,7 @@ void gemm(const cublasContext& context, cublasOperation_t transa, cublasOperatio
           int ldb, const void* beta, void* c_data, cudaDataType c_type, int ldc, cublasComputeType_t compute) {
   if (compute != CUBLAS_COMPUTE_32F && compute != CUBLAS_COMPUTE_32F_PEDANTIC &&
       compute != CUBLAS_COMPUTE_32F_FAST_TF32)
-    refuse(CUBLAS_STATUS_NOT_SUPPORTED, "only products computed in fp32 or TF32 are simulated");
+    refuse(CUBLAS_STATUS_NOT_SUPPORTED, "only matmuls computed in fp32 or TF32 are simulated");
   if (a_type != b_type || (a_type == CUDA_R_32F && c_type != CUDA_R_32F))
     refuse(CUBLAS_STATUS_NOT_SUPPORTED, "cuBLAS does not multiply this combination of types");
   const bool ta = is_transposed(transa), tb = is_transposed(transb);
@@ -109,7 +109,7 @@ void gemm(const cublasContext& context, cublasOperation_t transa, cublasOperatio
   const auto read_alpha = scalar(context, "alpha", alpha), read_beta = scalar(context, "beta", beta);
   if (stream_of(context.stream).capture && context.workspace == nullptr)
     refuse_capture(stream_of(context.stream), cudaErrorStreamCaptureUnsupported,
-                   "a product without a workspace of the caller's (cublasSetStream takes it away) would allocate");
+                   "a matmul without a workspace of the caller's (cublasSetStream takes it away) would allocate");
   const bool tf32 = allows_tf32(context, compute);
   const int64_t slice = slice_of(context, c, k);
   const size_t scratch = std::min<size_t>(context.workspace_bytes, 1 << 16);
@@ -122,8 +122,8 @@ void gemm(const cublasContext& context, cublasOperation_t transa, cublasOperatio
              const Matrix right = tb ? Matrix{b_values.data(), b.rows, 1} : Matrix{b_values.data(), 1, b.rows};
              std::vector<double> sums(int64_t{m} * n);
              for (int64_t first = 0; first < k; first += slice) {
-               add_product(sums.data(), left.columns_from(first), right.rows_from(first), m, n,
-                           std::min(slice, k - first));
+               add_matmul(sums.data(), left.columns_from(first), right.rows_from(first), m, n,
+                          std::min(slice, k - first));
                if (slice < k)
                  for (double& sum : sums) sum = rounded(c.element, sum);
              }

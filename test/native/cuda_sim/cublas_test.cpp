@@ -1,4 +1,4 @@
-// Products against double loops, and each refusal.
+// Matmuls against double loops, and each refusal.
 #include <cublas_v2.h>
 #include <cuda_bf16.h>
 
@@ -35,8 +35,8 @@ cudaDataType type_of() {
 
 /// alpha op(A) op(B) + beta C in double, and how far the result is from it, relative to its largest entry.
 template <class In, class Out>
-double product_error(Blas& blas, bool ta, bool tb, int m, int n, int k, float alpha, float beta, int padding,
-                     cublasComputeType_t compute = CUBLAS_COMPUTE_32F) {
+double matmul_error(Blas& blas, bool ta, bool tb, int m, int n, int k, float alpha, float beta, int padding,
+                    cublasComputeType_t compute = CUBLAS_COMPUTE_32F) {
   const int lda = (ta ? k : m) + padding, ldb = (tb ? n : k) + padding, ldc = m + padding;
   const DeviceArray<In> a(random_values<In>(lda * (ta ? m : k))), b(random_values<In>(ldb * (tb ? k : n)));
   const DeviceArray<Out> c(random_values<Out>(ldc * n));
@@ -66,16 +66,16 @@ double product_error(Blas& blas, bool ta, bool tb, int m, int n, int k, float al
 
 }  // namespace
 
-TEST_CASE("products are right: transposed or not, odd sizes, padded, alpha and beta") {
+TEST_CASE("matmuls are right: transposed or not, odd sizes, padded, alpha and beta") {
   Blas blas;
   for (const bool ta : {false, true})
     for (const bool tb : {false, true})
       for (const auto& [m, n, k] : {std::tuple{1, 1, 1}, {4, 8, 16}, {7, 13, 31}, {33, 5, 100}}) {
         CAPTURE(m);
-        CHECK(product_error<float, float>(blas, ta, tb, m, n, k, 1, 0, 0) < 1e-7);
-        CHECK(product_error<float, float>(blas, ta, tb, m, n, k, -0.5f, 2, 3) < 1e-7);
-        CHECK(product_error<__nv_bfloat16, float>(blas, ta, tb, m, n, k, 1, 1, 0) < 1e-7);
-        CHECK(product_error<__nv_bfloat16, __nv_bfloat16>(blas, ta, tb, m, n, k, 1, 0, 1) < 4e-3);
+        CHECK(matmul_error<float, float>(blas, ta, tb, m, n, k, 1, 0, 0) < 1e-7);
+        CHECK(matmul_error<float, float>(blas, ta, tb, m, n, k, -0.5f, 2, 3) < 1e-7);
+        CHECK(matmul_error<__nv_bfloat16, float>(blas, ta, tb, m, n, k, 1, 1, 0) < 1e-7);
+        CHECK(matmul_error<__nv_bfloat16, __nv_bfloat16>(blas, ta, tb, m, n, k, 1, 0, 1) < 4e-3);
       }
   CHECK(statistics().calls.at("cublasGemmEx") == 64);
 }
@@ -83,7 +83,7 @@ TEST_CASE("products are right: transposed or not, odd sizes, padded, alpha and b
 TEST_CASE("TF32 rounds to 11 bits, where it is asked for and the device has it") {
   Blas blas;
   const auto error = [&](cublasComputeType_t compute = CUBLAS_COMPUTE_32F) {
-    return product_error<float, float>(blas, false, false, 16, 16, 64, 1, 0, 0, compute);
+    return matmul_error<float, float>(blas, false, false, 16, 16, 64, 1, 0, 0, compute);
   };
   CHECK(error() < 1e-7);
   CHECK(error(CUBLAS_COMPUTE_32F_FAST_TF32) > 1e-5);
@@ -97,16 +97,16 @@ TEST_CASE("TF32 rounds to 11 bits, where it is asked for and the device has it")
 TEST_CASE("long sums that become bf16 are added up in bf16, unless that is forbidden") {
   Blas blas;
   const auto error = [&] {
-    return product_error<__nv_bfloat16, __nv_bfloat16>(blas, false, false, 4, 4, 2000, 1, 0, 0);
+    return matmul_error<__nv_bfloat16, __nv_bfloat16>(blas, false, false, 4, 4, 2000, 1, 0, 0);
   };
   CHECK(error() > 4e-3);
   const int forbidden = CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
   cublasSetMathMode(blas.handle, static_cast<cublasMath_t>(forbidden));
   CHECK(error() < 4e-3);
-  CHECK(product_error<__nv_bfloat16, float>(blas, false, false, 4, 4, 2000, 1, 0, 0) < 1e-7);
+  CHECK(matmul_error<__nv_bfloat16, float>(blas, false, false, 4, 4, 2000, 1, 0, 0) < 1e-7);
 }
 
-TEST_CASE("products refuse short leading dimensions, foreign memory and what is not simulated") {
+TEST_CASE("matmuls refuse short leading dimensions, foreign memory and what is not simulated") {
   Blas blas;
   const DeviceArray<float> a(12), b(20), c(15);
   const float one = 1, zero = 0;
@@ -138,7 +138,7 @@ TEST_CASE("products refuse short leading dimensions, foreign memory and what is 
   CHECK(bf16() == CUBLAS_STATUS_ARCH_MISMATCH);
 }
 
-TEST_CASE("factors on the device are read when the product runs") {
+TEST_CASE("factors on the device are read when the matmul runs") {
   Blas blas;
   const DeviceArray<float> a(std::vector<float>{3}), b(std::vector<float>{5}), c(1), factors(std::vector<float>{1, 0});
   const float one = 1;

@@ -4,8 +4,8 @@
 
 #include "convolution.h"
 #include "cudnn_objects.h"
+#include "matmul.h"
 #include "memory.h"
-#include "products.h"
 #include "streams.h"
 
 namespace margincore::cuda_sim::cudnn {

@@ -251,7 +251,7 @@ TEST_CASE("where activations are recomputed, loss and gradients have the same bi
         network.activations = type;
         const HeadSpec head = arcface(4, 8, 0.3f);
         Model keeping(*backend, network, head, kBatch, 2);
-        Model recomputing(*backend, network, head, kBatch, 2, Keeping::Recomputing);
+        Model recomputing(*backend, network, head, kBatch, 2, RecomputePolicy::CheapLayers);
         CHECK(recomputing.activation_bytes() < keeping.activation_bytes());
         Random random(1);
         StepBlock step{};

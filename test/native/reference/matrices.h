@@ -1,4 +1,4 @@
-// Products and plain operations on matrices, row-major.
+// Matmul and plain operations on matrices, row-major.
 #pragma once
 
 #include <algorithm>

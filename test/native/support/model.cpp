@@ -3,11 +3,11 @@
 namespace margincore::test {
 
 Model::Model(Backend& backend, const NetworkSpec& network, const HeadSpec& head, int64_t batch, uint64_t seed,
-             Keeping keeping)
+             RecomputePolicy policy)
     : backend_(backend),
       network_(network, table_),
       head_(head, network_.embedding_size(), table_),
-      network_pass_(network_, batch, keeping, plan_),
+      network_pass_(network_, batch, policy, plan_),
       head_pass_(head_, batch, true, plan_, network_pass_.head_moment(), network_pass_.last_moment()),
       labels_(backend, batch * sizeof(int32_t)),
       step_(backend, sizeof(StepBlock)),

@@ -12,7 +12,7 @@ namespace margincore::test {
 class Model {
  public:
   Model(Backend& backend, const NetworkSpec& network, const HeadSpec& head, int64_t batch, uint64_t seed,
-        Keeping keeping = Keeping::All);
+        RecomputePolicy policy = RecomputePolicy::Never);
 
   /// Forward, loss, backward. Images (batch, H, W, C); gradients are then in `parameters`.
   double loss(const Floats& images, const Ints& labels, const StepBlock& step);

@@ -34,7 +34,7 @@ TEST_CASE("the plan of memory is what a session then takes") {
       Session session(spec);
       session.open();
       const MemoryUse planned = plan_training(session.network(), session.head(), session.table(), spec.optimizer,
-                                              session.keeping(), spec.batch_size);
+                                              session.recompute_policy(), spec.batch_size);
       const MemoryUse taken = session.memory();
       CHECK(planned.parameters == taken.parameters);
       CHECK(planned.gradients == taken.gradients);
@@ -71,14 +71,15 @@ TEST_CASE("activations are recomputed where that costs little, or where they wou
     size_t free = 0;
     check(backend->available_memory(&free));
     const auto chosen = [&](size_t keeping_all) {
-      return choose_keeping(*backend, [&](Keeping keeping) {
+      return choose_recompute_policy(*backend, [&](RecomputePolicy policy) {
         MemoryUse use;
-        use.activations = keeping == Keeping::All ? keeping_all : keeping_all / 2;
+        use.activations = policy == RecomputePolicy::Never ? keeping_all : keeping_all / 2;
         return use;
       });
     };
-    CHECK(chosen(free / 4) == (backend->info().recomputes != 0 ? Keeping::Recomputing : Keeping::All));
-    CHECK(chosen(free * 4) == Keeping::Recomputing);
+    CHECK(chosen(free / 4) ==
+          (backend->info().recomputes != 0 ? RecomputePolicy::CheapLayers : RecomputePolicy::Never));
+    CHECK(chosen(free * 4) == RecomputePolicy::CheapLayers);
   }
 }
 

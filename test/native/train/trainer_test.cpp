@@ -189,12 +189,12 @@ TEST_CASE("the tail of an epoch is a smaller step over the samples that are left
     REQUIRE(result.reports.size() == 2);
     CHECK(result.reports[1].correct <= 3);
 
-    Run apart(backend);
-    apart.steps(Ints(order.begin(), order.begin() + 8), kBatch, 0.01f);
-    const StepsResult tail = apart.steps({13, 13, 6}, 3, 0.01f);
+    Run separate(backend);
+    separate.steps(Ints(order.begin(), order.begin() + 8), kBatch, 0.01f);
+    const StepsResult tail = separate.steps({13, 13, 6}, 3, 0.01f);
     REQUIRE(tail.reports.size() == 1);
     expect_same(losses(tail), {result.reports[1].loss});
-    CHECK(apart.values() == run.values());
+    CHECK(separate.values() == run.values());
 
     // The next epoch, in full batches again.
     CHECK(run.steps(first(2 * kBatch), kBatch).reports.size() == 2);
@@ -208,15 +208,15 @@ TEST_CASE("the last step may have more samples than the others: a tail of one jo
   for (const std::string& backend : backend_names()) {
     for (const HeadSpec& head : kHeads) {
       Run joined(backend, OptimizerSpec::Type::Adam, head, kBatch + 1);
-      Run apart(backend, OptimizerSpec::Type::Adam, head, kBatch + 1);
+      Run separate(backend, OptimizerSpec::Type::Adam, head, kBatch + 1);
       const Ints order = first(2 * kBatch + 1);
       for (int epoch = 0; epoch < 3; ++epoch) {  // the steps of each size: run, recorded, replayed
         const StepsResult result = joined.steps(order, kBatch, 2, 0.01f);
         REQUIRE(result.reports.size() == 2);
-        const StepsResult before = apart.steps(Ints(order.begin(), order.begin() + kBatch), kBatch);
-        const StepsResult last = apart.steps(Ints(order.begin() + kBatch, order.end()), kBatch + 1);
+        const StepsResult before = separate.steps(Ints(order.begin(), order.begin() + kBatch), kBatch);
+        const StepsResult last = separate.steps(Ints(order.begin() + kBatch, order.end()), kBatch + 1);
         expect_same(losses(result), {before.reports[0].loss, last.reports[0].loss});
-        CHECK(joined.values() == apart.values());
+        CHECK(joined.values() == separate.values());
       }
       CHECK(joined.steps(first(kBatch + 1), kBatch, 1, 0.01f).reports.size() == 1);  // the only step is the last one
     }

@@ -1,4 +1,4 @@
-#include "cpu/patch_products.h"
+#include "cpu/im2col.h"
 
 #include <algorithm>
 #include <cstring>
@@ -7,7 +7,7 @@ namespace margincore {
 
 namespace {
 
-/// Patches in memory at a time, where one image's are not more: enough rows for a product to be fast.
+/// Patches in memory at a time, where one image's are not more: enough rows for a matmul to be fast.
 constexpr int64_t kMostPatchBytes = 8 << 20;
 
 uint8_t* bytes(const Tensor& tensor) { return static_cast<uint8_t*>(tensor.data); }
@@ -36,19 +36,19 @@ bool is_pointwise(const Tensor& w) { return w.shape[1] * w.shape[2] == 1; }
 Tensor filters(const Tensor& w) { return w.as_matrix(); }
 
 /// A kernel of one element over all pixels: the images are their own patches.
-bool are_pixels(const PatchSizes& p) {
+bool are_pixels(const Im2colSizes& p) {
   return p.kernel_height * p.kernel_width == 1 && p.stride == 1 && p.top == 0 && p.left == 0 && p.rows == p.height &&
          p.columns == p.width;
 }
 
 /// Of a copy of the patches, where one is needed.
-int64_t bytes_of(const PatchSizes& p) {
+int64_t bytes_of(const Im2colSizes& p) {
   if (are_pixels(p)) return 0;
   return p.batch * p.rows * p.columns * p.kernel_height * p.kernel_width * p.pixel_bytes;
 }
 
 /// What the kernel sees of x, at each pixel of y.
-PatchSizes patches_seen(const Tensor& x, const Tensor& w, const Tensor& y, Conv2d conv) {
+Im2colSizes patches_seen(const Tensor& x, const Tensor& w, const Tensor& y, Conv2d conv) {
   const int64_t padding = -conv.padding;
   return {{x.shape[0], x.shape[1], x.shape[2], pixel_bytes(x), y.shape[1], y.shape[2], padding, padding, conv.stride},
           w.shape[1],
@@ -75,7 +75,7 @@ struct Parts {
 
 /// Pixels begin, begin + stride, … of x along one axis. The same elements of the kernel, every stride-th, join each of
 /// them to pixels of y: its last one joins the first of them to y's pixel `first`, the one before to the pixel after.
-struct PatchProducts::Phase {
+struct Im2colConvolutions::Phase {
   int64_t begin, stride, pixels, elements, last, first;
 
   Phase(int64_t begin, int64_t size, int64_t kernel, Conv2d conv) : begin(begin), stride(conv.stride) {
@@ -87,43 +87,43 @@ struct PatchProducts::Phase {
   }
 };
 
-bool PatchProducts::forward_pays(const Tensor& y, const Tensor& w, Conv2d conv) const {
+bool Im2colConvolutions::forward_pays(const Tensor& y, const Tensor& w, Conv2d conv) const {
   if (conv.groups > 1) return false;
   const int64_t pixels = pixels_per_image(y);
   if (y.dtype == DType::BF16) return amx_ && (pixels <= 49 || y.shape[0] * pixels <= 64);
   return pixels <= (is_pointwise(w) ? 49 : conv.stride > 1 ? 16 : 0) || y.shape[0] * pixels <= 64;
 }
 
-bool PatchProducts::backward_data_pays(const Tensor& dy, const Tensor& w, Conv2d conv) const {
+bool Im2colConvolutions::backward_data_pays(const Tensor& dy, const Tensor& w, Conv2d conv) const {
   if (conv.groups > 1) return false;
   const int64_t pixels = pixels_per_image(dy);
   if (dy.dtype == DType::F32) return is_pointwise(w) && pixels <= 49;
   return amx_ && (pixels <= 64 || is_pointwise(w) || (conv.stride > 1 && w.shape[3] >= 128));
 }
 
-bool PatchProducts::backward_filter_pays(const Tensor& dy, const Tensor& dw, Conv2d conv) const {
+bool Im2colConvolutions::backward_filter_pays(const Tensor& dy, const Tensor& dw, Conv2d conv) const {
   if (conv.groups > 1) return false;
   const int64_t pixels = pixels_per_image(dy);
   if (dy.dtype == DType::F32) return pixels <= (is_pointwise(dw) ? 49 : conv.stride > 1 ? 16 : 4);
   return amx_ && (pixels <= 64 || is_pointwise(dw) || dw.shape[0] >= 256 || (conv.stride > 1 && dw.shape[3] >= 64));
 }
 
-Tensor PatchProducts::patches_of(const Tensor& images, const PatchSizes& p, void* memory) const {
+Tensor Im2colConvolutions::patches_of(const Tensor& images, const Im2colSizes& p, void* memory) const {
   if (are_pixels(p)) return pixels(images);
-  loops_.copy_patches(static_cast<uint8_t*>(memory), bytes(images), p);
+  loops_.im2col(static_cast<uint8_t*>(memory), bytes(images), p);
   return {memory, images.dtype, {p.batch * p.rows * p.columns, p.kernel_height * p.kernel_width * images.shape[3]}};
 }
 
-void PatchProducts::forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {
+void Im2colConvolutions::forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {
   Parts(x.shape[0], bytes_of(patches_seen(x, w, y, conv))).for_each([&](int64_t first, int64_t count) {
     const Tensor images = some(x, first, count);
-    const PatchSizes sizes = patches_seen(images, w, y, conv);
+    const Im2colSizes sizes = patches_seen(images, w, y, conv);
     const Tensor patches = patches_of(images, sizes, scratch_.take(bytes_of(sizes)));
-    products_.multiply(pixels(some(y, first, count)), {patches}, {filters(w), true}, bias);
+    matmul_.multiply(pixels(some(y, first, count)), {patches}, {filters(w), true}, bias);
   });
 }
 
-void PatchProducts::backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {
+void Im2colConvolutions::backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {
   if (dbias) {
     loops_.on(dy, [&](const auto& loops) {
       loops.column_sums(dbias.f32(), loops.elements(dy), pixels(dy).shape[0], dy.shape[3]);
@@ -131,14 +131,14 @@ void PatchProducts::backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x
   }
   Parts(x.shape[0], bytes_of(patches_seen(x, dw, dy, conv))).for_each([&](int64_t first, int64_t count) {
     const Tensor images = some(x, first, count), gradients = pixels(some(dy, first, count));
-    const PatchSizes sizes = patches_seen(images, dw, dy, conv);
+    const Im2colSizes sizes = patches_seen(images, dw, dy, conv);
     const Tensor patches = patches_of(images, sizes, scratch_.take(bytes_of(sizes)));
-    if (first == 0) products_.multiply(filters(dw), {gradients, true}, {patches});
-    else products_.add_product(filters(dw), {gradients, true}, {patches});
+    if (first == 0) matmul_.multiply(filters(dw), {gradients, true}, {patches});
+    else matmul_.multiply_add(filters(dw), {gradients, true}, {patches});
   });
 }
 
-void PatchProducts::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
+void Im2colConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
   // Some pixels are joined to none of y then.
   if (conv.stride > std::min(w.shape[1], w.shape[2])) std::memset(dx.data, 0, static_cast<size_t>(dx.bytes()));
   for (int64_t top = 0; top < conv.stride; ++top)
@@ -146,10 +146,10 @@ void PatchProducts::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
       backward_data(dx, dy, w, Phase(top, dx.shape[1], w.shape[1], conv), Phase(left, dx.shape[2], w.shape[2], conv));
 }
 
-void PatchProducts::backward_data(Tensor dx, Tensor dy, Tensor w, const Phase& vertical, const Phase& horizontal) {
+void Im2colConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, const Phase& vertical, const Phase& horizontal) {
   const int64_t rows = vertical.pixels, columns = horizontal.pixels, stride = vertical.stride;
   if (rows * columns * vertical.elements * horizontal.elements == 0) return;
-  const auto joined = [&](const Tensor& y) -> PatchSizes {
+  const auto joined = [&](const Tensor& y) -> Im2colSizes {
     return {{y.shape[0], y.shape[1], y.shape[2], pixel_bytes(y), rows, columns, vertical.first, horizontal.first, 1},
             vertical.elements,
             horizontal.elements};
@@ -163,17 +163,17 @@ void PatchProducts::backward_data(Tensor dx, Tensor dy, Tensor w, const Phase& v
   parts.for_each([&](int64_t first, int64_t count) {
     const Tensor gradients = some(dy, first, count), out = some(dx, first, count);
     const Tensor patches = patches_of(gradients, joined(gradients), memory + weight_bytes);
-    if (stride == 1) return products_.multiply(pixels(out), {patches}, {weights});
+    if (stride == 1) return matmul_.multiply(pixels(out), {patches}, {weights});
     const Tensor result = {memory + weight_bytes + patch_bytes, dx.dtype, {patches.shape[0], dx.shape[3]}};
-    products_.multiply(result, {patches}, {weights});
+    matmul_.multiply(result, {patches}, {weights});
     loops_.spread_pixels(
         bytes(out), bytes(result),
         {count, dx.shape[1], dx.shape[2], pixel_bytes(dx), rows, columns, vertical.begin, horizontal.begin, stride});
   });
 }
 
-Tensor PatchProducts::joining_weights(const Tensor& w, const Phase& vertical, const Phase& horizontal,
-                                      uint8_t* memory) const {
+Tensor Im2colConvolutions::joining_weights(const Tensor& w, const Phase& vertical, const Phase& horizontal,
+                                           uint8_t* memory) const {
   const int64_t outputs = w.shape[0], channels = w.shape[3], run = channels * size_of(w.dtype);
   const int64_t elements = vertical.elements * horizontal.elements;
   if (is_pointwise(w)) return {w.data, w.dtype, {outputs, channels}};

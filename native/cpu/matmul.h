@@ -1,4 +1,4 @@
-// Matrix products by oneDNN. All three of a linear layer work on the plain row-major matrices of the arenas: this
+// Matmul by oneDNN. All three of a linear layer work on the plain row-major matrices of the arenas: this
 // library's brgemm copies what it needs by itself, and is then as fast as with weights reordered beforehand.
 #pragma once
 
@@ -18,14 +18,14 @@ struct Operand {
   bool transposed = false;
 };
 
-class Products {
+class Matmul {
  public:
-  explicit Products(Scratch& scratch) : scratch_(scratch), stream_(onednn::engine()) {}
+  explicit Matmul(Scratch& scratch) : scratch_(scratch), stream_(onednn::engine()) {}
 
   /// c = a·b + bias, with bias (columns of c) or none.
   void multiply(Tensor c, Operand a, Operand b, Tensor bias = {}) { run(c, a, b, bias, false); }
   /// c += a·b
-  void add_product(Tensor c, Operand a, Operand b) { run(c, a, b, {}, true); }
+  void multiply_add(Tensor c, Operand a, Operand b) { run(c, a, b, {}, true); }
 
   void append_names(std::vector<std::string>& names) const { plans_.append_names(names); }
 

@@ -1,4 +1,4 @@
-#include "nn/value_lives.h"
+#include "nn/liveness.h"
 
 #include <doctest/doctest.h>
 
@@ -14,10 +14,10 @@ namespace {
 std::string recomputed(const NetworkSpec& spec) {
   ParameterTable table;
   const Network network(spec, table);
-  const std::vector<ValueLife> lives = value_lives(network, Keeping::Recomputing);
+  const std::vector<Liveness> values = analyze_liveness(network, RecomputePolicy::CheapLayers);
   std::string names;
   for (size_t i = 0; i < network.nodes().size(); ++i)
-    if (lives[i + 1].recomputed) names += (names.empty() ? "" : " ") + network.nodes()[i].layer->name();
+    if (values[i + 1].recomputed) names += (names.empty() ? "" : " ") + network.nodes()[i].layer->name();
   return names;
 }
 
@@ -26,27 +26,28 @@ const LayerSpec kPool{"", MaxPool2dSpec{2, 2}}, kPRelu{"", PReluSpec{}}, kLinear
 
 }  // namespace
 
-TEST_CASE("lives: from where a value is made to its last reader, and again for those that need it to go back") {
+TEST_CASE("liveness: from where a value is made to its last reader, and again for those that need it to go back") {
   ParameterTable table;
   // Nodes: 0 convolution, 1 batch norm with ReLU, 2 convolution, 3 max pool, 4 linear. Head at 5, back from 6 to 10.
   const Network network({{8, 8, 1}, {kConvolution, kNorm, kRelu, kConvolution, kPool, kLinear}}, table);
-  const auto expect = [](const ValueLife& life, int begin, int end, int needed_from, int needed_until) {
-    CHECK(life.begin == begin);
-    CHECK(life.end == end);
-    CHECK(life.needed_from == needed_from);
-    CHECK(life.needed_until == needed_until);
+  const auto expect = [](const Liveness& value, int begin, int end, int needed_from, int needed_until) {
+    CHECK(value.begin == begin);
+    CHECK(value.end == end);
+    CHECK(value.needed_from == needed_from);
+    CHECK(value.needed_until == needed_until);
   };
-  const std::vector<ValueLife> lives = value_lives(network, Keeping::All);
-  REQUIRE(lives.size() == 6);
-  expect(lives[0], 0, 0, 10, 10);  // the image: the first convolution's filters
-  expect(lives[1], 0, 1, 9, 9);    // the batch norm's input
-  expect(lives[2], 1, 2, 8, 8);    // the second convolution's filters
-  expect(lives[3], 2, 3, -1, -1);  // a max pool keeps positions
-  expect(lives[4], 3, 4, 6, 6);
-  expect(lives[5], 4, 5, -1, -1);
-  for (const ValueLife& life : lives) CHECK_FALSE(life.recomputed);
-  for (const ValueLife& life : value_lives(network, Keeping::Nothing)) CHECK_FALSE(life.is_needed_again());
-  const std::vector<ValueLife> recomputing = value_lives(network, Keeping::Recomputing);
+  const std::vector<Liveness> values = analyze_liveness(network, RecomputePolicy::Never);
+  REQUIRE(values.size() == 6);
+  expect(values[0], 0, 0, 10, 10);  // the image: the first convolution's filters
+  expect(values[1], 0, 1, 9, 9);    // the batch norm's input
+  expect(values[2], 1, 2, 8, 8);    // the second convolution's filters
+  expect(values[3], 2, 3, -1, -1);  // a max pool keeps positions
+  expect(values[4], 3, 4, 6, 6);
+  expect(values[5], 4, 5, -1, -1);
+  for (const Liveness& value : values) CHECK_FALSE(value.recomputed);
+  for (const Liveness& value : analyze_liveness(network, RecomputePolicy::ForwardOnly))
+    CHECK_FALSE(value.is_needed_again());
+  const std::vector<Liveness> recomputing = analyze_liveness(network, RecomputePolicy::CheapLayers);
   for (size_t v = 0; v < recomputing.size(); ++v) CHECK(recomputing[v].recomputed == (v == 2));
 }
 

@@ -1,12 +1,12 @@
-// Patches of NHWC images: a row for each position of a convolution's kernel, with the pixels that it sees there, so
-// that the convolution is a matrix product. Pixels are runs of bytes, whatever their type.
+// im2col of NHWC images: a row for each position of a convolution's kernel, with the pixels that it sees there, so
+// that the convolution is a matmul. Pixels are runs of bytes, whatever their type.
 #pragma once
 
 #include "cpu/loops/parallel.h"
 
 namespace margincore::MARGINCORE_ISA {
 
-static void copy_patches(uint8_t* patches, const uint8_t* images, const PatchSizes& p) {
+static void im2col(uint8_t* patches, const uint8_t* images, const Im2colSizes& p) {
   const int64_t run = p.kernel_width * p.pixel_bytes, patch = p.kernel_height * run;
   const auto clear = [](uint8_t* to, int64_t pixels, int64_t bytes) {
     if (pixels > 0) __builtin_memset(to, 0, static_cast<size_t>(pixels * bytes));

@@ -1,4 +1,4 @@
-// Matrix products by cuBLAS, on row-major matrices.
+// Matmul by cuBLAS, on row-major matrices.
 #pragma once
 
 #include "backend/backend.h"
@@ -6,12 +6,12 @@
 
 namespace margincore {
 
-/// Fixed beforehand, so that products can be recorded and give the same bits each time. NVIDIA's advice for Hopper.
-inline constexpr size_t kProductWorkspace = size_t{32} << 20;
+/// Fixed beforehand, so that matmuls can be recorded and give the same bits each time. NVIDIA's advice for Hopper.
+inline constexpr size_t kMatmulWorkspace = size_t{32} << 20;
 
-class CudaProducts {
+class CudaMatmul {
  public:
-  CudaProducts(cudaStream_t stream, const BackendOptions& options);
+  CudaMatmul(cudaStream_t stream, const BackendOptions& options);
 
   /// c (M, N) = a·b, each read as itself or transposed; a and b of one type, sums in fp32.
   void multiply(Tensor c, Tensor a, bool transpose_a, Tensor b, bool transpose_b);

@@ -1,4 +1,4 @@
-#include "cuda/products.h"
+#include "cuda/matmul.h"
 
 namespace margincore {
 
@@ -8,20 +8,20 @@ cudaDataType type_of(const Tensor& tensor) { return tensor.dtype == DType::BF16 
 
 }  // namespace
 
-CudaProducts::CudaProducts(cudaStream_t stream, const BackendOptions& options)
+CudaMatmul::CudaMatmul(cudaStream_t stream, const BackendOptions& options)
     : stream_(stream),
-      // Beside bf16 layers the head's fp32 products may use tensor cores, too.
+      // Beside bf16 layers the head's fp32 matmuls may use tensor cores, too.
       compute_(options.precision == Precision::Fp32 ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_FAST_TF32) {
   MARGINCORE_CREATE(cublasCreate(handle_.to_create()));
   MARGINCORE_CHECK(cublasSetStream(handle_, stream));
-  MARGINCORE_CHECK(cudaMalloc(workspace_.to_create(), kProductWorkspace));
-  MARGINCORE_CHECK(cublasSetWorkspace(handle_, workspace_, kProductWorkspace));
+  MARGINCORE_CHECK(cudaMalloc(workspace_.to_create(), kMatmulWorkspace));
+  MARGINCORE_CHECK(cublasSetWorkspace(handle_, workspace_, kMatmulWorkspace));
   // Parts of a long sum may be added in bf16 otherwise, where the result is bf16.
   MARGINCORE_CHECK(cublasSetMathMode(
       handle_, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)));
 }
 
-void CudaProducts::multiply(Tensor c, Tensor a, bool transpose_a, Tensor b, bool transpose_b) {
+void CudaMatmul::multiply(Tensor c, Tensor a, bool transpose_a, Tensor b, bool transpose_b) {
   // cuBLAS is column-major and sees every matrix of ours transposed: it computes c^T = b^T a^T.
   const int rows = static_cast<int>(c.shape[0]), columns = static_cast<int>(c.shape[1]);
   const int inner = static_cast<int>(a.shape[transpose_a ? 0 : 1]);

@@ -1,4 +1,4 @@
-#include "products.h"
+#include "matmul.h"
 
 #include <algorithm>
 #include <bit>
@@ -51,7 +51,7 @@ float to_tf32(float value) {
   return finite ? std::bit_cast<float>((bits + 0x1000) & ~uint32_t{0x1FFF}) : value;
 }
 
-void add_product(double* sums, Matrix a, Matrix b, int64_t m, int64_t n, int64_t k) {
+void add_matmul(double* sums, Matrix a, Matrix b, int64_t m, int64_t n, int64_t k) {
   std::vector<double> packed_a((m + kRows - 1) / kRows * kRows * k);
   for (int64_t row = 0; row < m; ++row)
     for (int64_t i = 0; i < k; ++i)

@@ -21,13 +21,14 @@ struct Moments {
 };
 
 /// What happens to the values between the forward and the backward pass.
-enum class Keeping {
-  Nothing,      // there is no backward pass
-  All,          // each value stays until the backward pass has read it
-  Recomputing,  // what a layer makes again from values that stay anyway is made again instead
+enum class RecomputePolicy {
+  ForwardOnly,  // there is no backward pass
+  Never,        // each value stays until the backward pass has read it
+  CheapLayers,  // what a layer makes again from values that stay anyway is made again instead
 };
 
-struct ValueLife {
+/// Of one value.
+struct Liveness {
   int begin, end;                           // made, and last read forward
   int needed_from = -1, needed_until = -1;  // by the backward pass, which may not need it
   bool recomputed = false;                  // gone after `end`, made again at `needed_from`
@@ -38,6 +39,6 @@ struct ValueLife {
 };
 
 /// By value: 0 is the image, i + 1 the output of node i.
-std::vector<ValueLife> value_lives(const Network& network, Keeping keeping);
+std::vector<Liveness> analyze_liveness(const Network& network, RecomputePolicy policy);
 
 }  // namespace margincore

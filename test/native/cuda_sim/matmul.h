@@ -1,4 +1,4 @@
-// Numbers as the libraries take and give them, and the one product that their operations are made of. Sums are double:
+// Numbers as the libraries take and give them, and the one matmul that their operations are made of. Sums are double:
 // what is tested here is how the libraries are called, not how they round.
 #pragma once
 
@@ -30,6 +30,6 @@ struct Matrix {
 };
 
 /// sums (m × n, row-major) += a (m × k) · b (k × n)
-void add_product(double* sums, Matrix a, Matrix b, int64_t m, int64_t n, int64_t k);
+void add_matmul(double* sums, Matrix a, Matrix b, int64_t m, int64_t n, int64_t k);
 
 }  // namespace margincore::cuda_sim

@@ -1,4 +1,4 @@
-#include "cpu/products.h"
+#include "cpu/matmul.h"
 
 namespace margincore {
 
@@ -15,7 +15,7 @@ memory::desc matrix_desc(const Operand& operand) {
 
 }  // namespace
 
-void Products::run(Tensor c, Operand a, Operand b, Tensor bias, bool adds) {
+void Matmul::run(Tensor c, Operand a, Operand b, Tensor bias, bool adds) {
   const PlanCache<Plan>::Key key = {c.shape[0],
                                     c.shape[1],
                                     a.matrix.shape[0],
@@ -33,7 +33,7 @@ void Products::run(Tensor c, Operand a, Operand b, Tensor bias, bool adds) {
     const memory::desc c_desc = matrix_desc({c});
     const memory::desc bias_desc =
         bias ? memory::desc({1, c.shape[1]}, memory::data_type::f32, memory::dims{c.shape[1], 1}) : memory::desc();
-    const auto description = onednn::product(matrix_desc(a), matrix_desc(b), bias_desc, c_desc, adds);
+    const auto description = onednn::matmul(matrix_desc(a), matrix_desc(b), bias_desc, c_desc, adds);
     made->implementation = description.impl_info_str();
     made->primitive = dnnl::matmul(description);
     const auto unbound = [](const memory::desc& desc) { return memory(desc, onednn::engine(), nullptr); };
