@@ -25,7 +25,11 @@ export function summarizeModel(
   { head: headName }: EffectiveHead,
 ): ModelSummary {
   const { embeddingSize } = network;
-  const layers = [...network.layers, headSummary(headName, head, embeddingSize)];
+  const embedding = network.layers.at(-1)!;
+  const layers = [
+    ...network.layers,
+    { ...headSummary(headName, head, embeddingSize), inputs: [embedding.name] },
+  ];
   const total = (key: 'parameters' | 'flops') => layers.reduce((sum, layer) => sum + layer[key], 0);
   const summary = {
     name,
@@ -38,7 +42,7 @@ export function summarizeModel(
   return { ...summary, toString: () => table(summary) };
 }
 
-function headSummary(name: string, head: NativeHead, embeddingSize: number): LayerSummary {
+function headSummary(name: string, head: NativeHead, embeddingSize: number): Omit<LayerSummary, 'inputs'> {
   const { numClasses, bias, learnScale, fixedWeights } = head;
   const weights = fixedWeights ? 0 : numClasses * embeddingSize;
   return {

@@ -53,8 +53,11 @@ export interface NetworkSummary {
 }
 
 export interface LayerSummary {
+  /** Its own, or one made from its kind and a number: 'conv1' */
   name: string;
   type: string;
+  /** Names of the layers that it reads, before it in the list; 'image' is the network's input. */
+  inputs: string[];
   /** Output shape of one sample: [H, W, C] or [D] */
   output: number[];
   parameters: number;

@@ -3,6 +3,8 @@
 
 #include "addon/convert.h"
 #include "addon/guard.h"
+#include "addon/requests.h"
+#include "addon/results.h"
 #include "addon/session_object.h"
 #include "train/permutation.h"
 
@@ -69,18 +71,7 @@ Napi::Value run_head_loss(const Napi::CallbackInfo& info) {
     return worker.run(info.Env(), [request]() -> Worker::Result {
       auto result = std::make_shared<HeadLossResult>(head_loss(*request));
       return [result, has_bias = request->head.bias](Napi::Env env) {
-        Napi::Object object = Napi::Object::New(env);
-        object.Set("loss", result->loss);
-        object.Set("logits", from_floats(env, std::move(result->logits)));
-        object.Set("scores", from_floats(env, std::move(result->scores)));
-        object.Set("cosTheta", from_floats(env, std::move(result->cosines)));
-        object.Set("dFeatures", from_floats(env, std::move(result->dfeatures)));
-        object.Set("dWeights", from_floats(env, std::move(result->dweights)));
-        if (has_bias) object.Set("dBias", from_floats(env, std::move(result->dbias)));
-        if (!result->dscale.empty()) object.Set("dScale", result->dscale[0]);
-        if (!result->dcenters.empty()) object.Set("dCenters", from_floats(env, std::move(result->dcenters)));
-        object.Set("seconds", from_floats(env, std::move(result->seconds)));
-        return object;
+        return from_head_loss(env, std::move(*result), has_bias);
       };
     });
   });

@@ -2,6 +2,8 @@
 
 #include "addon/convert.h"
 #include "addon/guard.h"
+#include "addon/requests.h"
+#include "addon/results.h"
 
 namespace margincore {
 
@@ -25,10 +27,26 @@ void wait_for_releases() {
   for (int left = releases; left > 0; left = releases) releases.wait(left);
 }
 
-void check_labels(const std::vector<int32_t>& labels, int64_t classes) {
-  for (int32_t label : labels)
-    if (label < 0 || label >= classes)
-      throw Error(ErrorCode::InvalidData, format("native: label %d is out of range", label));
+/// Computes what was asked for.
+Inference compute(Session& session, const InferRequest& request, const std::atomic<bool>& cancelled) {
+  const int64_t classes = session.head().num_classes(), size = session.head().embedding_size();
+  Inference outputs;
+  const auto room = [](std::optional<std::vector<float>>& output, bool wanted, int64_t values) {
+    return wanted ? output.emplace(values).data() : nullptr;
+  };
+  PredictRequest predict;
+  predict.images = request.images.data();
+  predict.count = request.count;
+  predict.probabilities = room(outputs.probabilities, request.probabilities, request.count * classes);
+  predict.scores = room(outputs.scores, request.scores, request.count * classes);
+  predict.embeddings = room(outputs.embeddings, request.embeddings, request.count * size);
+  predict.normalize_embeddings = request.normalize_embeddings;
+  if (request.labels) predict.labels = request.labels->data();
+  predict.angles = room(outputs.angles, request.labels.has_value(), request.count * 2);
+  predict.class_norms = room(outputs.class_norms, request.labels.has_value(), classes);
+  if (session.predict(predict, cancelled).count < request.count)
+    throw Error(ErrorCode::Disposed, "prediction was cancelled");
+  return outputs;
 }
 
 }  // namespace
@@ -77,11 +95,25 @@ Napi::Value SessionObject::run(Napi::Env env, std::function<Worker::Result(Sessi
   });
 }
 
-Napi::Value SessionObject::summary(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    if (!state_ || !state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
-    return from_summary(info.Env(), state_->session->network(), state_->session->table());
+Napi::Value SessionObject::read(const Napi::CallbackInfo& info,
+                                std::vector<float> (*values)(Parameters&, const std::string&)) {
+  return guarded(info.Env(), [&] {
+    const std::string name = text_argument(info, 0);
+    return run(info.Env(), [name, values](Session& session) -> Worker::Result {
+      auto result = std::make_shared<std::vector<float>>(values(session.parameters(), name));
+      return [result](Napi::Env env) { return from_floats(env, std::move(*result)); };
+    });
   });
+}
+
+const Session& SessionObject::session() const {
+  if (!state_ || !state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
+  return *state_->session;
+}
+
+Napi::Value SessionObject::summary(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(),
+                 [&]() -> Napi::Value { return from_summary(info.Env(), session().network(), session().table()); });
 }
 
 Napi::Value SessionObject::open(const Napi::CallbackInfo& info) {
@@ -101,17 +133,7 @@ Napi::Value SessionObject::memory(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return run(info.Env(), [](Session& session) -> Worker::Result {
       const MemoryUse use = session.memory();
-      return [use](Napi::Env env) {
-        Napi::Object memory = Napi::Object::New(env);
-        memory.Set("parameters", static_cast<double>(use.parameters));
-        memory.Set("gradients", static_cast<double>(use.gradients));
-        memory.Set("optimizer", static_cast<double>(use.optimizer));
-        memory.Set("activations", static_cast<double>(use.activations));
-        memory.Set("dataset", static_cast<double>(use.dataset));
-        memory.Set("streamed", use.streamed);
-        memory.Set("workspace", static_cast<double>(use.workspace));
-        return memory;
-      };
+      return [use](Napi::Env env) { return from_memory(env, use); };
     });
   });
 }
@@ -145,95 +167,19 @@ Napi::Value SessionObject::run_steps(const Napi::CallbackInfo& info) {
     const StepsRequest request = to_steps_request(object_argument(info, 0));
     state_->cancelled = false;
     return run(info.Env(), [state = state_, request](Session& session) -> Worker::Result {
-      auto result = std::make_shared<StepsResult>(session.run_steps(request, state->cancelled));
-      return [result](Napi::Env env) {
-        const size_t steps = result->reports.size();
-        std::vector<float> losses, norms, logit_norms;
-        Napi::Int32Array correct = Napi::Int32Array::New(env, steps), past_pi = Napi::Int32Array::New(env, steps);
-        for (size_t i = 0; i < steps; ++i) {
-          const StepReport& report = result->reports[i];
-          losses.push_back(report.loss);
-          norms.push_back(report.gradient_norm);
-          logit_norms.push_back(report.logit_gradient_norm);
-          correct[i] = report.correct;
-          past_pi[i] = report.past_pi;
-        }
-        Napi::Object object = Napi::Object::New(env);
-        object.Set("steps", static_cast<double>(steps));
-        object.Set("loss", from_floats(env, std::move(losses)));
-        object.Set("gradientNorm", from_floats(env, std::move(norms)));
-        object.Set("logitGradientNorm", from_floats(env, std::move(logit_norms)));
-        object.Set("correct", correct);
-        object.Set("pastPi", past_pi);
-        if (!result->non_finite.empty()) object.Set("nonFinite", result->non_finite);
-        return object;
-      };
+      const auto result = std::make_shared<const StepsResult>(session.run_steps(request, state->cancelled));
+      return [result](Napi::Env env) { return from_steps(env, *result); };
     });
   });
 }
 
 Napi::Value SessionObject::infer(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    if (!state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
-    const Napi::Object request = object_argument(info, 0);
-    struct Work {
-      std::vector<uint8_t> images;
-      std::vector<int32_t> labels;
-      std::vector<float> probabilities, scores, embeddings, angles, class_norms;
-    };
-    auto work = std::make_shared<Work>();
-    work->images = to_bytes(request.Get("images"), "images");
-    const int64_t count = to_integer(request, "count");
-    const Session& session = *state_->session;
-    if (count < 1 || static_cast<int64_t>(work->images.size()) != count * session.input().count())
-      throw Error(ErrorCode::InvalidData,
-                  format("native: %zu bytes of images do not hold %lld images of %s", work->images.size(),
-                         static_cast<long long>(count), to_string(session.input()).c_str()));
-    const bool probabilities = to_boolean(request, "probabilities"), scores = to_boolean(request, "scores");
-    const bool embeddings = to_boolean(request, "embeddings");
-    const bool normalize = to_boolean(request, "normalizeEmbeddings");
-    const bool angles = request.Has("labels") && !request.Get("labels").IsUndefined();
-    if (angles) {
-      work->labels = to_ints(request.Get("labels"), "labels");
-      if (static_cast<int64_t>(work->labels.size()) != count)
-        throw Error(ErrorCode::InvalidData, "native: expected a label per image");
-      check_labels(work->labels, session.head().num_classes());
-    }
+    const auto request = std::make_shared<const InferRequest>(to_infer_request(object_argument(info, 0), session()));
     state_->cancelled = false;
-    return run(info.Env(), [=, state = state_](Session& opened) -> Worker::Result {
-      const int64_t classes = opened.head().num_classes(), size = opened.head().embedding_size();
-      PredictRequest predict;
-      const auto room = [&](std::vector<float>& values, bool wanted, int64_t columns) -> float* {
-        if (!wanted) return nullptr;
-        values.resize(count * columns);
-        return values.data();
-      };
-      predict.images = work->images.data();
-      predict.count = count;
-      predict.probabilities = room(work->probabilities, probabilities, classes);
-      predict.scores = room(work->scores, scores, classes);
-      predict.embeddings = room(work->embeddings, embeddings, size);
-      predict.normalize_embeddings = normalize;
-      predict.labels = work->labels.data();
-      predict.angles = room(work->angles, angles, 2);
-      if (angles) {
-        work->class_norms.resize(classes);
-        predict.class_norms = work->class_norms.data();
-      }
-      if (opened.predict(predict, state->cancelled).count < count)
-        throw Error(ErrorCode::Disposed, "prediction was cancelled");
-      work->images = {};
-      return [=](Napi::Env env) {
-        Napi::Object object = Napi::Object::New(env);
-        if (probabilities) object.Set("probabilities", from_floats(env, std::move(work->probabilities)));
-        if (scores) object.Set("scores", from_floats(env, std::move(work->scores)));
-        if (embeddings) object.Set("embeddings", from_floats(env, std::move(work->embeddings)));
-        if (angles) {
-          object.Set("angles", from_floats(env, std::move(work->angles)));
-          object.Set("classNorms", from_floats(env, std::move(work->class_norms)));
-        }
-        return object;
-      };
+    return run(info.Env(), [request, state = state_](Session& session) -> Worker::Result {
+      const auto result = std::make_shared<Inference>(compute(session, *request, state->cancelled));
+      return [result](Napi::Env env) { return from_inference(env, std::move(*result)); };
     });
   });
 }
@@ -248,38 +194,15 @@ Napi::Value SessionObject::end_training(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value SessionObject::parameters(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    if (!state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
-    Napi::Array list = Napi::Array::New(info.Env());
-    uint32_t index = 0;
-    for (const ParameterTable::Entry& entry : state_->session->table().entries()) {
-      Napi::Object parameter = Napi::Object::New(info.Env());
-      parameter.Set("name", entry.spec.name);
-      parameter.Set("shape", from_shape(info.Env(), entry.spec.shape));
-      list.Set(index++, parameter);
-    }
-    return list;
-  });
+  return guarded(info.Env(), [&]() -> Napi::Value { return from_parameters(info.Env(), session().table()); });
 }
 
 Napi::Value SessionObject::read_parameter(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const std::string name = text_argument(info, 0);
-    return run(info.Env(), [name](Session& session) -> Worker::Result {
-      auto values = std::make_shared<std::vector<float>>(session.parameters().read_value(name));
-      return [values](Napi::Env env) { return from_floats(env, std::move(*values)); };
-    });
-  });
+  return read(info, [](Parameters& parameters, const std::string& name) { return parameters.read_value(name); });
 }
 
 Napi::Value SessionObject::read_gradient(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const std::string name = text_argument(info, 0);
-    return run(info.Env(), [name](Session& session) -> Worker::Result {
-      auto values = std::make_shared<std::vector<float>>(session.parameters().read_gradient(name));
-      return [values](Napi::Env env) { return from_floats(env, std::move(*values)); };
-    });
-  });
+  return read(info, [](Parameters& parameters, const std::string& name) { return parameters.read_gradient(name); });
 }
 
 Napi::Value SessionObject::write_parameter(const Napi::CallbackInfo& info) {

@@ -35,6 +35,10 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
 
   /// Refuses once disposed, otherwise queues work on an opened session.
   Napi::Value run(Napi::Env env, std::function<Worker::Result(Session&)> work);
+  /// The tensor that an argument names, as its values.
+  Napi::Value read(const Napi::CallbackInfo& info, std::vector<float> (*values)(Parameters&, const std::string&));
+  /// What is known without opening it; refuses once its memory is released.
+  const Session& session() const;
   void stop();
 
   struct State {

@@ -17,34 +17,7 @@ Tensor optional(const Parameters& parameters, const std::optional<ParameterTable
   return gradient ? parameters.gradient(*key) : parameters.value(*key);
 }
 
-void expect(bool holds, const char* what) {
-  if (!holds) throw Error(ErrorCode::InvalidOption, std::string("head: expected ") + what);
-}
-
 }  // namespace
-
-void validate(const HeadSpec& spec) {
-  expect(spec.num_classes >= 1, "at least one class");
-  expect(!(spec.bias && spec.normalize_weights), "no bias beside normalised class weights");
-  expect(!(spec.bias && spec.scaled_bn), "no bias beside scaled batch norm, which takes it away again");
-  expect(!(spec.fixed_weights && !spec.normalize_weights), "normalised class weights where they are fixed");
-  expect(!(spec.learn_scale && !spec.normalize_features), "normalised features where the scale is learned");
-  expect(std::isfinite(spec.scale) && spec.scale > 0, "a finite scale above 0");
-  expect(std::isfinite(spec.margin.m1) && spec.margin.m1 > 0, "a finite m1 above 0");
-  expect(std::isfinite(spec.margin.m2) && std::isfinite(spec.margin.m3), "finite margins");
-  expect(spec.margin.m2 >= 0, "an m2 of at least 0");
-  if (spec.scaled_bn) {
-    expect(std::isfinite(spec.scaled_bn->scale) && spec.scaled_bn->scale > 0, "a finite m of scaled-bn above 0");
-    expect(std::isfinite(spec.scaled_bn->epsilon) && spec.scaled_bn->epsilon > 0, "a finite epsilon above 0");
-  }
-  expect(std::isfinite(spec.center_weight) && spec.center_weight >= 0, "a finite weight of the centres from 0");
-  expect(spec.center_rate >= 0 && spec.center_rate <= 1, "a rate of the centres in [0, 1]");
-  expect(spec.feature_dropout >= 0 && spec.feature_dropout < 1, "featureDropout in [0, 1)");
-  expect(spec.label_smoothing >= 0 && spec.label_smoothing < 1, "labelSmoothing in [0, 1)");
-  const auto weights = static_cast<int64_t>(spec.class_weights.size());
-  expect(weights == 0 || weights == spec.num_classes, "as many classWeights as classes");
-  for (float weight : spec.class_weights) expect(std::isfinite(weight) && weight >= 0, "classWeights of at least 0");
-}
 
 Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table)
     : spec_(spec), embedding_size_(embedding_size) {
@@ -135,13 +108,13 @@ const float* HeadPass::scale(const Parameters& parameters) const {
 
 /// Rows over which a norm is taken: samples, or the whole batch as one row.
 Tensor HeadPass::transform_rows(Tensor x) const {
-  return head_.spec_.batch_norm_scope ? Tensor(x.data, x.dtype, {1, x.count()}) : x;
+  return head_.spec_.l2_scope == L2Scope::Batch ? Tensor(x.data, x.dtype, {1, x.count()}) : x;
 }
 
 /// f of embeddings x; in training with dropout.
 Tensor HeadPass::transform(Backend& backend, const Parameters& parameters, Tensor x) const {
   const HeadSpec& spec = head_.spec_;
-  const bool normalize = spec.normalize_features && (training_ || !spec.batch_norm_scope);
+  const bool normalize = spec.normalize_features && (training_ || spec.l2_scope == L2Scope::Sample);
   if (!normalize) return x;
   const Tensor features = rows(features_, x.shape[0]);
   const Tensor source = transform_rows(x), norms = rows(input_norms_, source.shape[0]);
@@ -169,7 +142,7 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   if (margin_) check(backend.row_norms(rows(feature_norms_, batch), features));
 
   // Each row's normalisation with a fixed scale removes the gradient along f, unless dropout stands between them.
-  const bool rows_on_sphere = spec.normalize_features && !spec.batch_norm_scope;
+  const bool rows_on_sphere = spec.normalize_features && spec.l2_scope == L2Scope::Sample;
   const bool radial_features = margin_ && (!rows_on_sphere || spec.feature_dropout > 0 || spec.learn_scale);
   const bool radial_weights = margin_ && !spec.normalize_weights;
   MarginSoftmaxOperands operands;
@@ -228,7 +201,7 @@ void HeadPass::add_center_loss(Backend& backend, const Parameters& parameters, T
   const Tensor compared = rows(compared_, batch), gradient = rows(center_gradient_, batch);
   const Tensor norms = rows(input_norms_, batch);
   const float* one = constants_.f32() + 1;
-  const bool by_direction = spec.normalize_features && !spec.batch_norm_scope;
+  const bool by_direction = spec.normalize_features && spec.l2_scope == L2Scope::Sample;
   if (by_direction) check(backend.l2_scale_forward(compared, x, norms, one));
   else check(backend.copy(compared.data, x.data, x.bytes()));
   const Tensor centers = parameters.value(head_.centers_ ? *head_.centers_ : head_.weight_);

@@ -6,65 +6,12 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "nn/parameters.h"
+#include "spec/layer.h"
 
 namespace margincore {
-
-// ---- descriptions, as a user gives them -----------------------------------------------------------------------------
-
-struct Conv2dSpec {
-  int64_t out_channels;
-  int64_t kernel_height, kernel_width;
-  int64_t stride = 1;
-  std::optional<int64_t> padding = 0;  // empty: 'same'
-  bool bias = true;
-  int64_t groups = 1;
-};
-struct ReluSpec {};
-struct MaxPool2dSpec {
-  int64_t kernel, stride, padding = 0;
-  bool relu = false;  // fused by Network, not asked for by users
-};
-struct LinearSpec {
-  int64_t out_features;
-  bool bias = true;
-};
-struct DropoutSpec {
-  float rate;
-};
-struct PReluSpec {
-  bool shared = false;  // one slope for all channels
-  float init = 0.25f;
-};
-/// Per channel, over the batch and all places. A second input is a residual: added before the ReLU.
-struct BatchNormSpec {
-  float epsilon = 1e-5f;
-  float momentum = 0.1f;  // running = (1 - momentum) * running + momentum * batch
-  bool relu = false;      // fused by Network, not asked for by users
-};
-struct AveragePool2dSpec {
-  int64_t kernel, stride, padding = 0;
-};
-struct GlobalAveragePoolSpec {};
-struct AddSpec {};     // of two inputs
-struct ConcatSpec {};  // channels of its inputs, one after another
-
-struct LayerSpec {
-  std::string name;  // empty: made from the type and a number
-  std::variant<Conv2dSpec, ReluSpec, MaxPool2dSpec, LinearSpec, DropoutSpec, PReluSpec, BatchNormSpec,
-               AveragePool2dSpec, GlobalAveragePoolSpec, AddSpec, ConcatSpec>
-      of;
-  std::vector<int> inputs;  // layers that it reads, by index, all before it; kImage: the network's input. Empty: the
-                            // layer before
-};
-
-inline constexpr int kImage = -1;
-inline constexpr size_t kMaxInputs = 16;  // of a layer
-
-// ---- the layer at work ----------------------------------------------------------------------------------------------
 
 /// Operands of one pass over one batch.
 struct LayerCall {
@@ -101,7 +48,6 @@ class Layer {
   int64_t flops() const { return flops_; }
   int64_t parameter_count() const { return parameter_count_; }
 
-  virtual const char* type() const = 0;
   virtual void forward(const LayerCall& call) const = 0;
   virtual void backward(const LayerCall& call) const = 0;
 
@@ -136,8 +82,5 @@ class Layer {
 /// InvalidOption with the layer's name. `index` tells the layers of a network apart.
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, std::span<const Shape> inputs, uint32_t index,
                                   DType activations, ParameterTable& table);
-
-/// Start of the name of an unnamed layer of this type: "conv", "fc", …
-const char* name_prefix(const LayerSpec& spec);
 
 }  // namespace margincore

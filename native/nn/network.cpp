@@ -1,23 +1,22 @@
 #include "nn/network.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "nn/fusion.h"
+#include "spec/fields.h"
+#include "spec/layer_names.h"
 
 namespace margincore {
 
 namespace {
 
 void name_layers(std::vector<LayerSpec>& layers) {
-  std::map<std::string, int> counts;
-  std::set<std::string> taken;
+  LayerNames names;
+  std::set<std::string> taken{"head", kImageName};
   for (LayerSpec& layer : layers) {
-    const std::string prefix = name_prefix(layer);
-    const int number = ++counts[prefix];
-    if (layer.name.empty()) layer.name = prefix + std::to_string(number);
-    if (layer.name == "head" || !taken.insert(layer.name).second)
+    layer.name = names.next(layer);
+    if (!taken.insert(layer.name).second)
       throw Error(ErrorCode::InvalidOption, "layer " + layer.name + ": the name is already taken");
   }
 }
@@ -57,15 +56,20 @@ std::vector<Network::Node> make_nodes(const std::vector<LayerSpec>& layers, cons
 
 Network::Network(const NetworkSpec& spec, ParameterTable& table) : input_(spec.input), activations_(spec.activations) {
   if (spec.layers.empty()) throw Error(ErrorCode::InvalidOption, "a network needs at least one layer");
+  check_ranges("network", spec);
   std::vector<LayerSpec> described = spec.layers;
   name_layers(described);
   connect(described);
 
   // The summary shows what the user described; parameters are declared by the layers that run.
   ParameterTable scratch_table;
-  for (const Node& node : make_nodes(described, input_, activations_, scratch_table)) {
-    const Layer& layer = *node.layer;
-    summary_.push_back({layer.name(), layer.type(), layer.output(), layer.parameter_count(), layer.flops()});
+  const std::vector<Node> nodes = make_nodes(described, input_, activations_, scratch_table);
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const Layer& layer = *nodes[i].layer;
+    std::vector<std::string> inputs;
+    for (int input : described[i].inputs) inputs.push_back(input == kImage ? kImageName : described[input].name);
+    summary_.push_back({layer.name(), kind_of(described[i]).type, std::move(inputs), layer.output(),
+                        layer.parameter_count(), layer.flops()});
   }
   embedding_size_ = summary_.back().output.count();
   nodes_ = make_nodes(fuse(std::move(described)), input_, activations_, table);

@@ -6,17 +6,16 @@
 #include <vector>
 
 #include "nn/layer.h"
+#include "spec/network.h"
 
 namespace margincore {
 
-struct NetworkSpec {
-  Shape input;                     // (H, W, C)
-  std::vector<LayerSpec> layers;   // the last one's output is the embedding
-  DType activations = DType::F32;  // or BF16; the embedding is fp32 for the head
-};
+/// What the network's input is called among the inputs of its layers.
+inline constexpr const char* kImageName = "image";
 
 struct LayerSummary {
   std::string name, type;
+  std::vector<std::string> inputs;  // names of the layers that it reads, or kImageName
   Shape output;
   int64_t parameters, flops;
 };

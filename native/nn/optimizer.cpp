@@ -1,9 +1,12 @@
 #include "nn/optimizer.h"
 
+#include "spec/fields.h"
+
 namespace margincore {
 
 Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters)
     : spec_(spec), first_(backend, parameters.table().trained_size() * sizeof(float)) {
+  check_ranges("optimizer", spec);
   check(backend.zero(first_.data(), first_.bytes()));
   if (spec.type == OptimizerSpec::Type::Sgd) return;
   second_ = Buffer(backend, first_.bytes());

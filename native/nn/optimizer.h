@@ -2,17 +2,9 @@
 #pragma once
 
 #include "nn/parameters.h"
+#include "spec/optimizer.h"
 
 namespace margincore {
-
-struct OptimizerSpec {
-  enum class Type { Sgd, Adam, AdamW } type = Type::Adam;
-  float momentum = 0.9f;
-  bool nesterov = false;
-  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
-  float weight_decay = 0;
-  float head_rate = 1;  // multiplies the learning rate of the head
-};
 
 class Optimizer {
  public:

@@ -1,8 +1,7 @@
-"""A head's options, as train() takes them, as keys of a job. What lib/heads/table.ts does; agreement with the reference, which
-takes the options themselves, shows that it is the same."""
+"""A head's options, as train() takes them, as keys of a job (native/spec/fields.h, whose defaults are those of plain
+softmax). What lib/heads/table.ts does; agreement with the reference, which takes the options themselves, shows that it is the
+same."""
 
-CENTER = {"weight": 0.01, "rate": 0.5}
-SCALED_BN = {"m": 1.0, "epsilon": 1e-5}
 COSINE = {"normalizeFeatures": 1, "normalizeWeights": 1}
 
 # head: its scale's option and default, and the job's keys from its options
@@ -16,7 +15,7 @@ SCALES = {
 }
 PRESETS = {
     "softmax": lambda o: {},
-    "l2-softmax": lambda o: {"normalizeFeatures": int(o.get("alpha", 16) != 0), "l2Scope": o.get("l2Scope", "sample")},
+    "l2-softmax": lambda o: {"normalizeFeatures": int(o.get("alpha", 16) != 0), **given(o, "l2Scope")},
     "normface": lambda o: COSINE,
     "l-softmax": lambda o: {"m1": o.get("m", 4)},
     "a-softmax": lambda o: {"normalizeWeights": 1, "m1": o.get("m", 4)},
@@ -24,8 +23,7 @@ PRESETS = {
     "arcface": lambda o: {
         **COSINE,
         "m2": o.get("m", 0.5),
-        "wrap": o.get("wrap", "continue"),
-        "easyMargin": int(o.get("easyMargin", False)),
+        **given(o, "wrap", "easyMargin"),
         "exactGradient": int(o.get("gradient", "exact") == "exact"),
     },
     "combined": lambda o: {**COSINE, "m1": o.get("m1", 1), "m2": o.get("m2", 0.5), "m3": o.get("m3", 0)},
@@ -36,15 +34,17 @@ PRESETS = {
 }
 
 
+def given(options, *names):
+    return {name: options[name] for name in names if name in options}
+
+
 def center_keys(options):
-    return {"centerWeight": options.get("weight", CENTER["weight"]), "centerRate": options.get("rate", CENTER["rate"])}
+    return {"centerWeight": options.get("weight", 0.01), "centerRate": options.get("rate", 0.5)}
 
 
 def scaled_bn_keys(options):
-    return {
-        "scaledBnScale": options.get("m", SCALED_BN["m"]),
-        "scaledBnEpsilon": options.get("epsilon", SCALED_BN["epsilon"]),
-    }
+    epsilon = {"scaledBn.epsilon": options["epsilon"]} if "epsilon" in options else {}
+    return {"scaledBn.scale": options.get("m", 1.0), **epsilon}
 
 
 def part(option):
@@ -68,8 +68,4 @@ def head_keys(options, classes):
         keys.update(scaled_bn_keys(part(options["logitNormalizer"])))
     if "auxiliary" in options:
         keys.update(center_keys(part(options["auxiliary"])))
-    if "labelSmoothing" in options:
-        keys["labelSmoothing"] = options["labelSmoothing"]
-    if "classWeights" in options:
-        keys["classWeights"] = list(options["classWeights"])
-    return keys
+    return {**keys, **given(options, "labelSmoothing", "classWeights")}

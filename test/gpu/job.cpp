@@ -46,6 +46,11 @@ Job::Job(const std::string& line) {
   }
 }
 
+bool Job::has_any(const std::string& beginning) const {
+  const auto first = values_.lower_bound(beginning);
+  return first != values_.end() && first->first.starts_with(beginning);
+}
+
 std::string Job::text(const std::string& key) const {
   read_.insert(key);
   const auto found = values_.find(key);

@@ -19,6 +19,8 @@ class Job {
 
   const std::string& kind() const { return kind_; }
   bool has(const std::string& key) const { return values_.count(key) != 0; }
+  /// Whether any key begins so.
+  bool has_any(const std::string& beginning) const;
   // Each throws InvalidOption where the key is missing (and has no fallback) or the value is not of that kind.
   std::string text(const std::string& key) const;
   std::string text(const std::string& key, const std::string& fallback) const;

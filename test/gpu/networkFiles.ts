@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { packageRoot } from '../../lib/base/packageRoot.js';
 import { type LayerDescription, models } from '../../lib/index.js';
+import { native } from '../../lib/native/load.js';
 import { GRAPHS } from '../parity/graphs.js';
 
 export const FOLDER = join(packageRoot(), 'test/gpu/networks');
@@ -28,31 +29,30 @@ export function networkFiles(): [name: string, text: string][] {
 }
 
 function networkText(input: Size, layers: readonly LayerDescription[]): string {
-  const lines = [line('input', { size: input })];
-  append(lines, layers, IMAGE);
-  return `${lines.join('\n')}\n`;
+  const summary = native().summarize({ input: [...input], layers: [...layers] });
+  const indices = new Map([
+    ['image', IMAGE],
+    ...summary.layers.map(({ name }, index) => [name, index] as const),
+  ]);
+  const described = inOrder(layers);
+  const lines = summary.layers.map(({ type, inputs }, index) =>
+    line(type, { ...ownFields(described[index]!), inputs: inputs.map((name) => indices.get(name)!) }),
+  );
+  return `${[line('input', { size: input }), ...lines].join('\n')}\n`;
 }
 
-/** Adds layers that follow `input`; returns where their output is. */
-function append(lines: string[], layers: readonly LayerDescription[], input: number): number {
-  return layers.reduce((previous, layer) => {
-    lines.push(line(...fieldsOf(lines, layer, previous)));
-    return lines.length - 2; // without the line of the input
-  }, input);
+/** Layers in the order of the summary: those inside a layer come before it. */
+function inOrder(layers: readonly LayerDescription[]): LayerDescription[] {
+  return layers.flatMap((layer) => {
+    if (layer.type === 'residual') return [...inOrder(layer.body), ...inOrder(layer.shortcut ?? []), layer];
+    return layer.type === 'concat' ? [...layer.branches.flatMap(inOrder), layer] : [layer];
+  });
 }
 
-/** A layer's fields, after the lines of those inside it. */
-function fieldsOf(lines: string[], layer: LayerDescription, input: number): [type: string, fields: Fields] {
-  if (layer.type === 'residual') {
-    const { body, shortcut = [], type, ...fields } = layer;
-    return ['add', { ...fields, inputs: [append(lines, body, input), append(lines, shortcut, input)] }];
-  }
-  if (layer.type === 'concat') {
-    const { branches, type, ...fields } = layer;
-    return [type, { ...fields, inputs: branches.map((branch) => append(lines, branch, input)) }];
-  }
-  const { type, ...fields } = layer;
-  return [type, { ...fields, inputs: [input] }];
+/** Without what the summary says, and the layers inside it. */
+function ownFields(layer: LayerDescription): Fields {
+  const { type, body, shortcut, branches, ...fields } = { body: [], shortcut: [], branches: [], ...layer };
+  return fields;
 }
 
 const line = (type: string, fields: Fields) =>

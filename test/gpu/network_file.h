@@ -3,12 +3,12 @@
 
 #include <string>
 
-#include "nn/network.h"
+#include "spec/network.h"
 
 namespace margincore::jobs {
 
 /// The first line is the input, `input` and size=H,W,C; the others are the layers, in order: type, then its fields as in
-/// lib/networks/layers.ts, and inputs: the layers that it reads by index, -1 for the image. Fields are separated by tabs.
+/// spec/fields.h, and name and inputs: the layers that it reads by index, -1 for the image. Fields are separated by tabs.
 /// Throws InvalidData or InvalidOption.
 NetworkSpec read_network(const std::string& path);
 

@@ -10,13 +10,13 @@ namespace margincore::jobs {
 std::string backend_of(const Job& job);
 BackendOptions options_of(const Job& job);
 
-/// "fp32", "tf32", "bf16". The one place where a precision gets its name.
+/// "fp32", "tf32", "bf16" (spec/words.h).
 Precision precision_of(const std::string& name);
 
-/// The names of lib/native/contract.ts: numClasses, normalizeFeatures, …; what is missing is as in plain softmax.
+/// numClasses, normalizeFeatures, … (spec/fields.h); what is missing is as in plain softmax.
 HeadSpec head_of(const Job& job);
 
-/// optimizer (sgd, adam) with momentum, weightDecay, beta1, beta2, epsilon.
+/// optimizer (sgd, adam, adamw) with momentum, weightDecay, beta1, … (spec/fields.h).
 OptimizerSpec optimizer_of(const Job& job);
 
 /// network: a file (network_file.h). Without one the seed CNN: conv 5×5×32, ReLU, max pool 2, conv 3×3×64, ReLU, max

@@ -9,7 +9,6 @@ class ReluLayer final : public Layer {
  public:
   explicit ReluLayer(const LayerSite& site) : Layer(site.name, site.input()) {}
 
-  const char* type() const override { return "relu"; }
   bool backward_needs_output() const override { return true; }
   bool forward_in_place() const override { return true; }
   bool backward_in_place() const override { return true; }
@@ -30,7 +29,6 @@ class PReluLayer final : public Layer {
     parameter_count_ = slopes;
   }
 
-  const char* type() const override { return "prelu"; }
   bool backward_needs_input() const override { return true; }
   bool backward_in_place() const override { return true; }
   bool can_recompute() const override { return true; }
@@ -52,12 +50,8 @@ class PReluLayer final : public Layer {
 class DropoutLayer final : public Layer {
  public:
   DropoutLayer(const DropoutSpec& spec, const LayerSite& site)
-      : Layer(site.name, site.input()), dropout_{spec.rate, site.index} {
-    if (!(spec.rate >= 0 && spec.rate < 1))
-      refuse(ErrorCode::InvalidOption, site.name, format("expected rate in [0, 1) but received %g", spec.rate));
-  }
+      : Layer(site.name, site.input()), dropout_{spec.rate, site.index} {}
 
-  const char* type() const override { return "dropout"; }
   bool forward_in_place() const override { return true; }
   bool backward_in_place() const override { return true; }
 

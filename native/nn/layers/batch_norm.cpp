@@ -10,10 +10,6 @@ class BatchNormLayer final : public Layer {
  public:
   BatchNormLayer(const BatchNormSpec& spec, const LayerSite& site)
       : Layer(site.name, site.input()), channels_(output_[output_.rank - 1]), has_residual_(site.inputs.size() == 2) {
-    if (!(spec.epsilon > 0))
-      refuse(ErrorCode::InvalidOption, name_, format("expected epsilon above 0 but received %g", spec.epsilon));
-    if (!(spec.momentum > 0 && spec.momentum <= 1))
-      refuse(ErrorCode::InvalidOption, name_, format("expected momentum in (0, 1] but received %g", spec.momentum));
     if (has_residual_ && !(site.inputs[0] == site.inputs[1]))
       refuse(ErrorCode::ShapeMismatch, name_, "adds " + to_string(site.inputs[1]) + " to " + to_string(site.inputs[0]));
     norm_ = {spec.epsilon, spec.relu};
@@ -28,7 +24,6 @@ class BatchNormLayer final : public Layer {
     parameter_count_ = 2 * channels_;
   }
 
-  const char* type() const override { return "batchNorm"; }
   bool backward_needs_input() const override { return true; }
   bool backward_needs_output() const override { return norm_.relu != 0 && has_residual_; }
   bool backward_in_place() const override { return true; }

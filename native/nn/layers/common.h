@@ -9,13 +9,6 @@ namespace margincore {
   throw Error(code, "layer " + name + ": " + what);
 }
 
-inline void expect_at_least(const std::string& name, const char* what, int64_t value, int64_t least) {
-  if (value < least)
-    refuse(ErrorCode::InvalidOption, name,
-           format("expected %s of at least %lld but received %lld", what, static_cast<long long>(least),
-                  static_cast<long long>(value)));
-}
-
 inline void expect_image(const std::string& name, const Shape& input) {
   if (input.rank != 3)
     refuse(ErrorCode::ShapeMismatch, name, "needs an image (H, W, C) but its input has shape " + to_string(input));

@@ -10,10 +10,6 @@ class Conv2dLayer final : public Layer {
     const std::string& name = site.name;
     const Shape& input = site.input();
     expect_image(name, input);
-    expect_at_least(name, "outChannels", spec.out_channels, 1);
-    expect_at_least(name, "kernelSize", std::min(spec.kernel_height, spec.kernel_width), 1);
-    expect_at_least(name, "stride", spec.stride, 1);
-    expect_at_least(name, "groups", spec.groups, 1);
     const int64_t channels = input[2], padding = padding_of(spec, name);
     if (channels % spec.groups != 0 || spec.out_channels % spec.groups != 0)
       refuse(ErrorCode::ShapeMismatch, name,
@@ -36,7 +32,6 @@ class Conv2dLayer final : public Layer {
     flops_ = 2 * height * width * spec.out_channels * fan_in;
   }
 
-  const char* type() const override { return "conv2d"; }
   bool backward_needs_input() const override { return true; }
   bool backward_adds() const override { return true; }
 
@@ -55,10 +50,7 @@ class Conv2dLayer final : public Layer {
 
  private:
   static int64_t padding_of(const Conv2dSpec& spec, const std::string& name) {
-    if (spec.padding) {
-      expect_at_least(name, "padding", *spec.padding, 0);
-      return *spec.padding;
-    }
+    if (spec.padding) return *spec.padding;
     if (spec.stride != 1 || spec.kernel_height != spec.kernel_width || spec.kernel_height % 2 == 0)
       refuse(ErrorCode::InvalidOption, name, "padding 'same' needs stride 1 and a square kernel of odd size");
     return spec.kernel_height / 2;

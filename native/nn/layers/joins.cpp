@@ -12,7 +12,6 @@ class AddLayer final : public Layer {
       refuse(ErrorCode::ShapeMismatch, name_, "adds " + to_string(site.inputs[1]) + " to " + to_string(site.inputs[0]));
   }
 
-  const char* type() const override { return "add"; }
   bool backward_in_place() const override { return true; }
 
   void forward(const LayerCall& call) const override {
@@ -38,8 +37,6 @@ class ConcatLayer final : public Layer {
     }
     output_.dims[output_.rank - 1] = channels;
   }
-
-  const char* type() const override { return "concat"; }
 
   void forward(const LayerCall& call) const override {
     for (size_t i = 0; i < call.inputs.size(); ++i)

@@ -7,7 +7,6 @@ namespace {
 class LinearLayer final : public Layer {
  public:
   LinearLayer(const LinearSpec& spec, const LayerSite& site) : Layer(site.name, {spec.out_features}) {
-    expect_at_least(site.name, "outFeatures", spec.out_features, 1);
     const int64_t in_features = site.input().count();  // an image is flattened in NHWC order
     weight_ = site.table.add({site.name + ".weight",
                               {spec.out_features, in_features},
@@ -20,7 +19,6 @@ class LinearLayer final : public Layer {
     flops_ = 2 * in_features * spec.out_features;
   }
 
-  const char* type() const override { return "linear"; }
   bool backward_needs_input() const override { return true; }
 
   void forward(const LayerCall& call) const override {

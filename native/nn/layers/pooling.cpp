@@ -8,9 +8,6 @@ namespace {
 Shape slide(const std::string& name, const char* what, const Shape& input, int64_t kernel, int64_t stride,
             int64_t padding) {
   expect_image(name, input);
-  expect_at_least(name, "kernelSize", kernel, 1);
-  expect_at_least(name, "stride", stride, 1);
-  expect_at_least(name, "padding", padding, 0);
   if (padding > kernel / 2)
     refuse(ErrorCode::InvalidOption, name, std::string("padding of ") + what + " is at most half its kernelSize");
   return {windows(name, "height", input[0], kernel, stride, padding),
@@ -26,11 +23,9 @@ class MaxPool2dLayer final : public Layer {
   MaxPool2dLayer(const MaxPool2dSpec& spec, const LayerSite& site)
       : Layer(site.name, slide(site.name, "a max pool", site.input(), spec.kernel, spec.stride, spec.padding)),
         pool_(pool_of(spec.kernel, spec.stride, spec.padding)) {
-    if (spec.kernel > 15) refuse(ErrorCode::InvalidOption, site.name, "kernelSize of a max pool is at most 15");
     pool_.relu = spec.relu;
   }
 
-  const char* type() const override { return "maxPool2d"; }
   int64_t state_bytes(int64_t batch) const override { return batch * output_.count(); }
 
   void forward(const LayerCall& call) const override {
@@ -52,8 +47,6 @@ class AveragePool2dLayer final : public Layer {
       : Layer(site.name, slide(site.name, "an average pool", site.input(), spec.kernel, spec.stride, spec.padding)),
         pool_(pool_of(spec.kernel, spec.stride, spec.padding)) {}
 
-  const char* type() const override { return "averagePool2d"; }
-
   void forward(const LayerCall& call) const override {
     check(call.backend.average_pool_forward(call.y, call.x(), pool_));
   }
@@ -71,8 +64,6 @@ class GlobalAveragePoolLayer final : public Layer {
     expect_image(site.name, site.input());
     output_ = {site.input()[2]};
   }
-
-  const char* type() const override { return "globalAveragePool"; }
 
   void forward(const LayerCall& call) const override {
     check(call.backend.global_average_pool_forward(call.y, call.x()));

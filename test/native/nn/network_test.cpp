@@ -120,6 +120,26 @@ TEST_CASE("shapes are inferred and summed up in the order of the description") {
   CHECK(table.parameter_count() == 832 + 18'496 + 204'928);
 }
 
+TEST_CASE("the summary says what each layer reads, by name") {
+  ParameterTable table;
+  // The batch norm and the sum are executed as one; the summary has them as they are described.
+  const Network network({{4, 4, 2},
+                         {{"", Conv2dSpec{2, 1, 1}},
+                          {"", BatchNormSpec{}},
+                          {"sum", AddSpec{}, {1, kImage}},
+                          {"", ReluSpec{}},
+                          {"", ConcatSpec{}, {3, 0, kImage}}}},
+                        table);
+  using Names = std::vector<std::string>;
+  const Names expected[] = {{"image"}, {"conv1"}, {"bn1", "image"}, {"sum"}, {"relu1", "conv1", "image"}};
+  const char* types[] = {"conv2d", "batchNorm", "add", "relu", "concat"};
+  REQUIRE(network.summary().size() == 5);
+  for (int i = 0; i < 5; ++i) {
+    CHECK(network.summary()[i].inputs == expected[i]);
+    CHECK(network.summary()[i].type == types[i]);
+  }
+}
+
 TEST_CASE("'same' padding keeps the size") {
   ParameterTable table;
   const Network network({{7, 9, 3}, {{"", Conv2dSpec{4, 5, 5, 1, std::nullopt}}}}, table);
@@ -147,7 +167,7 @@ TEST_CASE("what does not fit is refused with the layer's name") {
   CHECK(refusal({9, 9, 1}, {{"", Conv2dSpec{1, 2, 2, 1, std::nullopt}}}) ==
         "INVALID_OPTION: layer conv1: padding 'same' needs stride 1 and a square kernel of odd size");
   CHECK(refusal({40, 40, 1}, {{"", MaxPool2dSpec{16, 1}}}) ==
-        "INVALID_OPTION: layer maxPool1: kernelSize of a max pool is at most 15");
+        "INVALID_OPTION: layer maxPool1: expected kernelSize in [1, 15] but received 16");
   CHECK(refusal({9, 9, 1}, {{"", MaxPool2dSpec{2, 2, 2}}}) ==
         "INVALID_OPTION: layer maxPool1: padding of a max pool is at most half its kernelSize");
   CHECK(refusal({9, 9, 1}, {{"", LinearSpec{0}}}) ==
@@ -159,7 +179,9 @@ TEST_CASE("what does not fit is refused with the layer's name") {
         "INVALID_OPTION: layer a: the name is already taken");
   CHECK(refusal({9, 9, 1}, {{"relu2", ReluSpec{}}, {"", ReluSpec{}}}) ==
         "INVALID_OPTION: layer relu2: the name is already taken");
-  CHECK(refusal({9, 9, 1}, {{"head", LinearSpec{3}}}) == "INVALID_OPTION: layer head: the name is already taken");
+  for (const char* name : {"head", "image"})
+    CHECK(refusal({9, 9, 1}, {{name, LinearSpec{3}}}) ==
+          format("INVALID_OPTION: layer %s: the name is already taken", name));
 }
 
 TEST_CASE("dropout layers of one network drop independently of one another") {

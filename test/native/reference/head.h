@@ -22,10 +22,10 @@ struct HeadProblem {
   double scale = spec.scale;
 
   /// Rows that are normalised: samples, or the whole batch as one.
-  int64_t norm_rows() const { return spec.batch_norm_scope ? 1 : rows; }
-  int64_t norm_columns() const { return spec.batch_norm_scope ? rows * size : size; }
+  int64_t norm_rows() const { return spec.l2_scope == L2Scope::Batch ? 1 : rows; }
+  int64_t norm_columns() const { return spec.l2_scope == L2Scope::Batch ? rows * size : size; }
   /// Whether a sample counts by its direction alone.
-  bool by_direction() const { return spec.normalize_features && !spec.batch_norm_scope; }
+  bool by_direction() const { return spec.normalize_features && spec.l2_scope == L2Scope::Sample; }
 };
 
 inline Doubles features(const HeadProblem& p) {

@@ -53,7 +53,7 @@ HeadSpec with_bias(HeadSpec spec) {
 }
 
 HeadSpec over_batch(HeadSpec spec) {
-  spec.batch_norm_scope = true;
+  spec.l2_scope = L2Scope::Batch;
   return spec;
 }
 
@@ -205,7 +205,7 @@ TEST_CASE("whole heads: loss and gradients within 1e-5 of fp64, from 1 to 179 de
           expect_close(Op::HeadLoss, {found.loss}, {expected.loss});
           // Over the batch, no projection takes a row's large part along itself away again; and where every sample is
           // certain, the gradient is e^z of logits near -30, which are rounded to 2e-6.
-          const bool wide = p.spec.batch_norm_scope || expected.loss < 1e-3;
+          const bool wide = p.spec.l2_scope == L2Scope::Batch || expected.loss < 1e-3;
           expect_gradients(wide ? Op::WideHeadGradient : sizes.gate, found, expected, p.spec);
         }
       }
@@ -284,7 +284,7 @@ TEST_CASE("whole heads: zero features and zero class weights") {
         return std::all_of(matrix.begin() + row * size, matrix.begin() + (row + 1) * size,
                            [](float value) { return value == 0; });
       };
-      if (kind.spec.normalize_features && !kind.spec.batch_norm_scope) CHECK(is_zero(found.dfeatures, 1));
+      if (kind.spec.normalize_features && kind.spec.l2_scope == L2Scope::Sample) CHECK(is_zero(found.dfeatures, 1));
       if (kind.spec.normalize_weights) {
         CHECK(is_zero(found.dweights, 2));
         CHECK(is_zero(found.dweights, 6));
@@ -329,7 +329,7 @@ TEST_CASE("whole heads: logits with margin, margin-free scores and cosines") {
         HeadProblem predicted = p;
         predicted.dropout.rate = 0;
         predicted.spec.margin = {};
-        if (p.spec.batch_norm_scope) predicted.spec.normalize_features = false;
+        if (p.spec.l2_scope == L2Scope::Batch) predicted.spec.normalize_features = false;
         reference::MarginSoftmaxProblem scored = softmax_problem(predicted);
         if (p.spec.scaled_bn) {
           scored.class_scale = trained.class_scale;
@@ -369,6 +369,10 @@ TEST_CASE("options that cannot go together are refused") {
   const auto refused = [](const HeadSpec& spec, const char* what) {
     CHECK_THROWS_WITH_AS(validate(spec), (std::string("head: expected ") + what).c_str(), Error);
   };
+  const auto refused_number = [&](const HeadSpec& spec, const char* what, float received) {
+    refused(spec,
+            format("%s%s but received %.10g", std::isfinite(received) ? "" : "a finite ", what, received).c_str());
+  };
   const auto with_classes = [](HeadSpec spec) {
     spec.num_classes = 10;
     return spec;
@@ -377,7 +381,7 @@ TEST_CASE("options that cannot go together are refused") {
   CHECK_NOTHROW(validate(good));
   HeadSpec bad = good;
   bad.num_classes = 0;
-  refused(bad, "at least one class");
+  refused(bad, "numClasses of at least 1 but received 0");
   refused(with_bias(good), "no bias beside normalised class weights");
   refused(with_bias(scaled_bn(with_classes(head(false, false, 1, kNone)))),
           "no bias beside scaled batch norm, which takes it away again");
@@ -388,40 +392,43 @@ TEST_CASE("options that cannot go together are refused") {
   for (const float scale : {0.0f, -1.0f, INFINITY, NAN}) {
     bad = good;
     bad.scale = scale;
-    refused(bad, "a finite scale above 0");
+    refused_number(bad, "scale above 0", scale);
   }
   bad = good;
   bad.margin.m1 = 0;
-  refused(bad, "a finite m1 above 0");
+  refused_number(bad, "m1 above 0", 0);
   bad = good;
   bad.margin.m2 = NAN;
-  refused(bad, "finite margins");
+  refused_number(bad, "m2 of at least 0", NAN);
   bad.margin.m2 = -0.1f;
-  refused(bad, "an m2 of at least 0");
+  refused_number(bad, "m2 of at least 0", -0.1f);
+  bad = good;
+  bad.margin.m3 = INFINITY;
+  refused_number(bad, "m3", INFINITY);
   for (const float value : {0.0f, -1.0f, INFINITY, NAN}) {
     bad = scaled_bn(good, value);
-    refused(bad, "a finite m of scaled-bn above 0");
+    refused_number(bad, "scaledBn.scale above 0", value);
     bad = scaled_bn(good);
     bad.scaled_bn->epsilon = value;
-    refused(bad, "a finite epsilon above 0");
+    refused_number(bad, "scaledBn.epsilon above 0", value);
   }
   for (const float value : {-1.0f, INFINITY, NAN})
-    refused(center(good, value), "a finite weight of the centres from 0");
+    refused_number(center(good, value), "centerWeight of at least 0", value);
   for (const float value : {-0.1f, 1.1f, NAN}) {
     bad = center(good, 1);
     bad.center_rate = value;
-    refused(bad, "a rate of the centres in [0, 1]");
+    refused_number(bad, "centerRate in [0, 1]", value);
   }
   bad = good;
   bad.feature_dropout = 1;
-  refused(bad, "featureDropout in [0, 1)");
+  refused_number(bad, "featureDropout in [0, 1)", 1);
   bad = good;
   bad.label_smoothing = 1;
-  refused(bad, "labelSmoothing in [0, 1)");
+  refused_number(bad, "labelSmoothing in [0, 1)", 1);
   bad = good;
   bad.class_weights = Floats(10, 1);
   bad.class_weights[3] = -1;
-  refused(bad, "classWeights of at least 0");
+  refused_number(bad, "classWeights of at least 0", -1);
   bad.class_weights = {1, 2};
   refused(bad, "as many classWeights as classes");
   for (const HeadSpec& spec : {scaled_bn(good), scaled_bn(good, 0.8f), center(good, 0), fixed(center(good, 1))})

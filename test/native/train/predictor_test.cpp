@@ -225,12 +225,13 @@ TEST_CASE("prediction by scaled batch norm is that of its statistics folded into
 TEST_CASE("prediction does not depend on the batch, also where training takes the norm of the whole batch") {
   HeadSpec over_batch;
   over_batch.num_classes = kClasses;
-  over_batch.normalize_features = over_batch.batch_norm_scope = true;
+  over_batch.normalize_features = true;
+  over_batch.l2_scope = L2Scope::Batch;
   over_batch.scale = 50;
   over_batch.bias = true;
   for (const std::string& backend : backend_names()) {
     for (const HeadSpec& head : {over_batch, arcface_with_dropout()}) {
-      CAPTURE(head.batch_norm_scope);
+      CAPTURE(static_cast<int>(head.l2_scope));
       Session session(predicting(backend, head));
       session.open();
       const Bytes images = random_images(9);

@@ -1,0 +1,46 @@
+#include "spec/nearest_word.h"
+
+#include <algorithm>
+#include <cctype>
+#include <numeric>
+
+namespace margincore {
+
+namespace {
+
+std::string lower(std::string text) {
+  for (char& letter : text) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  return text;
+}
+
+/// Levenshtein's distance: the fewest insertions, deletions and replacements of letters.
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> previous(b.size() + 1), current(b.size() + 1);
+  std::iota(previous.begin(), previous.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    current[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j)
+      current[j] = std::min({previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1), previous[j] + 1, current[j - 1] + 1});
+    previous.swap(current);
+  }
+  return previous[b.size()];
+}
+
+}  // namespace
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& known) {
+  constexpr size_t kLongest = 64;  // no name is nearly as long, and a stranger's may be very long
+  if (word.size() > kLongest) return "";
+  const std::string* nearest = nullptr;
+  // A word may differ in a third of its letters before the guess would be noise.
+  size_t nearest_distance = std::max<size_t>(2, word.size() / 3) + 1;
+  for (const std::string& candidate : known) {
+    const size_t distance = edit_distance(lower(word), lower(candidate));
+    if (distance >= nearest_distance || distance >= candidate.size()) continue;
+    nearest = &candidate;
+    nearest_distance = distance;
+  }
+  return nearest == nullptr ? "" : "Did you mean '" + *nearest + "'?";
+}
+
+}  // namespace margincore

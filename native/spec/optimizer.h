@@ -1,0 +1,15 @@
+// An optimizer as it is described.
+#pragma once
+
+namespace margincore {
+
+struct OptimizerSpec {
+  enum class Type { Sgd, Adam, AdamW } type = Type::Adam;
+  float momentum = 0.9f;
+  bool nesterov = false;
+  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+  float weight_decay = 0;
+  float head_rate = 1;  // multiplies the learning rate of the head
+};
+
+}  // namespace margincore

@@ -1,0 +1,182 @@
+/** A layer's options are read in native code, which refuses what it does not know, and says what each layer reads. */
+
+import {
+  batchNorm,
+  concat,
+  conv2d,
+  type LayerDescription,
+  linear,
+  maxPool2d,
+  models,
+  relu,
+  residual,
+  sequential,
+  train,
+} from '../../../lib/index.js';
+import { native } from '../../../lib/native/load.js';
+import { refusal } from '../../support/refusal.js';
+import { sample } from '../../support/sample.js';
+
+const summarize = (...layers: unknown[]) =>
+  native().summarize({ input: [8, 8, 3], layers: layers as LayerDescription[] });
+
+/** The addon's own error; the facade's has the same code and message. */
+function refused(...layers: unknown[]): { code: string; message: string } {
+  try {
+    summarize(...layers);
+  } catch (error) {
+    return error as { code: string; message: string };
+  }
+  throw new Error('nothing was thrown');
+}
+
+const conv = { type: 'conv2d', outChannels: 2, kernelSize: 3 };
+
+test.each<[string, unknown[], string]>([
+  [
+    'a misspelt option',
+    [{ ...conv, strides: 2 }],
+    "layer conv1 (conv2d): there is no option 'strides'. Did you mean 'stride'?",
+  ],
+  [
+    'one of a layer with a name',
+    [{ ...conv, name: 'stem', dilation: 2 }],
+    "layer stem (conv2d): there is no option 'dilation'. The options are outChannels, kernelSize, stride, padding, bias, groups, name, type",
+  ],
+  [
+    'a shorter name of batch norm',
+    [{ ...conv }, { type: 'batchNorm', eps: 5 }],
+    "layer bn1 (batchNorm): there is no option 'eps'",
+  ],
+  [
+    'a misspelt shortcut, which would be the identity',
+    [{ type: 'residual', body: [], shortcutt: [conv] }],
+    "layer add1 (residual): there is no option 'shortcutt'. Did you mean 'shortcut'?",
+  ],
+  [
+    'one inside a branch',
+    [{ type: 'concat', branches: [[], [conv, { type: 'prelu', shard: true }]] }],
+    "layer prelu1 (prelu): there is no option 'shard'. Did you mean 'shared'?",
+  ],
+  ['a missing option', [{ type: 'conv2d', outChannels: 2 }], 'layer conv1 (conv2d): kernelSize is missing'],
+  [
+    'one that is undefined',
+    [{ type: 'linear', outFeatures: undefined }],
+    'layer fc1 (linear): outFeatures is missing',
+  ],
+  [
+    'text for a number',
+    [{ ...conv, stride: '2' }],
+    'layer conv1 (conv2d): expected a whole number for stride but received "2" of type string',
+  ],
+  [
+    'a number for true or false',
+    [{ ...conv, bias: 0 }],
+    'layer conv1 (conv2d): expected true or false for bias but received 0 of type number',
+  ],
+  [
+    'a fraction',
+    [{ ...conv, kernelSize: 1.5 }],
+    'layer conv1 (conv2d): expected a whole number or [height, width] for kernelSize but received 1.5 of type number',
+  ],
+  [
+    'text in an array',
+    [{ ...conv, kernelSize: [3, '3'] }],
+    'expected a whole number or [height, width] for kernelSize but received an array',
+  ],
+  [
+    'a word for padding',
+    [{ ...conv, padding: 'valid' }],
+    `expected a whole number or 'same' for padding but received "valid" of type string`,
+  ],
+  [
+    'a number out of range',
+    [{ ...conv, kernelSize: 0 }],
+    'layer conv1: expected kernelSize of at least 1 but received 0',
+  ],
+  [
+    'a number beyond 32 bits',
+    [{ ...conv, stride: 2 ** 32 + 1 }],
+    'layer conv1: expected stride of at most 2147483647 but received 4294967297',
+  ],
+  ['a layer without a type', [{ outFeatures: 3 }], 'a layer has no type. There are conv2d, relu, '],
+  ['a misspelt type', [{ type: 'conv2D' }], "layer type 'conv2D' is unknown. Did you mean 'conv2d'?"],
+  ['no layer at all', [conv, 'relu'], 'expected a layer, such as relu(), but received "relu" of type string'],
+  [
+    'a branch that is no list',
+    [{ type: 'concat', branches: [conv] }],
+    'layer concat1 (concat): expected an array of layers for branches but received an object',
+  ],
+])('%s is refused', (_, layers, message) => {
+  expect(refused(...layers)).toMatchObject({
+    code: 'INVALID_OPTION',
+    message: expect.stringContaining(message),
+  });
+});
+
+test('train() says so in its own error', async () => {
+  const model = sequential([conv2d({ ...conv, strides: 2 } as never), linear({ outFeatures: 4 })]);
+  const error = await refusal(async () => train({ data: await sample(20), model, device: 'cpu' }));
+  expect(error.code).toBe('INVALID_OPTION');
+  expect(error.message).toContain("layer conv1 (conv2d): there is no option 'strides'");
+});
+
+test('what is undefined or null is absent', () => {
+  const given = { type: 'conv2d', outChannels: 2, kernelSize: [3, 1], stride: null, padding: undefined };
+  expect(summarize({ ...given, strides: undefined }).layers).toMatchObject([
+    { output: [6, 8, 2], parameters: 3 * 3 * 2 + 2 },
+  ]);
+});
+
+test('what a prototype brings along is not an option', () => {
+  const layer = Object.assign(Object.create({ note: 'inherited' }), conv);
+  expect(summarize(layer).layers).toHaveLength(1);
+});
+
+test.each([
+  ['head', { head: { numClasses: 2, margn: 1 } }, "head: there is no option 'margn'"],
+  ['optimizer', { optimizer: { type: 'sgd', lr: 1 } }, "optimizer: there is no option 'lr'"],
+  [
+    'optimizer',
+    { optimizer: { type: 'adm' } },
+    `optimizer: expected 'sgd', 'adam' or 'adamw' for type but received "adm"`,
+  ],
+])('the %s of a session is read in the same way', (_, wrong, message) => {
+  const config = {
+    ...{ backend: 'cpu', deviceIndex: 0, threads: 1, seed: 1, batchSize: 0 },
+    ...{ mean: new Float32Array(3), std: new Float32Array(3) },
+    network: { input: [8, 8, 3], layers: [{ type: 'relu' }] },
+    head: { numClasses: 2 },
+    optimizer: { type: 'sgd' },
+  };
+  const { Session } = native();
+  expect(() => new Session({ ...config, ...wrong } as never)).toThrow(message);
+});
+
+test('the summary names the layers that each layer reads', () => {
+  const { layers } = summarize(
+    conv2d({ name: 'stem', outChannels: 2, kernelSize: 1 }),
+    residual({ name: 'sum', body: [batchNorm()], shortcut: [conv2d({ outChannels: 2, kernelSize: 1 })] }),
+    concat({ branches: [[], [relu()]] }),
+    maxPool2d({ kernelSize: 2 }),
+  );
+  expect(layers.map(({ name, type, inputs }) => [name, type, inputs])).toEqual([
+    ['stem', 'conv2d', ['image']],
+    ['bn1', 'batchNorm', ['stem']],
+    ['conv2', 'conv2d', ['stem']],
+    ['sum', 'add', ['bn1', 'conv2']],
+    ['relu1', 'relu', ['sum']],
+    ['concat1', 'concat', ['sum', 'relu1']],
+    ['maxPool1', 'maxPool2d', ['concat1']],
+  ]);
+});
+
+test("a model's summary continues to the head, which reads the last layer", async () => {
+  const result = await train({
+    ...{ data: await sample(20), model: models.seedCnn({ embeddingSize: 3 }), device: 'cpu' },
+    ...{ epochs: 1, batchSize: 10, head: 'arcface' },
+  });
+  const [last, head] = result.model.summary().layers.slice(-2);
+  expect(head).toMatchObject({ type: 'head', inputs: [last!.name] });
+  result.model.dispose();
+});
