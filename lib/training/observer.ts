@@ -64,4 +64,9 @@ export class Observers implements Required<Observer> {
   async end(outcome: RunEnd): Promise<void> {
     for (const observer of this.observers) await observer.end?.(outcome);
   }
+
+  /** Tells all how the run failed; what an observer throws now is not the reason, and does not hide it. */
+  async fail(error: unknown): Promise<void> {
+    await Promise.allSettled(this.observers.map(async (observer) => observer.end?.({ error })));
+  }
 }

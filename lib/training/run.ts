@@ -1,9 +1,7 @@
 /** One training run: from checked options to a model, its history and its scores. */
-
 import { MarginCoreError } from '../base/errors.js';
 import { resolveData } from '../data/index.js';
-import type { Samples } from '../data/samples.js';
-import { labelsOf } from '../data/samples.js';
+import { labelsOf, type Samples } from '../data/samples.js';
 import { expectedFirstLoss, type FirstLoss } from '../heads/firstLoss.js';
 import type { Scores } from '../metrics/accuracy.js';
 import { type AngleReport, angleReport } from '../metrics/angles.js';
@@ -25,7 +23,7 @@ import {
 import { runEpochs } from './loop.js';
 import { headMeasurer } from './measure.js';
 import { Notices } from './notices.js';
-import { type Observer, Observers, type RunEnd } from './observer.js';
+import { type Observer, Observers } from './observer.js';
 import type { TrainSettings } from './options.js';
 import { uploadSamples } from './upload.js';
 
@@ -53,19 +51,19 @@ export async function run(settings: TrainSettings, given: readonly Observer[]): 
   const firstStep = new FirstStep();
   const notices = new Notices((text) => observers.notice(text));
   const observers = new Observers([...given, firstStep, notices]);
-  const end = (outcome: RunEnd) => observers.end(outcome);
-  let result: TrainResult;
+  let result: TrainResult | undefined;
   try {
     const job = await prepare(settings);
     for (const note of notesOn(job)) notices.say(note);
     result = await runJob(job, observers, notices, firstStep);
+    const seconds = (performance.now() - started) / 1000;
+    await observers.end({ seconds, ...(result.test && { accuracy: result.test.accuracy }) });
+    return result;
   } catch (error) {
-    await end({ error });
+    if (result === undefined) await observers.fail(error);
+    result?.model.dispose();
     throw error;
   }
-  const seconds = (performance.now() - started) / 1000;
-  await end({ seconds, ...(result.test && { accuracy: result.test.accuracy }) });
-  return result;
 }
 
 async function prepare(settings: TrainSettings): Promise<TrainJob> {

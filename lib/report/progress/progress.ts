@@ -1,5 +1,4 @@
 /** Shows a training run on standard error: a live line on a terminal, otherwise a line per epoch. */
-
 import type { Margin } from '../../heads/margin.js';
 import type { Percentiles } from '../../metrics/headStatistics.js';
 import type { MemoryPlan } from '../../native/environment.js';

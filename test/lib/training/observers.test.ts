@@ -59,6 +59,32 @@ test.each(['start', 'step', 'epoch'] as const)(
   },
 );
 
+test('what one throws while it learns of a failure does not hide the reason, nor keep it from others', async () => {
+  const log: string[] = [];
+  const fault = new Error('full disk');
+  const failing: Observer = {
+    epoch: () => {
+      throw fault;
+    },
+    end: () => {
+      throw new Error('and no farewell');
+    },
+  };
+  await expect(run(await settings(), [failing, recorder(log, 'a')])).rejects.toBe(fault);
+  expect(log.filter((line) => line.includes('end'))).toEqual(['a end Error: full disk']);
+});
+
+test('what one throws at the end of a run that went well rejects, once', async () => {
+  const log: string[] = [];
+  const failing: Observer = {
+    end: () => {
+      throw new Error('full disk');
+    },
+  };
+  await expect(run(await settings(), [recorder(log, 'a'), failing])).rejects.toThrow('full disk');
+  expect(log.filter((line) => line.includes('end'))).toEqual(['a end well']);
+});
+
 test('data that cannot be loaded ends a run that has not started', async () => {
   const log: string[] = [];
   const missing = resolveTrainOptions({ data: 'nowhere/at/all' });
