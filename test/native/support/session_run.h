@@ -23,15 +23,7 @@ inline HeadSpec arcface_with_state() {
   return head;
 }
 
-inline HeadSpec pedcc() {
-  HeadSpec head = arcface(4, 7.5f, 0);
-  head.margin.m3 = 0.35f;
-  head.fixed_weights = true;
-  head.center_weight = 2;
-  return head;
-}
-
-inline const HeadSpec kRunHeads[] = {plain_arcface(), arcface_with_state(), pedcc()};
+inline const HeadSpec kRunHeads[] = {plain_arcface(), arcface_with_state(), pedcc(4)};
 
 inline constexpr uint64_t kRunSeed = 3;
 

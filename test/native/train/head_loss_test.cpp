@@ -19,6 +19,7 @@ namespace {
 
 using reference::HeadGradients;
 using reference::HeadProblem;
+using reference::kDegree;
 
 struct Sizes {
   int64_t rows, classes, size;
@@ -31,8 +32,6 @@ const Sizes kSizes[] = {
     {3, 1009, 64, Op::WideHeadGradient},
     {1, 3, 2, Op::WideHeadGradient},
 };
-
-constexpr double kDegree = reference::kPi / 180;
 
 Doubles rounded(const Doubles& values) { return to_doubles(to_floats(values)); }
 

@@ -59,7 +59,7 @@ TEST_CASE("running statistics and centres follow each batch as the reference doe
 TEST_CASE("fixed centroids stay as they are while the network comes to them") {
   for (const std::string& backend : backend_names()) {
     for (const auto optimizer : {OptimizerSpec::Type::Sgd, OptimizerSpec::Type::AdamW}) {
-      SessionRun run(backend, optimizer, pedcc());
+      SessionRun run(backend, optimizer, pedcc(4));
       const Floats expected = centroids(4, 8, kRunSeed);
       expect_same(run.session().parameters().read_value("head.weight"), expected);
       const StepsResult result = run.steps(first(50 * kRunBatch), kRunBatch);

@@ -2,7 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "support/backends.h"
 #include "support/compare.h"
@@ -29,7 +28,7 @@ TEST_CASE("a parameter that is not finite stops at the step that meets it, and n
         untouched.steps(first(2 * kRunBatch), kRunBatch);
         const Floats good = run.session().parameters().read_value(name);
         Floats bad = good;
-        bad[bad.size() / 2] = std::numeric_limits<float>::quiet_NaN();
+        bad[bad.size() / 2] = kNaN;
         run.session().parameters().write_value(name, bad.data(), static_cast<int64_t>(bad.size()));
         const auto before = run.values();
 
