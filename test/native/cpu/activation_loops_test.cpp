@@ -16,16 +16,6 @@ constexpr DType kType = DType::F32;
 template <>
 constexpr DType kType<BFloat16> = DType::BF16;
 
-/// Numbers in memory, as T.
-template <class T>
-std::vector<T> stored(const Floats& values) {
-  if constexpr (std::is_same_v<T, float>) return values;
-  std::vector<T> result;
-  if constexpr (std::is_same_v<T, BFloat16>)
-    for (float value : values) result.push_back(to_bfloat16(value));
-  return result;
-}
-
 template <class T>
 Floats floats(const std::vector<T>& values) {
   if constexpr (std::is_same_v<T, float>) return values;

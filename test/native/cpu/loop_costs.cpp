@@ -26,17 +26,6 @@ void measure(const std::string& name, int64_t elements, const Loop& loop) {
   measured_loop([](const void* body) { (*static_cast<const Loop*>(body))(); }, &loop);
 }
 
-template <class T>
-std::vector<T> stored(const Floats& values) {
-  if constexpr (std::is_same_v<T, float>) {
-    return values;
-  } else {
-    std::vector<T> result;
-    for (float value : values) result.push_back(to_bfloat16(value));
-    return result;
-  }
-}
-
 /// As the layers of a ResNet have them: 8 images of 16 x 16 pixels with 64 channels.
 constexpr int64_t kBatch = 8, kSide = 16, kChannels = 64;
 constexpr int64_t kRows = kBatch * kSide * kSide, kCount = kRows * kChannels;

@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "reference/average_pooling.h"
 #include "support/cases.h"
@@ -73,8 +72,7 @@ TEST_CASE("average_pool lets NaN pass, so that it is found") {
   for (Backend* backend : backends()) {
     const PoolingSizes sizes{2, 6, 6, 19, {3, 2, 1}};
     const auto with_nan = [](Floats numbers) {
-      for (size_t i : {size_t{0}, size_t{5}, numbers.size() / 2, numbers.size() - 1})
-        numbers[i] = std::numeric_limits<float>::quiet_NaN();
+      for (size_t i : {size_t{0}, size_t{5}, numbers.size() / 2, numbers.size() - 1}) numbers[i] = kNaN;
       return numbers;
     };
     const Floats x = with_nan(values(sizes.x(), DType::F32)), dy = with_nan(values(sizes.y(), DType::F32));
@@ -111,7 +109,7 @@ TEST_CASE("global_average_pool lets NaN pass, so that it is found") {
   for (Backend* backend : backends()) {
     const Shape image{2, 3, 3, 20}, averages{2, 20};
     Floats x = values(image, DType::F32), dy = values(averages, DType::F32);
-    x[25] = x[359] = dy[3] = std::numeric_limits<float>::quiet_NaN();
+    x[25] = x[359] = dy[3] = kNaN;
     Device device(*backend);
     const Tensor y = device.output(averages), dx = device.output(image);
     device.call(backend->global_average_pool_forward(y, device.input(x, image)));

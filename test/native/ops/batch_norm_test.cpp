@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "support/cases.h"
 #include "support/compare.h"
@@ -16,8 +15,6 @@ namespace margincore::test {
 namespace {
 
 using reference::ChannelStats;
-
-const float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 // Around vectors of channels and what is loaded at once; one row; rows and channels for several parts of the work.
 const Shape kShapes[] = {{1, 1},          {1, 17},      {2, 3},      {2, 64},         {7, 33},         {127, 512},

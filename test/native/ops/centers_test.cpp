@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "support/cases.h"
 #include "support/compare.h"
@@ -100,7 +99,6 @@ TEST_CASE("center_loss adds to what the report holds") {
 }
 
 TEST_CASE("center_loss halts where the loss is then not finite, and takes no halt back") {
-  const float kNaN = std::numeric_limits<float>::quiet_NaN();
   const Sizes sizes{5, 3, 17};
   Problem p = make_problem(sizes);
   p.labels = {0, 1, 1, 0, 1};  // class 2 has no sample

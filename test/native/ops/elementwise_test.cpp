@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "reference/elementwise.h"
 #include "support/cases.h"
@@ -17,8 +16,6 @@ namespace {
 
 // Around the width of a vector, a cache line, and the block that is given to a thread (2^14).
 const int64_t kCounts[] = {1, 2, 15, 17, 127, 1009, 16'384, 32'769, 70'001};
-
-const float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 StepBlock step_block(uint64_t seed, uint64_t step) {
   StepBlock block{};

@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "reference/matrices.h"
 #include "support/cases.h"
@@ -56,7 +55,7 @@ TEST_CASE("softmax of logits far from 0") {
 TEST_CASE("softmax shows a NaN in its row and in no other") {
   for (Backend* backend : backends()) {
     Floats z = Random(1).normals(2 * 37);
-    z[5] = std::numeric_limits<float>::quiet_NaN();
+    z[5] = kNaN;
     Device device(*backend);
     const Tensor p = device.output({2, 37});
     device.call(backend->softmax(p, device.input(z, {2, 37})));
@@ -94,11 +93,10 @@ TEST_CASE("scale_logits: each of row norms, column norms, scale and shift may be
 
 TEST_CASE("scale_logits by a NaN norm is NaN: a bad class weight is found") {
   for (Backend* backend : backends()) {
-    const float nan = std::numeric_limits<float>::quiet_NaN();
     const Floats z = Random(1).normals(2 * 3);
     Device device(*backend);
     const Tensor scaled = device.inout(z, {2, 3});
-    device.call(backend->scale_logits(scaled, {}, device.input(Floats{1, nan, 1}, {3}), {}, {}));
+    device.call(backend->scale_logits(scaled, {}, device.input(Floats{1, kNaN, 1}, {3}), {}, {}));
     const Floats found = device.read(scaled);
     for (size_t i = 0; i < found.size(); ++i) CHECK(std::isnan(found[i]) == (i % 3 == 1));
   }

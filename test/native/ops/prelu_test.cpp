@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "reference/prelu.h"
 #include "support/cases.h"
@@ -105,7 +104,7 @@ TEST_CASE("prelu lets NaN pass, so that it is found") {
     for (const int64_t slopes : {20, 1}) {
       const Shape shape{2, 3, 3, 20};
       Floats x = Random(1).normals(shape.count());
-      for (size_t i : {0u, 45u, 359u}) x[i] = std::numeric_limits<float>::quiet_NaN();
+      for (size_t i : {0u, 45u, 359u}) x[i] = kNaN;
       Device device(*backend);
       const Tensor y = device.output(shape), dx = device.output(shape), dslope = device.output({slopes});
       const Tensor in = device.input(x, shape), slope = device.input(Floats(slopes, 0.25f), {slopes});

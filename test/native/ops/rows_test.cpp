@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "reference/rows.h"
 #include "support/cases.h"
@@ -129,7 +128,7 @@ TEST_CASE("a row with a NaN is NaN after normalisation, and no other is") {
   const Shape shape{3, 37};
   for (Backend* backend : backends()) {
     Floats x = Random(1).normals(shape.count());
-    x[40] = std::numeric_limits<float>::quiet_NaN();
+    x[40] = kNaN;
     Device device(*backend);
     const Tensor rows = device.input(x, shape), norms = device.output({3}), y = device.output(shape);
     device.call(backend->row_norms(norms, rows));

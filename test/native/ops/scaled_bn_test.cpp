@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "support/cases.h"
 #include "support/compare.h"
@@ -91,7 +90,7 @@ TEST_CASE("column_stats: a variance that is small beside the mean keeps its digi
 TEST_CASE("column_stats shows a NaN in its column and in no other") {
   for (Backend* backend : backends()) {
     Floats p = Random(1).normals(3 * 300);
-    p[300 + 270] = std::numeric_limits<float>::quiet_NaN();
+    p[300 + 270] = kNaN;
     Device device(*backend);
     const Tensor mean = device.output({300}), variance = device.output({300});
     device.call(backend->column_stats(mean, variance, device.input(p, {3, 300}), {}));
