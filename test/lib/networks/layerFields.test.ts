@@ -114,6 +114,37 @@ test.each<[string, unknown[], string]>([
   });
 });
 
+type Type = LayerDescription['type'];
+
+/** Every option that types allow: those that native code reads. */
+const EVERYTHING: { [T in Type]: Required<Extract<LayerDescription, { type: T }>> } = {
+  conv2d: {
+    ...{ type: 'conv2d', name: 'a', outChannels: 2, kernelSize: [3, 3], stride: 1, padding: 'same' },
+    ...{ bias: true, groups: 1 },
+  },
+  relu: { type: 'relu', name: 'a' },
+  prelu: { type: 'prelu', name: 'a', shared: true, init: 0.1 },
+  batchNorm: { type: 'batchNorm', name: 'a', epsilon: 1e-3, momentum: 0.5 },
+  maxPool2d: { type: 'maxPool2d', name: 'a', kernelSize: 2, stride: 1, padding: 1 },
+  averagePool2d: { type: 'averagePool2d', name: 'a', kernelSize: 2, stride: 1, padding: 1 },
+  globalAveragePool: { type: 'globalAveragePool', name: 'a' },
+  linear: { type: 'linear', name: 'a', outFeatures: 3, bias: false },
+  dropout: { type: 'dropout', name: 'a', rate: 0.5 },
+  residual: { type: 'residual', name: 'a', body: [], shortcut: [] },
+  concat: { type: 'concat', name: 'a', branches: [[], []] },
+};
+
+test('there are the types of layers that are described here', () => {
+  const listed = refused({ type: 'attention' }).message.split('There are ')[1]!;
+  expect(listed.split(', ').sort()).toEqual(Object.keys(EVERYTHING).sort());
+});
+
+test.each(Object.entries(EVERYTHING))('%s has the options that are described here', (_, layer) => {
+  expect(summarize(layer).layers).toHaveLength(1);
+  const listed = refused({ ...layer, somethingElse: 1 }).message.split('The options are ')[1]!;
+  expect(listed.split(', ').sort()).toEqual(Object.keys(layer).sort());
+});
+
 test('train() says so in its own error', async () => {
   const model = sequential([conv2d({ ...conv, strides: 2 } as never), linear({ outFeatures: 4 })]);
   const error = await refusal(async () => train({ data: await sample(20), model, device: 'cpu' }));

@@ -2,10 +2,12 @@
 // core's gradient is that one. In fp32 differences leave 1e-2 in doubt (gradient_test.cpp); here 1e-8.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "reference/head.h"
 #include "reference/network.h"
+#include "spec/layer_kinds.h"
 #include "support/backends.h"
 #include "support/compare.h"
 #include "support/model.h"
@@ -189,6 +191,15 @@ struct Trial {
 };
 
 }  // namespace
+
+TEST_CASE("every kind of layer is compared with its exact gradient") {
+  each_kind([](const auto& spec) {
+    const std::string type = kind_of(spec).type;
+    CAPTURE(type);
+    CHECK(std::any_of(kNet.layers.begin(), kNet.layers.end(),
+                      [&](const LayerSpec& layer) { return kind_of(layer).type == type; }));
+  });
+}
 
 TEST_CASE("in fp64 the gradient of a network with every kind of layer is the slope of its loss") {
   for (const Case& c : kCases) {
