@@ -25,6 +25,7 @@ import {
   type TrainJob,
 } from './trainJob.js';
 import { runEpochs } from './trainLoop.js';
+import { uploadSamples } from './trainingData.js';
 
 const STREAMED =
   'The training images do not fit into device memory: each batch is uploaded while the one before is computed';
@@ -104,7 +105,7 @@ async function run(settings: TrainSettings, progress: Progress): Promise<TrainRe
     const device = await awaitNative(() => session.open());
     signal?.throwIfAborted();
     const { images, labels } = job.train;
-    await awaitNative(() => session.setTrainingData(images.data, labels));
+    await uploadSamples(session, images, Int32Array.from(labels.keys()), labels, signal);
     signal?.throwIfAborted();
     const memory = await awaitNative(() => session.memory());
     if (memory.streamed) tell(STREAMED);

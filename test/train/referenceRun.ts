@@ -6,6 +6,7 @@ import { native } from '../../lib/addon.js';
 import type { LayerDescription } from '../../lib/models/layers.js';
 import { type NativeOptimizer, type NativeSession, STEP_VALUES } from '../../lib/native.js';
 import { resolveHead } from '../../lib/resolveHead.js';
+import { uploadSamples } from '../../lib/trainingData.js';
 import {
   type Limits,
   type NetworkReference,
@@ -109,7 +110,8 @@ export async function run(backend: string, suite: Suite, head: ReferenceHead, op
   });
   try {
     await session.open();
-    await session.setTrainingData(images, labels);
+    const samples = Int32Array.from(labels.keys());
+    await uploadSamples(session, { data: images, shape: [samples.length, 28, 28, 1] }, samples, labels);
     if (head.state.includes('head.weight'))
       await session.writeParameter('head.weight', centroids(reference.embeddingSize));
     const parameters = session.parameters();

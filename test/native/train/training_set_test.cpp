@@ -2,9 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "support/arrays.h"
 #include "support/backends.h"
+#include "support/compare.h"
+#include "support/device.h"
 #include "support/random.h"
+#include "train/host_samples.h"
 
 namespace margincore::test {
 
@@ -61,6 +66,45 @@ TEST_CASE("images that are streamed are kept alive where they lie, and of two ba
       CHECK(owned.use_count() == 2);
     }
     CHECK(owned.use_count() == 1);
+  }
+}
+
+TEST_CASE("steps read what was chosen for the set, in the order asked for, however the images get to the device") {
+  const auto all = random_samples();
+  const Ints chosen = {9, 2, 2, 0, 7}, classes = {3, 1, 0, 2, 1};
+  HostSamples samples(5, kImage, 4);
+  samples.add(all->images, chosen, classes);
+  const Ints order = {4, 4, 0, 3, 1};  // steps of 2, 2 and 1
+  for (Backend* backend : backends()) {
+    for (const bool streamed : {false, true}) {
+      CAPTURE(backend->info().device);
+      CAPTURE(streamed);
+      TrainingData data = samples.data();
+      data.always_streamed = streamed;
+      TrainingSet set(*backend, data, kImage, kMaxBatch);
+      set.begin(order);
+      Device device(*backend);
+      for (int64_t first = 0; first < 5; first += kMaxBatch) {
+        const int64_t batch = std::min<int64_t>(kMaxBatch, 5 - first);
+        Floats pixels;
+        Ints labels;
+        for (int64_t i = first; i < first + batch; ++i) {
+          const auto image = all->images.begin() + chosen[order[i]] * kSize;
+          pixels.insert(pixels.end(), image, image + kSize);
+          labels.push_back(classes[order[i]]);
+        }
+        StepBlock block{};
+        block.order_position = set.open(first, batch);
+        GatherImages gather = set.sources();
+        gather.scale = device.input(Floats{1}, {1});
+        gather.shift = device.input(Floats{0}, {1});
+        const Tensor found = device.output({batch, 3, 2, 1}), found_labels = device.output({batch}, DType::I32);
+        device.call(backend->gather_images(found, found_labels, gather, device.constant(block)));
+        set.close();
+        expect_same(device.read(found), pixels);
+        expect_same(device.read_ints(found_labels), labels);
+      }
+    }
   }
 }
 
