@@ -217,8 +217,15 @@ export interface NativeSession {
   open(): Promise<NativeDevice>;
   /** Bytes by purpose. */
   memory(): Promise<NativeMemoryPlan>;
-  /** Copies the training images (N, H, W, C) and labels before it returns, then moves them to the device. */
-  setTrainingData(images: Uint8Array, labels: Int32Array): Promise<void>;
+  /** Makes room for `count` training images in host memory, in place of what was added but not uploaded. */
+  reserveTrainingData(count: number): void;
+  /**
+   * Appends images: sample samples[i] of `images` (M, H, W, C), with the class labels[i]. All is copied before it
+   * returns, so give it a part at a time.
+   */
+  addTrainingData(images: Uint8Array, samples: Int32Array, labels: Int32Array): void;
+  /** Moves what was added to the device, once it is all that there is room for; no more can be added. */
+  uploadTrainingData(): Promise<void>;
   runSteps(request: NativeStepsRequest): Promise<NativeStepsResult>;
   infer(request: NativeInferRequest): Promise<NativeInferResult>;
   /** Makes a runSteps in flight end after its current step, and an infer reject after its current batch. */

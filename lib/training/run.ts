@@ -90,7 +90,7 @@ async function runJob(
   try {
     const device = await awaitNative(() => session.open());
     signal?.throwIfAborted();
-    await uploadSamples(session, job.train);
+    await uploadSamples(session, job.train, signal);
     signal?.throwIfAborted();
     const memory = await awaitNative(() => session.memory());
     if (memory.streamed) notices.say(STREAMED);

@@ -56,7 +56,9 @@ Napi::Function SessionObject::define(Napi::Env env) {
       env, "Session",
       {InstanceAccessor<&SessionObject::summary>("summary"), InstanceMethod<&SessionObject::open>("open"),
        InstanceMethod<&SessionObject::memory>("memory"),
-       InstanceMethod<&SessionObject::set_training_data>("setTrainingData"),
+       InstanceMethod<&SessionObject::reserve_training_data>("reserveTrainingData"),
+       InstanceMethod<&SessionObject::add_training_data>("addTrainingData"),
+       InstanceMethod<&SessionObject::upload_training_data>("uploadTrainingData"),
        InstanceMethod<&SessionObject::run_steps>("runSteps"), InstanceMethod<&SessionObject::infer>("infer"),
        InstanceMethod<&SessionObject::cancel>("cancel"), InstanceMethod<&SessionObject::end_training>("endTraining"),
        InstanceMethod<&SessionObject::parameters>("parameters"),
@@ -80,15 +82,20 @@ SessionObject::~SessionObject() { stop(); }
 void SessionObject::stop() {
   if (!worker_) return;
   state_->cancelled = true;
-  // Device memory is released on the thread that used it.
-  worker_->stop([state = state_, release = std::make_shared<Release>()]() mutable {
+  // Device memory is released on the thread that used it; much host memory takes a while.
+  worker_->stop([state = state_, samples = std::move(samples_), release = std::make_shared<Release>()]() mutable {
+    samples.reset();
     state->session.reset();
     release.reset();
   });
 }
 
-Napi::Value SessionObject::run(Napi::Env env, std::function<Worker::Result(Session&)> work) {
+void SessionObject::expect_not_disposed() const {
   if (!worker_ || worker_->stopped()) throw Error(ErrorCode::Disposed, "the session was disposed");
+}
+
+Napi::Value SessionObject::run(Napi::Env env, std::function<Worker::Result(Session&)> work) {
+  expect_not_disposed();
   return worker_->run(env, [state = state_, work = std::move(work)]() -> Worker::Result {
     if (!state->opened) throw Error(ErrorCode::Internal, "native: the session was not opened");
     return work(*state->session);
@@ -118,7 +125,7 @@ Napi::Value SessionObject::summary(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::open(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    if (worker_->stopped()) throw Error(ErrorCode::Disposed, "the session was disposed");
+    expect_not_disposed();
     return worker_->run(info.Env(), [state = state_]() -> Worker::Result {
       wait_for_releases();
       state->session->open();
@@ -134,30 +141,6 @@ Napi::Value SessionObject::memory(const Napi::CallbackInfo& info) {
     return run(info.Env(), [](Session& session) -> Worker::Result {
       const MemoryUse use = session.memory();
       return [use](Napi::Env env) { return from_memory(env, use); };
-    });
-  });
-}
-
-Napi::Value SessionObject::set_training_data(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    if (!state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
-    // Copied here and now: a caller's ArrayBuffer may be detached before the worker gets to it.
-    struct Owned {
-      std::vector<uint8_t> images;
-      std::vector<int32_t> labels;
-    };
-    auto owned = std::make_shared<const Owned>(Owned{to_bytes(info[0], "images"), to_ints(info[1], "labels")});
-    const auto count = static_cast<int64_t>(owned->labels.size());
-    const Shape image = state_->session->input();
-    if (count < 1 || static_cast<int64_t>(owned->images.size()) != count * image.count())
-      throw Error(ErrorCode::InvalidData,
-                  format("native: %zu bytes of images do not hold %lld images of %s", owned->images.size(),
-                         static_cast<long long>(count), to_string(image).c_str()));
-    check_labels(owned->labels, state_->session->head().num_classes());
-    return run(info.Env(), [owned, count](Session& session) mutable -> Worker::Result {
-      const TrainingData data{owned->images.data(), owned->labels.data(), count, std::move(owned)};
-      session.set_training_data(data);
-      return [](Napi::Env env) { return env.Undefined(); };
     });
   });
 }

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "addon/worker.h"
+#include "train/host_samples.h"
 #include "train/session.h"
 
 namespace margincore {
@@ -22,7 +23,9 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value summary(const Napi::CallbackInfo& info);
   Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
-  Napi::Value set_training_data(const Napi::CallbackInfo& info);
+  void reserve_training_data(const Napi::CallbackInfo& info);
+  void add_training_data(const Napi::CallbackInfo& info);
+  Napi::Value upload_training_data(const Napi::CallbackInfo& info);
   Napi::Value run_steps(const Napi::CallbackInfo& info);
   Napi::Value infer(const Napi::CallbackInfo& info);
   Napi::Value end_training(const Napi::CallbackInfo& info);
@@ -39,6 +42,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value read(const Napi::CallbackInfo& info, std::vector<float> (*values)(Parameters&, const std::string&));
   /// What is known without opening it; refuses once its memory is released.
   const Session& session() const;
+  void expect_not_disposed() const;
+  HostSamples& reserved() const;
   void stop();
 
   struct State {
@@ -47,6 +52,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
     bool opened = false;  // worker thread only
   };
   std::shared_ptr<State> state_;
+  std::shared_ptr<HostSamples> samples_;  // from their reservation to their upload
   std::shared_ptr<Worker> worker_;
 };
 

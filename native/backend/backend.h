@@ -31,7 +31,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 6;
+inline constexpr int32_t kBackendAbiVersion = 7;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -75,6 +75,7 @@ struct BackendInfo {
   int64_t workspace;      // bytes of device memory that library calls may need beside what is allocated
   int32_t searches;       // 1: the first use of a shape costs a search among algorithms
   int32_t recomputes;     // 1: a pass over activations costs little beside a step, so that memory is saved by it
+  int32_t host_memory;    // 1: device memory is the host's, so that operations read what lies there without an upload
 };
 
 // ---- descriptors ----------------------------------------------------------------------------------------------------

@@ -37,33 +37,47 @@ TrainingSet::Slot::~Slot() {
 }
 
 TrainingSet::TrainingSet(Backend& backend, const TrainingData& data, const Shape& image, int64_t max_batch)
-    : backend_(backend), data_(data), image_(image), max_batch_(max_batch), held_(data.count) {
-  const auto image_bytes = static_cast<size_t>(data.count * image.count());
-  const size_t label_bytes = data.count * sizeof(int32_t);
-  if (data.always_streamed || !fits(backend, image_bytes + 2 * label_bytes)) {
-    make_slots();
-    return;
-  }
-  images_ = Buffer(backend, image_bytes);
-  labels_ = Buffer(backend, label_bytes);
-  order_ = Buffer(backend, label_bytes);
-  check(backend.upload(images_.data(), data.images, image_bytes));
-  check(backend.upload(labels_.data(), data.labels, label_bytes));
+    : backend_(backend), data_(data), image_(image), max_batch_(max_batch) {
+  const size_t image_bytes = data.count * image.count(), label_bytes = data.count * sizeof(int32_t);
+  if (data.always_streamed) make_slots();
+  else if (backend.info().host_memory != 0) view_host();
+  else if (fits(backend, image_bytes + 2 * label_bytes)) upload();
+  else make_slots();
+}
+
+void TrainingSet::view_host() {
+  // Steps only read them.
+  place(const_cast<uint8_t*>(data_.images), const_cast<int32_t*>(data_.labels), data_.count);
+}
+
+void TrainingSet::upload() {
+  allocate(data_.count);
+  check(backend_.upload(images_.data, data_.images, images_.bytes()));
+  check(backend_.upload(labels_.data, data_.labels, labels_.bytes()));
   data_.owner.reset();
 }
 
 void TrainingSet::make_slots() {
-  held_ = 2 * max_batch_;
-  const auto image_bytes = static_cast<size_t>(held_ * image_.count());
-  expect_memory(backend_, image_bytes, "two batches of training images");
-  images_ = Buffer(backend_, image_bytes);
-  labels_ = Buffer(backend_, held_ * sizeof(int32_t));
-  order_ = Buffer(backend_, held_ * sizeof(int32_t));
+  const int64_t held = 2 * max_batch_;
+  expect_memory(backend_, held * image_.count(), "two batches of training images");
+  allocate(held);
   for (int slot = 0; slot < 2; ++slot)
-    slots_.push_back(std::make_unique<Slot>(backend_, image_bytes / 2, max_batch_ * sizeof(int32_t)));
-  std::vector<int32_t> as_they_come(held_);
+    slots_.push_back(std::make_unique<Slot>(backend_, images_.bytes() / 2, labels_.bytes() / 2));
+  std::vector<int32_t> as_they_come(held);
   std::iota(as_they_come.begin(), as_they_come.end(), 0);
   check(backend_.upload(order_.data(), as_they_come.data(), order_.bytes()));
+}
+
+void TrainingSet::allocate(int64_t count) {
+  image_memory_ = Buffer(backend_, count * image_.count());
+  label_memory_ = Buffer(backend_, count * sizeof(int32_t));
+  place(image_memory_.data(), label_memory_.data(), count);
+}
+
+void TrainingSet::place(void* images, void* labels, int64_t count) {
+  images_ = {images, DType::U8, {count, image_[0], image_[1], image_[2]}};
+  labels_ = {labels, DType::I32, {count}};
+  order_ = Buffer(backend_, count * sizeof(int32_t));
 }
 
 size_t TrainingSet::bytes() const { return images_.bytes() + labels_.bytes() + order_.bytes(); }
@@ -90,8 +104,8 @@ int64_t TrainingSet::open(int64_t first, int64_t batch) {
     slot.labels[i] = data_.labels[sample];
   }
   const int64_t place = number * max_batch_;
-  check(backend_.feed(number, images_.at(place * size), slot.images, batch * size));
-  check(backend_.feed(number, labels_.at(place * sizeof(int32_t)), slot.labels, batch * sizeof(int32_t)));
+  check(backend_.feed(number, image_memory_.at(place * size), slot.images, batch * size));
+  check(backend_.feed(number, label_memory_.at(place * sizeof(int32_t)), slot.labels, batch * sizeof(int32_t)));
   check(backend_.feed_begin(number));
   return place;
 }
@@ -104,8 +118,8 @@ void TrainingSet::close() {
 
 GatherImages TrainingSet::sources() const {
   GatherImages gather;
-  gather.images = {images_.data(), DType::U8, {held_, image_[0], image_[1], image_[2]}};
-  gather.labels = {labels_.data(), DType::I32, {held_}};
+  gather.images = images_;
+  gather.labels = labels_;
   gather.order = {order_.data(), DType::I32, {static_cast<int64_t>(order_.bytes() / sizeof(int32_t))}};
   return gather;
 }

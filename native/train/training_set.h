@@ -1,5 +1,5 @@
-// The training images and labels where steps read them: in device memory if they fit, otherwise in the host's, from
-// where each batch is uploaded while the one before is computed.
+// The training images and labels where steps read them: where they lie, if device memory is the host's; in device memory
+// if they fit; otherwise in the host's, from where each batch is uploaded while the one before is computed.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@ struct TrainingData {
   const uint8_t* images;  // (count, H, W, C)
   const int32_t* labels;
   int64_t count;
-  std::shared_ptr<const void> owner = nullptr;  // keeps images and labels alive for as long as they are streamed
+  std::shared_ptr<const void> owner = nullptr;  // keeps images and labels alive for as long as they are read from there
   bool always_streamed = false;                 // even where they fit
 };
 
@@ -49,17 +49,21 @@ class TrainingSet {
     ~Slot();
   };
 
+  void view_host();
+  void upload();
   void make_slots();
+  void allocate(int64_t count);
+  void place(void* images, void* labels, int64_t count);
 
   Backend& backend_;
   TrainingData data_;
   Shape image_;
   int64_t max_batch_;
-  int64_t held_ = 0;  // images in device memory
   std::vector<std::unique_ptr<Slot>> slots_;
   size_t turn_ = 0;
   std::vector<int32_t> order_of_steps_;
-  Buffer images_, labels_, order_;
+  Buffer image_memory_, label_memory_, order_;  // the first two empty where the host's memory is read
+  Tensor images_, labels_;
 };
 
 }  // namespace margincore

@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { allOf } from '../../lib/data/samples.js';
 import { checkHead, resolveHead } from '../../lib/heads/resolve.js';
 import { type NativeOptimizer, type NativeSession, STEP_VALUES } from '../../lib/native/contract.js';
 import { native } from '../../lib/native/load.js';
 import type { LayerDescription } from '../../lib/networks/layers.js';
+import { uploadSamples } from '../../lib/training/upload.js';
 import {
   type Limits,
   type NetworkReference,
@@ -109,7 +111,10 @@ export async function run(backend: string, suite: Suite, head: ReferenceHead, op
   });
   try {
     await session.open();
-    await session.setTrainingData(images, labels);
+    await uploadSamples(
+      session,
+      allOf({ images: { data: images, shape: [labels.length, 28, 28, 1] }, labels }),
+    );
     if (head.state.includes('head.weight'))
       await session.writeParameter('head.weight', centroids(reference.embeddingSize));
     const parameters = session.parameters();
