@@ -5,7 +5,7 @@
 #include <deque>
 #include <vector>
 
-#include "nn/buffer.h"
+#include "backend/buffer.h"
 
 namespace margincore::jobs {
 

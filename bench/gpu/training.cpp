@@ -1,8 +1,8 @@
 #include <chrono>
 
+#include "data/permutation.h"
 #include "kinds.h"
 #include "specs.h"
-#include "train/permutation.h"
 
 namespace margincore::jobs {
 

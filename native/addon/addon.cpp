@@ -6,7 +6,7 @@
 #include "addon/requests.h"
 #include "addon/results.h"
 #include "addon/session_object.h"
-#include "train/permutation.h"
+#include "data/permutation.h"
 
 namespace margincore {
 

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "addon/worker.h"
-#include "train/host_samples.h"
+#include "data/host_samples.h"
 #include "train/session.h"
 
 namespace margincore {

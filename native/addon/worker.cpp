@@ -2,8 +2,8 @@
 
 #include <memory>
 
+#include "backend/memory.h"
 #include "base/error.h"
-#include "train/memory_plan.h"
 
 namespace margincore {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/buffer.h"
+#include "backend/buffer.h"
 
 namespace margincore {
 

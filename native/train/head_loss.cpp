@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "train/memory_plan.h"
+#include "backend/memory.h"
 
 namespace margincore {
 

@@ -8,17 +8,6 @@ namespace margincore {
 
 namespace {
 
-size_t available(Backend& backend) {
-  size_t bytes = 0;
-  check(backend.available_memory(&bytes));
-  return bytes;
-}
-
-std::string shortage(Backend& backend, size_t needed, size_t free, const std::string& estimate) {
-  return readable(needed) + " of memory are needed (" + estimate + "), and " + readable(free) + " are free on " +
-         backend.info().device;
-}
-
 /// Largest batch below `batch` whose plan is within so many bytes, or 0.
 int64_t largest_within(const TrainingPlan& plan, int64_t batch, size_t bytes) {
   int64_t fits = 0, too_large = batch;
@@ -51,18 +40,13 @@ MemoryUse plan_training(const Network& network, const Head& head, const Paramete
 }
 
 RecomputePolicy choose_recompute_policy(Backend& backend, const std::function<MemoryUse(RecomputePolicy)>& plan) {
-  const bool keeps_all = backend.info().recomputes == 0 && plan(RecomputePolicy::Never).total() <= available(backend);
+  const bool keeps_all = backend.info().recomputes == 0 && plan(RecomputePolicy::Never).total() <= free_memory(backend);
   return keeps_all ? RecomputePolicy::Never : RecomputePolicy::CheapLayers;
-}
-
-void expect_memory(Backend& backend, size_t needed, const std::string& estimate) {
-  const size_t free = available(backend);
-  if (needed > free) throw OutOfMemoryError(shortage(backend, needed, free, estimate), needed, free, 0);
 }
 
 void expect_memory_for_training(Backend& backend, const TrainingPlan& plan, int64_t batch) {
   const MemoryUse use = plan(batch);
-  const size_t free = available(backend);
+  const size_t free = free_memory(backend);
   if (use.total() <= free) return;
   const int64_t fits = largest_within(plan, batch, free - free / 8);  // workspace and prediction need some, too
   const std::string estimate = "parameters " + readable(use.parameters) + ", gradients " + readable(use.gradients) +
@@ -73,15 +57,10 @@ void expect_memory_for_training(Backend& backend, const TrainingPlan& plan, int6
 
 OutOfMemoryError out_of_memory_in_training(Backend& backend, const TrainingPlan& plan, int64_t batch,
                                            const MemoryUse& taken, const std::string& message) {
-  const size_t free = available(backend), workspace = backend.info().workspace;
+  const size_t free = free_memory(backend), workspace = backend.info().workspace;
   const size_t room = taken.total() - taken.dataset + free;
   const int64_t fits = largest_within(plan, batch, room - std::min(room / 4, workspace));
   return {message + advice(fits), taken.total() + workspace, free, fits};
-}
-
-std::string readable(size_t bytes) {
-  const double mebibytes = static_cast<double>(bytes) / (1 << 20);
-  return mebibytes < 1024 ? format("%.1f MiB", mebibytes) : format("%.2f GiB", mebibytes / 1024);
 }
 
 }  // namespace margincore

@@ -5,21 +5,12 @@
 #include <functional>
 #include <string>
 
+#include "backend/memory.h"
 #include "nn/head.h"
 #include "nn/liveness.h"
 #include "nn/optimizer.h"
 
 namespace margincore {
-
-/// What was needed and what there was, for programs; people read the message.
-class OutOfMemoryError : public Error {
- public:
-  OutOfMemoryError(const std::string& message, size_t needed_bytes, size_t free_bytes, int64_t fitting_batch)
-      : Error(ErrorCode::OutOfMemory, message), needed(needed_bytes), free(free_bytes), batch(fitting_batch) {}
-
-  size_t needed, free;
-  int64_t batch;  // largest that fits; 0: none, or not known
-};
 
 /// Bytes of device memory by purpose.
 struct MemoryUse {
@@ -37,9 +28,6 @@ MemoryUse plan_training(const Network& network, const Head& head, const Paramete
 /// For training that takes `plan` of it: nothing is computed twice where that is slower and all fits.
 RecomputePolicy choose_recompute_policy(Backend& backend, const std::function<MemoryUse(RecomputePolicy)>& plan);
 
-/// Throws OutOfMemoryError, with the whole estimate, where `needed` bytes are more than the backend has free.
-void expect_memory(Backend& backend, size_t needed, const std::string& estimate);
-
 /// What training takes, by batch.
 using TrainingPlan = std::function<MemoryUse(int64_t batch)>;
 
@@ -50,8 +38,5 @@ void expect_memory_for_training(Backend& backend, const TrainingPlan& plan, int6
 /// a smaller batch. `taken`: what the session holds.
 OutOfMemoryError out_of_memory_in_training(Backend& backend, const TrainingPlan& plan, int64_t batch,
                                            const MemoryUse& taken, const std::string& message);
-
-/// '1.50 GiB', '12.3 MiB'
-std::string readable(size_t bytes);
 
 }  // namespace margincore

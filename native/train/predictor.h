@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
+#include "data/normalization.h"
 #include "nn/head.h"
 #include "nn/network_pass.h"
-#include "train/normalization.h"
 
 namespace margincore {
 

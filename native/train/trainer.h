@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "data/normalization.h"
+#include "data/training_set.h"
 #include "nn/head.h"
 #include "nn/network_pass.h"
 #include "nn/optimizer.h"
-#include "train/normalization.h"
-#include "train/training_set.h"
 
 namespace margincore {
 

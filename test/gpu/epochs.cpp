@@ -2,9 +2,9 @@
 #include <chrono>
 #include <cmath>
 
+#include "data/permutation.h"
 #include "jobs.h"
 #include "specs.h"
-#include "train/permutation.h"
 
 namespace margincore::jobs {
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <memory>
 
-#include "nn/buffer.h"
+#include "backend/buffer.h"
 #include "support/arrays.h"
 
 namespace margincore::test {

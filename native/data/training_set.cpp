@@ -1,9 +1,9 @@
-#include "train/training_set.h"
+#include "data/training_set.h"
 
 #include <cstring>
 #include <numeric>
 
-#include "train/memory_plan.h"
+#include "backend/memory.h"
 
 namespace margincore {
 

@@ -1,4 +1,4 @@
-#include "train/host_samples.h"
+#include "data/host_samples.h"
 
 #include <doctest/doctest.h>
 

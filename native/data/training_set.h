@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "nn/buffer.h"
+#include "backend/buffer.h"
 
 namespace margincore {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "nn/buffer.h"
+#include "backend/buffer.h"
 
 namespace margincore {
 

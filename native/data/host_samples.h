@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "train/host_memory.h"
-#include "train/training_set.h"
+#include "data/host_memory.h"
+#include "data/training_set.h"
 
 namespace margincore {
 

@@ -1,15 +1,15 @@
-#include "train/training_set.h"
+#include "data/training_set.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 
+#include "data/host_samples.h"
 #include "support/arrays.h"
 #include "support/backends.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/random.h"
-#include "train/host_samples.h"
 
 namespace margincore::test {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "data/permutation.h"
 #include "support/compare.h"
-#include "train/permutation.h"
 
 namespace margincore::test {
 
