@@ -1,6 +1,7 @@
 #include "addon/js_value.h"
 
 #include "addon/convert.h"
+#include "base/error.h"
 
 namespace margincore {
 
@@ -65,7 +66,7 @@ std::unique_ptr<Value> JsValue::at(const std::string& name) const {
 }
 
 std::string JsValue::shown() const {
-  if (value_.IsString()) return "\"" + *text() + "\" of type string";
+  if (value_.IsString()) return format("\"%s\" of type string", text()->c_str());
   if (value_.IsNumber()) return value_.ToString().Utf8Value() + " of type number";
   if (value_.IsBoolean()) return *boolean() ? "true of type boolean" : "false of type boolean";
   if (value_.IsArray()) return "an array";

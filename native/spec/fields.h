@@ -116,7 +116,7 @@ void fields(Fields& f, OptimizerSpec& s) {
   f.optional("nesterov", s.nesterov);
   f.optional("beta1", s.beta1, from_to_below(0, 1));
   f.optional("beta2", s.beta2, from_to_below(0, 1));
-  f.optional("epsilon", s.epsilon, above(0));
+  f.optional("epsilon", s.epsilon, at_least(0));  // 0 beside SGD, which has none
   f.optional("weightDecay", s.weight_decay, at_least(0));
   f.optional("headLr", s.head_rate, at_least(0));
 }

@@ -30,8 +30,9 @@ std::optional<bool> JobText::boolean() const {
 }
 
 std::optional<std::vector<float>> JobText::floats() const {
+  const Values items = *list();
   std::vector<float> floats;
-  for (const std::unique_ptr<Value>& item : *list()) {
+  for (const std::unique_ptr<Value>& item : items) {
     const std::optional<double> number = item->number();
     if (!number) return {};
     floats.push_back(static_cast<float>(*number));

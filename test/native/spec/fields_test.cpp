@@ -169,6 +169,8 @@ TEST_CASE("numbers lie in their ranges") {
   CHECK(out_of_range(NetworkSpec{{28, 0, 1}, {}}) == "INVALID_OPTION: it: expected input of at least 1 but received 0");
   OptimizerSpec optimizer;
   CHECK(out_of_range(optimizer) == "");
+  optimizer.beta1 = optimizer.beta2 = optimizer.epsilon = 0;  // of SGD
+  CHECK(out_of_range(optimizer) == "");
   optimizer.beta2 = 1;
   CHECK(out_of_range(optimizer) == "INVALID_OPTION: it: expected beta2 in [0, 1) but received 1");
 }
