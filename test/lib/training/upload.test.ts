@@ -157,7 +157,7 @@ describe('what a session is given to train on', () => {
     await refused(() => session.reserveTrainingData(1), 'DISPOSED', 'the session was disposed');
   });
 
-  test('takes memory as it is added, is not copied again, and leaves none', async () => {
+  test('takes memory only as it is added, and leaves none', async () => {
     const mebibytes = () => process.memoryUsage.rss() / 2 ** 20;
     const images: ImageArray = { data: new Uint8Array(2 ** 20).fill(7), shape: [1024, SIDE, SIDE, 1] };
     const samples = new Int32Array(128 * 1024).map((_, i) => i % 1024);
