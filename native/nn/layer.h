@@ -57,8 +57,8 @@ struct LayerSpec {
   std::variant<Conv2dSpec, ReluSpec, MaxPool2dSpec, LinearSpec, DropoutSpec, PReluSpec, BatchNormSpec,
                AveragePool2dSpec, GlobalAveragePoolSpec, AddSpec, ConcatSpec>
       of;
-  std::vector<int> inputs;  // layers that it reads, by index, all before it; kImage: the network's input. Empty: the
-                            // layer before
+  /// Layers that it reads, by index, all before it; kImage: the network's input. Empty: the layer before.
+  std::vector<int> inputs = {};
 };
 
 inline constexpr int kImage = -1;

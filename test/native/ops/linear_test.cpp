@@ -15,8 +15,9 @@ struct LinearSizes {
   int64_t rows, in, out;
 };
 
-const LinearSizes kCases[] = {{1, 1, 1},    {1, 17, 1},     {2, 2, 10},     {3, 5, 7},     {127, 33, 17},
-                              {128, 16, 1}, {20, 1600, 33}, {128, 64, 513}, {2, 128, 1009}};
+const LinearSizes kCases[] = {{1, 1, 1},      {1, 17, 1},    {2, 2, 10},     {3, 5, 7},
+                              {127, 33, 17},  {128, 16, 1},  {20, 1600, 33}, {128, 64, 513},
+                              {2, 128, 1009}, {300, 2, 513}, {700, 3, 16},   {600, 5, 64}};  // many rows for the bias
 
 struct Operands {
   Floats x, w, bias, dy;

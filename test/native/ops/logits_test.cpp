@@ -117,14 +117,4 @@ TEST_CASE("scale_logits by a NaN norm is NaN: a bad class weight is found") {
   }
 }
 
-TEST_CASE("column_sums") {
-  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
-    const Floats x = random.normals(m.rows * m.classes);
-    Device device(backend);
-    const Tensor sums = device.output({m.classes});
-    device.call(backend.column_sums(sums, device.input(x, {m.rows, m.classes})));
-    expect_close(Op::ColumnSums, device.read(sums), reference::column_sums(to_doubles(x), m.rows, m.classes));
-  });
-}
-
 }  // namespace margincore::test
