@@ -8,20 +8,25 @@
 namespace margincore {
 
 /// 1/norm, and 0 for a vector of zeros, which has no direction. NaN stays NaN.
-MARGINCORE_HOST_DEVICE float inverse_norm(float norm) { return norm > 1e-12f ? 1 / norm : norm != norm ? norm : 0; }
+template <class Real>
+MARGINCORE_HOST_DEVICE Real inverse_norm(Real norm) {
+  return norm > Real(1e-12f) ? 1 / norm : norm != norm ? norm : 0;
+}
 
+template <class Real>
 struct Angle {
-  float cosine, sine;
+  Real cosine, sine;
 };
 
 /// From apart = |a^ - b^|^2 and together = |a^ + b^|^2: sin(theta) = sqrt(apart * together)/2, and cos(theta) =
 /// (together - apart)/4, which near 0 and 180 degrees is 1 - apart/2 and together/2 - 1. Neither cancels, so small
 /// angles are exact to their last digits.
-MARGINCORE_HOST_DEVICE Angle angle_between(float apart, float together) {
-  const float sine = 0.5f * std::sqrt(apart) * std::sqrt(together);
-  const float cosine = apart < 0.25f      ? 1 - 0.5f * apart
-                       : together < 0.25f ? 0.5f * together - 1
-                                          : 0.25f * (together - apart);
+template <class Real>
+MARGINCORE_HOST_DEVICE Angle<Real> angle_between(Real apart, Real together) {
+  const Real sine = Real(0.5) * std::sqrt(apart) * std::sqrt(together);
+  const Real cosine = apart < Real(0.25)      ? 1 - Real(0.5) * apart
+                      : together < Real(0.25) ? Real(0.5) * together - 1
+                                              : Real(0.25) * (together - apart);
   return {cosine, sine > 1 ? 1 : sine};
 }
 
