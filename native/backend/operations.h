@@ -136,11 +136,11 @@ virtual Status center_update(Tensor centers, Tensor x, Tensor labels, float rate
 virtual Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather,
                              const StepBlock* step) MARGINCORE_OP;
 
-// Parameter update over a contiguous range of the arenas, with the parameters' bf16 copy or none; does nothing once
+// Parameter update over a contiguous range of the arenas, with the parameters' bf16 twin or none; does nothing once
 // *halted is not 0.
-virtual Status sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options,
+virtual Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
                    const StepBlock* step, const int32_t* halted) MARGINCORE_OP;
-virtual Status adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients,
+virtual Status adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment, Tensor gradients,
                     Adam options, const StepBlock* step, const int32_t* halted) MARGINCORE_OP;
 // L2 norm of all gradients into report->gradient_norm; sets *halted to 1 if it is not finite, as it is not where a
 // gradient is not.

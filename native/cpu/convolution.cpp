@@ -1,7 +1,5 @@
 #include "cpu/convolution.h"
 
-#include <algorithm>
-
 namespace margincore {
 
 using dnnl::memory;
@@ -23,21 +21,10 @@ memory::desc image_desc(const Tensor& image, tag layout) {
   return {{s[0], s[3], s[1], s[2]}, onednn::data_type(image.dtype), layout};
 }
 
-/// Whether the convolution gains more by blocks of sixteen channels than it costs to reorder images into them and back,
-/// by what version 2.6 takes for the shapes in bench/NOTES.md.
-bool blocks_pay(const Tensor& x, const Tensor& w, const Tensor& y, const Conv2d& conv) {
-  // Elsewhere, and with more padding than 'same', there are reference loops alone for this layout.
-  const int64_t kernel = std::min(w.shape[1], w.shape[2]);
-  const bool has_loops = onednn::uses(dnnl::cpu_isa::avx512_core) && 2 * conv.padding < kernel;
-  const bool has_blocks = x.shape[3] % 16 == 0 && y.shape[3] % 16 == 0 && conv.groups == 1;
-  const bool is_small = y.shape[1] * y.shape[2] <= 64;
-  return x.dtype == DType::F32 && has_loops && has_blocks && is_small && conv.stride == 1 && kernel > 1;
-}
-
 }  // namespace
 
-Convolutions::Plan& Convolutions::plan(Pass pass, const Tensor& x, const Tensor& w, bool has_bias, const Tensor& y,
-                                       Conv2d conv) {
+Convolutions::Plan& Convolutions::plan(Pass pass, ConvolutionWay way, const Tensor& x, const Tensor& w, bool has_bias,
+                                       const Tensor& y, Conv2d conv) {
   const PlanCache<Plan>::Key key = {static_cast<int64_t>(pass),
                                     x.shape[0],
                                     x.shape[1],
@@ -52,7 +39,7 @@ Convolutions::Plan& Convolutions::plan(Pass pass, const Tensor& x, const Tensor&
                                     conv.groups,
                                     has_bias,
                                     static_cast<int64_t>(x.dtype)};
-  return plans_.get(key, [&] { return make(pass, x, w, has_bias, y, conv); });
+  return plans_.get(key, [&] { return make(pass, way, x, w, has_bias, y, conv); });
 }
 
 void Convolutions::Staged::describe(const memory::desc& in_memory, const memory::desc& for_primitive, bool is_result) {
@@ -74,9 +61,9 @@ void Convolutions::Staged::convert(const dnnl::stream& stream) const {
   if (bytes > 0) onednn::execute(reorder, stream, operands);
 }
 
-std::unique_ptr<Convolutions::Plan> Convolutions::make(Pass pass, const Tensor& x, const Tensor& w, bool has_bias,
-                                                       const Tensor& y, Conv2d conv) {
-  const tag layout = blocks_pay(x, w, y, conv) ? tag::nChw16c : tag::nhwc;
+std::unique_ptr<Convolutions::Plan> Convolutions::make(Pass pass, ConvolutionWay way, const Tensor& x, const Tensor& w,
+                                                       bool has_bias, const Tensor& y, Conv2d conv) {
+  const tag layout = way == ConvolutionWay::Blocks ? tag::nChw16c : tag::nhwc;
   const onednn::ConvolutionShape shape = {image_desc(x, layout),
                                           weight_desc(w, conv, true),
                                           {{w.shape[0]}, memory::data_type::f32, tag::x},
@@ -134,18 +121,21 @@ void Convolutions::run(Plan& plan, Pass pass, Tensor x, Tensor w, Tensor bias, T
 }
 
 void Convolutions::forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {
-  if (im2col_.forward_pays(y, w, conv)) return im2col_.forward(y, x, w, bias, conv);
-  run(plan(Pass::Forward, x, w, bool(bias), y, conv), Pass::Forward, x, w, bias, y);
+  const ConvolutionWay way = choose_convolution(Pass::Forward, x, w, y, conv, units_);
+  if (way == ConvolutionWay::Im2col) return im2col_.forward(y, x, w, bias, conv);
+  run(plan(Pass::Forward, way, x, w, bool(bias), y, conv), Pass::Forward, x, w, bias, y);
 }
 
 void Convolutions::backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv) {
-  if (im2col_.backward_data_pays(dy, w, conv)) return im2col_.backward_data(dx, dy, w, conv);
-  run(plan(Pass::BackwardData, dx, w, false, dy, conv), Pass::BackwardData, dx, w, {}, dy);
+  const ConvolutionWay way = choose_convolution(Pass::BackwardData, dx, w, dy, conv, units_);
+  if (way == ConvolutionWay::Im2col) return im2col_.backward_data(dx, dy, w, conv);
+  run(plan(Pass::BackwardData, way, dx, w, false, dy, conv), Pass::BackwardData, dx, w, {}, dy);
 }
 
 void Convolutions::backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {
-  if (im2col_.backward_filter_pays(dy, dw, conv)) return im2col_.backward_filter(dw, dbias, dy, x, conv);
-  run(plan(Pass::BackwardFilter, x, dw, bool(dbias), dy, conv), Pass::BackwardFilter, x, dw, dbias, dy);
+  const ConvolutionWay way = choose_convolution(Pass::BackwardFilter, x, dw, dy, conv, units_);
+  if (way == ConvolutionWay::Im2col) return im2col_.backward_filter(dw, dbias, dy, x, conv);
+  run(plan(Pass::BackwardFilter, way, x, dw, bool(dbias), dy, conv), Pass::BackwardFilter, x, dw, dbias, dy);
 }
 
 }  // namespace margincore

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "cpu/convolution_choice.h"
 #include "cpu/im2col.h"
 #include "cpu/onednn.h"
 #include "cpu/plan_cache.h"
@@ -26,7 +27,7 @@ class Convolutions {
   void append_names(std::vector<std::string>& names) const { plans_.append_names(names); }
 
  private:
-  enum class Pass : int64_t { Forward, BackwardData, BackwardFilter };
+  using Pass = ConvolutionPass;
 
   /// An operand as it is in memory, and as the primitive wants it: a copy in scratch where the two differ.
   struct Staged {
@@ -49,10 +50,13 @@ class Convolutions {
     size_t workspace_bytes = 0;
   };
 
-  Plan& plan(Pass pass, const Tensor& x, const Tensor& w, bool has_bias, const Tensor& y, Conv2d conv);
-  std::unique_ptr<Plan> make(Pass pass, const Tensor& x, const Tensor& w, bool has_bias, const Tensor& y, Conv2d conv);
+  Plan& plan(Pass pass, ConvolutionWay way, const Tensor& x, const Tensor& w, bool has_bias, const Tensor& y,
+             Conv2d conv);
+  std::unique_ptr<Plan> make(Pass pass, ConvolutionWay way, const Tensor& x, const Tensor& w, bool has_bias,
+                             const Tensor& y, Conv2d conv);
   void run(Plan& plan, Pass pass, Tensor x, Tensor w, Tensor bias, Tensor y);
 
+  const VectorUnits units_ = vector_units();
   Im2colConvolutions im2col_;
   Scratch& scratch_;
   dnnl::stream stream_;

@@ -26,8 +26,6 @@ Tensor pixels(const Tensor& images) {
   return {images.data, images.dtype, {s[0] * s[1] * s[2], s[3]}};
 }
 
-int64_t pixels_per_image(const Tensor& image) { return image.shape[1] * image.shape[2]; }
-
 bool is_pointwise(const Tensor& w) { return w.shape[1] * w.shape[2] == 1; }
 
 /// One row per filter: (K, R·S·C).
@@ -84,27 +82,6 @@ struct Im2colConvolutions::Phase {
     first = (begin + conv.padding - last) / stride;
   }
 };
-
-bool Im2colConvolutions::forward_pays(const Tensor& y, const Tensor& w, Conv2d conv) const {
-  if (conv.groups > 1) return false;
-  const int64_t pixels = pixels_per_image(y);
-  if (y.dtype == DType::BF16) return amx_ && (pixels <= 49 || y.shape[0] * pixels <= 64);
-  return pixels <= (is_pointwise(w) ? 49 : conv.stride > 1 ? 16 : 0) || y.shape[0] * pixels <= 64;
-}
-
-bool Im2colConvolutions::backward_data_pays(const Tensor& dy, const Tensor& w, Conv2d conv) const {
-  if (conv.groups > 1) return false;
-  const int64_t pixels = pixels_per_image(dy);
-  if (dy.dtype == DType::F32) return is_pointwise(w) && pixels <= 49;
-  return amx_ && (pixels <= 64 || is_pointwise(w) || (conv.stride > 1 && w.shape[3] >= 128));
-}
-
-bool Im2colConvolutions::backward_filter_pays(const Tensor& dy, const Tensor& dw, Conv2d conv) const {
-  if (conv.groups > 1) return false;
-  const int64_t pixels = pixels_per_image(dy);
-  if (dy.dtype == DType::F32) return pixels <= (is_pointwise(dw) ? 49 : conv.stride > 1 ? 16 : 4);
-  return amx_ && (pixels <= 64 || is_pointwise(dw) || dw.shape[0] >= 256 || (conv.stride > 1 && dw.shape[3] >= 64));
-}
 
 Tensor Im2colConvolutions::patches_of(const Tensor& images, const Im2colSizes& p, void* memory) const {
   if (are_pixels(p)) return pixels(images);

@@ -1,6 +1,6 @@
 // The three passes of a convolution as matmuls by im2col: patches of the images, one row per position of the kernel,
 // with the weights. Each pixel is copied once per element of the kernel, which pays where oneDNN's convolutions lose
-// more than that.
+// more than that (convolution_choice.h).
 #pragma once
 
 #include "backend/backend.h"
@@ -19,13 +19,6 @@ class Im2colConvolutions {
   void backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv);
   void backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv);
 
-  // Whether they are faster than oneDNN's convolutions, by what version 2.6 takes for the shapes in bench/NOTES.md.
-  // Those read all weights once per image: they lose the more the fewer pixels an image has, and with AMX, which waits
-  // for memory first, in most of the backward passes.
-  bool forward_pays(const Tensor& y, const Tensor& w, Conv2d conv) const;
-  bool backward_data_pays(const Tensor& dy, const Tensor& w, Conv2d conv) const;
-  bool backward_filter_pays(const Tensor& dy, const Tensor& dw, Conv2d conv) const;
-
  private:
   struct Phase;
 
@@ -38,7 +31,6 @@ class Im2colConvolutions {
 
   const Loops& loops_;
   Matmul& matmul_;
-  const bool amx_ = onednn::has_amx();
   Scratch scratch_;  // patches; matmuls take their workspace elsewhere
 };
 

@@ -130,11 +130,11 @@ struct Loops {
   void (*center_update)(float* centers, const float* x, const int32_t* labels, int64_t rows, int64_t columns,
                         float rate);
 
-  /// copy: the parameters in bf16, or none.
-  void (*sgd)(float* parameters, BFloat16* copy, float* velocity, const float* gradients, int64_t count, Sgd options,
-              float rate);
-  void (*adam)(float* parameters, BFloat16* copy, float* first_moment, float* second_moment, const float* gradients,
-               int64_t count, Adam options, float rate, uint64_t t);
+  /// bf16_twin: the parameters in bf16, or none.
+  void (*sgd)(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, int64_t count,
+              Sgd options, float rate);
+  void (*adam)(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
+               const float* gradients, int64_t count, Adam options, float rate, uint64_t t);
   double (*sum_of_squares)(const float* x, int64_t count, double* block_sums);
 };
 

@@ -18,15 +18,14 @@ struct Angle {
   Real cosine, sine;
 };
 
-/// From apart = |a^ - b^|^2 and together = |a^ + b^|^2: sin(theta) = sqrt(apart * together)/2, and cos(theta) =
-/// (together - apart)/4, which near 0 and 180 degrees is 1 - apart/2 and together/2 - 1. Neither cancels, so small
-/// angles are exact to their last digits.
+/// From d = |a^ - b^|^2 and s = |a^ + b^|^2: sin(theta) = sqrt(d * s)/2, and cos(theta) = (s - d)/4, which near 0 and
+/// 180 degrees is 1 - d/2 and s/2 - 1. Neither cancels, so small angles are exact to their last digits.
 template <class Real>
-MARGINCORE_HOST_DEVICE Angle<Real> angle_between(Real apart, Real together) {
-  const Real sine = Real(0.5) * std::sqrt(apart) * std::sqrt(together);
-  const Real cosine = apart < Real(0.25)      ? 1 - Real(0.5) * apart
-                      : together < Real(0.25) ? Real(0.5) * together - 1
-                                              : Real(0.25) * (together - apart);
+MARGINCORE_HOST_DEVICE Angle<Real> angle_between(Real squared_difference, Real squared_sum) {
+  const Real sine = Real(0.5) * std::sqrt(squared_difference) * std::sqrt(squared_sum);
+  const Real cosine = squared_difference < Real(0.25) ? 1 - Real(0.5) * squared_difference
+                      : squared_sum < Real(0.25)      ? Real(0.5) * squared_sum - 1
+                                                      : Real(0.25) * (squared_sum - squared_difference);
   return {cosine, sine > 1 ? 1 : sine};
 }
 

@@ -19,17 +19,17 @@ void Optimizer::update(Backend& backend, const Parameters& parameters, const Ste
     const bool decays = group == ParameterGroup::BackboneDecay || group == ParameterGroup::HeadDecay;
     const bool head = group == ParameterGroup::HeadDecay || group == ParameterGroup::HeadNoDecay;
     const float decay = decays ? spec_.weight_decay : 0, rate = head ? spec_.head_rate : 1;
-    const Tensor values = parameters.values_of(range), copy = parameters.copies_of(range);
+    const Tensor values = parameters.values_of(range), bf16_twin = parameters.bf16_twin_of(range);
     const Tensor gradients = parameters.gradients_of(range);
     const Tensor first(first_.f32() + range.offset, {range.count});
     if (spec_.type == OptimizerSpec::Type::Sgd) {
       const Sgd options{spec_.momentum, spec_.nesterov, decay, rate};
-      check(backend.sgd(values, copy, first, gradients, options, step, halted));
+      check(backend.sgd(values, bf16_twin, first, gradients, options, step, halted));
     } else {
       const Tensor second(second_.f32() + range.offset, {range.count});
       const Adam options{spec_.beta1, spec_.beta2, spec_.epsilon, decay, spec_.type == OptimizerSpec::Type::AdamW,
                          rate};
-      check(backend.adam(values, copy, first, second, gradients, options, step, halted));
+      check(backend.adam(values, bf16_twin, first, second, gradients, options, step, halted));
     }
   }
 }

@@ -50,7 +50,7 @@ const ParameterTable::Entry& ParameterTable::find(const std::string& name) const
   throw Error(ErrorCode::InvalidOption, "no parameter is named '" + name + "'; there are " + known);
 }
 
-ParameterTable::Range ParameterTable::copied() const {
+ParameterTable::Range ParameterTable::bf16_range() const {
   const bool any = std::any_of(entries_.begin(), entries_.end(),
                                [](const Entry& entry) { return entry.spec.used_as == DType::BF16; });
   return any ? group(static_cast<int>(ParameterGroup::BackboneDecay)) : Range{};
@@ -66,9 +66,9 @@ int64_t ParameterTable::parameter_count() const {
 Parameters::Parameters(Backend& backend, const ParameterTable& table, std::optional<uint64_t> seed)
     : backend_(backend), table_(table), values_(backend, table.size() * sizeof(float)) {
   check(backend.zero(values_.data(), values_.bytes()));
-  if (table.copied().count > 0) copies_ = Buffer(backend, table.copied().count * size_of(DType::BF16));
+  if (table.bf16_range().count > 0) bf16_twins_ = Buffer(backend, table.bf16_range().count * size_of(DType::BF16));
   if (seed) initialize(*seed);
-  refresh_copies();
+  refresh_bf16_twins();
 }
 
 void Parameters::initialize(uint64_t seed) {
@@ -79,21 +79,21 @@ void Parameters::initialize(uint64_t seed) {
   }
 }
 
-void Parameters::refresh_copies() {
-  const ParameterTable::Range range = table_.copied();
-  if (range.count > 0) check(backend_.convert(copies_of(range), values_of(range)));
+void Parameters::refresh_bf16_twins() {
+  const ParameterTable::Range range = table_.bf16_range();
+  if (range.count > 0) check(backend_.convert(bf16_twin_of(range), values_of(range)));
 }
 
-Tensor Parameters::copies_of(ParameterTable::Range range) const {
-  const ParameterTable::Range copied = table_.copied();
-  if (range.offset < copied.offset || range.offset + range.count > copied.offset + copied.count) return {};
-  return {copies_.at((range.offset - copied.offset) * size_of(DType::BF16)), DType::BF16, {range.count}};
+Tensor Parameters::bf16_twin_of(ParameterTable::Range range) const {
+  const ParameterTable::Range all = table_.bf16_range();
+  if (range.offset < all.offset || range.offset + range.count > all.offset + all.count) return {};
+  return {bf16_twins_.at((range.offset - all.offset) * size_of(DType::BF16)), DType::BF16, {range.count}};
 }
 
 Tensor Parameters::operand(ParameterTable::Key key) const {
   const ParameterTable::Entry& entry = table_.entry(key);
   if (entry.spec.used_as == DType::F32) return value(key);
-  return {copies_of({entry.offset, entry.spec.shape.count()}).data, DType::BF16, entry.spec.shape};
+  return {bf16_twin_of({entry.offset, entry.spec.shape.count()}).data, DType::BF16, entry.spec.shape};
 }
 
 void Parameters::allocate_gradients() {
@@ -124,7 +124,7 @@ void Parameters::write_value(const std::string& name, const float* values, int64
     throw Error(ErrorCode::ShapeMismatch, format("parameter %s has %lld values, received %lld", name.c_str(),
                                                  static_cast<long long>(expected), static_cast<long long>(count)));
   check(backend_.upload(values_.f32() + entry.offset, values, count * sizeof(float)));
-  if (entry.spec.used_as == DType::BF16) refresh_copies();
+  if (entry.spec.used_as == DType::BF16) refresh_bf16_twins();
 }
 
 std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint32_t ordinal) {

@@ -29,7 +29,7 @@ struct ParameterSpec {
   Shape shape;
   ParameterGroup group;
   Initializer initializer;
-  DType used_as = DType::F32;  // BF16: operations read a copy of that type; of backbone weights only
+  DType used_as = DType::F32;  // BF16: operations read a twin of that type; of backbone weights only
 };
 
 /// Names, shapes and places of all parameters; made once, before anything is allocated.
@@ -56,7 +56,7 @@ class ParameterTable {
   Range group(int index) const { return groups_[index]; }
   int64_t size() const { return size_; }  // floats, with padding between tensors
   int64_t trained_size() const { return size_ - group(static_cast<int>(ParameterGroup::State)).count; }
-  Range copied() const;                   // what has a bf16 copy, perhaps nothing
+  Range bf16_range() const;               // what has a bf16 twin, perhaps nothing
   int64_t parameter_count() const;        // of what is trained, without padding
   static int64_t aligned(int64_t count);  // floats that a tensor takes, with padding
 
@@ -78,10 +78,10 @@ class Parameters {
   const ParameterTable& table() const { return table_; }
   Tensor value(ParameterTable::Key key) const { return view(values_, table_.entry(key)); }
   Tensor gradient(ParameterTable::Key key) const { return view(gradients_, table_.entry(key)); }
-  /// What operations read: the value, or its bf16 copy.
+  /// What operations read: the value, or its bf16 twin.
   Tensor operand(ParameterTable::Key key) const;
-  /// The bf16 copy of a range, or none.
-  Tensor copies_of(ParameterTable::Range range) const;
+  /// The bf16 twin of a range, or none.
+  Tensor bf16_twin_of(ParameterTable::Range range) const;
   Tensor values_of(ParameterTable::Range range) const { return view(values_, range); }
   Tensor gradients_of(ParameterTable::Range range) const { return view(gradients_, range); }
   bool has_gradients() const { return gradients_.data() != nullptr; }
@@ -90,7 +90,7 @@ class Parameters {
   std::vector<float> read_gradient(const std::string& name) const;
   void write_value(const std::string& name, const float* values, int64_t count);
 
-  size_t value_bytes() const { return values_.bytes() + copies_.bytes(); }
+  size_t value_bytes() const { return values_.bytes() + bf16_twins_.bytes(); }
   size_t gradient_bytes() const { return gradients_.bytes(); }
 
  private:
@@ -102,11 +102,11 @@ class Parameters {
   }
   std::vector<float> read(const Buffer& arena, const std::string& name) const;
   void initialize(uint64_t seed);
-  void refresh_copies();
+  void refresh_bf16_twins();
 
   Backend& backend_;
   const ParameterTable& table_;
-  Buffer values_, gradients_, copies_;
+  Buffer values_, gradients_, bf16_twins_;
 };
 
 /// Initial values of one tensor, in its own layout.

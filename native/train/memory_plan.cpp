@@ -43,7 +43,7 @@ MemoryUse plan_training(const Network& network, const Head& head, const Paramete
   const HeadPass head_pass(head, batch, true, plan, network_pass.head_moment(), network_pass.last_moment());
   plan.arrange();
   MemoryUse use;
-  use.parameters = table.size() * sizeof(float) + table.copied().count * size_of(DType::BF16);
+  use.parameters = table.size() * sizeof(float) + table.bf16_range().count * size_of(DType::BF16);
   use.gradients = table.trained_size() * sizeof(float);
   use.optimizer = use.gradients * (optimizer.type == OptimizerSpec::Type::Sgd ? 1 : 2);
   use.activations = plan.bytes();

@@ -42,9 +42,9 @@ struct BatchNormParts {
 template <int kCount>
 struct Bundles {
   static constexpr int kBundles = kCount;
-  int64_t first, apart;
+  int64_t first, stride;
 
-  [[gnu::always_inline]] int64_t at(int bundle) const { return first + bundle * apart; }
+  [[gnu::always_inline]] int64_t at(int bundle) const { return first + bundle * stride; }
 };
 
 /// Rows [begin, end) and channels [first, first + width).
@@ -58,12 +58,12 @@ struct BatchNormPart {
   /// Several at once, so that lanes are loaded and stored less often.
   template <int kAtOnce, class Body>
   [[gnu::always_inline]] void walk(const Body& body) const {
-    const int64_t apart = of.bundle * of.channels;
+    const int64_t stride = of.bundle * of.channels;
     int64_t row = begin;
     for (; row + kAtOnce * of.bundle <= end; row += kAtOnce * of.bundle)
-      body(Bundles<kAtOnce>{row * of.channels + first, apart}, of.bundle * width);
+      body(Bundles<kAtOnce>{row * of.channels + first, stride}, of.bundle * width);
     for (; row < end; row += of.bundle)
-      body(Bundles<1>{row * of.channels + first, apart}, std::min(of.bundle, end - row) * width);
+      body(Bundles<1>{row * of.channels + first, stride}, std::min(of.bundle, end - row) * width);
   }
 
   /// Sums over the rows of a bundle, in place: then the first `width` lanes hold the channels' sums. By halves:
@@ -140,7 +140,7 @@ static void batch_norm_stats(float* mean, float* variance, float* unbiased_varia
   const BatchNormParts parts(rows, channels);
   const BatchNormScratch scratch(parts, memory);
   parallel_parts(parts, [&](const BatchNormPart& part) {
-    float center[kBundle] = {}, apart[kBundle] = {}, squares[kBundle] = {};
+    float center[kBundle] = {}, distances[kBundle] = {}, squares[kBundle] = {};
     part.walk<4>([&](const auto bundles, int64_t count) {
 #pragma omp simd
       for (int64_t j = 0; j < count; ++j) {
@@ -162,16 +162,16 @@ static void batch_norm_stats(float* mean, float* variance, float* unbiased_varia
           sum += distance;
           square += distance * distance;
         }
-        apart[j] += sum;
+        distances[j] += sum;
         squares[j] += square;
       }
     });
-    part.fold(apart);
+    part.fold(distances);
     part.fold(squares);
     double* means = scratch.first + part.range * channels + part.first;
     double* sums = scratch.second + part.range * channels + part.first;
     for (int64_t j = 0; j < part.width; ++j) {
-      const double error = apart[j] / static_cast<double>(part.rows()), rest = squares[j] - error * apart[j];
+      const double error = distances[j] / static_cast<double>(part.rows()), rest = squares[j] - error * distances[j];
       means[j] = center[j] + error;
       sums[j] = rest < 0 ? 0 : rest;  // where there is nothing but rounding
     }

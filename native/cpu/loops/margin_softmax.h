@@ -14,14 +14,14 @@ inline constexpr int64_t kClassBlock = 512;  // logits handled at once: 2 KB, st
 
 [[gnu::always_inline]] inline Angle<float> angle_between(const float* a, float inverse_a, const float* b,
                                                          float inverse_b, int64_t count) {
-  float apart = 0, together = 0;
-#pragma omp simd reduction(+ : apart, together)
+  float squared_difference = 0, squared_sum = 0;
+#pragma omp simd reduction(+ : squared_difference, squared_sum)
   for (int64_t i = 0; i < count; ++i) {
     const float unit_a = a[i] * inverse_a, unit_b = b[i] * inverse_b;
-    apart += (unit_a - unit_b) * (unit_a - unit_b);
-    together += (unit_a + unit_b) * (unit_a + unit_b);
+    squared_difference += (unit_a - unit_b) * (unit_a - unit_b);
+    squared_sum += (unit_a + unit_b) * (unit_a + unit_b);
   }
-  return margincore::angle_between(apart, together);
+  return margincore::angle_between(squared_difference, squared_sum);
 }
 
 /// z_j = product_j * factor_j + shift_j of one block of classes.

@@ -5,25 +5,25 @@
 
 namespace margincore::MARGINCORE_ISA {
 
-/// run(put), with put(i, value) that writes a parameter and its bf16 copy, where there is one.
+/// run(put), with put(i, value) that writes a parameter and its bf16 twin, where there is one.
 template <class Run>
-[[gnu::always_inline]] inline void with_copy(float* parameters, BFloat16* copy, const Run& run) {
-  if (copy == nullptr) {
+[[gnu::always_inline]] inline void with_twin(float* parameters, BFloat16* bf16_twin, const Run& run) {
+  if (bf16_twin == nullptr) {
     run([=](int64_t i, float value) { parameters[i] = value; });
   } else {
     run([=](int64_t i, float value) {
       parameters[i] = value;
-      copy[i] = to_bfloat16(value);
+      bf16_twin[i] = to_bfloat16(value);
     });
   }
 }
 
 /// SGD with momentum as PyTorch defines it: v = momentum*v + g; p -= rate * (nesterov ? g + momentum*v : v).
-static void sgd(float* parameters, BFloat16* copy, float* velocity, const float* gradients, int64_t count, Sgd options,
-                float rate) {
+static void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, int64_t count,
+                Sgd options, float rate) {
   const float momentum = options.momentum, decay = options.weight_decay;
   const float from_gradient = options.nesterov ? 1 : 0, from_velocity = options.nesterov ? momentum : 1;
-  with_copy(parameters, copy, [&](const auto& put) {
+  with_twin(parameters, bf16_twin, [&](const auto& put) {
     parallel_ranges(count, [&](int64_t begin, int64_t end) {
 #pragma omp simd
       for (int64_t i = begin; i < end; ++i) {
@@ -37,15 +37,15 @@ static void sgd(float* parameters, BFloat16* copy, float* velocity, const float*
 }
 
 /// Adam (Kingma & Ba 2015, algorithm 1) and AdamW (Loshchilov & Hutter 2019), in PyTorch's arrangement; t from 1.
-static void adam(float* parameters, BFloat16* copy, float* first_moment, float* second_moment, const float* gradients,
-                 int64_t count, Adam options, float rate, uint64_t t) {
+static void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
+                 const float* gradients, int64_t count, Adam options, float rate, uint64_t t) {
   const double steps = static_cast<double>(t);
   const float beta1 = options.beta1, beta2 = options.beta2, epsilon = options.epsilon;
   const float step_size = static_cast<float>(rate / (1 - __builtin_pow(beta1, steps)));
   const float correction = static_cast<float>(1 / __builtin_sqrt(1 - __builtin_pow(beta2, steps)));
   const float coupled = options.decoupled ? 0 : options.weight_decay;
   const float shrink = options.decoupled ? 1 - rate * options.weight_decay : 1;
-  with_copy(parameters, copy, [&](const auto& put) {
+  with_twin(parameters, bf16_twin, [&](const auto& put) {
     parallel_ranges(count, [&](int64_t begin, int64_t end) {
 #pragma omp simd
       for (int64_t i = begin; i < end; ++i) {

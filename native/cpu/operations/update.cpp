@@ -16,18 +16,18 @@ Status CpuBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages
   });
 }
 
-Status CpuBackend::sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options,
+Status CpuBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
                        const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return Status::success();
-  loops_.sgd(parameters.f32(), copy.bf16(), velocity.f32(), gradients.f32(), parameters.count(), options,
+  loops_.sgd(parameters.f32(), bf16_twin.bf16(), velocity.f32(), gradients.f32(), parameters.count(), options,
              step->learning_rate * options.rate_multiplier);
   return Status::success();
 }
 
-Status CpuBackend::adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients,
-                        Adam options, const StepBlock* step, const int32_t* halted) {
+Status CpuBackend::adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment,
+                        Tensor gradients, Adam options, const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return Status::success();
-  loops_.adam(parameters.f32(), copy.bf16(), first_moment.f32(), second_moment.f32(), gradients.f32(),
+  loops_.adam(parameters.f32(), bf16_twin.bf16(), first_moment.f32(), second_moment.f32(), gradients.f32(),
               parameters.count(), options, step->learning_rate * options.rate_multiplier, step->step + 1);
   return Status::success();
 }

@@ -21,9 +21,9 @@ struct Moments {
     const float share = other_count / (count + other_count);
     MARGINCORE_UNROLL
     for (int e = 0; e < kEach; ++e) {
-      const float apart = other_mean[e] - mean[e];
-      mean[e] += apart * share;
-      squares[e] += other_squares[e] + apart * apart * share * count;
+      const float difference = other_mean[e] - mean[e];
+      mean[e] += difference * share;
+      squares[e] += other_squares[e] + difference * difference * share * count;
     }
     count += other_count;
   }

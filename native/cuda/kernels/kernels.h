@@ -119,10 +119,10 @@ void gather_images(Tensor batch, int32_t* batch_labels, const GatherImages& gath
                    cudaStream_t stream);
 
 // update.cu
-/// copy: bf16, or null.
-void sgd(float* parameters, BFloat16* copy, float* velocity, const float* gradients, int64_t count, Sgd options,
+/// bf16_twin: the parameters in bf16, or null.
+void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, int64_t count, Sgd options,
          const StepBlock* step, const int32_t* halted, cudaStream_t stream);
-void adam(float* parameters, BFloat16* copy, float* first_moment, float* second_moment, const float* gradients,
+void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment, const float* gradients,
           int64_t count, Adam options, const StepBlock* step, const int32_t* halted, cudaStream_t stream);
 
 }  // namespace margincore::cuda

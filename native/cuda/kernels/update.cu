@@ -1,5 +1,5 @@
 // Optimizers as one pass over a contiguous range of the arenas, 16 bytes at a time. SGD moves 20 bytes per parameter,
-// Adam 28, and 2 more where operations read a bf16 copy. What changes per step is read from the step block; once
+// Adam 28, and 2 more where operations read a bf16 twin. What changes per step is read from the step block; once
 // *halted is not 0 nothing is written.
 #include <cmath>
 
@@ -17,7 +17,7 @@ using device::global_threads;
 
 /// Applies one parameter's update to four at a time. Ranges of the arena are padded to whole cache lines.
 template <class Update>
-MARGINCORE_DEVICE void update_range(float* parameters, BFloat16* copy, float* first, float* second,
+MARGINCORE_DEVICE void update_range(float* parameters, BFloat16* bf16_twin, float* first, float* second,
                                     const float* gradients, int64_t count, const Update& update) {
   for (int64_t i = global_thread(); i < count / 4; i += global_threads()) {
     Float4 p = reinterpret_cast<Float4*>(parameters)[i], m = reinterpret_cast<Float4*>(first)[i];
@@ -30,14 +30,14 @@ MARGINCORE_DEVICE void update_range(float* parameters, BFloat16* copy, float* fi
     reinterpret_cast<Float4*>(parameters)[i] = p;
     reinterpret_cast<Float4*>(first)[i] = m;
     if (second != nullptr) reinterpret_cast<Float4*>(second)[i] = v;
-    if (copy != nullptr)
-      pack<Pack<BFloat16, 4>>(copy, i) = {narrow<BFloat16>(p.x), narrow<BFloat16>(p.y), narrow<BFloat16>(p.z),
-                                          narrow<BFloat16>(p.w)};
+    if (bf16_twin != nullptr)
+      pack<Pack<BFloat16, 4>>(bf16_twin, i) = {narrow<BFloat16>(p.x), narrow<BFloat16>(p.y), narrow<BFloat16>(p.z),
+                                               narrow<BFloat16>(p.w)};
   }
   for (int64_t i = count / 4 * 4 + global_thread(); i < count; i += global_threads()) {
     float unused = 0;
     update(parameters[i], first[i], second != nullptr ? second[i] : unused, gradients[i]);
-    if (copy != nullptr) copy[i] = narrow<BFloat16>(parameters[i]);
+    if (bf16_twin != nullptr) bf16_twin[i] = narrow<BFloat16>(parameters[i]);
   }
 }
 
@@ -67,14 +67,14 @@ struct AdamUpdate {
   }
 };
 
-MARGINCORE_KERNEL sgd_kernel(float* parameters, BFloat16* copy, float* velocity, const float* gradients, int64_t count,
-                             Sgd options, const StepBlock* step, const int32_t* halted) {
+MARGINCORE_KERNEL sgd_kernel(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients,
+                             int64_t count, Sgd options, const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return;
   const SgdUpdate update{options, step->learning_rate * options.rate_multiplier};
-  update_range(parameters, copy, velocity, static_cast<float*>(nullptr), gradients, count, update);
+  update_range(parameters, bf16_twin, velocity, static_cast<float*>(nullptr), gradients, count, update);
 }
 
-MARGINCORE_KERNEL adam_kernel(float* parameters, BFloat16* copy, float* first_moment, float* second_moment,
+MARGINCORE_KERNEL adam_kernel(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
                               const float* gradients, int64_t count, Adam options, const StepBlock* step,
                               const int32_t* halted) {
   if (*halted != 0) return;
@@ -90,21 +90,21 @@ MARGINCORE_KERNEL adam_kernel(float* parameters, BFloat16* copy, float* first_mo
   const bool decoupled = options.decoupled != 0;
   const AdamUpdate update{options, rate * corrections[0], corrections[1], decoupled ? 0 : options.weight_decay,
                           decoupled ? 1 - rate * options.weight_decay : 1};
-  update_range(parameters, copy, first_moment, second_moment, gradients, count, update);
+  update_range(parameters, bf16_twin, first_moment, second_moment, gradients, count, update);
 }
 
 }  // namespace
 
-void sgd(float* parameters, BFloat16* copy, float* velocity, const float* gradients, int64_t count, Sgd options,
+void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, int64_t count, Sgd options,
          const StepBlock* step, const int32_t* halted, cudaStream_t stream) {
-  MARGINCORE_RUN(sgd_kernel, striding_blocks(count / 4), kBlock, stream, parameters, copy, velocity, gradients, count,
-                 options, step, halted);
+  MARGINCORE_RUN(sgd_kernel, striding_blocks(count / 4), kBlock, stream, parameters, bf16_twin, velocity, gradients,
+                 count, options, step, halted);
 }
 
-void adam(float* parameters, BFloat16* copy, float* first_moment, float* second_moment, const float* gradients,
+void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment, const float* gradients,
           int64_t count, Adam options, const StepBlock* step, const int32_t* halted, cudaStream_t stream) {
-  MARGINCORE_RUN(adam_kernel, striding_blocks(count / 4), kBlock, stream, parameters, copy, first_moment, second_moment,
-                 gradients, count, options, step, halted);
+  MARGINCORE_RUN(adam_kernel, striding_blocks(count / 4), kBlock, stream, parameters, bf16_twin, first_moment,
+                 second_moment, gradients, count, options, step, halted);
 }
 
 }  // namespace margincore::cuda

@@ -20,14 +20,14 @@
 
 namespace margincore::cuda {
 
-/// Four neighbours from `first` on, and as many again every `apart` elements.
+/// Four neighbours from `first` on, and as many again every `stride` elements.
 template <int kFours>
 struct Fours {
   static constexpr int kWidth = 4 * kFours;
   int64_t first;
-  int apart;
+  int stride;
 
-  MARGINCORE_DEVICE int offset(int k) const { return k / 4 * apart + k % 4; }  // from `first`
+  MARGINCORE_DEVICE int offset(int k) const { return k / 4 * stride + k % 4; }  // from `first`
   MARGINCORE_DEVICE void load(float (&values)[kWidth], const float* from) const {
     MARGINCORE_UNROLL
     for (int k = 0; k < kWidth; k += 4) {
@@ -66,14 +66,14 @@ struct ShiftedFours : Fours<kFours> {
   }
 };
 
-/// kCount elements, one every `apart`.
+/// kCount elements, one every `stride`.
 template <int kCount>
 struct Singles {
   static constexpr int kWidth = kCount;
   int64_t first;
-  int apart;
+  int stride;
 
-  MARGINCORE_DEVICE int offset(int k) const { return k * apart; }
+  MARGINCORE_DEVICE int offset(int k) const { return k * stride; }
   template <class T>
   MARGINCORE_DEVICE void load(float (&values)[kWidth], const T* from) const {
     MARGINCORE_UNROLL
@@ -135,11 +135,12 @@ MARGINCORE_DEVICE int before_aligned(const float* row) {
   return static_cast<int>(-(reinterpret_cast<uintptr_t>(row) / sizeof(float)) % 4);
 }
 
-/// Columns [begin, end) of a row that begins anywhere. All parts but the first begin at a multiple of 16 bytes; `head`
-/// of the first one's columns stand before such a multiple, or all, where not all operands that are rows begin `alike`.
+/// Columns [begin, end) of a row that begins anywhere. All parts but the first begin at a multiple of 16 bytes; of the
+/// first one's columns `leading` stand before such a multiple, or all, where not all operands that are rows begin
+/// `alike`.
 struct RowPart {
   int64_t begin, end;
-  int head;
+  int leading;
 
   MARGINCORE_DEVICE RowPart(const float* row, int64_t columns, bool alike) : RowPart(row, columns, alike, 0, columns) {}
   MARGINCORE_DEVICE RowPart(const float* row, int64_t columns, bool alike, int64_t part, int64_t part_size) {
@@ -148,16 +149,16 @@ struct RowPart {
     end = (part + 1) * part_size + before;
     if (begin > columns) begin = columns;
     if (end > columns) end = columns;
-    head = !alike ? static_cast<int>(end - begin) : part == 0 ? before : 0;
+    leading = !alike ? static_cast<int>(end - begin) : part == 0 ? before : 0;
   }
 };
 
-/// body(at) for the columns of a part. Those of its head and those left at its end are taken one by one; so are all of
+/// body(at) for the columns of a part. Its leading ones and those left at its end are taken one by one; so are all of
 /// a part that is no longer than the group.
 template <int kFours, class Group, class Body>
 MARGINCORE_DEVICE void walk_row(const Group& group, const RowPart& part, const Body& body) {
   const int stride = group.stride(), count = static_cast<int>(part.end - part.begin);
-  const int before = count <= stride || part.head > count ? count : part.head, fours = (count - before) / 4;
+  const int before = count <= stride || part.leading > count ? count : part.leading, fours = (count - before) / 4;
   const int64_t step = 4 * stride, last = part.begin + before + 4 * static_cast<int64_t>(fours);
   int64_t k = part.begin + before + 4 * group.first();
   for (; k + (kFours - 1) * step < last; k += kFours * step) body(ShiftedFours<kFours>{k, 4 * stride});

@@ -14,18 +14,18 @@ Status CudaBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImage
   return guarded("gather_images", [&] { cuda::gather_images(batch, batch_labels.i32(), gather, step, stream_); });
 }
 
-Status CudaBackend::sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options,
+Status CudaBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
                         const StepBlock* step, const int32_t* halted) {
   return guarded("sgd", [&] {
-    cuda::sgd(parameters.f32(), copy.bf16(), velocity.f32(), gradients.f32(), parameters.count(), options, step, halted,
-              stream_);
+    cuda::sgd(parameters.f32(), bf16_twin.bf16(), velocity.f32(), gradients.f32(), parameters.count(), options, step,
+              halted, stream_);
   });
 }
 
-Status CudaBackend::adam(Tensor parameters, Tensor copy, Tensor first_moment, Tensor second_moment, Tensor gradients,
-                         Adam options, const StepBlock* step, const int32_t* halted) {
+Status CudaBackend::adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment,
+                         Tensor gradients, Adam options, const StepBlock* step, const int32_t* halted) {
   return guarded("adam", [&] {
-    cuda::adam(parameters.f32(), copy.bf16(), first_moment.f32(), second_moment.f32(), gradients.f32(),
+    cuda::adam(parameters.f32(), bf16_twin.bf16(), first_moment.f32(), second_moment.f32(), gradients.f32(),
                parameters.count(), options, step, halted, stream_);
   });
 }

@@ -16,16 +16,6 @@ constexpr DType kType = DType::F32;
 template <>
 constexpr DType kType<BFloat16> = DType::BF16;
 
-/// Numbers in memory, as T.
-template <class T>
-std::vector<T> stored(const Floats& values) {
-  if constexpr (std::is_same_v<T, float>) return values;
-  std::vector<T> result;
-  if constexpr (std::is_same_v<T, BFloat16>)
-    for (float value : values) result.push_back(to_bfloat16(value));
-  return result;
-}
-
 template <class T>
 Floats floats(const std::vector<T>& values) {
   if constexpr (std::is_same_v<T, float>) return values;
@@ -190,7 +180,7 @@ void expect_agreement_in_bf16(const Loops& loops) {
   Run(loops, loops.bf16, DType::BF16).results.expect_agreement(expected(DType::BF16));
 
   const Floats x = Random(2).normals(kCount);
-  std::vector<BFloat16> half(kCount), copy(kCount);
+  std::vector<BFloat16> half(kCount), twin(kCount);
   Floats back = poisoned(kCount);
   loops.narrow(half.data(), x.data(), kCount);
   loops.widen(back.data(), half.data(), kCount);
@@ -198,10 +188,10 @@ void expect_agreement_in_bf16(const Loops& loops) {
   expect_same(back, as_stored(x, DType::BF16));
 
   Floats p = x, first(kCount, 1), second(kCount, 1);
-  loops.sgd(p.data(), copy.data(), first.data(), x.data(), kCount, {}, 0.1f);
-  expect_same(floats(copy), as_stored(p, DType::BF16));
-  loops.adam(p.data(), copy.data(), first.data(), second.data(), x.data(), kCount, {}, 1e-3f, 7);
-  expect_same(floats(copy), as_stored(p, DType::BF16));
+  loops.sgd(p.data(), twin.data(), first.data(), x.data(), kCount, {}, 0.1f);
+  expect_same(floats(twin), as_stored(p, DType::BF16));
+  loops.adam(p.data(), twin.data(), first.data(), second.data(), x.data(), kCount, {}, 1e-3f, 7);
+  expect_same(floats(twin), as_stored(p, DType::BF16));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "reference/convolution.h"
-#include "support/backends.h"
+#include "support/cases.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/random.h"
@@ -31,67 +31,64 @@ const ConvolutionSizes kCases[] = {
 };
 
 template <class Body>
-void for_each_case(const Body& body) {
+void for_each_convolution(const Body& body) {
   CpuBackend backend({});
-  for (const DType dtype : activation_types(backend)) {
-    for (const ConvolutionSizes& sizes : kCases) {
-      CAPTURE(size_of(dtype));
-      CAPTURE(to_string(sizes.x()));
-      CAPTURE(to_string(sizes.w()));
-      CAPTURE(sizes.conv.stride);
-      Scratch scratch;
-      Matmul matmul(scratch);
-      Im2colConvolutions im2col(choose_loops(), matmul);
-      Device device(backend);
-      Random random(static_cast<uint64_t>(sizes.x().count() + sizes.w().count()));
-      body(im2col, device, dtype, sizes, random);
-    }
-  }
+  for_each_case(backend, kCases, [&](Backend&, DType dtype, const ConvolutionSizes& sizes) {
+    Scratch scratch;
+    Matmul matmul(scratch);
+    Im2colConvolutions im2col(choose_loops(), matmul);
+    Device device(backend);
+    Random random(static_cast<uint64_t>(sizes.x().count() + sizes.w().count()));
+    body(im2col, device, dtype, sizes, random);
+  });
 }
 
 }  // namespace
 
 TEST_CASE("im2col: forward") {
-  for_each_case([](Im2colConvolutions& im2col, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
-    const Floats x = as_stored(random.normals(s.x().count()), dtype);
-    const Floats w = as_stored(random.normals(s.w().count()), dtype), bias = random.normals(s.out_channels);
-    for (const bool has_bias : {false, true}) {
-      CAPTURE(has_bias);
-      const Tensor y = device.output(s.y(), dtype);
-      im2col.forward(y, device.input(x, s.x(), dtype), device.input(w, s.w(), dtype),
-                     has_bias ? device.input(bias, {s.out_channels}) : Tensor(), s.conv);
-      const Doubles expected =
-          reference::conv2d_forward(s, to_doubles(x), to_doubles(w), has_bias ? to_doubles(bias) : Doubles());
-      expect_close(has_bias ? Op::BiasedForward : Op::Conv2dForward, device.read(y), expected, dtype);
-    }
-  });
+  for_each_convolution(
+      [](Im2colConvolutions& im2col, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
+        const Floats x = as_stored(random.normals(s.x().count()), dtype);
+        const Floats w = as_stored(random.normals(s.w().count()), dtype), bias = random.normals(s.out_channels);
+        for (const bool has_bias : {false, true}) {
+          CAPTURE(has_bias);
+          const Tensor y = device.output(s.y(), dtype);
+          im2col.forward(y, device.input(x, s.x(), dtype), device.input(w, s.w(), dtype),
+                         has_bias ? device.input(bias, {s.out_channels}) : Tensor(), s.conv);
+          const Doubles expected =
+              reference::conv2d_forward(s, to_doubles(x), to_doubles(w), has_bias ? to_doubles(bias) : Doubles());
+          expect_close(has_bias ? Op::BiasedForward : Op::Conv2dForward, device.read(y), expected, dtype);
+        }
+      });
 }
 
 TEST_CASE("im2col: the gradient of the images") {
-  for_each_case([](Im2colConvolutions& im2col, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
-    const Floats dy = as_stored(random.normals(s.y().count()), dtype);
-    const Floats w = as_stored(random.normals(s.w().count()), dtype);
-    const Tensor dx = device.output(s.x(), dtype);
-    im2col.backward_data(dx, device.input(dy, s.y(), dtype), device.input(w, s.w(), dtype), s.conv);
-    expect_close(Op::Conv2dBackwardData, device.read(dx),
-                 reference::conv2d_backward_data(s, to_doubles(dy), to_doubles(w)), dtype);
-  });
+  for_each_convolution(
+      [](Im2colConvolutions& im2col, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
+        const Floats dy = as_stored(random.normals(s.y().count()), dtype);
+        const Floats w = as_stored(random.normals(s.w().count()), dtype);
+        const Tensor dx = device.output(s.x(), dtype);
+        im2col.backward_data(dx, device.input(dy, s.y(), dtype), device.input(w, s.w(), dtype), s.conv);
+        expect_close(Op::Conv2dBackwardData, device.read(dx),
+                     reference::conv2d_backward_data(s, to_doubles(dy), to_doubles(w)), dtype);
+      });
 }
 
 TEST_CASE("im2col: the gradient of the weights") {
-  for_each_case([](Im2colConvolutions& im2col, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
-    const Floats dy = as_stored(random.normals(s.y().count()), dtype);
-    const Floats x = as_stored(random.normals(s.x().count()), dtype);
-    for (const bool has_bias : {false, true}) {
-      CAPTURE(has_bias);
-      const Tensor dw = device.output(s.w()), dbias = has_bias ? device.output({s.out_channels}) : Tensor();
-      im2col.backward_filter(dw, dbias, device.input(dy, s.y(), dtype), device.input(x, s.x(), dtype), s.conv);
-      expect_close(Op::Conv2dBackwardFilter, device.read(dw),
-                   reference::conv2d_backward_filter(s, to_doubles(dy), to_doubles(x)), dtype);
-      if (has_bias)
-        expect_close(Op::BiasGradient, device.read(dbias), reference::conv2d_backward_bias(s, to_doubles(dy)));
-    }
-  });
+  for_each_convolution(
+      [](Im2colConvolutions& im2col, Device& device, DType dtype, const ConvolutionSizes& s, Random& random) {
+        const Floats dy = as_stored(random.normals(s.y().count()), dtype);
+        const Floats x = as_stored(random.normals(s.x().count()), dtype);
+        for (const bool has_bias : {false, true}) {
+          CAPTURE(has_bias);
+          const Tensor dw = device.output(s.w()), dbias = has_bias ? device.output({s.out_channels}) : Tensor();
+          im2col.backward_filter(dw, dbias, device.input(dy, s.y(), dtype), device.input(x, s.x(), dtype), s.conv);
+          expect_close(Op::Conv2dBackwardFilter, device.read(dw),
+                       reference::conv2d_backward_filter(s, to_doubles(dy), to_doubles(x)), dtype);
+          if (has_bias)
+            expect_close(Op::BiasGradient, device.read(dbias), reference::conv2d_backward_bias(s, to_doubles(dy)));
+        }
+      });
 }
 
 }  // namespace margincore::test

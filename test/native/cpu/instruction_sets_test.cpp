@@ -126,12 +126,12 @@ Results run(const Loops& loops) {
   results.rounded.push_back({Op::RunningAverage, running});
 
   const Ints few = random.integers(kRows, 0, 4);  // classes with several samples
-  Floats apart = made(kRows * kSize), centers(weights.begin(), weights.begin() + 5 * kSize);
-  const double distance =
-      loops.center_loss(apart.data(), squares.data(), features.data(), centers.data(), few.data(), kRows, kSize, 0.5f);
+  Floats center_gradient = made(kRows * kSize), centers(weights.begin(), weights.begin() + 5 * kSize);
+  const double distance = loops.center_loss(center_gradient.data(), squares.data(), features.data(), centers.data(),
+                                            few.data(), kRows, kSize, 0.5f);
   loops.center_update(centers.data(), features.data(), few.data(), kRows, kSize, 0.5f);
   results.rounded.push_back({Op::CenterLoss, Floats{static_cast<float>(distance)}});
-  results.rounded.push_back({Op::CenterGradient, apart});
+  results.rounded.push_back({Op::CenterGradient, center_gradient});
   results.rounded.push_back({Op::CenterUpdate, centers});
 
   Floats p = x, v = random.normals(kCount);

@@ -26,17 +26,6 @@ void measure(const std::string& name, int64_t elements, const Loop& loop) {
   measured_loop([](const void* body) { (*static_cast<const Loop*>(body))(); }, &loop);
 }
 
-template <class T>
-std::vector<T> stored(const Floats& values) {
-  if constexpr (std::is_same_v<T, float>) {
-    return values;
-  } else {
-    std::vector<T> result;
-    for (float value : values) result.push_back(to_bfloat16(value));
-    return result;
-  }
-}
-
 /// As the layers of a ResNet have them: 8 images of 16 x 16 pixels with 64 channels.
 constexpr int64_t kBatch = 8, kSide = 16, kChannels = 64;
 constexpr int64_t kRows = kBatch * kSide * kSide, kCount = kRows * kChannels;
@@ -174,10 +163,10 @@ void im2col_costs(Random& random) {
 void update_costs(Random& random) {
   Floats p = random.normals(kCount), first(kCount, 0.1f), second(kCount, 0.1f);
   const Floats gradients = random.normals(kCount);
-  std::vector<BFloat16> copy(kCount);
+  std::vector<BFloat16> twin(kCount);
   std::vector<double> blocks(kCount / kSumBlock + 1);
-  for (BFloat16* half : {static_cast<BFloat16*>(nullptr), copy.data()}) {
-    const std::string suffix = half == nullptr ? "" : "_with_copy";
+  for (BFloat16* half : {static_cast<BFloat16*>(nullptr), twin.data()}) {
+    const std::string suffix = half == nullptr ? "" : "_with_twin";
     measure("sgd" + suffix, kCount,
             [&] { kLoops.sgd(p.data(), half, first.data(), gradients.data(), kCount, {0.9f, 0, 5e-4f, 1}, 0.1f); });
     measure("adam" + suffix, kCount,

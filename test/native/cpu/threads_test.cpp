@@ -152,10 +152,11 @@ std::vector<Floats> run_loops(int thread_count) {
       backend.scaled_bn_backward(operands.logits, in, operands.labels, operands.target_terms, mean, variance, {}, {}));
   keep(operands.logits);
   const Tensor few = device.input(random.integers(rows, 0, 6), {rows});  // classes with many samples
-  const Tensor centers = device.inout(random.normals(7 * columns), {7, columns}), apart = device.output(shape);
-  device.call(backend.center_loss(apart, report, halted, in, centers, few, 0.5f, step));
+  const Tensor centers = device.inout(random.normals(7 * columns), {7, columns}),
+               center_gradient = device.output(shape);
+  device.call(backend.center_loss(center_gradient, report, halted, in, centers, few, 0.5f, step));
   device.call(backend.center_update(centers, in, few, 0.5f, halted));
-  keep(apart);
+  keep(center_gradient);
   keep(centers);
   results.push_back({device.read<StepReport>(report, 1)[0].loss});
 

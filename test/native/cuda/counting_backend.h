@@ -203,15 +203,15 @@ class CountingBackend final : public Backend {
     return count("gather_images", {batch, batch_labels, batch_labels, chosen},
                  [&] { return to_.gather_images(batch, batch_labels, gather, step); });
   }
-  Status sgd(Tensor parameters, Tensor copy, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+  Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
              const int32_t* halted) override {
-    return count("sgd", {parameters, parameters, copy, velocity, velocity, gradients},
-                 [&] { return to_.sgd(parameters, copy, velocity, gradients, options, step, halted); });
+    return count("sgd", {parameters, parameters, bf16_twin, velocity, velocity, gradients},
+                 [&] { return to_.sgd(parameters, bf16_twin, velocity, gradients, options, step, halted); });
   }
-  Status adam(Tensor parameters, Tensor copy, Tensor first, Tensor second, Tensor gradients, Adam options,
+  Status adam(Tensor parameters, Tensor bf16_twin, Tensor first, Tensor second, Tensor gradients, Adam options,
               const StepBlock* step, const int32_t* halted) override {
-    return count("adam", {parameters, parameters, copy, first, first, second, second, gradients},
-                 [&] { return to_.adam(parameters, copy, first, second, gradients, options, step, halted); });
+    return count("adam", {parameters, parameters, bf16_twin, first, first, second, second, gradients},
+                 [&] { return to_.adam(parameters, bf16_twin, first, second, gradients, options, step, halted); });
   }
   Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) override {
     return count("gradient_norm", {gradients}, [&] { return to_.gradient_norm(report, halted, gradients, step); });

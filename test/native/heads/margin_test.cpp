@@ -14,9 +14,8 @@ namespace margincore::test {
 
 namespace {
 
+using reference::kDegree;
 using reference::kPi;
-
-constexpr double kDegree = kPi / 180;
 
 Margin margin(double m1, double m2, double m3, Wrap wrap = Wrap::Continue, int easy = 0) {
   return {static_cast<float>(m1), static_cast<float>(m2), static_cast<float>(m3), wrap, easy, 1};

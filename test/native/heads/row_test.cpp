@@ -59,7 +59,7 @@ Row<Real> row(const MarginSoftmaxProblem& p) {
 
   const double* f = p.features.data();
   const double* w = &p.class_weights[y * p.size];
-  double f_norm = 0, w_norm = 0, apart = 0, together = 0;
+  double f_norm = 0, w_norm = 0, squared_difference = 0, squared_sum = 0;
   for (int64_t k = 0; k < p.size; ++k) {
     f_norm += f[k] * f[k];
     w_norm += w[k] * w[k];
@@ -68,8 +68,8 @@ Row<Real> row(const MarginSoftmaxProblem& p) {
   w_norm = std::sqrt(w_norm);
   for (int64_t k = 0; k < p.size; ++k) {
     const double a = f[k] * inverse_norm(f_norm), b = w[k] * inverse_norm(w_norm);
-    apart += (a - b) * (a - b);
-    together += (a + b) * (a + b);
+    squared_difference += (a - b) * (a - b);
+    squared_sum += (a + b) * (a + b);
   }
   const BatchTerms<Real> batch{.margin = ramped(p.head.margin, static_cast<float>(p.ramp)),
                                .lambda = Real(p.lambda),
@@ -82,7 +82,7 @@ Row<Real> row(const MarginSoftmaxProblem& p) {
       .factor = Real(reference::class_factor(p, y)),
       .weight = Real(p.weight_of(y)),
       .geometry = target_geometry<Real>(Real(f_norm), Real(w_norm), Real(p.scale_of(y)), p.head.normalize_weights != 0,
-                                        angle_between(Real(apart), Real(together)))};
+                                        angle_between(Real(squared_difference), Real(squared_sum)))};
   const OtherClasses<Real> others{{Real(max), Real(sum)}, Real(weighted)};
   return {others, row_of(batch, target, others)};
 }

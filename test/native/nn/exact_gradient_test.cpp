@@ -25,11 +25,6 @@ using reference::NetworkRun;
 constexpr int64_t kBatch = 6, kClasses = 4;
 constexpr uint32_t kHeadDropoutStream = 1u << 16;
 
-LayerSpec at(LayerSpec layer, std::vector<int> inputs) {
-  layer.inputs = std::move(inputs);
-  return layer;
-}
-
 // No ReLU, PReLU or maximum sees another ReLU's zeros: it would be at its kink.
 const NetworkSpec kNet = {{8, 8, 3},
                           {
@@ -43,18 +38,18 @@ const NetworkSpec kNet = {{8, 8, 3},
                               {"relu3", ReluSpec{}},                             // 7, part of the norm
                               {"grouped", Conv2dSpec{8, 3, 3, 1, 1, false, 2}},  // 8
                               {"norm2", BatchNormSpec{1e-3f}},                   // 9, by itself
-                              at({"shortcut", Conv2dSpec{8, 1, 1, 1, 0, false}}, {4}),
+                              with_inputs({"shortcut", Conv2dSpec{8, 1, 1, 1, 0, false}}, {4}),
                               {"norm3", BatchNormSpec{}},                           // 11
-                              at({"residual", AddSpec{}}, {9, 11}),                 // 12, part of the norm
+                              with_inputs({"residual", AddSpec{}}, {9, 11}),        // 12, part of the norm
                               {"relu4", ReluSpec{}},                                // 13, part of the norm
                               {"same", Conv2dSpec{8, 3, 3, 1, std::nullopt}},       // 14
                               {"prelu1", PReluSpec{}},                              // 15
-                              at({"concat", ConcatSpec{}}, {15, 13, 15}),           // 16
+                              with_inputs({"concat", ConcatSpec{}}, {15, 13, 15}),  // 16
                               {"pool2", AveragePool2dSpec{3, 1, 1}},                // 17
                               {"depthwise", Conv2dSpec{24, 3, 3, 1, 1, true, 24}},  // 18
                               {"prelu2", PReluSpec{true}},                          // 19
                               {"dropout1", DropoutSpec{0.25f}},                     // 20
-                              at({"sum", AddSpec{}}, {20, 17}),                     // 21, by itself
+                              with_inputs({"sum", AddSpec{}}, {20, 17}),            // 21, by itself
                               {"strided", Conv2dSpec{10, 3, 2, 1, 0}},              // 22
                               {"pool3", MaxPool2dSpec{2, 1}},                       // 23
                               {"average", GlobalAveragePoolSpec{}},                 // 24
@@ -70,41 +65,11 @@ struct Case {
   float lambda = 0;
 };
 
-HeadSpec softmax() {
-  HeadSpec head;
-  head.num_classes = kClasses;
-  head.bias = true;
-  return head;
-}
-
-HeadSpec l_softmax() {
-  HeadSpec head;
-  head.num_classes = kClasses;
-  head.margin.m1 = 2;
-  return head;
-}
-
-HeadSpec arcface_with_everything() {
-  HeadSpec head = arcface(kClasses, 8, 0.3f);
-  head.learn_scale = true;
-  head.feature_dropout = 0.25f;
-  head.label_smoothing = 0.1f;
-  head.class_weights = {3, 1, 1, 0.5f};
-  return head;
-}
-
-HeadSpec scaled_bn_with_centers() {
-  HeadSpec head = arcface(kClasses, 8, 0.3f);
-  head.scaled_bn = ScaledBn{0.9f, 1e-5f};
-  head.center_weight = 0.5f;
-  return head;
-}
-
-const Case kCases[] = {{"softmax", softmax()},
+const Case kCases[] = {{"softmax", softmax(kClasses)},
                        {"arcface", arcface(kClasses, 8, 0.3f)},
-                       {"arcface with every option", arcface_with_everything()},
-                       {"l-softmax", l_softmax(), 1.5f},
-                       {"scaled-bn and centres", scaled_bn_with_centers()}};
+                       {"arcface with every option", arcface_with_everything(kClasses)},
+                       {"l-softmax", l_softmax(kClasses), 1.5f},
+                       {"scaled-bn and centres", arcface_with_scaled_bn_and_centers(kClasses)}};
 
 /// A dropout layer's stream is its number in the network as it is executed.
 std::map<std::string, uint32_t> dropout_streams(const NetworkSpec& spec) {

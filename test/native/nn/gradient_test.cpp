@@ -19,46 +19,6 @@ struct Case {
   double limit = 0.01;  // of the gradient's length
 };
 
-HeadSpec plain_head(int64_t classes) {
-  HeadSpec head;
-  head.num_classes = classes;
-  head.bias = true;
-  return head;
-}
-
-HeadSpec l_softmax(int64_t classes) {
-  HeadSpec head;
-  head.num_classes = classes;
-  head.margin.m1 = 2;
-  return head;
-}
-
-HeadSpec arcface_with_everything(int64_t classes) {
-  HeadSpec head = arcface(classes, 8, 0.3f);
-  head.learn_scale = true;
-  head.feature_dropout = 0.25f;
-  head.label_smoothing = 0.1f;
-  head.class_weights.assign(classes, 1);
-  head.class_weights[0] = 3;
-  return head;
-}
-
-/// Statistics over the batch, and centres beside it.
-HeadSpec arcface_with_scaled_bn_and_centers(int64_t classes) {
-  HeadSpec head = arcface(classes, 8, 0.3f);
-  head.scaled_bn = ScaledBn{0.9f, 1e-5f};
-  head.center_weight = 0.5f;
-  return head;
-}
-
-HeadSpec pedcc(int64_t classes) {
-  HeadSpec head = arcface(classes, 7.5f, 0);
-  head.margin.m3 = 0.35f;
-  head.fixed_weights = true;
-  head.center_weight = 2;
-  return head;
-}
-
 const NetworkSpec kConvNet = {{8, 8, 3},
                               {{"conv", Conv2dSpec{16, 3, 3, 1, std::nullopt}},
                                {"", ReluSpec{}},
@@ -81,52 +41,46 @@ const NetworkSpec kOddNet = {{9, 7, 2},
                               {"", DropoutSpec{0.2f}},
                               {"", DropoutSpec{0.2f}}}};
 
-LayerSpec at(const LayerSpec& layer, std::vector<int> inputs) {
-  LayerSpec placed = layer;
-  placed.inputs = std::move(inputs);
-  return placed;
-}
-
 // A basic block of ResNet with its shortcut, a block without, both fused; then one whose sum stands alone, and PReLU.
 const NetworkSpec kResidualNet = {{8, 8, 3},
-                                  {{"stem", Conv2dSpec{6, 3, 3, 1, 1, false}},        // 0
-                                   {"", BatchNormSpec{}},                             // 1
-                                   {"", ReluSpec{}},                                  // 2
-                                   {"a1", Conv2dSpec{8, 3, 3, 2, 1, false}},          // 3
-                                   {"", BatchNormSpec{}},                             // 4
-                                   {"", ReluSpec{}},                                  // 5
-                                   {"a2", Conv2dSpec{8, 3, 3, 1, 1, false}},          // 6
-                                   {"", BatchNormSpec{}},                             // 7
-                                   at({"s", Conv2dSpec{8, 1, 1, 2, 0, false}}, {2}),  // 8
-                                   {"", BatchNormSpec{}},                             // 9
-                                   at({"", AddSpec{}}, {7, 9}),                       // 10
-                                   {"", ReluSpec{}},                                  // 11
-                                   {"b1", Conv2dSpec{8, 3, 3, 1, 1, false, 4}},       // 12
-                                   {"", BatchNormSpec{}},                             // 13
-                                   at({"", AddSpec{}}, {13, 11}),                     // 14
-                                   {"", ReluSpec{}},                                  // 15
-                                   {"c1", Conv2dSpec{8, 3, 3, 1, 1}},                 // 16
-                                   {"", PReluSpec{}},                                 // 17
-                                   at({"", AddSpec{}}, {15, 17}),                     // 18
-                                   {"", PReluSpec{true, 0.1f}},                       // 19
+                                  {{"stem", Conv2dSpec{6, 3, 3, 1, 1, false}},                 // 0
+                                   {"", BatchNormSpec{}},                                      // 1
+                                   {"", ReluSpec{}},                                           // 2
+                                   {"a1", Conv2dSpec{8, 3, 3, 2, 1, false}},                   // 3
+                                   {"", BatchNormSpec{}},                                      // 4
+                                   {"", ReluSpec{}},                                           // 5
+                                   {"a2", Conv2dSpec{8, 3, 3, 1, 1, false}},                   // 6
+                                   {"", BatchNormSpec{}},                                      // 7
+                                   with_inputs({"s", Conv2dSpec{8, 1, 1, 2, 0, false}}, {2}),  // 8
+                                   {"", BatchNormSpec{}},                                      // 9
+                                   with_inputs({"", AddSpec{}}, {7, 9}),                       // 10
+                                   {"", ReluSpec{}},                                           // 11
+                                   {"b1", Conv2dSpec{8, 3, 3, 1, 1, false, 4}},                // 12
+                                   {"", BatchNormSpec{}},                                      // 13
+                                   with_inputs({"", AddSpec{}}, {13, 11}),                     // 14
+                                   {"", ReluSpec{}},                                           // 15
+                                   {"c1", Conv2dSpec{8, 3, 3, 1, 1}},                          // 16
+                                   {"", PReluSpec{}},                                          // 17
+                                   with_inputs({"", AddSpec{}}, {15, 17}),                     // 18
+                                   {"", PReluSpec{true, 0.1f}},                                // 19
                                    {"", GlobalAveragePoolSpec{}},
                                    {"", LinearSpec{6}}}};
 
 // A dense block: every layer reads all before it; a pool between, values that three layers read.
 const NetworkSpec kDenseNet = {{8, 8, 2},
-                               {{"", Conv2dSpec{4, 3, 3, 1, 1}},   // 0
-                                {"", BatchNormSpec{}},             // 1
-                                {"", ReluSpec{}},                  // 2
-                                {"", Conv2dSpec{3, 3, 3, 1, 1}},   // 3
-                                at({"", ConcatSpec{}}, {0, 3}),    // 4
-                                {"", BatchNormSpec{}},             // 5
-                                {"", ReluSpec{}},                  // 6
-                                {"", Conv2dSpec{5, 3, 3, 1, 1}},   // 7
-                                at({"", ConcatSpec{}}, {4, 7}),    // 8
-                                {"", AveragePool2dSpec{2, 2}},     // 9
-                                at({"", AddSpec{}}, {9, 9}),       // 10
-                                {"", DropoutSpec{0.1f}},           // 11
-                                {"", AveragePool2dSpec{3, 2, 1}},  // 12
+                               {{"", Conv2dSpec{4, 3, 3, 1, 1}},          // 0
+                                {"", BatchNormSpec{}},                    // 1
+                                {"", ReluSpec{}},                         // 2
+                                {"", Conv2dSpec{3, 3, 3, 1, 1}},          // 3
+                                with_inputs({"", ConcatSpec{}}, {0, 3}),  // 4
+                                {"", BatchNormSpec{}},                    // 5
+                                {"", ReluSpec{}},                         // 6
+                                {"", Conv2dSpec{5, 3, 3, 1, 1}},          // 7
+                                with_inputs({"", ConcatSpec{}}, {4, 7}),  // 8
+                                {"", AveragePool2dSpec{2, 2}},            // 9
+                                with_inputs({"", AddSpec{}}, {9, 9}),     // 10
+                                {"", DropoutSpec{0.1f}},                  // 11
+                                {"", AveragePool2dSpec{3, 2, 1}},         // 12
                                 {"", LinearSpec{6}}}};
 
 const Case kCases[] = {
@@ -135,10 +89,10 @@ const Case kCases[] = {
     {"conv net, l-softmax", kConvNet, l_softmax(5)},
     {"conv net, arcface with scaled-bn and centres", kConvNet, arcface_with_scaled_bn_and_centers(5)},
     {"conv net, pedcc", kConvNet, pedcc(5)},
-    {"odd net, softmax", kOddNet, plain_head(4)},
+    {"odd net, softmax", kOddNet, softmax(4)},
     {"odd net, arcface", kOddNet, arcface(4, 8, 0.3f)},
     // A shift before a batch norm moves thousands of values across the kink of a ReLU.
-    {"residual net, softmax", kResidualNet, plain_head(4), 0.05},
+    {"residual net, softmax", kResidualNet, softmax(4), 0.05},
     {"residual net, arcface", kResidualNet, arcface(4, 8, 0.3f), 0.05},
     {"dense net, arcface", kDenseNet, arcface(4, 8, 0.3f), 0.05},
 };

@@ -1,10 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "reference/average_pooling.h"
-#include "support/backends.h"
+#include "support/cases.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/differences.h"
@@ -30,20 +29,6 @@ const Shape kImages[] = {
     {127, 2, 3, 3}, {3, 5, 5, 64}, {20, 7, 7, 200}, {1, 37, 29, 4}, {2, 2, 2, 2056},  // more than a block has threads
 };
 
-/// body(backend, dtype, case) for every backend, type of activations and case.
-template <class Cases, class Body>
-void for_each(const Cases& cases, const Body& body) {
-  for (Backend* backend : backends()) {
-    for (const DType dtype : activation_types(*backend)) {
-      for (const auto& each : cases) {
-        CAPTURE(std::string(backend->info().device));
-        CAPTURE(size_of(dtype));
-        body(*backend, dtype, each);
-      }
-    }
-  }
-}
-
 Floats values(const Shape& shape, DType dtype) {
   return as_stored(Random(static_cast<uint64_t>(shape.count())).normals(shape.count()), dtype);
 }
@@ -59,9 +44,7 @@ void expect_differences(const Floats& dx, const Floats& dy, const Floats& x, DTy
 }  // namespace
 
 TEST_CASE("average_pool") {
-  for_each(kCases, [](Backend& backend, DType dtype, const PoolingSizes& sizes) {
-    CAPTURE(to_string(sizes.x()));
-    CAPTURE(sizes.pool.kernel);
+  for_each_case(kCases, [](Backend& backend, DType dtype, const PoolingSizes& sizes) {
     const Floats x = values(sizes.x(), dtype), dy = values(sizes.y(), dtype);
     Device device(backend);
     const Tensor y = device.output(sizes.y(), dtype), dx = device.output(sizes.x(), dtype);
@@ -76,8 +59,7 @@ TEST_CASE("average_pool") {
 }
 
 TEST_CASE("average_pool: padding does not count, so the average of ones is 1 everywhere") {
-  for_each(kCases, [](Backend& backend, DType dtype, const PoolingSizes& sizes) {
-    CAPTURE(to_string(sizes.x()));
+  for_each_case(kCases, [](Backend& backend, DType dtype, const PoolingSizes& sizes) {
     Device device(backend);
     const Tensor y = device.output(sizes.y(), dtype);
     const Floats ones(sizes.x().count(), 1);
@@ -90,8 +72,7 @@ TEST_CASE("average_pool lets NaN pass, so that it is found") {
   for (Backend* backend : backends()) {
     const PoolingSizes sizes{2, 6, 6, 19, {3, 2, 1}};
     const auto with_nan = [](Floats numbers) {
-      for (size_t i : {size_t{0}, size_t{5}, numbers.size() / 2, numbers.size() - 1})
-        numbers[i] = std::numeric_limits<float>::quiet_NaN();
+      for (size_t i : {size_t{0}, size_t{5}, numbers.size() / 2, numbers.size() - 1}) numbers[i] = kNaN;
       return numbers;
     };
     const Floats x = with_nan(values(sizes.x(), DType::F32)), dy = with_nan(values(sizes.y(), DType::F32));
@@ -108,8 +89,7 @@ TEST_CASE("average_pool lets NaN pass, so that it is found") {
 }
 
 TEST_CASE("global_average_pool") {
-  for_each(kImages, [](Backend& backend, DType dtype, const Shape& image) {
-    CAPTURE(to_string(image));
+  for_each_case(kImages, [](Backend& backend, DType dtype, const Shape& image) {
     const Shape averages{image[0], image[3]};
     const Floats x = values(image, dtype), dy = values(averages, dtype);
     Device device(backend);
@@ -129,7 +109,7 @@ TEST_CASE("global_average_pool lets NaN pass, so that it is found") {
   for (Backend* backend : backends()) {
     const Shape image{2, 3, 3, 20}, averages{2, 20};
     Floats x = values(image, DType::F32), dy = values(averages, DType::F32);
-    x[25] = x[359] = dy[3] = std::numeric_limits<float>::quiet_NaN();
+    x[25] = x[359] = dy[3] = kNaN;
     Device device(*backend);
     const Tensor y = device.output(averages), dx = device.output(image);
     device.call(backend->global_average_pool_forward(y, device.input(x, image)));

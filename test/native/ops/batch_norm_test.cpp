@@ -3,9 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
-#include "support/backends.h"
+#include "support/cases.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/differences.h"
@@ -16,8 +15,6 @@ namespace margincore::test {
 namespace {
 
 using reference::ChannelStats;
-
-const float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 // Around vectors of channels and what is loaded at once; one row; rows and channels for several parts of the work.
 const Shape kShapes[] = {{1, 1},          {1, 17},      {2, 3},      {2, 64},         {7, 33},         {127, 512},
@@ -106,21 +103,6 @@ Gradients backward(Backend& backend, const Problem& p, const Floats& y, bool in_
   return {device.read(dx), device.read(dgamma), device.read(dbeta), dresidual ? device.read(dresidual) : Floats()};
 }
 
-/// body(backend, dtype, shape) for every backend, type of activations and shape.
-template <class Body>
-void for_each_shape(const Body& body) {
-  for (Backend* backend : backends()) {
-    for (const DType dtype : activation_types(*backend)) {
-      for (const Shape& shape : kShapes) {
-        CAPTURE(std::string(backend->info().device));
-        CAPTURE(size_of(dtype));
-        CAPTURE(to_string(shape));
-        body(*backend, dtype, shape);
-      }
-    }
-  }
-}
-
 /// body(variant) for all of them, or for the fullest alone where there are many elements.
 template <class Body>
 void for_each_variant(const Shape& shape, const Body& body) {
@@ -163,14 +145,14 @@ void expect_stats(const FoundStats& found, const Floats& x, const Shape& shape) 
 }  // namespace
 
 TEST_CASE("batch_norm_stats") {
-  for_each_shape([](Backend& backend, DType dtype, const Shape& shape) {
+  for_each_case(kShapes, [](Backend& backend, DType dtype, const Shape& shape) {
     const Problem p(shape, dtype, false, false);
     expect_stats(stats_of(backend, p.x, shape, dtype), p.x, shape);
   });
 }
 
 TEST_CASE("batch_norm_stats: a variance that is small beside the mean keeps its digits") {
-  for_each_shape([](Backend& backend, DType dtype, const Shape& shape) {
+  for_each_case(kShapes, [](Backend& backend, DType dtype, const Shape& shape) {
     if (shape.count() / shape[shape.rank - 1] < 3) return;
     const Problem p(shape, dtype, false, false, 3000);
     expect_stats(stats_of(backend, p.x, shape, dtype), p.x, shape);
@@ -178,7 +160,7 @@ TEST_CASE("batch_norm_stats: a variance that is small beside the mean keeps its 
 }
 
 TEST_CASE("batch norm of a channel that is constant: variance 0, and nothing of it is left") {
-  for_each_shape([](Backend& backend, DType dtype, const Shape& shape) {
+  for_each_case(kShapes, [](Backend& backend, DType dtype, const Shape& shape) {
     Problem p(shape, dtype, false, false);
     for (size_t i = 0; i < p.x.size(); i += p.channels) p.x[i] = 1.375f;
     for (size_t i = 1; p.channels > 1 && i < p.x.size(); i += p.channels) p.x[i] = as_stored({0.1f}, dtype)[0];
@@ -236,7 +218,7 @@ TEST_CASE("batch norm shows a NaN in its channel and in no other") {
 }
 
 TEST_CASE("batch_norm_apply") {
-  for_each_shape([](Backend& backend, DType dtype, const Shape& shape) {
+  for_each_case(kShapes, [](Backend& backend, DType dtype, const Shape& shape) {
     for_each_variant(shape, [&](const Variant& variant) {
       const Problem p(shape, dtype, variant.residual, variant.relu);
       Device device(backend);
@@ -261,7 +243,7 @@ TEST_CASE("batch_norm_apply") {
 }
 
 TEST_CASE("batch_norm_backward against the reference") {
-  for_each_shape([](Backend& backend, DType dtype, const Shape& shape) {
+  for_each_case(kShapes, [](Backend& backend, DType dtype, const Shape& shape) {
     for_each_variant(shape, [&](const Variant& variant) {
       Problem p(shape, dtype, variant.residual, variant.relu);
       p.settle_relu();
@@ -311,7 +293,7 @@ TEST_CASE("batch_norm_backward gives the differences of the forward pass, throug
 }
 
 TEST_CASE("a ReLU that is found again from x is the one that was applied") {
-  for_each_shape([](Backend& backend, DType dtype, const Shape& shape) {
+  for_each_case(kShapes, [](Backend& backend, DType dtype, const Shape& shape) {
     // Many elements at 0, up to rounding: beta is what the normalisation takes away.
     Problem p(shape, dtype, false, true);
     for (int64_t j = 0; j < p.channels; ++j)

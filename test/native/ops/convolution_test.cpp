@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "reference/convolution.h"
-#include "support/backends.h"
+#include "support/cases.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/differences.h"
@@ -61,30 +61,14 @@ struct Operands {
   }
 };
 
-/// body(backend, dtype, sizes, operands) for every backend, type of activations and case.
-template <class Body>
-void for_each_case(const Body& body) {
-  for (Backend* backend : backends()) {
-    for (const DType dtype : activation_types(*backend)) {
-      for (const ConvolutionSizes& sizes : kCases) {
-        CAPTURE(std::string(backend->info().device));
-        CAPTURE(size_of(dtype));
-        CAPTURE(to_string(sizes.x()));
-        CAPTURE(to_string(sizes.w()));
-        CAPTURE(sizes.conv.groups);
-        body(*backend, dtype, sizes, Operands(sizes, dtype));
-      }
-    }
-  }
-}
-
 /// Differences of a convolution need two walks over it per entry: for small ones only.
 bool is_small(const ConvolutionSizes& sizes) { return sizes.y().count() * sizes.w().row_count() < 300'000; }
 
 }  // namespace
 
 TEST_CASE("conv2d_forward") {
-  for_each_case([](Backend& backend, DType dtype, const ConvolutionSizes& sizes, const Operands& o) {
+  for_each_case(kCases, [](Backend& backend, DType dtype, const ConvolutionSizes& sizes) {
+    const Operands o(sizes, dtype);
     for (const bool has_bias : {false, true}) {
       CAPTURE(has_bias);
       Device device(backend);
@@ -101,7 +85,8 @@ TEST_CASE("conv2d_forward") {
 }
 
 TEST_CASE("conv2d_backward_data") {
-  for_each_case([](Backend& backend, DType dtype, const ConvolutionSizes& sizes, const Operands& o) {
+  for_each_case(kCases, [](Backend& backend, DType dtype, const ConvolutionSizes& sizes) {
+    const Operands o(sizes, dtype);
     Device device(backend);
     const Tensor dx = device.output(sizes.x(), dtype), sum = device.inout(o.x, sizes.x(), dtype);
     const Tensor stored_dy = device.input(o.dy, sizes.y(), dtype), stored_w = device.input(o.w, sizes.w(), dtype);
@@ -126,7 +111,8 @@ TEST_CASE("conv2d_backward_data") {
 }
 
 TEST_CASE("conv2d_backward_filter") {
-  for_each_case([](Backend& backend, DType dtype, const ConvolutionSizes& sizes, const Operands& o) {
+  for_each_case(kCases, [](Backend& backend, DType dtype, const ConvolutionSizes& sizes) {
+    const Operands o(sizes, dtype);
     for (const bool has_bias : {false, true}) {
       CAPTURE(has_bias);
       Device device(backend);

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "reference/elementwise.h"
-#include "support/backends.h"
+#include "support/cases.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/differences.h"
@@ -18,23 +17,6 @@ namespace {
 // Around the width of a vector, a cache line, and the block that is given to a thread (2^14).
 const int64_t kCounts[] = {1, 2, 15, 17, 127, 1009, 16'384, 32'769, 70'001};
 
-const float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-/// body(backend, dtype, count) for every backend, type of activations and count.
-template <class Body>
-void for_each_count(const Body& body) {
-  for (Backend* backend : backends()) {
-    for (const DType dtype : activation_types(*backend)) {
-      for (const int64_t count : kCounts) {
-        CAPTURE(std::string(backend->info().device));
-        CAPTURE(size_of(dtype));
-        CAPTURE(count);
-        body(backend, dtype, count);
-      }
-    }
-  }
-}
-
 StepBlock step_block(uint64_t seed, uint64_t step) {
   StepBlock block{};
   block.seed = seed;
@@ -45,23 +27,23 @@ StepBlock step_block(uint64_t seed, uint64_t step) {
 }  // namespace
 
 TEST_CASE("relu_forward and relu_backward are exact, also in place") {
-  for_each_count([](Backend* backend, DType dtype, int64_t count) {
+  for_each_case(kCounts, [](Backend& backend, DType dtype, int64_t count) {
     Random random(static_cast<uint64_t>(count));
     Floats x = as_stored(random.normals(count), dtype), dy = as_stored(random.normals(count), dtype);
     x[count / 2] = 0;  // where the derivative is 0
     const Floats expected_y = to_floats(reference::relu_forward(to_doubles(x)));
     const Floats expected_dx = to_floats(reference::relu_backward(to_doubles(dy), to_doubles(expected_y)));
 
-    Device device(*backend);
+    Device device(backend);
     const Tensor y = device.output({count}, dtype), dx = device.output({count}, dtype);
-    device.call(backend->relu_forward(y, device.input(x, {count}, dtype)));
-    device.call(backend->relu_backward(dx, device.input(dy, {count}, dtype), y));
+    device.call(backend.relu_forward(y, device.input(x, {count}, dtype)));
+    device.call(backend.relu_backward(dx, device.input(dy, {count}, dtype), y));
     expect_same(device.read(y), expected_y);
     expect_same(device.read(dx), expected_dx);
 
     const Tensor value = device.inout(x, {count}, dtype), gradient = device.inout(dy, {count}, dtype);
-    device.call(backend->relu_forward(value, value));
-    device.call(backend->relu_backward(gradient, gradient, value));
+    device.call(backend.relu_forward(value, value));
+    device.call(backend.relu_backward(gradient, gradient, value));
     expect_same(device.read(value), expected_y);
     expect_same(device.read(gradient), expected_dx);
 
@@ -116,16 +98,16 @@ TEST_CASE("convert is exact to fp32, and to the nearest bf16, ties to even; NaN 
 }
 
 TEST_CASE("add is exact, also in place") {
-  for_each_count([](Backend* backend, DType dtype, int64_t count) {
+  for_each_case(kCounts, [](Backend& backend, DType dtype, int64_t count) {
     Random random(static_cast<uint64_t>(count));
     const Floats a = as_stored(random.normals(count), dtype), b = as_stored(random.normals(count), dtype);
     Floats expected;
     for (int64_t i = 0; i < count; ++i) expected.push_back(a[i] + b[i]);
-    Device device(*backend);
+    Device device(backend);
     const Tensor y = device.output({count}, dtype), in_place = device.inout(a, {count}, dtype);
     const Tensor second = device.input(b, {count}, dtype);
-    device.call(backend->add(y, device.input(a, {count}, dtype), second));
-    device.call(backend->add(in_place, in_place, second));
+    device.call(backend.add(y, device.input(a, {count}, dtype), second));
+    device.call(backend.add(in_place, in_place, second));
     expected = as_stored(expected, dtype);
     expect_same(device.read(y), expected);
     expect_same(device.read(in_place), expected);
@@ -136,20 +118,20 @@ TEST_CASE("dropout") {
   const Dropout kDropouts[] = {{0, 0}, {0.1f, 1}, {0.5f, 2}, {0.75f, 1u << 16}};
   // The last needs more than 32 bits of seed and of step.
   const StepBlock kSteps[] = {step_block(0, 0), step_block(7, 1), step_block(0x123456789abcdefu, 4'000'000'001u)};
-  for_each_count([&](Backend* backend, DType dtype, int64_t count) {
+  for_each_case(kCounts, [&](Backend& backend, DType dtype, int64_t count) {
     for (const Dropout& dropout : kDropouts) {
       for (const StepBlock& block : kSteps) {
         CAPTURE(dropout.rate);
         CAPTURE(block.step);
         const Floats x = as_stored(Random(static_cast<uint64_t>(count)).normals(count), dtype);
         const Doubles expected = reference::dropout(to_doubles(x), dropout, block);
-        Device device(*backend);
+        Device device(backend);
         const StepBlock* step = device.constant(block);
         const Tensor y = device.output({count}, dtype), dx = device.output({count}, dtype);
         const Tensor in_place = device.inout(x, {count}, dtype);
-        device.call(backend->dropout_forward(y, device.input(x, {count}, dtype), dropout, step));
-        device.call(backend->dropout_backward(dx, device.input(x, {count}, dtype), dropout, step));
-        device.call(backend->dropout_forward(in_place, in_place, dropout, step));
+        device.call(backend.dropout_forward(y, device.input(x, {count}, dtype), dropout, step));
+        device.call(backend.dropout_backward(dx, device.input(x, {count}, dtype), dropout, step));
+        device.call(backend.dropout_forward(in_place, in_place, dropout, step));
         expect_close(Op::Dropout, device.read(y), expected, dtype);
         expect_same(device.read(dx), device.read(y));  // the same mask and factor
         expect_same(device.read(in_place), device.read(y));

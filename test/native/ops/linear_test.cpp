@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "reference/matrices.h"
-#include "support/backends.h"
+#include "support/cases.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/differences.h"
@@ -14,6 +14,10 @@ namespace {
 struct LinearSizes {
   int64_t rows, in, out;
 };
+
+std::string to_string(const LinearSizes& s) {
+  return std::to_string(s.rows) + " rows, " + std::to_string(s.in) + " to " + std::to_string(s.out);
+}
 
 const LinearSizes kCases[] = {{1, 1, 1},      {1, 17, 1},    {2, 2, 10},     {3, 5, 7},
                               {127, 33, 17},  {128, 16, 1},  {20, 1600, 33}, {128, 64, 513},
@@ -31,26 +35,11 @@ struct Operands {
   }
 };
 
-template <class Body>
-void for_each_case(const Body& body) {
-  for (Backend* backend : backends()) {
-    for (const DType dtype : activation_types(*backend)) {
-      for (const LinearSizes& sizes : kCases) {
-        CAPTURE(std::string(backend->info().device));
-        CAPTURE(size_of(dtype));
-        CAPTURE(sizes.rows);
-        CAPTURE(sizes.in);
-        CAPTURE(sizes.out);
-        body(*backend, dtype, sizes, Operands(sizes, dtype));
-      }
-    }
-  }
-}
-
 }  // namespace
 
 TEST_CASE("linear_forward") {
-  for_each_case([](Backend& backend, DType dtype, const LinearSizes& s, const Operands& o) {
+  for_each_case(kCases, [](Backend& backend, DType dtype, const LinearSizes& s) {
+    const Operands o(s, dtype);
     for (const bool has_bias : {false, true}) {
       CAPTURE(has_bias);
       Device device(backend);
@@ -67,7 +56,8 @@ TEST_CASE("linear_forward") {
 }
 
 TEST_CASE("linear_backward_data") {
-  for_each_case([](Backend& backend, DType dtype, const LinearSizes& s, const Operands& o) {
+  for_each_case(kCases, [](Backend& backend, DType dtype, const LinearSizes& s) {
+    const Operands o(s, dtype);
     Device device(backend);
     const Tensor dx = device.output({s.rows, s.in}, dtype);
     device.call(backend.linear_backward_data(dx, device.input(o.dy, {s.rows, s.out}, dtype),
@@ -86,7 +76,8 @@ TEST_CASE("linear_backward_data") {
 }
 
 TEST_CASE("linear_backward_weight") {
-  for_each_case([](Backend& backend, DType dtype, const LinearSizes& s, const Operands& o) {
+  for_each_case(kCases, [](Backend& backend, DType dtype, const LinearSizes& s) {
+    const Operands o(s, dtype);
     for (const bool has_bias : {false, true}) {
       CAPTURE(has_bias);
       Device device(backend);

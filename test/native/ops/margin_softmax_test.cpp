@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <string>
 
 #include "support/backends.h"
@@ -186,7 +185,7 @@ TEST_CASE("margin_softmax: a loss that is not finite halts, one that is very lar
       CAPTURE(kind.name);
       const MarginSoftmaxProblem p = make_problem({3, 600, 8}, kind, 10);
       const Floats products = to_floats(reference::products(p));
-      for (const float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY}) {
+      for (const float bad : {kNaN, INFINITY}) {
         for (const size_t place : {size_t{0}, size_t{600 + 599}, size_t(2 * 600 + p.labels[2])}) {
           CAPTURE(bad);
           CAPTURE(place);

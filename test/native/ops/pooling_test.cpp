@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "reference/pooling.h"
@@ -82,7 +81,7 @@ TEST_CASE("max_pool lets NaN pass, so that it is found") {
     for (const int relu : {0, 1}) {
       const PoolingSizes sizes{2, 6, 6, 19, {3, 2, 1, relu}};
       Floats x = values(sizes);
-      for (size_t i : {0u, 5u, 400u, 1000u, 1367u}) x[i] = std::numeric_limits<float>::quiet_NaN();
+      for (size_t i : {0u, 5u, 400u, 1000u, 1367u}) x[i] = kNaN;
       Doubles is_nan(x.size());
       for (size_t i = 0; i < x.size(); ++i) is_nan[i] = std::isnan(x[i]) ? 1 : 0;
       const Doubles has_nan = reference::max_pool_forward(sizes, is_nan).y;

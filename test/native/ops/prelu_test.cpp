@@ -1,10 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "reference/prelu.h"
-#include "support/backends.h"
+#include "support/cases.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/differences.h"
@@ -20,24 +19,22 @@ const Shape kShapes[] = {
     {127, 8, 8, 3},  {20, 24, 24, 32}, {1, 300, 300, 1},                   // more pixels than a thread takes
 };
 
-/// body(backend, dtype, shape, number of slopes) for every backend, type of activations and shape.
-template <class Body>
-void for_each_case(const Body& body) {
-  for (Backend* backend : backends()) {
-    for (const DType dtype : activation_types(*backend)) {
-      for (const Shape& shape : kShapes) {
-        const int64_t channels = shape[shape.rank - 1];
-        for (const int64_t slopes : {channels, int64_t{1}}) {
-          CAPTURE(std::string(backend->info().device));
-          CAPTURE(size_of(dtype));
-          CAPTURE(to_string(shape));
-          CAPTURE(slopes);
-          body(*backend, dtype, shape, slopes);
-          if (channels == 1) break;
-        }
-      }
-    }
+struct Case {
+  Shape shape;
+  int64_t slopes;
+};
+
+std::string to_string(const Case& c) { return to_string(c.shape) + " with " + std::to_string(c.slopes) + " slopes"; }
+
+/// One slope per channel, and one for all.
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const Shape& shape : kShapes) {
+    const int64_t channels = shape[shape.rank - 1];
+    all.push_back({shape, channels});
+    if (channels > 1) all.push_back({shape, 1});
   }
+  return all;
 }
 
 struct Operands {
@@ -55,7 +52,9 @@ struct Operands {
 }  // namespace
 
 TEST_CASE("prelu_forward, also in place") {
-  for_each_case([](Backend& backend, DType dtype, const Shape& shape, int64_t slopes) {
+  for_each_case(cases(), [](Backend& backend, DType dtype, const Case& c) {
+    const Shape& shape = c.shape;
+    const int64_t slopes = c.slopes;
     const Operands o(shape, dtype, slopes);
     const Doubles expected = reference::prelu_forward(to_doubles(o.x), to_doubles(o.slope));
     Device device(backend);
@@ -69,7 +68,9 @@ TEST_CASE("prelu_forward, also in place") {
 }
 
 TEST_CASE("prelu_backward, also in place") {
-  for_each_case([](Backend& backend, DType dtype, const Shape& shape, int64_t slopes) {
+  for_each_case(cases(), [](Backend& backend, DType dtype, const Case& c) {
+    const Shape& shape = c.shape;
+    const int64_t slopes = c.slopes;
     const Operands o(shape, dtype, slopes);
     const Doubles x = to_doubles(o.x), dy = to_doubles(o.dy), slope = to_doubles(o.slope);
     const reference::PReluGradients expected = reference::prelu_backward(dy, x, slope);
@@ -103,7 +104,7 @@ TEST_CASE("prelu lets NaN pass, so that it is found") {
     for (const int64_t slopes : {20, 1}) {
       const Shape shape{2, 3, 3, 20};
       Floats x = Random(1).normals(shape.count());
-      for (size_t i : {0u, 45u, 359u}) x[i] = std::numeric_limits<float>::quiet_NaN();
+      for (size_t i : {0u, 45u, 359u}) x[i] = kNaN;
       Device device(*backend);
       const Tensor y = device.output(shape), dx = device.output(shape), dslope = device.output({slopes});
       const Tensor in = device.input(x, shape), slope = device.input(Floats(slopes, 0.25f), {slopes});

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "reference/rows.h"
-#include "support/backends.h"
+#include "support/cases.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/differences.h"
@@ -14,10 +13,6 @@
 namespace margincore::test {
 
 namespace {
-
-struct Matrix {
-  int64_t rows, columns;
-};
 
 // Lengths that are multiples of four and others, around what a warp and a block keep in registers.
 const Matrix kCases[] = {{1, 1},    {1, 2},    {3, 17},   {2, 1009},   {127, 33},  {128, 512}, {1009, 2},
@@ -31,19 +26,7 @@ Floats values(Random& random, const Matrix& m) {
   return x;
 }
 
-/// body(backend, matrix, random) for every backend and case.
-template <class Body>
-void for_each_case(const Body& body) {
-  for (Backend* backend : backends()) {
-    for (const Matrix& m : kCases) {
-      CAPTURE(std::string(backend->info().device));
-      CAPTURE(m.rows);
-      CAPTURE(m.columns);
-      Random random(static_cast<uint64_t>(m.rows * 100'000 + m.columns));
-      body(*backend, m, random);
-    }
-  }
-}
+Random random_for(const Matrix& m) { return Random(static_cast<uint64_t>(m.rows * 100'000 + m.columns)); }
 
 Floats norms_of(const Floats& x, const Matrix& m) {
   return to_floats(reference::row_norms(to_doubles(x), m.rows, m.columns));
@@ -52,7 +35,8 @@ Floats norms_of(const Floats& x, const Matrix& m) {
 }  // namespace
 
 TEST_CASE("row_norms") {
-  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+  for_each_case(kCases, [](Backend& backend, const Matrix& m) {
+    Random random = random_for(m);
     const Floats x = values(random, m);
     Device device(backend);
     const Tensor norms = device.output({m.rows});
@@ -62,7 +46,8 @@ TEST_CASE("row_norms") {
 }
 
 TEST_CASE("l2_scale_forward") {
-  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+  for_each_case(kCases, [](Backend& backend, const Matrix& m) {
+    Random random = random_for(m);
     const Floats x = values(random, m);
     for (const float scale : {1.0f, 30.0f, 0.1f}) {
       CAPTURE(scale);
@@ -77,7 +62,8 @@ TEST_CASE("l2_scale_forward") {
 }
 
 TEST_CASE("l2_scale_backward, also in place") {
-  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+  for_each_case(kCases, [](Backend& backend, const Matrix& m) {
+    Random random = random_for(m);
     const Floats x = values(random, m), dy = random.normals(m.rows * m.columns);
     const double scale = 16;
     Device device(backend);
@@ -113,7 +99,8 @@ TEST_CASE("l2_scale_backward, also in place") {
 }
 
 TEST_CASE("remove_radial takes away the part along x and nothing else") {
-  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+  for_each_case(kCases, [](Backend& backend, const Matrix& m) {
+    Random random = random_for(m);
     if (m.columns == 1) return;  // nothing is left but rounding
     const Floats x = values(random, m), gradient = random.normals(m.rows * m.columns);
     Device device(backend);
@@ -141,7 +128,7 @@ TEST_CASE("a row with a NaN is NaN after normalisation, and no other is") {
   const Shape shape{3, 37};
   for (Backend* backend : backends()) {
     Floats x = Random(1).normals(shape.count());
-    x[40] = std::numeric_limits<float>::quiet_NaN();
+    x[40] = kNaN;
     Device device(*backend);
     const Tensor rows = device.input(x, shape), norms = device.output({3}), y = device.output(shape);
     device.call(backend->row_norms(norms, rows));
@@ -152,7 +139,8 @@ TEST_CASE("a row with a NaN is NaN after normalisation, and no other is") {
 }
 
 TEST_CASE("add_scaled_rows") {
-  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+  for_each_case(kCases, [](Backend& backend, const Matrix& m) {
+    Random random = random_for(m);
     const Floats y = random.normals(m.rows * m.columns), x = values(random, m), coefficients = random.normals(m.rows);
     Device device(backend);
     const Shape shape{m.rows, m.columns};

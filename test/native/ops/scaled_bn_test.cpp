@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
-#include "support/backends.h"
+#include "support/cases.h"
 #include "support/compare.h"
 #include "support/differences.h"
 #include "support/margin_softmax.h"
@@ -20,25 +19,10 @@ using reference::ColumnStats;
 using reference::MarginSoftmaxProblem;
 using Call = MarginSoftmaxCall;
 
-struct Matrix {
-  int64_t rows, columns;
-};
-
 const Matrix kCases[] = {{1, 1},     {1, 10}, {2, 17},   {128, 1},   {127, 255}, {128, 257}, {3, 1009},
                          {300, 513}, {64, 8}, {300, 12}, {300, 516}, {40, 8452}, {9, 8453},  {257, 8452}};
 
-template <class Body>
-void for_each_case(const Body& body) {
-  for (Backend* backend : backends()) {
-    for (const Matrix& m : kCases) {
-      CAPTURE(std::string(backend->info().device));
-      CAPTURE(m.rows);
-      CAPTURE(m.columns);
-      Random random(static_cast<uint64_t>(m.rows * 10'000 + m.columns));
-      body(*backend, m, random);
-    }
-  }
-}
+Random random_for(const Matrix& m) { return Random(static_cast<uint64_t>(m.rows * 10'000 + m.columns)); }
 
 ColumnStats rounded(const ColumnStats& stats) {
   return {to_doubles(to_floats(stats.mean)), to_doubles(to_floats(stats.variance))};
@@ -68,7 +52,8 @@ Call whole_chain(Backend& backend, MarginSoftmaxProblem p, const ScaledBn& norm)
 }  // namespace
 
 TEST_CASE("column_stats, of products and of products by the norms of their columns") {
-  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+  for_each_case(kCases, [](Backend& backend, const Matrix& m) {
+    Random random = random_for(m);
     const Floats p = random.normals(m.rows * m.columns, 3);
     Floats norms = random.uniform(m.columns, 0.5, 2);
     if (m.columns > 10) norms[3] = 0;  // a class weight of zeros: its logits are 0
@@ -86,7 +71,8 @@ TEST_CASE("column_stats, of products and of products by the norms of their colum
 }
 
 TEST_CASE("column_stats: a variance that is small beside the mean keeps its digits") {
-  for_each_case([](Backend& backend, const Matrix& m, Random& random) {
+  for_each_case(kCases, [](Backend& backend, const Matrix& m) {
+    Random random = random_for(m);
     if (m.rows == 1) return;
     Floats p = random.normals(m.rows * m.columns);
     for (size_t i = 0; i < p.size(); ++i) p[i] += i % 2 == 0 ? 1000.0f : -1000.0f;
@@ -104,7 +90,7 @@ TEST_CASE("column_stats: a variance that is small beside the mean keeps its digi
 TEST_CASE("column_stats shows a NaN in its column and in no other") {
   for (Backend* backend : backends()) {
     Floats p = Random(1).normals(3 * 300);
-    p[300 + 270] = std::numeric_limits<float>::quiet_NaN();
+    p[300 + 270] = kNaN;
     Device device(*backend);
     const Tensor mean = device.output({300}), variance = device.output({300});
     device.call(backend->column_stats(mean, variance, device.input(p, {3, 300}), {}));
@@ -140,7 +126,8 @@ TEST_CASE("scaled_bn_fold") {
 
 TEST_CASE("statistics, folded into the logits, are the normalisation as it is defined") {
   const ScaledBn norm{0.9f, 1e-5f};
-  for_each_case([&](Backend& backend, const Matrix& m, Random& random) {
+  for_each_case(kCases, [&](Backend& backend, const Matrix& m) {
+    Random random = random_for(m);
     const Floats p = random.normals(m.rows * m.columns, 3), norms = random.uniform(m.columns, 0.5, 2);
     Device device(backend);
     const Shape columns{m.columns};

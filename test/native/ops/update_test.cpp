@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "reference/update.h"
 #include "support/backends.h"
@@ -131,7 +130,7 @@ TEST_CASE("adam's step itself, on parameters of 0: where nothing rounds it away"
   }
 }
 
-TEST_CASE("sgd and adam keep the parameters' bf16 copy, where there is one") {
+TEST_CASE("sgd and adam keep the parameters' bf16 twin, where there is one") {
   for (Backend* backend : backends()) {
     if (activation_types(*backend).size() == 1) continue;
     for (const int64_t count : kCounts) {
@@ -142,12 +141,12 @@ TEST_CASE("sgd and adam keep the parameters' bf16 copy, where there is one") {
       const StepBlock* step = device.constant(step_block(0, 0.1f));
       const int32_t* running = device.constant(int32_t{0});
       const Tensor by_sgd = device.inout(p, {count}), by_adam = device.inout(p, {count});
-      const Tensor sgd_copy = device.output({count}, DType::BF16), adam_copy = device.output({count}, DType::BF16);
-      device.call(backend->sgd(by_sgd, sgd_copy, device.inout(zero, {count}), gradient, kSgds[1], step, running));
-      device.call(backend->adam(by_adam, adam_copy, device.inout(zero, {count}), device.inout(zero, {count}), gradient,
+      const Tensor sgd_twin = device.output({count}, DType::BF16), adam_twin = device.output({count}, DType::BF16);
+      device.call(backend->sgd(by_sgd, sgd_twin, device.inout(zero, {count}), gradient, kSgds[1], step, running));
+      device.call(backend->adam(by_adam, adam_twin, device.inout(zero, {count}), device.inout(zero, {count}), gradient,
                                 kAdams[1], step, running));
-      expect_same(device.read(sgd_copy), as_stored(device.read(by_sgd), DType::BF16));
-      expect_same(device.read(adam_copy), as_stored(device.read(by_adam), DType::BF16));
+      expect_same(device.read(sgd_twin), as_stored(device.read(by_sgd), DType::BF16));
+      expect_same(device.read(adam_twin), as_stored(device.read(by_adam), DType::BF16));
       CHECK(first_difference(device.read(by_sgd), p) != "");
     }
   }
@@ -196,7 +195,7 @@ TEST_CASE("gradient_norm") {
 TEST_CASE("gradient_norm halts on a single value that is not finite, wherever it stands") {
   const int64_t count = 100'003;
   for (Backend* backend : backends()) {
-    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY, -INFINITY}) {
+    for (const float bad : {kNaN, INFINITY, -INFINITY}) {
       for (const int64_t place : {int64_t{0}, int64_t{32'768}, count - 1}) {
         CAPTURE(bad);
         CAPTURE(place);

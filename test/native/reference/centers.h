@@ -9,8 +9,8 @@ namespace margincore::test::reference {
 inline double center_loss(const Doubles& x, const Doubles& centers, const Ints& labels, double weight, int64_t size) {
   double sum = 0;
   for (size_t i = 0; i < x.size(); ++i) {
-    const double apart = x[i] - centers[labels[i / size] * size + i % size];
-    sum += apart * apart;
+    const double difference = x[i] - centers[labels[i / size] * size + i % size];
+    sum += difference * difference;
   }
   return weight / 2 * sum / static_cast<double>(labels.size());
 }
@@ -27,13 +27,13 @@ inline Doubles center_gradient(Doubles x, const Doubles& centers, const Ints& la
 inline Doubles center_update(const Doubles& centers, const Doubles& x, const Ints& labels, double rate, int64_t size) {
   Doubles moved = centers;
   for (size_t at = 0; at < centers.size(); ++at) {
-    double count = 0, apart = 0;
+    double count = 0, differences = 0;
     for (size_t i = 0; i < labels.size(); ++i) {
       if (labels[i] != static_cast<int32_t>(at / size)) continue;
       count += 1;
-      apart += centers[at] - x[i * size + at % size];
+      differences += centers[at] - x[i * size + at % size];
     }
-    moved[at] -= rate * apart / (1 + count);
+    moved[at] -= rate * differences / (1 + count);
   }
   return moved;
 }

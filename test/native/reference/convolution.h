@@ -2,6 +2,8 @@
 // q*stride + s - padding, c) * w(k,r,s,c). The three passes are one walk over the same products.
 #pragma once
 
+#include <string>
+
 #include "backend/backend.h"
 #include "support/arrays.h"
 
@@ -20,6 +22,11 @@ struct ConvolutionSizes {
   Shape w() const { return {out_channels, kernel_height, kernel_width, group_channels()}; }
   Shape y() const { return {batch, out_height(), out_width(), out_channels}; }
 };
+
+inline std::string to_string(const ConvolutionSizes& s) {
+  return to_string(s.x()) + " by " + to_string(s.w()) + ", stride " + std::to_string(s.conv.stride) + ", padding " +
+         std::to_string(s.conv.padding) + ", groups " + std::to_string(s.conv.groups);
+}
 
 /// visit(index in y, index in x, index in w) for every product of the convolution.
 template <class Visit>

@@ -102,9 +102,9 @@ inline HeadGradients head_gradients(const HeadProblem& p) {
 
   if (spec.center_weight == 0) return result;
   const Doubles x = compared(p), from = centers(p);
-  Doubles apart = center_gradient(x, from, p.labels, spec.center_weight, p.size);
-  if (p.by_direction()) apart = l2_scale_backward(apart, p.x, 1, p.rows, p.size);
-  for (size_t i = 0; i < apart.size(); ++i) result.dx[i] += apart[i];
+  Doubles pull = center_gradient(x, from, p.labels, spec.center_weight, p.size);
+  if (p.by_direction()) pull = l2_scale_backward(pull, p.x, 1, p.rows, p.size);
+  for (size_t i = 0; i < pull.size(); ++i) result.dx[i] += pull[i];
   if (spec.fixed_weights) return result;
   const Doubles moved = center_update(from, x, p.labels, 1, p.size);
   for (size_t i = 0; i < from.size(); ++i) result.dcenters.push_back(from[i] - moved[i]);

@@ -8,6 +8,7 @@
 namespace margincore::test::reference {
 
 inline constexpr double kPi = 3.14159265358979323846;
+inline constexpr double kDegree = kPi / 180;
 
 /// Number of the half turn that u lies in.
 inline double half_turns(double u) { return std::floor(u / kPi); }

@@ -46,13 +46,13 @@ inline Target target(const MarginSoftmaxProblem& p, int64_t i) {
   t.omega = p.head.normalize_weights ? 1 : t.weight_norm;
   t.has_angle = t.feature_norm > 0 && t.weight_norm > 0;
   if (!t.has_angle) return t;
-  double apart = 0, together = 0;
+  double squared_difference = 0, squared_sum = 0;
   for (int64_t k = 0; k < p.size; ++k) {
     const double unit_f = f[k] / t.feature_norm, unit_w = w[k] / t.weight_norm;
-    apart += (unit_f - unit_w) * (unit_f - unit_w);
-    together += (unit_f + unit_w) * (unit_f + unit_w);
+    squared_difference += (unit_f - unit_w) * (unit_f - unit_w);
+    squared_sum += (unit_f + unit_w) * (unit_f + unit_w);
   }
-  t.theta = 2 * std::atan2(std::sqrt(apart), std::sqrt(together));  // acos loses digits near 0 and pi
+  t.theta = 2 * std::atan2(std::sqrt(squared_difference), std::sqrt(squared_sum));  // acos loses digits near 0 and pi
   t.cosine = std::cos(t.theta);
 
   Margin m = p.head.margin;

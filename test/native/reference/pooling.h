@@ -2,6 +2,8 @@
 // fused ReLU only if the maximum is above 0.
 #pragma once
 
+#include <string>
+
 #include "backend/backend.h"
 #include "support/arrays.h"
 
@@ -17,6 +19,11 @@ struct PoolingSizes {
   Shape x() const { return {batch, height, width, channels}; }
   Shape y() const { return {batch, out_height(), out_width(), channels}; }
 };
+
+inline std::string to_string(const PoolingSizes& s) {
+  return to_string(s.x()) + ", kernel " + std::to_string(s.pool.kernel) + ", stride " + std::to_string(s.pool.stride) +
+         ", padding " + std::to_string(s.pool.padding);
+}
 
 /// visit(index in y, index in x, place inside the window) for every element of every window, padding left out.
 template <class Visit>

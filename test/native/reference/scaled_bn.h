@@ -17,8 +17,8 @@ inline ColumnStats column_stats(const Doubles& p, const Doubles& column_norms, i
   for (double& mean : stats.mean) mean /= static_cast<double>(rows);
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j) {
-      const double apart = u[i * columns + j] - stats.mean[j];
-      stats.variance[j] += apart * apart / static_cast<double>(rows);
+      const double difference = u[i * columns + j] - stats.mean[j];
+      stats.variance[j] += difference * difference / static_cast<double>(rows);
     }
   return stats;
 }

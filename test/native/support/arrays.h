@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "base/bfloat16.h"
@@ -15,6 +17,8 @@ using Doubles = std::vector<double>;
 using Ints = std::vector<int32_t>;
 using Bytes = std::vector<uint8_t>;
 
+inline constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
 inline Doubles to_doubles(const Floats& values) { return Doubles(values.begin(), values.end()); }
 
 inline Floats to_floats(const Doubles& values) { return Floats(values.begin(), values.end()); }
@@ -24,6 +28,16 @@ inline Floats as_stored(Floats values, DType dtype) {
   if (dtype == DType::BF16)
     for (float& value : values) value = to_float(to_bfloat16(value));
   return values;
+}
+
+/// As loops of that type take them.
+template <class T>
+std::vector<T> stored(const Floats& values) {
+  if constexpr (std::is_same_v<T, float>) return values;
+  std::vector<T> result;
+  if constexpr (std::is_same_v<T, BFloat16>)
+    for (float value : values) result.push_back(to_bfloat16(value));
+  return result;
 }
 
 /// values[indices[0]], values[indices[1]], …

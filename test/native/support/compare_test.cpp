@@ -13,7 +13,6 @@ namespace margincore::test {
 
 namespace {
 
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 const Tolerance kLoose{Op::Adam, DType::F32, "loose", 0.01, 0.001, 0.001, ""};

@@ -134,12 +134,56 @@ NetworkSpec l_softmax_net(Shape input) {
   return net;
 }
 
+LayerSpec with_inputs(LayerSpec layer, std::vector<int> inputs) {
+  layer.inputs = std::move(inputs);
+  return layer;
+}
+
 HeadSpec arcface(int64_t classes, float s, float m) {
   HeadSpec head;
   head.num_classes = classes;
   head.normalize_features = head.normalize_weights = true;
   head.scale = s;
   head.margin.m2 = m;
+  return head;
+}
+
+HeadSpec arcface_with_everything(int64_t classes) {
+  HeadSpec head = arcface(classes, 8, 0.3f);
+  head.learn_scale = true;
+  head.feature_dropout = 0.25f;
+  head.label_smoothing = 0.1f;
+  head.class_weights.assign(classes, 1);
+  head.class_weights[0] = 3;
+  return head;
+}
+
+HeadSpec arcface_with_scaled_bn_and_centers(int64_t classes) {
+  HeadSpec head = arcface(classes, 8, 0.3f);
+  head.scaled_bn = ScaledBn{0.9f, 1e-5f};
+  head.center_weight = 0.5f;
+  return head;
+}
+
+HeadSpec softmax(int64_t classes) {
+  HeadSpec head;
+  head.num_classes = classes;
+  head.bias = true;
+  return head;
+}
+
+HeadSpec l_softmax(int64_t classes) {
+  HeadSpec head;
+  head.num_classes = classes;
+  head.margin.m1 = 2;
+  return head;
+}
+
+HeadSpec pedcc(int64_t classes) {
+  HeadSpec head = arcface(classes, 7.5f, 0);
+  head.margin.m3 = 0.35f;
+  head.fixed_weights = true;
+  head.center_weight = 2;
   return head;
 }
 

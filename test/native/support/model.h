@@ -48,7 +48,18 @@ NetworkSpec resnet18(Shape input);
 /// The L-Softmax paper's network for CIFAR-10 (Liu et al. 2016, table 1), whose images are (32, 32, 3).
 NetworkSpec l_softmax_net(Shape input);
 
+/// The same layer, reading these.
+LayerSpec with_inputs(LayerSpec layer, std::vector<int> inputs);
+
 /// ArcFace with scale s and margin m.
 HeadSpec arcface(int64_t classes, float s, float m);
+/// With a learned scale, feature dropout, label smoothing and class weights.
+HeadSpec arcface_with_everything(int64_t classes);
+/// Statistics over the batch, and centres beside it.
+HeadSpec arcface_with_scaled_bn_and_centers(int64_t classes);
+HeadSpec softmax(int64_t classes);
+HeadSpec l_softmax(int64_t classes);
+/// Fixed weights, and the distance to them.
+HeadSpec pedcc(int64_t classes);
 
 }  // namespace margincore::test

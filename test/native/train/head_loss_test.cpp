@@ -10,6 +10,7 @@
 #include "support/backends.h"
 #include "support/compare.h"
 #include "support/differences.h"
+#include "support/head_kinds.h"
 #include "support/random.h"
 
 namespace margincore::test {
@@ -18,12 +19,7 @@ namespace {
 
 using reference::HeadGradients;
 using reference::HeadProblem;
-
-struct Kind {
-  std::string name;
-  HeadSpec spec;
-  float lambda = 0;
-};
+using reference::kDegree;
 
 struct Sizes {
   int64_t rows, classes, size;
@@ -37,103 +33,10 @@ const Sizes kSizes[] = {
     {1, 3, 2, Op::WideHeadGradient},
 };
 
-/// normalize features, normalize weights, scale, margin
-HeadSpec head(bool features, bool weights, float scale, Margin margin) {
-  HeadSpec spec;
-  spec.normalize_features = features;
-  spec.normalize_weights = weights;
-  spec.scale = scale;
-  spec.margin = margin;
-  return spec;
-}
-
-HeadSpec with_bias(HeadSpec spec) {
-  spec.bias = true;
-  return spec;
-}
-
-HeadSpec over_batch(HeadSpec spec) {
-  spec.batch_norm_scope = true;
-  return spec;
-}
-
-HeadSpec learned(HeadSpec spec) {
-  spec.learn_scale = true;
-  return spec;
-}
-
-HeadSpec scaled_bn(HeadSpec spec, float scale = 1) {
-  spec.scaled_bn = ScaledBn{scale, 1e-5f};
-  return spec;
-}
-
-HeadSpec center(HeadSpec spec, float weight) {
-  spec.center_weight = weight;
-  spec.center_rate = 0.5f;
-  return spec;
-}
-
-HeadSpec fixed(HeadSpec spec) {
-  spec.fixed_weights = true;
-  return spec;
-}
-
-HeadSpec weighted(HeadSpec spec) {
-  spec.label_smoothing = 0.1f;
-  spec.class_weights = {0};  // filled for the number of classes
-  return spec;
-}
-
-HeadSpec with_options(HeadSpec spec) {
-  spec.feature_dropout = 0.25f;
-  return weighted(spec);
-}
-
-const Margin kNone{}, kArcFace{1, 0.5f, 0};
-
-const Kind kKinds[] = {
-    {"softmax", with_bias(head(false, false, 1, kNone))},
-    {"l2-softmax", with_bias(head(true, false, 16, kNone))},
-    {"l2-softmax, learned", learned(with_bias(head(true, false, 16, kNone)))},
-    {"l2-softmax over the batch", over_batch(with_bias(head(true, false, 50, kNone)))},
-    {"normface", head(true, true, 16, kNone)},
-    {"l-softmax m 1", head(false, false, 1, {1, 0, 0})},
-    {"l-softmax m 2", head(false, false, 1, {2, 0, 0})},
-    {"l-softmax m 4", head(false, false, 1, {4, 0, 0})},
-    {"l-softmax m 4, lambda 5", head(false, false, 1, {4, 0, 0}), 5},
-    {"a-softmax m 4", head(false, true, 1, {4, 0, 0})},
-    {"am-softmax", head(true, true, 30, {1, 0, 0.35f})},
-    {"arcface", head(true, true, 30, kArcFace)},
-    {"arcface m 1.5", head(true, true, 30, {1, 1.5f, 0})},
-    {"arcface, learned", learned(head(true, true, 30, kArcFace))},
-    {"arcface, linear", head(true, true, 30, {1, 0.5f, 0, Wrap::Linear})},
-    {"arcface, no wrap", head(true, true, 30, {1, 0.5f, 0, Wrap::None})},
-    {"arcface, easy", head(true, true, 30, {1, 0.5f, 0, Wrap::Continue, 1})},
-    {"arcface, detached", head(true, true, 30, {1, 0.5f, 0, Wrap::Continue, 0, 0})},
-    {"arcface with every option", with_options(head(true, true, 30, kArcFace))},
-    {"arcface over the batch", over_batch(head(true, true, 50, kArcFace))},
-    {"combined", head(true, true, 30, {1.25f, 0.25f, 0.125f})},
-    {"scaled-bn", scaled_bn(head(false, false, 1, kNone))},
-    {"scaled-bn with class weights and smoothing", weighted(scaled_bn(head(false, false, 1, kNone), 0.8f))},
-    {"scaled-bn on normface", scaled_bn(head(true, true, 1, kNone), 4)},
-    {"scaled-bn on l-softmax m 4", scaled_bn(head(false, false, 1, {4, 0, 0}))},
-    {"scaled-bn on l-softmax m 4, lambda 5", scaled_bn(head(false, false, 1, {4, 0, 0})), 5},
-    {"scaled-bn on arcface", scaled_bn(head(true, true, 30, kArcFace))},
-    {"center", center(with_bias(head(false, false, 1, kNone)), 0.01f)},
-    {"center on arcface", center(head(true, true, 30, kArcFace), 2)},
-    {"center on arcface over the batch", center(over_batch(head(true, true, 50, kArcFace)), 2)},
-    {"pedcc", fixed(center(head(true, true, 7.5f, {1, 0, 0.35f}), 2))},
-    {"pedcc without its distance", fixed(head(true, true, 7.5f, {1, 0, 0.35f}))},
-    {"scaled-bn on pedcc", scaled_bn(fixed(center(head(true, true, 7.5f, {1, 0, 0.35f}), 2)))},
-    {"arcface with all of it", with_options(scaled_bn(center(head(true, true, 30, kArcFace), 2)))},
-};
-
-constexpr double kDegree = reference::kPi / 180;
-
 Doubles rounded(const Doubles& values) { return to_doubles(to_floats(values)); }
 
 /// Every feature at `degrees` from its class weight, in a random direction.
-HeadProblem problem_at(const Kind& kind, const Sizes& sizes, double degrees) {
+HeadProblem problem_at(const HeadKind& kind, const Sizes& sizes, double degrees) {
   Random random(static_cast<uint64_t>(sizes.classes));
   HeadProblem p{kind.spec, sizes.rows, sizes.size};
   p.spec.num_classes = sizes.classes;
@@ -187,7 +90,7 @@ void expect_gradients(Op gate, const HeadLossResult& found, const HeadGradients&
 
 TEST_CASE("whole heads: loss and gradients within 1e-5 of fp64, from 1 to 179 degrees") {
   for (const std::string& backend : backend_names()) {
-    for (const Kind& kind : kKinds) {
+    for (const HeadKind& kind : kHeadKinds) {
       for (const Sizes& sizes : kSizes) {
         for (double degrees : {1.0, 10.0, 90.0, 170.0, 179.0}) {
           if (kind.spec.margin.easy && degrees == 90) degrees = 89;  // 90 is where it jumps
@@ -215,7 +118,7 @@ TEST_CASE("whole heads: loss and gradients within 1e-5 of fp64, from 1 to 179 de
 
 TEST_CASE("whole heads: the reference's gradients are the differences of its loss") {
   const Sizes sizes{4, 6, 5};
-  for (const Kind& kind : kKinds) {
+  for (const HeadKind& kind : kHeadKinds) {
     if (!kind.spec.margin.exact) continue;
     for (const double degrees : {10.0, 63.0, 91.0, 170.0}) {
       CAPTURE(kind.name);
@@ -244,7 +147,7 @@ TEST_CASE("whole heads: the reference's gradients are the differences of its los
 
 TEST_CASE("whole heads below 1 degree and at exactly 0 and 180: finite, and bounded by the floor of sin(theta)") {
   for (const std::string& backend : backend_names()) {
-    for (const Kind& kind : kKinds) {
+    for (const HeadKind& kind : kHeadKinds) {
       for (const double degrees : {0.0, 0.001, 0.1, 179.9, 180.0}) {
         CAPTURE(kind.name);
         CAPTURE(degrees);
@@ -268,7 +171,7 @@ TEST_CASE("whole heads below 1 degree and at exactly 0 and 180: finite, and boun
 
 TEST_CASE("whole heads: zero features and zero class weights") {
   for (const std::string& backend : backend_names()) {
-    for (const Kind& kind : kKinds) {
+    for (const HeadKind& kind : kHeadKinds) {
       CAPTURE(kind.name);
       const int64_t size = 16;
       HeadProblem p = problem_at(kind, {6, 7, size}, 60);
@@ -295,7 +198,7 @@ TEST_CASE("whole heads: zero features and zero class weights") {
 
 TEST_CASE("whole heads: one class, one dimension, one row") {
   for (const std::string& backend : backend_names()) {
-    for (const Kind& kind : kKinds) {
+    for (const HeadKind& kind : kHeadKinds) {
       for (const Sizes& sizes : {Sizes{4, 1, 8}, Sizes{4, 3, 1}, Sizes{1, 1, 1}, Sizes{1, 10, 16}}) {
         CAPTURE(kind.name);
         CAPTURE(sizes.rows);
@@ -314,7 +217,7 @@ TEST_CASE("whole heads: one class, one dimension, one row") {
 
 TEST_CASE("whole heads: logits with margin, margin-free scores and cosines") {
   for (const std::string& backend : backend_names()) {
-    for (const Kind& kind : kKinds) {
+    for (const HeadKind& kind : kHeadKinds) {
       for (const Sizes& sizes : {Sizes{5, 9, 16}, Sizes{12, 10, 512}}) {
         CAPTURE(kind.name);
         CAPTURE(sizes.size);
@@ -349,7 +252,7 @@ TEST_CASE("whole heads: logits with margin, margin-free scores and cosines") {
 
 TEST_CASE("head_loss: fixed weights count by direction, and centres that are not given are 0") {
   for (const std::string& backend : backend_names()) {
-    for (const Kind& kind : kKinds) {
+    for (const HeadKind& kind : kHeadKinds) {
       if (kind.spec.center_weight == 0) continue;
       CAPTURE(kind.name);
       HeadProblem p = problem_at(kind, {6, 7, 16}, 60);
@@ -363,84 +266,6 @@ TEST_CASE("head_loss: fixed weights count by direction, and centres that are not
       expect_gradients(Op::HeadGradient, found, expected, p.spec);
     }
   }
-}
-
-TEST_CASE("options that cannot go together are refused") {
-  const auto refused = [](const HeadSpec& spec, const char* what) {
-    CHECK_THROWS_WITH_AS(validate(spec), (std::string("head: expected ") + what).c_str(), Error);
-  };
-  const auto with_classes = [](HeadSpec spec) {
-    spec.num_classes = 10;
-    return spec;
-  };
-  const HeadSpec good = with_classes(head(true, true, 30, kArcFace));
-  CHECK_NOTHROW(validate(good));
-  HeadSpec bad = good;
-  bad.num_classes = 0;
-  refused(bad, "at least one class");
-  refused(with_bias(good), "no bias beside normalised class weights");
-  refused(with_bias(scaled_bn(with_classes(head(false, false, 1, kNone)))),
-          "no bias beside scaled batch norm, which takes it away again");
-  refused(fixed(with_classes(head(true, false, 1, kNone))), "normalised class weights where they are fixed");
-  bad = learned(good);
-  bad.normalize_features = false;
-  refused(bad, "normalised features where the scale is learned");
-  for (const float scale : {0.0f, -1.0f, INFINITY, NAN}) {
-    bad = good;
-    bad.scale = scale;
-    refused(bad, "a finite scale above 0");
-  }
-  bad = good;
-  bad.margin.m1 = 0;
-  refused(bad, "a finite m1 above 0");
-  bad = good;
-  bad.margin.m2 = NAN;
-  refused(bad, "finite margins");
-  bad.margin.m2 = -0.1f;
-  refused(bad, "an m2 of at least 0");
-  for (const float value : {0.0f, -1.0f, INFINITY, NAN}) {
-    bad = scaled_bn(good, value);
-    refused(bad, "a finite m of scaled-bn above 0");
-    bad = scaled_bn(good);
-    bad.scaled_bn->epsilon = value;
-    refused(bad, "a finite epsilon above 0");
-  }
-  for (const float value : {-1.0f, INFINITY, NAN})
-    refused(center(good, value), "a finite weight of the centres from 0");
-  for (const float value : {-0.1f, 1.1f, NAN}) {
-    bad = center(good, 1);
-    bad.center_rate = value;
-    refused(bad, "a rate of the centres in [0, 1]");
-  }
-  bad = good;
-  bad.feature_dropout = 1;
-  refused(bad, "featureDropout in [0, 1)");
-  bad = good;
-  bad.label_smoothing = 1;
-  refused(bad, "labelSmoothing in [0, 1)");
-  bad = good;
-  bad.class_weights = Floats(10, 1);
-  bad.class_weights[3] = -1;
-  refused(bad, "classWeights of at least 0");
-  bad.class_weights = {1, 2};
-  refused(bad, "as many classWeights as classes");
-  for (const HeadSpec& spec : {scaled_bn(good), scaled_bn(good, 0.8f), center(good, 0), fixed(center(good, 1))})
-    CHECK_NOTHROW(validate(spec));
-}
-
-TEST_CASE("fixed centroids that would have to be searched for are refused beyond 10,000 classes") {
-  const auto declare = [](int64_t classes, int64_t size) {
-    HeadSpec spec = fixed(head(true, true, 7.5f, kNone));
-    spec.num_classes = classes;
-    ParameterTable table;
-    Head(spec, size, table);
-  };
-  CHECK_THROWS_WITH_AS(declare(10'001, 9'999),
-                       "head: expected at most 10000 classes, or an embedding of at least 10000, for fixed centroids, "
-                       "but received 10001 classes and an embedding of 9999",
-                       Error);
-  CHECK_NOTHROW(declare(10'001, 10'000));
-  CHECK_NOTHROW(declare(10'000, 2));
 }
 
 }  // namespace margincore::test

@@ -23,7 +23,7 @@ MARGINCORE_DEVICE TargetGeometry<float> geometry_of(const Group& group, const Pr
   const float unit_feature = inverse_norm(feature_norm), unit_class = inverse_norm(class_norm);
   const float* f = p.features + i * p.size;
   const float* w = p.class_weights + target * p.size;
-  float apart = 0, together = 0;
+  float squared_difference = 0, squared_sum = 0;
   walk<2>(group, 0, p.size, p.features_aligned, [&](const auto at) {
     float feature[at.kWidth], weight[at.kWidth];
     at.load(feature, f);
@@ -31,11 +31,11 @@ MARGINCORE_DEVICE TargetGeometry<float> geometry_of(const Group& group, const Pr
     MARGINCORE_UNROLL
     for (int k = 0; k < at.kWidth; ++k) {
       const float a = feature[k] * unit_feature, b = weight[k] * unit_class;
-      apart += (a - b) * (a - b);
-      together += (a + b) * (a + b);
+      squared_difference += (a - b) * (a - b);
+      squared_sum += (a + b) * (a + b);
     }
   });
-  const Angle<float> angle = angle_between(group.sum(apart), group.sum(together));
+  const Angle<float> angle = angle_between(group.sum(squared_difference), group.sum(squared_sum));
   const float class_scale = p.class_scale != nullptr ? p.class_scale[target] : 1;
   return target_geometry(feature_norm, class_norm, class_scale, p.head.normalize_weights != 0, angle);
 }

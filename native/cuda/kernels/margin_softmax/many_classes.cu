@@ -50,12 +50,12 @@ struct ClassCopy {
 
 /// The tile of a block's number.
 MARGINCORE_DEVICE Tile<kTileRows> tile_of(const Problem& p, int64_t block) {
-  const int64_t rows = block / p.division.parts, apart = p.division.apart;
-  return {p, rows / apart * kTileRows * apart + rows % apart, block % p.division.parts};
+  const int64_t rows = block / p.division.parts, row_step = p.division.row_step;
+  return {p, rows / row_step * kTileRows * row_step + rows % row_step, block % p.division.parts};
 }
 
 MARGINCORE_DEVICE ClassCopy classes_of(const Problem& p, const Tile<kTileRows>& tile) {
-  return {p.work.prepared, tile.first_row % tile.apart, tile.logits[0]};
+  return {p.work.prepared, tile.first_row % tile.row_step, tile.logits[0]};
 }
 
 MARGINCORE_KERNEL prepare_classes_kernel(Problem p) {
@@ -64,7 +64,7 @@ MARGINCORE_KERNEL prepare_classes_kernel(Problem p) {
   for (int64_t j = global_thread(); j < p.classes; j += global_threads()) {
     float factor[1], shift[1];
     load_classes(Singles<1>{j, 0}, factor, shift, p);
-    for (int64_t copy = 0; copy < p.division.apart; ++copy) {
+    for (int64_t copy = 0; copy < p.division.row_step; ++copy) {
       const int64_t at = j + PreparedClasses::first(copy, to.copy_size, before_aligned(p.logits + copy * p.classes));
       if (to.factor != nullptr) to.factor[at] = factor[0];
       if (to.shift != nullptr) to.shift[at] = shift[0];
@@ -118,16 +118,16 @@ MARGINCORE_KERNEL write_tiles_kernel(Problem p) {
 
 }  // namespace
 
-Division divide_many_classes(int64_t rows, int64_t classes, int apart) {
+Division divide_many_classes(int64_t rows, int64_t classes, int row_step) {
   constexpr int64_t kTiles = kMultiprocessors * 4 * 2;  // at least: two rounds of four blocks per multiprocessor
   constexpr int64_t kTurn = 4 * kBlock;                 // classes that a block takes at a time: of a part, some such
   constexpr int64_t kLargestPart = 8192;                // so that the last round of blocks is short
-  const int64_t whole = rows / (kTileRows * apart), rest = rows % (kTileRows * apart);
-  const int64_t row_tiles = whole * apart + std::min<int64_t>(rest, apart);
+  const int64_t whole = rows / (kTileRows * row_step), rest = rows % (kTileRows * row_step);
+  const int64_t row_tiles = whole * row_step + std::min<int64_t>(rest, row_step);
   const int64_t wanted = std::max(blocks_for(kTiles, row_tiles), blocks_for(classes, kLargestPart));
   const int64_t size = blocks_for(blocks_for(classes, wanted), kTurn) * kTurn;
   const int64_t parts = blocks_for(classes, size);
-  return {parts, size, row_tiles * parts, apart};
+  return {parts, size, row_tiles * parts, row_step};
 }
 
 void many_classes(const Problem& p, cudaStream_t stream) {

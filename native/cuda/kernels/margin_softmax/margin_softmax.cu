@@ -82,8 +82,8 @@ MARGINCORE_KERNEL report_kernel(Problem p) {
 constexpr int64_t kManyClasses = 16384;  // from here on rows are cut into parts
 
 Division division_of(int64_t rows, int64_t classes) {
-  const int apart = classes % 4 == 0 ? 1 : classes % 2 == 0 ? 2 : 4;
-  return classes < kManyClasses ? Division{1, classes, rows, apart} : divide_many_classes(rows, classes, apart);
+  const int row_step = classes % 4 == 0 ? 1 : classes % 2 == 0 ? 2 : 4;
+  return classes < kManyClasses ? Division{1, classes, rows, row_step} : divide_many_classes(rows, classes, row_step);
 }
 
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -108,7 +108,7 @@ size_t place(Problem& p, char* memory) {
   PreparedClasses& prepared = work.prepared;
   prepared.copy_size = blocks_for(p.classes, 4) * 4 + 4;
   const auto prepare = [&](float*& copies, bool needed) {
-    if (needed) take(copies, p.division.apart * prepared.copy_size);
+    if (needed) take(copies, p.division.row_step * prepared.copy_size);
   };
   prepare(prepared.factor, p.head.normalize_weights || p.class_scale != nullptr);
   prepare(prepared.shift, p.class_shift != nullptr);

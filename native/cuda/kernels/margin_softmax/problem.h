@@ -21,9 +21,9 @@ struct PreparedClasses {
   float *factor, *shift, *weights;
   int64_t copy_size;
 
-  /// Where class 0 is, of a copy for rows with `head` classes before their first four.
-  MARGINCORE_DEVICE static int64_t first(int64_t copy, int64_t copy_size, int head) {
-    return copy * copy_size + (4 - head) % 4;
+  /// Where class 0 is, of a copy for rows with `leading` classes before their first four.
+  MARGINCORE_DEVICE static int64_t first(int64_t copy, int64_t copy_size, int leading) {
+    return copy * copy_size + (4 - leading) % 4;
   }
 };
 
@@ -49,7 +49,7 @@ struct Workspace {
 struct Division {
   int64_t parts, part_size;
   int64_t squares;  // how many the second sweep leaves
-  int apart;        // rows from one to the next that begins at the same place between multiples of 16 bytes
+  int row_step;     // rows from one to the next that begins at the same place between multiples of 16 bytes
 };
 
 /// Everything that the kernels of one call know, passed by value.
@@ -99,8 +99,8 @@ MARGINCORE_DEVICE void clear_class_radial(const Problem& p) {
 /// Rows as a whole: few_classes.cu.
 void few_classes(const Problem& p, cudaStream_t stream);
 
-/// Rows in parts, `apart` as in Division: many_classes.cu.
-Division divide_many_classes(int64_t rows, int64_t classes, int apart);
+/// Rows in parts, `row_step` as in Division: many_classes.cu.
+Division divide_many_classes(int64_t rows, int64_t classes, int row_step);
 void many_classes(const Problem& p, cudaStream_t stream);
 
 }  // namespace margincore::cuda::margin_softmax_kernels

@@ -7,22 +7,22 @@
 
 namespace margincore::cuda::margin_softmax_kernels {
 
-/// Rows that are `apart`, so that 16 bytes can be loaded at a time of all of them.
+/// Rows `row_step` from one to the next, so that 16 bytes can be loaded at a time of all of them.
 template <int kRows>
 struct Tile {
   int64_t first_row;
-  int apart, rows;  // of kRows; the others repeat the first one and write nothing
+  int row_step, rows;  // of kRows; the others repeat the first one and write nothing
   int32_t target[kRows];
   float* logits[kRows];  // the rows
   RowPart part;
 
   MARGINCORE_DEVICE Tile(const Problem& p, int64_t first_row, int64_t number)
       : first_row(first_row),
-        apart(p.division.apart),
+        row_step(p.division.row_step),
         rows(1),
         part(p.logits + first_row * p.classes, p.classes, p.alike, number, p.division.part_size) {
     MARGINCORE_UNROLL
-    for (int r = 1; r < kRows; ++r) rows += first_row + r * apart < p.rows ? 1 : 0;
+    for (int r = 1; r < kRows; ++r) rows += first_row + r * row_step < p.rows ? 1 : 0;
     MARGINCORE_UNROLL
     for (int r = 0; r < kRows; ++r) {
       target[r] = p.labels[row(r)];
@@ -30,7 +30,7 @@ struct Tile {
     }
   }
 
-  MARGINCORE_DEVICE int64_t row(int r) const { return first_row + (r < rows ? r : 0) * apart; }
+  MARGINCORE_DEVICE int64_t row(int r) const { return first_row + (r < rows ? r : 0) * row_step; }
 };
 
 /// First sweep; the sums are the same in all threads of the group.
