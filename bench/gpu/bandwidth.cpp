@@ -229,11 +229,6 @@ Case scale_logits(Bench& b) {
   return {2 * z.bytes(), [=, &b] { return b.backend.scale_logits(z, rows, columns, {}, {}); }};
 }
 
-Case column_sums(Bench& b) {
-  const Tensor x = b.memory.floats(b.rows()), sums = b.memory.zeros({x.shape[1]});
-  return {x.bytes(), [=, &b] { return b.backend.column_sums(sums, x); }};
-}
-
 Case column_stats(Bench& b) {
   const Tensor p = b.memory.floats(b.logits()), mean = b.memory.zeros({p.shape[1]}),
                variance = b.memory.zeros({p.shape[1]});
@@ -324,7 +319,6 @@ const std::map<std::string, Maker> kCases = {
     {"margin_softmax_85742", margin_softmax<85742>},  // identities of MS1M-v2
     {"softmax", softmax},
     {"scale_logits", scale_logits},
-    {"column_sums", column_sums},
     {"column_stats", column_stats},
     {"scaled_bn_backward", scaled_bn_backward},
     {"gather_images", gather_images},

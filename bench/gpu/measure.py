@@ -15,7 +15,7 @@ PRECISIONS = ("bf16", "tf32", "fp32")
 PASSES = ("forward", "forward_bias", "backward_data", "backward_filter")
 OPERATIONS = (
     "margin_softmax", "margin_softmax_85742", "l2_scale_forward", "l2_scale_backward", "row_norms", "remove_radial",
-    "softmax", "scale_logits", "column_stats", "scaled_bn_backward", "column_sums", "convert_to_bf16", "convert_to_fp32",
+    "softmax", "scale_logits", "column_stats", "scaled_bn_backward", "convert_to_bf16", "convert_to_fp32",
     "relu_forward", "relu_forward_bf16", "relu_backward", "relu_backward_bf16", "dropout_forward", "max_pool_forward",
     "max_pool_forward_bf16", "max_pool_backward", "max_pool_backward_bf16", "gather_images", "sgd", "adam", "gradient_norm",
     *(name + suffix for suffix in ("", "_bf16") for name in (

@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <string>
 
+#include "base/bfloat16.h"
+
 namespace margincore {
 
 enum class DType : int32_t { F32, BF16, I32, U8 };
@@ -65,6 +67,9 @@ struct Tensor {
 
   explicit operator bool() const { return data != nullptr; }
   float* f32() const { return static_cast<float*>(data); }
+  BFloat16* bf16() const { return static_cast<BFloat16*>(data); }
+  int32_t* i32() const { return static_cast<int32_t*>(data); }
+  uint8_t* u8() const { return static_cast<uint8_t*>(data); }
   int64_t count() const { return shape.count(); }
   int64_t bytes() const { return count() * size_of(dtype); }
 

@@ -10,14 +10,12 @@ namespace {
 /// Patches in memory at a time, where one image's are not more: enough rows for a matmul to be fast.
 constexpr int64_t kMostPatchBytes = 8 << 20;
 
-uint8_t* bytes(const Tensor& tensor) { return static_cast<uint8_t*>(tensor.data); }
-
 int64_t pixel_bytes(const Tensor& image) { return image.shape[3] * size_of(image.dtype); }
 
 /// Images `first` … `first + count` of a batch.
 Tensor some(const Tensor& batch, int64_t first, int64_t count) {
   Tensor part = batch;
-  part.data = bytes(batch) + first * batch.shape.row_count() * size_of(batch.dtype);
+  part.data = batch.u8() + first * batch.shape.row_count() * size_of(batch.dtype);
   part.shape.dims[0] = count;
   return part;
 }
@@ -87,7 +85,7 @@ struct Im2colConvolutions::Phase {
 
 Tensor Im2colConvolutions::patches_of(const Tensor& images, const Im2colSizes& p, void* memory) const {
   if (are_pixels(p)) return pixels(images);
-  loops_.im2col(static_cast<uint8_t*>(memory), bytes(images), p);
+  loops_.im2col(static_cast<uint8_t*>(memory), images.u8(), p);
   return {memory, images.dtype, {p.batch * p.rows * p.columns, p.kernel_height * p.kernel_width * images.shape[3]}};
 }
 
@@ -144,7 +142,7 @@ void Im2colConvolutions::backward_data(Tensor dx, Tensor dy, Tensor w, const Pha
     const Tensor result = {memory + weight_bytes + patch_bytes, dx.dtype, {patches.shape[0], dx.shape[3]}};
     matmul_.multiply(result, {patches}, {weights});
     loops_.spread_pixels(
-        bytes(out), bytes(result),
+        out.u8(), result.u8(),
         {count, dx.shape[1], dx.shape[2], pixel_bytes(dx), rows, columns, vertical.begin, horizontal.begin, stride});
   });
 }
@@ -157,7 +155,7 @@ Tensor Im2colConvolutions::joining_weights(const Tensor& w, const Phase& vertica
   for (int64_t i = 0; i < elements; ++i) {
     const int64_t row = vertical.last - i / horizontal.elements * vertical.stride;
     const int64_t column = horizontal.last - i % horizontal.elements * horizontal.stride;
-    loops_.copy_channels(memory + i * outputs * run, bytes(w) + (row * w.shape[2] + column) * run, outputs, run,
+    loops_.copy_channels(memory + i * outputs * run, w.u8() + (row * w.shape[2] + column) * run, outputs, run,
                          w.shape.row_count() * size_of(w.dtype), run);
   }
   return {memory, w.dtype, {elements * outputs, channels}};

@@ -1,9 +1,13 @@
 # What the CUDA backend is made of: for nvcc, and for the simulated device of test/native/cuda_sim/.
 set(folder "${CMAKE_CURRENT_LIST_DIR}")
-file(GLOB MARGINCORE_CUDA_KERNELS CONFIGURE_DEPENDS "${folder}/kernels/*.cu")
+file(GLOB MARGINCORE_CUDA_KERNELS CONFIGURE_DEPENDS "${folder}/kernels/*.cu" "${folder}/kernels/*/*.cu")
 set(MARGINCORE_CUDA_SOURCES
-  "${folder}/../backend/backend.cpp"
   "${folder}/convolution.cpp"
   "${folder}/cuda_backend.cpp"
   "${folder}/matmul.cpp"
+  "${folder}/operations/convolution.cpp"
+  "${folder}/operations/head.cpp"
+  "${folder}/operations/layers.cpp"
+  "${folder}/operations/memory.cpp"
+  "${folder}/operations/update.cpp"
   "${folder}/plugin.cpp")

@@ -8,19 +8,24 @@
 namespace margincore {
 
 /// 1/norm, and 0 for a vector of zeros, which has no direction. NaN stays NaN.
-MARGINCORE_HOST_DEVICE float inverse_norm(float norm) { return norm > 1e-12f ? 1 / norm : norm != norm ? norm : 0; }
+template <class Real>
+MARGINCORE_HOST_DEVICE Real inverse_norm(Real norm) {
+  return norm > Real(1e-12f) ? 1 / norm : norm != norm ? norm : 0;
+}
 
+template <class Real>
 struct Angle {
-  float cosine, sine;
+  Real cosine, sine;
 };
 
 /// From d = |a^ - b^|^2 and s = |a^ + b^|^2: sin(theta) = sqrt(d * s)/2, and cos(theta) = (s - d)/4, which near 0 and
 /// 180 degrees is 1 - d/2 and s/2 - 1. Neither cancels, so small angles are exact to their last digits.
-MARGINCORE_HOST_DEVICE Angle angle_between(float squared_difference, float squared_sum) {
-  const float sine = 0.5f * std::sqrt(squared_difference) * std::sqrt(squared_sum);
-  const float cosine = squared_difference < 0.25f ? 1 - 0.5f * squared_difference
-                       : squared_sum < 0.25f      ? 0.5f * squared_sum - 1
-                                                  : 0.25f * (squared_sum - squared_difference);
+template <class Real>
+MARGINCORE_HOST_DEVICE Angle<Real> angle_between(Real squared_difference, Real squared_sum) {
+  const Real sine = Real(0.5) * std::sqrt(squared_difference) * std::sqrt(squared_sum);
+  const Real cosine = squared_difference < Real(0.25) ? 1 - Real(0.5) * squared_difference
+                      : squared_sum < Real(0.25)      ? Real(0.5) * squared_sum - 1
+                                                      : Real(0.25) * (squared_sum - squared_difference);
   return {cosine, sine > 1 ? 1 : sine};
 }
 

@@ -9,7 +9,7 @@ namespace margincore {
 /// class's own scale, where there is one.
 template <class Real>
 struct TargetGeometry {
-  Real feature_norm;  // |f|
+  Real feature_norm, class_norm;  // |f|, |w|
   Real omega;
   Real cosine;  // clamped to [-1, 1]
   Real sine;    // 1/2 |f^ - w^| |f^ + w^|: unlike sqrt(1 - c^2) it does not cancel near theta = 0

@@ -54,8 +54,8 @@ struct LayerSpec {
 
   std::string name;  // empty: made from the type and a number
   Of of;
-  std::vector<int> inputs;  // layers that it reads, by index, all before it; kImage: the network's input. Empty: the
-                            // layer before
+  /// Layers that it reads, by index, all before it; kImage: the network's input. Empty: the layer before.
+  std::vector<int> inputs = {};
 };
 
 inline constexpr int kImage = -1;

@@ -45,7 +45,7 @@ std::string list_words() {
   constexpr auto words = words_of(Enum{});
   for (size_t i = 0; i < words.size(); ++i) {
     if (i > 0) list += i + 1 < words.size() ? ", " : " or ";
-    list += "'" + std::string(words[i].text) + "'";
+    list.append("'").append(words[i].text).append("'");
   }
   return list;
 }

@@ -10,8 +10,8 @@ static void gather_images(T* batch, int32_t* batch_labels, const GatherImages& g
                           const int32_t* order) {
   const Shape& shape = gather.images.shape;
   const int64_t channels = shape[3], pixels = shape[1] * shape[2], image_size = pixels * channels;
-  const uint8_t* images = static_cast<const uint8_t*>(gather.images.data);
-  const int32_t* labels = static_cast<const int32_t*>(gather.labels.data);
+  const uint8_t* images = gather.images.u8();
+  const int32_t* labels = gather.labels.i32();
   const float* scale = gather.scale.f32();
   const float* shift = gather.shift.f32();
   parallel_rows(rows, image_size, [&](int64_t i) {

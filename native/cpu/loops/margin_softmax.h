@@ -1,20 +1,19 @@
 // The head: softmax cross-entropy with a margin on the target, gradient written over the logits.
-// A row is read twice and written once: the first sweep gathers max and sum over the other classes, the second writes
-// the gradient. Formulas: heads/target.h and heads/cross_entropy.h.
+// A row is read twice and written once: the first sweep gathers sums over the other classes, the second writes the
+// gradient. What lies between them is heads/row.h.
 #pragma once
 
 #include "cpu/loops/exponential.h"
 #include "cpu/loops/parallel.h"
 #include "cpu/loops/rows.h"
-#include "heads/cross_entropy.h"
-#include "heads/target.h"
+#include "heads/row.h"
 
 namespace margincore::MARGINCORE_ISA {
 
 inline constexpr int64_t kClassBlock = 512;  // logits handled at once: 2 KB, stays in the first-level cache
 
-[[gnu::always_inline]] inline Angle angle_between(const float* a, float inverse_a, const float* b, float inverse_b,
-                                                  int64_t count) {
+[[gnu::always_inline]] inline Angle<float> angle_between(const float* a, float inverse_a, const float* b,
+                                                         float inverse_b, int64_t count) {
   float squared_difference = 0, squared_sum = 0;
 #pragma omp simd reduction(+ : squared_difference, squared_sum)
   for (int64_t i = 0; i < count; ++i) {
@@ -47,33 +46,9 @@ inline constexpr int64_t kClassBlock = 512;  // logits handled at once: 2 KB, st
   return classes - begin < kClassBlock ? classes - begin : kClassBlock;
 }
 
-/// Sum of e^z over all classes but the target.
-[[gnu::always_inline]] inline ExponentSum<float> sum_others(const float* products, const float* factors,
-                                                            const float* shifts, int64_t classes, int64_t target) {
-  ExponentSum<float> total{-__builtin_inff(), 0};
-  for (int64_t begin = 0; begin < classes; begin += kClassBlock) {
-    const int64_t width = width_at(begin, classes);
-    if (width == 1 && begin == target) continue;
-    float z[kClassBlock];
-    block_logits(z, products, factors, shifts, begin, width);
-    const int64_t excluded = target - begin;
-    if (excluded >= 0 && excluded < width) z[excluded] = -__builtin_inff();
-    float max = -__builtin_inff();
-#pragma omp simd reduction(max : max)
-    for (int64_t j = 0; j < width; ++j) max = z[j] > max ? z[j] : max;
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < width; ++j) sum += exponential(z[j] - max);
-    total = merge(total, ExponentSum<float>{max, sum});
-  }
-  return total;
-}
-
 struct MarginSoftmaxRow {
   const MarginSoftmaxRows& work;
-  Margin margin;
-  float loss_normalizer;  // 1 / sum of the batch's class weights
-  float weight_sum;       // of all class weights
+  BatchTerms<float> batch;
 
   struct Verdict {
     bool correct, past_pi;
@@ -82,99 +57,105 @@ struct MarginSoftmaxRow {
   /// Writes the row's gradient, its radial coefficients and its share of the loss.
   [[gnu::always_inline]] inline Verdict process(int64_t i) const {
     const MarginSoftmaxOperands& o = work.operands;
-    const int64_t classes = work.classes;
-    const int64_t target = static_cast<const int32_t*>(o.labels.data)[i];
-    const float* factors = work.class_factors;
-    const float* shifts = o.class_shift.f32();
-    const float* weights = o.loss_weights.f32();
-    float* row = o.logits.f32() + i * classes;
-
-    const ExponentSum<float> others = sum_others(row, factors, shifts, classes, target);
-    const float factor = factors != nullptr ? factors[target] : 1;
-    const float plain = row[target] * factor + (shifts != nullptr ? shifts[target] : 0);
-    const TargetGeometry<float> geometry = target_geometry(i, target);
-    const TargetLogit<float> logit = target_logit<float>(margin, o.step->lambda, plain, geometry);
-    const RowLoss<float> loss = row_loss(others, logit.logit);
-    const GradientTerms<float> terms =
-        gradient_terms(work.head.label_smoothing, weights != nullptr ? weights[target] : 1.0f, weight_sum,
-                       static_cast<float>(classes), loss_normalizer);
-
-    float row_total = terms.hard * loss.loss;
-    if (terms.smooth > 0) row_total += terms.smooth * smoothed_loss(row, target, logit.logit, loss.log_sum);
-    work.row_losses[i] = row_total;
-
-    const float squares = write_gradients(row, i, target, others.max, loss, terms, logit.logit);
-    const float target_weight = weights != nullptr ? weights[target] : 1.0f;
-    const float dz = -terms.hard * loss.others + terms.smooth * (weight_sum * (1 - loss.others) - target_weight);
-    row[target] = dz * logit.dcos * factor;
-    work.row_squares[i] = squares + dz * dz;
+    const int64_t target = o.labels.i32()[i];
+    float* logits = o.logits.f32() + i * work.classes;
+    const OtherClasses<float> others = sum_others(logits, target);
+    const HeadRow<float> row = row_of(batch, row_target(logits[target], i, target), others);
+    const float squares = write_gradients(logits, i, target, row.gradient);
+    work.row_losses[i] = row.loss;
+    work.row_squares[i] = squares + row.dz * row.dz;
     if (o.target_terms) {
-      o.target_terms.f32()[2 * i] = dz;
-      o.target_terms.f32()[2 * i + 1] = logit.logit;
+      o.target_terms.f32()[2 * i] = row.dz;
+      o.target_terms.f32()[2 * i + 1] = row.gradient.target_logit;
     }
-    if (o.feature_radial) o.feature_radial.f32()[i] = dz * logit.radial * inverse_norm(geometry.feature_norm);
+    if (o.feature_radial) o.feature_radial.f32()[i] = row.feature_radial;
     // Rows of one class would race here: the caller sums these after all rows are done.
-    if (o.class_radial) {
-      const float unit = inverse_norm(o.class_norms.f32()[target]);
-      work.row_radial[i] = dz * logit.radial * geometry.feature_norm * unit * unit;
-    }
-    return {plain > others.max || classes == 1, logit.past_pi};
+    if (o.class_radial) work.row_radial[i] = row.class_radial;
+    return {row.correct, row.past_pi};
   }
 
  private:
-  [[gnu::always_inline]] inline TargetGeometry<float> target_geometry(int64_t i, int64_t target) const {
-    const MarginSoftmaxOperands& o = work.operands;
-    if (!has_margin(margin)) return {0, 0, 0, 0};
-    const float feature_norm = o.feature_norms.f32()[i], class_norm = o.class_norms.f32()[target];
-    const float inverse_feature = inverse_norm(feature_norm), inverse_class = inverse_norm(class_norm);
-    const int64_t size = work.embedding_size;
-    const Angle angle = angle_between(o.features.f32() + i * size, inverse_feature,
-                                      o.class_weights.f32() + target * size, inverse_class, size);
-    const bool degenerate = inverse_feature == 0 || inverse_class == 0;
-    const float class_scale = o.class_scale ? o.class_scale.f32()[target] : 1;
-    const float omega = degenerate ? 0 : work.head.normalize_weights ? 1 : class_norm;
-    return {feature_norm, class_scale * omega, angle.cosine, angle.sine};
+  [[gnu::always_inline]] inline float weight_of(int64_t j) const {
+    const float* weights = work.operands.loss_weights.f32();
+    return weights != nullptr ? weights[j] : 1.0f;
   }
 
-  /// sum_j w_j * -log p_j
-  [[gnu::always_inline]] inline float smoothed_loss(const float* row, int64_t target, float target_value,
-                                                    float log_sum) const {
-    const float* weights = work.operands.loss_weights.f32();
-    double total = 0;
+  /// First sweep.
+  [[gnu::always_inline]] inline OtherClasses<float> sum_others(const float* products, int64_t target) const {
+    ExponentSum<float> total{-__builtin_inff(), 0};
+    double weighted = 0;
     for (int64_t begin = 0; begin < work.classes; begin += kClassBlock) {
       const int64_t width = width_at(begin, work.classes);
+      if (width == 1 && begin == target) continue;
       float z[kClassBlock];
-      block_logits(z, row, work.class_factors, work.operands.class_shift.f32(), begin, width);
-      if (target >= begin && target < begin + width) z[target - begin] = target_value;
-      for (int64_t j = 0; j < width; ++j) total += (weights != nullptr ? weights[begin + j] : 1.0f) * (log_sum - z[j]);
+      block_logits(z, products, work.class_factors, work.operands.class_shift.f32(), begin, width);
+      const int64_t excluded = target - begin;
+      const bool holds_target = excluded >= 0 && excluded < width;
+      if (batch.label_smoothing > 0) {
+        if (holds_target) z[excluded] = 0;
+        weighted += weighted_sum(z, begin, width);
+      }
+      if (holds_target) z[excluded] = -__builtin_inff();
+      float max = -__builtin_inff();
+#pragma omp simd reduction(max : max)
+      for (int64_t j = 0; j < width; ++j) max = z[j] > max ? z[j] : max;
+      float sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t j = 0; j < width; ++j) sum += exponential(z[j] - max);
+      total = merge(total, ExponentSum<float>{max, sum});
     }
-    return static_cast<float>(total);
+    return {total, static_cast<float>(weighted)};
   }
 
-  /// Second sweep: the gradients of all classes but the target, whose entry the caller overwrites. Returns the sum of
-  /// their squares (before the factors).
-  [[gnu::always_inline]] inline float write_gradients(float* row, int64_t i, int64_t target, float max,
-                                                      const RowLoss<float>& loss, const GradientTerms<float>& terms,
-                                                      float target_value) const {
-    const float* factors = work.class_factors;
+  /// sum_j w_j z_j of one block.
+  [[gnu::always_inline]] inline float weighted_sum(const float* z, int64_t begin, int64_t width) const {
     const float* weights = work.operands.loss_weights.f32();
+    float sum = 0;
+    if (weights != nullptr) {
+#pragma omp simd reduction(+ : sum)
+      for (int64_t j = 0; j < width; ++j) sum += weights[begin + j] * z[j];
+    } else {
+#pragma omp simd reduction(+ : sum)
+      for (int64_t j = 0; j < width; ++j) sum += z[j];
+    }
+    return sum;
+  }
+
+  [[gnu::always_inline]] inline RowTarget<float> row_target(float product, int64_t i, int64_t target) const {
+    const float* shifts = work.operands.class_shift.f32();
+    const float factor = work.class_factors != nullptr ? work.class_factors[target] : 1;
+    const float plain = product * factor + (shifts != nullptr ? shifts[target] : 0);
+    return {plain, factor, weight_of(target), geometry(i, target)};
+  }
+
+  [[gnu::always_inline]] inline TargetGeometry<float> geometry(int64_t i, int64_t target) const {
+    const MarginSoftmaxOperands& o = work.operands;
+    if (!has_margin(batch.margin)) return {};
+    const float feature_norm = o.feature_norms.f32()[i], class_norm = o.class_norms.f32()[target];
+    const int64_t size = work.embedding_size;
+    const Angle<float> angle = angle_between(o.features.f32() + i * size, inverse_norm(feature_norm),
+                                             o.class_weights.f32() + target * size, inverse_norm(class_norm), size);
+    const float class_scale = o.class_scale ? o.class_scale.f32()[target] : 1;
+    return target_geometry(feature_norm, class_norm, class_scale, work.head.normalize_weights != 0, angle);
+  }
+
+  /// Second sweep. Returns the sum of the gradients' squares (before the factors), but for the target's.
+  [[gnu::always_inline]] inline float write_gradients(float* row, int64_t i, int64_t target,
+                                                      const RowGradient<float>& gradient) const {
+    const float* factors = work.class_factors;
     float* shown = work.operands.margin_logits.f32();
-    const float per_exponent = loss.per_exponent * terms.per_probability;
     float squares = 0;
     for (int64_t begin = 0; begin < work.classes; begin += kClassBlock) {
       const int64_t width = width_at(begin, work.classes);
       float z[kClassBlock];
       block_logits(z, row, factors, work.operands.class_shift.f32(), begin, width);
-      if (shown != nullptr) {
+      if (shown != nullptr)
         for (int64_t j = 0; j < width; ++j) shown[i * work.classes + begin + j] = z[j];
-        if (target >= begin && target < begin + width) shown[i * work.classes + target] = target_value;
-      }
       float* gradients = row + begin;
 #pragma omp simd
-      for (int64_t j = 0; j < width; ++j) gradients[j] = exponential(z[j] - max) * per_exponent;
-      if (terms.smooth > 0)
-        for (int64_t j = 0; j < width; ++j)
-          gradients[j] -= terms.smooth * (weights != nullptr ? weights[begin + j] : 1.0f);
+      for (int64_t j = 0; j < width; ++j) gradients[j] = exponential(z[j] - gradient.max) * gradient.per_exponent;
+      if (gradient.smooth > 0)
+        for (int64_t j = 0; j < width; ++j) gradients[j] -= gradient.smooth * weight_of(begin + j);
       if (target >= begin && target < begin + width) gradients[target - begin] = 0;
 #pragma omp simd reduction(+ : squares)
       for (int64_t j = 0; j < width; ++j) squares += gradients[j] * gradients[j];
@@ -183,6 +164,8 @@ struct MarginSoftmaxRow {
         for (int64_t j = 0; j < width; ++j) gradients[j] *= factors[begin + j];
       }
     }
+    row[target] = gradient.target;
+    if (shown != nullptr) shown[i * work.classes + target] = gradient.target_logit;
     return squares;
   }
 };
@@ -199,7 +182,7 @@ static void fill_class_factors(const MarginSoftmaxRows& work) {
 
 static void margin_softmax(const MarginSoftmaxRows& work) {
   const MarginSoftmaxOperands& o = work.operands;
-  const int32_t* labels = static_cast<const int32_t*>(o.labels.data);
+  const int32_t* labels = o.labels.i32();
   const float* weights = o.loss_weights.f32();
   if (work.class_factors != nullptr) fill_class_factors(work);
 
@@ -210,8 +193,13 @@ static void margin_softmax(const MarginSoftmaxRows& work) {
     for (int64_t j = 0; j < work.classes; ++j) weight_sum += weights[j];
   }
   const double normalizer = batch_weight > 0 ? 1 / batch_weight : 0;  // a batch of classes without weight is no loss
-  MarginSoftmaxRow row{work, ramped(work.head.margin, o.step->margin_ramp), static_cast<float>(normalizer),
-                       static_cast<float>(weight_sum)};
+  const BatchTerms<float> batch{.margin = ramped(work.head.margin, o.step->margin_ramp),
+                                .lambda = o.step->lambda,
+                                .label_smoothing = work.head.label_smoothing,
+                                .classes = static_cast<float>(work.classes),
+                                .weight_sum = static_cast<float>(weight_sum),
+                                .normalizer = static_cast<float>(normalizer)};
+  const MarginSoftmaxRow row{work, batch};
   int32_t correct = 0, past_pi = 0;
   parallel_rows(work.rows, work.classes, [&](int64_t i) {
     const MarginSoftmaxRow::Verdict verdict = row.process(i);

@@ -90,16 +90,14 @@ void gather_images(Tensor batch, int32_t* batch_labels, const GatherImages& gath
                    cudaStream_t stream) {
   const Shape& shape = gather.images.shape;
   const int64_t image_size = shape.row_count();
-  const Chosen chosen = {static_cast<const int32_t*>(gather.order.data),
-                         static_cast<const int32_t*>(gather.labels.data), step};
+  const Chosen chosen = {gather.order.i32(), gather.labels.i32(), step};
   with_element(batch.dtype, [&](auto element) {
     using T = decltype(element);
     const auto run = [&](auto values) {
       using Values = decltype(values);
       const GatherShare share(batch.shape[0], image_size / Values::kCount, shape[3]);
       MARGINCORE_RUN(gather_images_kernel<Values>, share.blocks(), kBlock, stream, elements<T>(batch), batch_labels,
-                     static_cast<const uint8_t*>(gather.images.data), chosen, gather.scale.f32(), gather.shift.f32(),
-                     share);
+                     gather.images.u8(), chosen, gather.scale.f32(), gather.shift.f32(), share);
     };
     if (image_size % 4 == 0) run(Pack<T, 4>{});
     else run(Pack<T, 1>{});

@@ -91,7 +91,7 @@ void scale_logits(float* z, const float* row_norms, const float* column_norms, c
                   const float* column_shift, int64_t rows, int64_t columns, cudaStream_t stream);
 void softmax(float* probabilities, const float* logits, int64_t rows, int64_t columns, cudaStream_t stream);
 
-// margin_softmax.cu
+// margin_softmax/
 /// Bytes of workspace.
 size_t margin_softmax_workspace(const MarginSoftmaxOperands& operands, const MarginSoftmax& head);
 void margin_softmax(const MarginSoftmaxOperands& operands, const MarginSoftmax& head, void* workspace,

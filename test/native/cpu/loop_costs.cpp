@@ -206,7 +206,10 @@ void head_costs(Random& random) {
   step.margin_ramp = 1;
   for (const bool margin : {false, true}) {
     Floats logits = products;
-    MarginSoftmaxRows work{kSamples, kClasses, kSize};
+    MarginSoftmaxRows work{};
+    work.rows = kSamples;
+    work.classes = kClasses;
+    work.embedding_size = kSize;
     MarginSoftmaxOperands& o = work.operands;
     o.logits = {logits.data(), {kSamples, kClasses}};
     o.report = &report;

@@ -1,6 +1,5 @@
 // A backend that passes operations on and notes what they cost: the bytes that have to be moved if each operand is read
-// or written once, and those that our kernels do read and write. For the operations of the seed CNN and of ResNets with
-// ArcFace.
+// or written once, and those that our kernels do read and write.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +36,14 @@ class CountingBackend final : public Backend {
   Status zero(void* memory, size_t bytes) override { return to_.zero(memory, bytes); }
   Status synchronize() override { return to_.synchronize(); }
   Status available_memory(size_t* bytes) override { return to_.available_memory(bytes); }
+  Status allocate_host(void** memory, size_t bytes) override { return to_.allocate_host(memory, bytes); }
+  void release_host(void* memory) override { to_.release_host(memory); }
+  Status feed_wait(int32_t slot) override { return to_.feed_wait(slot); }
+  Status feed(int32_t slot, void* to, const void* from, size_t bytes) override {
+    return to_.feed(slot, to, from, bytes);
+  }
+  Status feed_begin(int32_t slot) override { return to_.feed_begin(slot); }
+  Status feed_end(int32_t slot) override { return to_.feed_end(slot); }
   Status record(Program** program, Status (*body)(void*), void* context) override {
     return to_.record(program, body, context);
   }
@@ -64,6 +71,28 @@ class CountingBackend final : public Backend {
     return count("linear_backward_weight", {dw, dbias, dy, x},
                  [&] { return to_.linear_backward_weight(dw, dbias, dy, x); });
   }
+  Status convert(Tensor y, Tensor x) override {
+    return count("convert", {y, x}, [&] { return to_.convert(y, x); });
+  }
+  Status relu_forward(Tensor y, Tensor x) override {
+    return count("relu_forward", {y, x}, [&] { return to_.relu_forward(y, x); });
+  }
+  Status relu_backward(Tensor dx, Tensor dy, Tensor y) override {
+    return count("relu_backward", {dx, dy, y}, [&] { return to_.relu_backward(dx, dy, y); });
+  }
+  Status prelu_forward(Tensor y, Tensor x, Tensor slope) override {
+    return count("prelu_forward", {y, x, slope}, [&] { return to_.prelu_forward(y, x, slope); });
+  }
+  Status prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope) override {
+    return count("prelu_backward", {dx, dslope, dy, x, slope},
+                 [&] { return to_.prelu_backward(dx, dslope, dy, x, slope); });
+  }
+  Status dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) override {
+    return count("dropout_forward", {y, x}, [&] { return to_.dropout_forward(y, x, dropout, step); });
+  }
+  Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) override {
+    return count("dropout_backward", {dx, dy}, [&] { return to_.dropout_backward(dx, dy, dropout, step); });
+  }
   Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) override {
     return count("max_pool_forward", {y, position, x}, [&] { return to_.max_pool_forward(y, position, x, pool); });
   }
@@ -90,6 +119,18 @@ class CountingBackend final : public Backend {
         "batch_norm_backward", {dx, dgamma, dbeta, dresidual, dy, dy, x, x, y, mean, variance, gamma, beta}, [&] {
           return to_.batch_norm_backward(dx, dgamma, dbeta, dresidual, dy, x, y, mean, variance, gamma, beta, norm);
         });
+  }
+  Status average_pool_forward(Tensor y, Tensor x, Pool2d pool) override {
+    return count("average_pool_forward", {y, x}, [&] { return to_.average_pool_forward(y, x, pool); });
+  }
+  Status average_pool_backward(Tensor dx, Tensor dy, Pool2d pool) override {
+    return count("average_pool_backward", {dx, dy}, [&] { return to_.average_pool_backward(dx, dy, pool); });
+  }
+  Status concat_write(Tensor whole, Tensor part, int64_t first) override {
+    return count("concat_write", {part, part}, [&] { return to_.concat_write(whole, part, first); });
+  }
+  Status concat_read(Tensor part, Tensor whole, int64_t first) override {
+    return count("concat_read", {part, part}, [&] { return to_.concat_read(part, whole, first); });
   }
   Status global_average_pool_forward(Tensor y, Tensor x) override {
     return count("global_average_pool_forward", {y, x}, [&] { return to_.global_average_pool_forward(y, x); });
@@ -125,10 +166,47 @@ class CountingBackend final : public Backend {
                   o.class_norms, rows, rows},
                  [&] { return to_.margin_softmax(o, head); });
   }
+  Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
+                      Tensor column_shift) override {
+    return count("scale_logits", {z, z, row_norms, column_norms, column_scale, column_shift},
+                 [&] { return to_.scale_logits(z, row_norms, column_norms, column_scale, column_shift); });
+  }
+  Status softmax(Tensor probabilities, Tensor logits) override {
+    return count("softmax", {probabilities, logits}, [&] { return to_.softmax(probabilities, logits); });
+  }
+  Status column_stats(Tensor mean, Tensor variance, Tensor p, Tensor column_norms) override {
+    return count("column_stats", {mean, variance, p, column_norms},
+                 [&] { return to_.column_stats(mean, variance, p, column_norms); });
+  }
+  Status scaled_bn_fold(Tensor class_scale, Tensor class_shift, Tensor mean, Tensor variance, ScaledBn norm) override {
+    return count("scaled_bn_fold", {class_scale, class_shift, mean, variance},
+                 [&] { return to_.scaled_bn_fold(class_scale, class_shift, mean, variance, norm); });
+  }
+  Status scaled_bn_backward(Tensor dp, Tensor p, Tensor labels, Tensor target_terms, Tensor mean, Tensor variance,
+                            Tensor column_norms, ScaledBn norm) override {
+    return count("scaled_bn_backward", {dp, dp, p, labels, target_terms, mean, variance, column_norms}, [&] {
+      return to_.scaled_bn_backward(dp, p, labels, target_terms, mean, variance, column_norms, norm);
+    });
+  }
+  Status center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
+                     float weight, const StepBlock* step) override {
+    // Of the centres the samples' own alone.
+    return count("center_loss", {dx, x, x, labels},
+                 [&] { return to_.center_loss(dx, report, halted, x, centers, labels, weight, step); });
+  }
+  Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) override {
+    return count("center_update", {x, x, x, labels},
+                 [&] { return to_.center_update(centers, x, labels, rate, halted); });
+  }
   Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) override {
     const Tensor chosen(gather.images.data, DType::U8, batch.shape);
     return count("gather_images", {batch, batch_labels, batch_labels, chosen},
                  [&] { return to_.gather_images(batch, batch_labels, gather, step); });
+  }
+  Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
+             const int32_t* halted) override {
+    return count("sgd", {parameters, parameters, bf16_twin, velocity, velocity, gradients},
+                 [&] { return to_.sgd(parameters, bf16_twin, velocity, gradients, options, step, halted); });
   }
   Status adam(Tensor parameters, Tensor bf16_twin, Tensor first, Tensor second, Tensor gradients, Adam options,
               const StepBlock* step, const int32_t* halted) override {

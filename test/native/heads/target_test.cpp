@@ -27,7 +27,7 @@ Pair random_pair(uint64_t seed) {
 TargetGeometry<double> geometry(const Doubles& f, const Doubles& w, bool unit_weights) {
   const double norm_f = std::sqrt(dot(f, f)), norm_w = std::sqrt(dot(w, w));
   const double c = dot(f, w) / (norm_f * norm_w);
-  return {norm_f, unit_weights ? 1 : norm_w, c, std::sqrt(1 - c * c)};
+  return {norm_f, norm_w, unit_weights ? 1 : norm_w, c, std::sqrt(1 - c * c)};
 }
 
 TargetLogit<double> logit(const Margin& margin, double lambda, const Doubles& f, const Doubles& w, bool unit_weights) {
@@ -89,7 +89,7 @@ TEST_CASE("target_logit: dcos and radial make up its derivatives in f and w") {
 
 TEST_CASE("target_logit without a margin, without an angle or with endless lambda is the plain logit, exactly") {
   const double infinity = std::numeric_limits<double>::infinity(), plain = 1.2345;
-  const TargetGeometry<double> usual{3, 2, 0.6, 0.8};
+  const TargetGeometry<double> usual{3, 2, 2, 0.6, 0.8};
   const auto expect_plain = [&](const TargetLogit<double>& z) {
     CHECK(z.logit == plain);
     CHECK(z.dcos == 1);
@@ -97,15 +97,15 @@ TEST_CASE("target_logit without a margin, without an angle or with endless lambd
   };
   expect_plain(target_logit<double>({1, 0, 0}, 0, plain, usual));
   for (const Margin& margin : kMargins) {
-    expect_plain(target_logit<double>(margin, 0, plain, {0, 2, 0, 0}));
-    expect_plain(target_logit<double>(margin, 0, plain, {3, 0, 0, 0}));
+    expect_plain(target_logit<double>(margin, 0, plain, {0, 2, 2, 0, 0}));
+    expect_plain(target_logit<double>(margin, 0, plain, {3, 0, 0, 0, 0}));
     expect_plain(target_logit<double>(ramped(margin, 0), 0, plain, usual));
     expect_plain(target_logit<double>(margin, infinity, plain, usual));
   }
 }
 
 TEST_CASE("a detached gradient is that of c itself, with the margin's value") {
-  const TargetGeometry<double> usual{3, 2, 0.6, 0.8};
+  const TargetGeometry<double> usual{3, 2, 2, 0.6, 0.8};
   Margin margin{1, 0.5f, 0};
   const TargetLogit<double> exact = target_logit<double>(margin, 0, 3.6, usual);
   margin.exact = 0;

@@ -102,15 +102,4 @@ TEST_CASE("scale_logits by a NaN norm is NaN: a bad class weight is found") {
   }
 }
 
-TEST_CASE("column_sums") {
-  for_each_case(kCases, [](Backend& backend, const Matrix& m) {
-    Random random = random_for(m);
-    const Floats x = random.normals(m.rows * m.columns);
-    Device device(backend);
-    const Tensor sums = device.output({m.columns});
-    device.call(backend.column_sums(sums, device.input(x, {m.rows, m.columns})));
-    expect_close(Op::ColumnSums, device.read(sums), reference::column_sums(to_doubles(x), m.rows, m.columns));
-  });
-}
-
 }  // namespace margincore::test

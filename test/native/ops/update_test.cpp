@@ -177,7 +177,7 @@ TEST_CASE("gradient_norm") {
         Device device(*backend);
         StepBlock block{};
         block.report_index = 2;
-        const StepReport untouched{1, 2, 3};
+        const StepReport untouched{1, 2, 3, 4, 5};
         StepReport* reports = device.variable(std::vector<StepReport>(4, untouched));
         int32_t* halted = device.variable(Ints{0});
         device.call(backend->gradient_norm(reports, halted, device.input(g, {count}), device.constant(block)));

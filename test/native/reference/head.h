@@ -12,13 +12,13 @@ namespace margincore::test::reference {
 struct HeadProblem {
   HeadSpec spec;
   int64_t rows, size;
-  Doubles x;        // (rows, size)
-  Doubles weights;  // (classes, size)
-  Doubles bias;     // (classes) or empty
-  Doubles centers;  // (classes, size) or empty; fixed weights are their own centres
-  Ints labels;
+  Doubles x = {};        // (rows, size)
+  Doubles weights = {};  // (classes, size)
+  Doubles bias = {};     // (classes) or empty
+  Doubles centers = {};  // (classes, size) or empty; fixed weights are their own centres
+  Ints labels = {};
   StepBlock step{};
-  Dropout dropout;
+  Dropout dropout = {};
   double scale = spec.scale;
 
   /// Rows that are normalised: samples, or the whole batch as one.

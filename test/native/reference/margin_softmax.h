@@ -11,12 +11,12 @@ namespace margincore::test::reference {
 
 struct MarginSoftmaxProblem {
   int64_t rows, classes, size;
-  Doubles features;       // (rows, size)
-  Doubles class_weights;  // (classes, size)
-  Ints labels;            // (rows)
-  MarginSoftmax head;
+  Doubles features = {};       // (rows, size)
+  Doubles class_weights = {};  // (classes, size)
+  Ints labels = {};            // (rows)
+  MarginSoftmax head = {};
   double lambda = 0, ramp = 1;
-  Doubles class_scale, class_shift, loss_weights;  // (classes) each, or empty
+  Doubles class_scale = {}, class_shift = {}, loss_weights = {};  // (classes) each, or empty
 
   double scale_of(int64_t j) const { return class_scale.empty() ? 1 : class_scale[j]; }
   double shift_of(int64_t j) const { return class_shift.empty() ? 0 : class_shift[j]; }
@@ -131,9 +131,9 @@ inline CrossEntropy cross_entropy(const MarginSoftmaxProblem& p, const Doubles& 
 struct MarginSoftmaxAnswer {
   double loss, logit_gradient_norm;
   int32_t correct, past_pi;
-  Doubles margin_logits, dlogits;        // (rows, classes)
-  Doubles target_terms;                  // (rows, 2): the target's d loss / d logit, and its logit
-  Doubles feature_radial, class_radial;  // (rows), (classes)
+  Doubles margin_logits, dlogits;                  // (rows, classes)
+  Doubles target_terms = {};                       // (rows, 2): the target's d loss / d logit, and its logit
+  Doubles feature_radial = {}, class_radial = {};  // (rows), (classes)
 };
 
 inline MarginSoftmaxAnswer margin_softmax(const MarginSoftmaxProblem& p, const Doubles& products) {

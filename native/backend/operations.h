@@ -1,0 +1,150 @@
+// Every operation of the seam, with its shapes and rules; the conventions for all of them are in backend.h. To be
+// included in the class Backend, where MARGINCORE_OP makes each a pure virtual function, and in each class that
+// implements it, where it says `override`: an operation is declared once, and a backend without it does not link.
+
+// ---- memory ---------------------------------------------------------------------------------------------------------
+
+// Contents of a new allocation are undefined; alignment is at least 64 bytes.
+virtual Status allocate(void** memory, size_t bytes) MARGINCORE_OP;
+virtual void release(void* memory) MARGINCORE_OP;
+virtual Status upload(void* device, const void* host, size_t bytes) MARGINCORE_OP;    // host may be reused on return
+virtual Status download(void* host, const void* device, size_t bytes) MARGINCORE_OP;  // waits
+virtual Status copy(void* to, const void* from, size_t bytes) MARGINCORE_OP;
+virtual Status zero(void* memory, size_t bytes) MARGINCORE_OP;
+virtual Status synchronize() MARGINCORE_OP;
+virtual Status available_memory(size_t* bytes) MARGINCORE_OP;  // that could be allocated now
+
+// Feeding: uploads from host memory that overlap with operations. Two slots take turns: wait, write the host memory,
+// feed, begin, operations that read what was fed, end.
+virtual Status allocate_host(void** memory, size_t bytes) MARGINCORE_OP;  // page-locked where uploads want that
+virtual void release_host(void* memory) MARGINCORE_OP;
+virtual Status feed_wait(int32_t slot) MARGINCORE_OP;  // until the slot's uploads have left host memory
+virtual Status feed(int32_t slot, void* device, const void* host,
+                    size_t bytes) MARGINCORE_OP;        // after the slot's last `end`
+virtual Status feed_begin(int32_t slot) MARGINCORE_OP;  // operations queued from here on come after the slot's uploads
+virtual Status feed_end(int32_t slot) MARGINCORE_OP;    // operations queued before were the last to read them
+
+// Recording. `body` calls operations only; each must have run once with the same shapes before (that is when plans
+// are made). `context` must outlive the program.
+virtual Status record(Program** program, Status (*body)(void* context), void* context) MARGINCORE_OP;
+virtual Status replay(Program* program) MARGINCORE_OP;
+virtual void discard(Program* program) MARGINCORE_OP;
+
+// ---- convolution and linear -----------------------------------------------------------------------------------------
+
+// Convolution: x (N, H, W, C), w (K, R, S, C/groups), y (N, P, Q, K), bias (K) or none. With `adds` backward_data
+// adds to dx, which then is the gradient of x by way of other operations.
+virtual Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) MARGINCORE_OP;
+virtual Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) MARGINCORE_OP;
+virtual Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) MARGINCORE_OP;
+
+// Linear: x (N, I), w (O, I), y (N, O), bias (O) or none. The head's matmuls are these, too.
+virtual Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) MARGINCORE_OP;
+virtual Status linear_backward_data(Tensor dx, Tensor dy, Tensor w) MARGINCORE_OP;
+virtual Status linear_backward_weight(Tensor dw, Tensor dbias, Tensor dy, Tensor x) MARGINCORE_OP;
+
+// ---- layers ---------------------------------------------------------------------------------------------------------
+
+// From fp32 to bf16 (to the nearest, ties to even) or back.
+virtual Status convert(Tensor y, Tensor x) MARGINCORE_OP;
+
+// Element-wise; y may be x and dx may be dy. The derivative of ReLU at 0 is 0.
+virtual Status relu_forward(Tensor y, Tensor x) MARGINCORE_OP;
+virtual Status relu_backward(Tensor dx, Tensor dy, Tensor y) MARGINCORE_OP;
+// slope (C) or (1), fp32; y = x where x > 0, else slope * x
+virtual Status prelu_forward(Tensor y, Tensor x, Tensor slope) MARGINCORE_OP;
+virtual Status prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope) MARGINCORE_OP;
+virtual Status add(Tensor y, Tensor a, Tensor b) MARGINCORE_OP;
+// Dropout's mask is drawn again in the backward pass, nothing is stored: element i takes word i mod 4 of philox(seed,
+// Dropout, stream, step * 2^32 + i / 4).
+virtual Status dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) MARGINCORE_OP;
+virtual Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) MARGINCORE_OP;
+
+// Batch norm per channel, over all other axes: x (…, C); statistics, gamma and beta (C), fp32.
+// Mean and biased variance of x; unbiased_variance (what a running average takes; of a single row 0) or none.
+virtual Status batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor x) MARGINCORE_OP;
+// y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, + residual or none, then the ReLU where there is one. y may
+// be x or the residual. For training, for inference (with running statistics), and to compute y once more.
+virtual Status batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
+                                Tensor residual, BatchNorm norm) MARGINCORE_OP;
+// The gradient goes through the statistics of x, too. A fused ReLU cuts dy off where y is not above 0; where y is none
+// (possible without a residual) it is computed again from x. dresidual or none: dy as the ReLU leaves it. dx may be dy.
+virtual Status batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x,
+                                   Tensor y, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
+                                   BatchNorm norm) MARGINCORE_OP;
+
+// Pooling: x (N, H, W, C), y (N, P, Q, C); padding never wins a maximum and does not count in an average.
+// position (uint8, shape of y) keeps the place of the first maximum inside its window, row * kernel + column, or
+// kNoPosition where a fused ReLU cut it off; kernel <= 15.
+virtual Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) MARGINCORE_OP;
+virtual Status max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) MARGINCORE_OP;
+virtual Status average_pool_forward(Tensor y, Tensor x, Pool2d pool) MARGINCORE_OP;
+virtual Status average_pool_backward(Tensor dx, Tensor dy, Pool2d pool) MARGINCORE_OP;
+virtual Status global_average_pool_forward(Tensor y, Tensor x) MARGINCORE_OP;  // y (N, C)
+virtual Status global_average_pool_backward(Tensor dx, Tensor dy) MARGINCORE_OP;
+
+// Channel ranges of an NHWC tensor: write `part` into, or read it from, `whole` starting at channel `first`.
+virtual Status concat_write(Tensor whole, Tensor part, int64_t first) MARGINCORE_OP;
+virtual Status concat_read(Tensor part, Tensor whole, int64_t first) MARGINCORE_OP;
+
+// ---- rows and the head ----------------------------------------------------------------------------------------------
+
+// Rows of a matrix x (N, D). A row of zeros has norm 0, a zero result and a zero gradient.
+virtual Status row_norms(Tensor norms, Tensor x) MARGINCORE_OP;  // (N), L2
+// y_i = scale * x_i / |x_i|; `scale` is one float in device memory. dscale (1 element) or none.
+virtual Status l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale) MARGINCORE_OP;
+virtual Status l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms,
+                                 const float* scale) MARGINCORE_OP;
+// dx_i -= x^_i (x^_i · dx_i): the gradient of what depends on x_i by direction only.
+virtual Status remove_radial(Tensor dx, Tensor x, Tensor norms) MARGINCORE_OP;
+// y_i += coefficients_i * x_i
+virtual Status add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) MARGINCORE_OP;
+
+// The head (native/heads/ has the formulas): cross-entropy over logits whose target carries a margin. One pass over
+// a row for the sums, one that writes the gradient over the logits.
+virtual Status margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head) MARGINCORE_OP;
+// z_ij = z_ij / (row_norms_i * column_norms_j) * column_scale_j + column_shift_j, in place; each of the four or none.
+// Where a norm is 0 the quotient is 0.
+virtual Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
+                            Tensor column_shift) MARGINCORE_OP;
+virtual Status softmax(Tensor probabilities, Tensor logits) MARGINCORE_OP;
+
+// Scaled batch norm of logits. Products p (N, C); logits are p_ij / column_norms_j, or p itself where there are none.
+// Mean and biased variance (C) of the logits over the batch.
+virtual Status column_stats(Tensor mean, Tensor variance, Tensor p, Tensor column_norms) MARGINCORE_OP;
+// The normalisation as margin_softmax and scale_logits take it: logit * class_scale + class_shift.
+virtual Status scaled_bn_fold(Tensor class_scale, Tensor class_shift, Tensor mean, Tensor variance,
+                              ScaledBn norm) MARGINCORE_OP;
+// Adds to dp, as margin_softmax left it, what goes through the statistics; target_terms are margin_softmax's.
+virtual Status scaled_bn_backward(Tensor dp, Tensor p, Tensor labels, Tensor target_terms, Tensor mean, Tensor variance,
+                                  Tensor column_norms, ScaledBn norm) MARGINCORE_OP;
+// running = (1 - momentum) * running + momentum * factor * current; nothing once *halted is not 0.
+virtual Status running_average(Tensor running, Tensor current, float momentum, float factor,
+                               const int32_t* halted) MARGINCORE_OP;
+
+// Distance to the own class's centre (center loss, Wen et al. 2016): adds weight/2 * mean |x_i - c_y|^2 to the
+// report's loss and writes dx_i = weight/N (x_i - c_y). Sets *halted to 1 if the loss is then not finite.
+virtual Status center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
+                           float weight, const StepBlock* step) MARGINCORE_OP;
+// c_j -= rate * sum_{y_i = j} (c_j - x_i) / (1 + n_j), n_j samples of class j; nothing once *halted is not 0.
+virtual Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) MARGINCORE_OP;
+
+// ---- batch assembly and update --------------------------------------------------------------------------------------
+
+// Batch assembly: batch (N, H, W, C) and batch_labels (N) int32 from a uint8 dataset. Without order and
+// augmentation `step` may be null.
+virtual Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather,
+                             const StepBlock* step) MARGINCORE_OP;
+
+// Parameter update over a contiguous range of the arenas, with the parameters' bf16 twin or none; does nothing once
+// *halted is not 0.
+virtual Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
+                   const StepBlock* step, const int32_t* halted) MARGINCORE_OP;
+virtual Status adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment, Tensor gradients,
+                    Adam options, const StepBlock* step, const int32_t* halted) MARGINCORE_OP;
+// L2 norm of all gradients into report->gradient_norm; sets *halted to 1 if it is not finite, as it is not where a
+// gradient is not.
+virtual Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients,
+                             const StepBlock* step) MARGINCORE_OP;
+
+#undef MARGINCORE_OP

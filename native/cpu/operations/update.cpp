@@ -1,0 +1,45 @@
+#include "cpu/cpu_backend.h"
+
+#include <cmath>
+
+#include "cpu/onednn.h"
+
+namespace margincore {
+
+Status CpuBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) {
+  const Augmentation& change = gather.augmentation;
+  if (change.crop_padding != 0 || change.flip != 0 || change.erase != 0)
+    return Status::failure(ErrorCode::Unsupported, "gather_images: augmentation is not available on cpu");
+  const int32_t* order = gather.order ? gather.order.i32() + step->order_position : nullptr;
+  return done_on(batch, [&](const auto& a) {
+    a.gather_images(a.elements(batch), batch_labels.i32(), gather, batch.shape[0], order);
+  });
+}
+
+Status CpuBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
+                       const StepBlock* step, const int32_t* halted) {
+  if (*halted != 0) return Status::success();
+  loops_.sgd(parameters.f32(), bf16_twin.bf16(), velocity.f32(), gradients.f32(), parameters.count(), options,
+             step->learning_rate * options.rate_multiplier);
+  return Status::success();
+}
+
+Status CpuBackend::adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment,
+                        Tensor gradients, Adam options, const StepBlock* step, const int32_t* halted) {
+  if (*halted != 0) return Status::success();
+  loops_.adam(parameters.f32(), bf16_twin.bf16(), first_moment.f32(), second_moment.f32(), gradients.f32(),
+              parameters.count(), options, step->learning_rate * options.rate_multiplier, step->step + 1);
+  return Status::success();
+}
+
+Status CpuBackend::gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) {
+  return onednn::guarded("gradient_norm", [&] {
+    const int64_t blocks = (gradients.count() + kSumBlock - 1) / kSumBlock;
+    auto* sums = static_cast<double*>(scratch_.take(blocks * sizeof(double)));
+    const double norm = std::sqrt(loops_.sum_of_squares(gradients.f32(), gradients.count(), sums));
+    report[step->report_index].gradient_norm = static_cast<float>(norm);
+    if (!std::isfinite(norm)) *halted = 1;
+  });
+}
+
+}  // namespace margincore

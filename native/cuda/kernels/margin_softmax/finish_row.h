@@ -1,0 +1,67 @@
+// Between the sweeps: heads/row.h on the device.
+#pragma once
+
+#include "cuda/kernels/margin_softmax/problem.h"
+
+namespace margincore::cuda::margin_softmax_kernels {
+
+MARGINCORE_DEVICE BatchTerms<float> batch_terms(const Problem& p) {
+  const Totals totals = totals_of(p);
+  return {ramped(p.head.margin, p.step->margin_ramp),
+          p.step->lambda,
+          p.head.label_smoothing,
+          static_cast<float>(p.classes),
+          totals.classes,
+          totals.per_batch};
+}
+
+template <class Group>
+MARGINCORE_DEVICE TargetGeometry<float> geometry_of(const Group& group, const Problem& p, const Margin& margin,
+                                                    int64_t i, int64_t target) {
+  if (!has_margin(margin)) return {};
+  const float feature_norm = p.feature_norms[i], class_norm = p.class_norms[target];
+  const float unit_feature = inverse_norm(feature_norm), unit_class = inverse_norm(class_norm);
+  const float* f = p.features + i * p.size;
+  const float* w = p.class_weights + target * p.size;
+  float squared_difference = 0, squared_sum = 0;
+  walk<2>(group, 0, p.size, p.features_aligned, [&](const auto at) {
+    float feature[at.kWidth], weight[at.kWidth];
+    at.load(feature, f);
+    at.load(weight, w);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kWidth; ++k) {
+      const float a = feature[k] * unit_feature, b = weight[k] * unit_class;
+      squared_difference += (a - b) * (a - b);
+      squared_sum += (a + b) * (a + b);
+    }
+  });
+  const Angle<float> angle = angle_between(group.sum(squared_difference), group.sum(squared_sum));
+  const float class_scale = p.class_scale != nullptr ? p.class_scale[target] : 1;
+  return target_geometry(feature_norm, class_norm, class_scale, p.head.normalize_weights != 0, angle);
+}
+
+/// Writes what belongs to the row alone; returns what the second sweep needs.
+template <class Group>
+MARGINCORE_DEVICE RowGradient<float> finish_row(const Group& group, const Problem& p, int64_t i, const PartSums& sums) {
+  const int64_t target = p.labels[i];
+  float factor[1], shift[1];
+  load_classes(Singles<1>{target, 0}, factor, shift, p);
+  const BatchTerms<float> batch = batch_terms(p);
+  const RowTarget<float> own = {sums.target * factor[0] + shift[0], factor[0], weight_of(p, target),
+                                geometry_of(group, p, batch.margin, i, target)};
+  const HeadRow<float> row = row_of(batch, own, sums.others);
+  if (group.first() == 0) {
+    p.work.row_losses[i] = row.loss;
+    p.work.row_target_squares[i] = row.dz * row.dz;
+    p.work.row_verdicts[i] = (row.correct ? 1 : 0) + (row.past_pi ? 2 : 0);
+    if (p.feature_radial != nullptr) p.feature_radial[i] = row.feature_radial;
+    if (p.class_radial != nullptr) p.work.row_radial[i] = row.class_radial;
+    if (p.target_terms != nullptr) {
+      p.target_terms[2 * i] = row.dz;
+      p.target_terms[2 * i + 1] = row.gradient.target_logit;
+    }
+  }
+  return row.gradient;
+}
+
+}  // namespace margincore::cuda::margin_softmax_kernels

@@ -1,0 +1,20 @@
+# Fails if an operation of the seam is called by no test beside this file. What the first section of the list has
+# (memory, feeding, recording) every test uses, or those of the trainer.
+#   cmake -DOPERATIONS=<backend/operations.h> -P check_operations.cmake
+file(READ "${OPERATIONS}" list)
+string(REGEX REPLACE ".*// ---- convolution" "" list "${list}")
+string(REGEX MATCHALL "virtual Status [a-z0-9_]+\\(" declarations "${list}")
+if(NOT declarations)
+  message(FATAL_ERROR "${OPERATIONS} declares no operation: this check looks at the wrong file")
+endif()
+file(GLOB files "${CMAKE_CURRENT_LIST_DIR}/*_test.cpp")
+foreach(file IN LISTS files)
+  file(READ "${file}" text)
+  string(APPEND tests "${text}")
+endforeach()
+foreach(declaration IN LISTS declarations)
+  string(REGEX REPLACE "virtual Status (.*)\\(" "\\1" name "${declaration}")
+  if(NOT tests MATCHES "[.>]${name}\\(")
+    message(SEND_ERROR "${name}: no test calls it")
+  endif()
+endforeach()
