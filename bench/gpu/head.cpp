@@ -25,7 +25,7 @@ Answer head(const Job& job) {
   block.margin_ramp = 1;
   StepReport* report = memory.one(StepReport{});
   int32_t* halted = memory.one(int32_t{0});
-  const HeadStep step{memory.integers(batch, head.num_classes()), memory.one(block), report, halted, {}};
+  const HeadStep step{memory.integers(batch, head.num_classes()), memory.one(block), report, halted};
   const Tensor x = memory.floats({batch, size}), dx = memory.zeros({batch, size});
   const Timing timing = time_operation(backend, [&] {
     pass.train(backend, parameters, dx, x, step);

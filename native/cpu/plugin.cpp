@@ -23,7 +23,9 @@ Status create(Backend** backend, const BackendOptions* options) {
 }  // namespace margincore
 
 extern "C" [[gnu::visibility("default")]] const margincore::Plugin* margincore_plugin() {
-  static const margincore::Plugin plugin = {margincore::kBackendAbiVersion, "cpu", margincore::probe,
-                                            margincore::create};
+  static const margincore::Plugin plugin = {.abi_version = margincore::kBackendAbiVersion,
+                                            .name = "cpu",
+                                            .probe = margincore::probe,
+                                            .create = margincore::create};
   return &plugin;
 }

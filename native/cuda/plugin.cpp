@@ -19,7 +19,9 @@ Status create(Backend** backend, const BackendOptions* options) {
 }  // namespace margincore
 
 extern "C" [[gnu::visibility("default")]] const margincore::Plugin* margincore_plugin() {
-  static const margincore::Plugin plugin = {margincore::kBackendAbiVersion, "cuda", margincore::probe,
-                                            margincore::create};
+  static const margincore::Plugin plugin = {.abi_version = margincore::kBackendAbiVersion,
+                                            .name = "cuda",
+                                            .probe = margincore::probe,
+                                            .create = margincore::create};
   return &plugin;
 }

@@ -38,7 +38,7 @@ Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table)
                        spec.fixed_weights ? ParameterGroup::State : ParameterGroup::HeadDecay,
                        {spec.fixed_weights ? Initializer::Kind::Centroids : Initializer::Kind::XavierUniform, 0,
                         embedding_size, classes}});
-  if (spec.bias) bias_ = table.add({"head.bias", {spec.num_classes}, ParameterGroup::HeadNoDecay, {}});
+  if (spec.bias) bias_ = table.add({"head.bias", {spec.num_classes}, ParameterGroup::HeadNoDecay});
   if (spec.learn_scale) {
     scale_ = table.add({"head.scale", {1}, ParameterGroup::HeadNoDecay, {Initializer::Kind::Constant, spec.scale}});
   }

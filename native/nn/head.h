@@ -38,7 +38,7 @@ struct HeadStep {
   const StepBlock* step;
   StepReport* report;
   int32_t* halted;
-  Tensor margin_logits;  // (N, C) or none
+  Tensor margin_logits = {};  // (N, C) or none
 };
 
 /// How fast a head's state follows a batch.

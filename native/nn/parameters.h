@@ -28,8 +28,8 @@ struct ParameterSpec {
   std::string name;
   Shape shape;
   ParameterGroup group;
-  Initializer initializer;
-  DType used_as = DType::F32;  // BF16: operations read a twin of that type; of backbone weights only
+  Initializer initializer = {};  // zeros
+  DType used_as = DType::F32;    // BF16: operations read a twin of that type; of backbone weights only
 };
 
 /// Names, shapes and places of all parameters; made once, before anything is allocated.

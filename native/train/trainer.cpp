@@ -169,7 +169,7 @@ Status Trainer::execute(int64_t batch) const try {
 
   network_pass_.forward(backend_, parameters_, batch, step);
   head_pass_.train(backend_, parameters_, network_pass_.embedding_gradient(batch), network_pass_.embedding(batch),
-                   {labels, step, reports, halted, {}});
+                   {labels, step, reports, halted});
   network_pass_.backward(backend_, parameters_, batch, step);
   const Tensor gradients = parameters_.gradients_of({0, parameters_.table().trained_size()});
   check(backend_.gradient_norm(reports, halted, gradients, step));

@@ -17,8 +17,8 @@ class BatchNormLayer final : public Layer {
     Initializer one;
     one.value = 1;
     gamma_ = site.table.add({name_ + ".weight", shape, ParameterGroup::BackboneNoDecay, one});
-    beta_ = site.table.add({name_ + ".bias", shape, ParameterGroup::BackboneNoDecay, {}});
-    running_ = {site.table.add({name_ + ".runningMean", shape, ParameterGroup::State, {}}),
+    beta_ = site.table.add({name_ + ".bias", shape, ParameterGroup::BackboneNoDecay});
+    running_ = {site.table.add({name_ + ".runningMean", shape, ParameterGroup::State}),
                 site.table.add({name_ + ".runningVariance", shape, ParameterGroup::State, one}), channels_,
                 spec.momentum};
     parameter_count_ = 2 * channels_;

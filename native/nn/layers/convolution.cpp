@@ -27,7 +27,7 @@ class Conv2dLayer final : public Layer {
                               ParameterGroup::BackboneDecay,
                               {Initializer::Kind::FanInUniform, 0, fan_in, 0},
                               site.activations});
-    if (spec.bias) bias_ = site.table.add({name + ".bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay, {}});
+    if (spec.bias) bias_ = site.table.add({name + ".bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay});
     parameter_count_ = spec.out_channels * (fan_in + (spec.bias ? 1 : 0));
     flops_ = 2 * height * width * spec.out_channels * fan_in;
   }

@@ -13,8 +13,7 @@ class LinearLayer final : public Layer {
                               ParameterGroup::BackboneDecay,
                               {Initializer::Kind::FanInUniform, 0, in_features, 0},
                               site.activations});
-    if (spec.bias)
-      bias_ = site.table.add({site.name + ".bias", {spec.out_features}, ParameterGroup::BackboneNoDecay, {}});
+    if (spec.bias) bias_ = site.table.add({site.name + ".bias", {spec.out_features}, ParameterGroup::BackboneNoDecay});
     parameter_count_ = spec.out_features * (in_features + (spec.bias ? 1 : 0));
     flops_ = 2 * in_features * spec.out_features;
   }
