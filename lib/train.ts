@@ -17,5 +17,8 @@ export async function train(options: TrainOptions = {}): Promise<TrainResult> {
 }
 
 function callbacksOf({ onStep, onEpoch }: TrainSettings): Observer {
-  return { ...(onStep && { step: onStep }), ...(onEpoch && { epoch: onEpoch }) };
+  return {
+    ...(onStep && { step: (event, controls) => onStep(event, controls) }),
+    ...(onEpoch && { epoch: (event, controls) => onEpoch(event, controls) }),
+  };
 }

@@ -43,14 +43,27 @@ export function invalidOption(
   );
 }
 
+/** Whatever the value is: a proxy or a getter may throw. */
 function typeName(value: unknown): string {
   if (value === null) return 'null';
-  if (Array.isArray(value)) return 'array';
-  if (typeof value === 'object') return value.constructor?.name ?? 'object';
+  try {
+    if (Array.isArray(value)) return 'array';
+    if (typeof value === 'object') return value.constructor?.name ?? 'object';
+  } catch {
+    return 'object';
+  }
   return typeof value;
 }
 
 function show(value: unknown): string {
+  try {
+    return describe(value);
+  } catch {
+    return 'something that cannot be shown';
+  }
+}
+
+function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
   if (ArrayBuffer.isView(value))

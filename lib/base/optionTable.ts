@@ -39,6 +39,8 @@ interface Description {
   readonly notation?: Notation | typeof SWITCH;
   /** The name of its flag, where that is not the option's. */
   readonly flag?: string;
+  /** Of an option whose value may be a set of options of its own. */
+  readonly parts?: OptionTable;
   /** Of an option whose value is one of several sets of options, told apart by `type`. */
   readonly variants?: Variants;
 }
@@ -105,6 +107,7 @@ export const partOf = <const T extends string, const O extends OptionTable>(
 ) =>
   option(help, (value, name) => checkPart(value, name, type, table), {
     notation: part(type, Object.keys(table)),
+    parts: table as OptionTable,
     ...spec,
   });
 

@@ -45,7 +45,8 @@ function kindOf(value: unknown): string {
   return ArrayBuffer.isView(value) ? Object.prototype.toString.call(value).slice('[object '.length, -1) : '';
 }
 
-function checkMemory(view: ArrayBufferView, where: string): void {
+/** Throws INVALID_DATA for memory that others can change, or have by now. */
+export function checkMemory(view: ArrayBufferView, where: string): void {
   if (Object.prototype.toString.call(view.buffer) === '[object SharedArrayBuffer]') {
     throw new MarginCoreError(
       'INVALID_DATA',

@@ -1,5 +1,6 @@
 /** Some samples of a split, by their numbers: nothing is copied until pixels are asked for. */
 import { MarginCoreError } from '../base/errors.js';
+import { checkMemory } from './checkViews.js';
 import type { ImageArray, Split } from './types.js';
 
 export interface Samples extends Split {
@@ -31,8 +32,12 @@ export function labelsOf({ labels, numbers }: Samples): Int32Array {
   return numbers.map((number) => labels[number]!);
 }
 
-/** A view where the numbers follow one another, otherwise a copy. */
+/**
+ * A view where the numbers follow one another, otherwise a copy. Throws INVALID_DATA where the array's memory was
+ * transferred away meanwhile.
+ */
 export function imagesOf({ images, numbers }: Samples): ImageArray {
+  checkMemory(images.data, 'images');
   const [, H, W, C] = images.shape;
   const size = H * W * C;
   const pixels = (number: number, count = 1) => images.data.subarray(number * size, (number + count) * size);

@@ -142,7 +142,7 @@ export function resolveHead({ head, own, common }: CheckedHead, numClasses: numb
 }
 
 /** Those that its row is not `without`. */
-export function commonOptionsOf(head: HeadName): typeof COMMON_OPTIONS {
+function commonOptionsOf(head: HeadName): typeof COMMON_OPTIONS {
   const without: readonly string[] = HEADS[head].without ?? [];
   const entries = Object.entries(COMMON_OPTIONS).filter(([name]) => !without.includes(name));
   return Object.fromEntries(entries) as typeof COMMON_OPTIONS; // what a row is without has no default

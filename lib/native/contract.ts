@@ -1,8 +1,8 @@
 /**
- * The contract with the native addon, and the one place that loads it.
+ * The contract with the native addon.
  *
  * Everything here is internal: the public facade validates first, so that the addon receives plain, complete
- * configurations. Native failures arrive as `Error` objects with a `code`; `fromNative` turns them into the
+ * configurations. Native failures arrive as `Error` objects with a `code`; `fromNative` (load.ts) turns them into the
  * facade's own class (the addon's constructors belong to another realm under some test runners).
  */
 import type { LayerDescription } from '../networks/layers.js';
@@ -11,14 +11,14 @@ export interface NativeModule {
   readonly version: string;
   /** Every backend that was looked for. An absent one carries the reason. */
   backends(): NativeBackend[];
+  /** The same without blocking; device number `deviceIndex` is looked for. */
+  findBackends(deviceIndex: number): Promise<NativeBackend[]>;
   /** Deterministic permutation of 0…count-1, the same on every machine and backend. */
   permutation(seed: number, epoch: number, count: number): Int32Array;
   /** Validates a network, infers its shapes. Throws SHAPE_MISMATCH or INVALID_OPTION naming the layer. */
   summarize(network: NativeNetwork): NetworkSummary;
   /** One head, forward and backward, on given arrays. */
   headLoss(request: NativeHeadLossRequest): Promise<NativeHeadLossResult>;
-  /** The same without blocking; device number `deviceIndex` is looked for. */
-  findBackends(deviceIndex: number): Promise<NativeBackend[]>;
   Session: new (config: NativeSessionConfig) => NativeSession;
 }
 

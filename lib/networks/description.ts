@@ -1,4 +1,4 @@
-import { checkInteger, checkObject } from '../base/check.js';
+import { checkInteger, checkKeys, checkObject } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
 import type { LayerDescription } from './layers.js';
 
@@ -20,7 +20,9 @@ export function sequential(
 
 /** Checks the outer form of a description; its layers are checked in native code, which names the one that is wrong. */
 export function checkModel(value: unknown, option: string): ModelDescription {
-  const { name, layers, input } = checkObject(value, option, 'a model, such as models.seedCnn(),');
+  const given = checkObject(value, option, 'a model, such as models.seedCnn(),');
+  checkKeys(given, ['name', 'layers', 'input'], `${option}.`);
+  const { name, layers, input } = given;
   if (typeof name !== 'string') throw invalidOption(`${option}.name`, 'a string', name);
   if (!Array.isArray(layers) || layers.length === 0) {
     throw invalidOption(`${option}.layers`, 'a list of one or more layers', layers);

@@ -30,7 +30,7 @@ export interface ImageModelOptions {
 /** The options of a network that has no variants. */
 export const EMBEDDING_OPTIONS = {
   embeddingSize: integer('numbers that the head sees of an image', {
-    defaultText: "the network's own, of seedCnn 1024",
+    defaultText: "the network's own",
     min: 1,
   }),
 } as const;

@@ -1,5 +1,3 @@
-import { isRecord } from '../base/check.js';
-
 /**
  * Layers as plain data. A description is validated and its shapes are inferred in native code, which names the
  * layer that does not fit. Images are NHWC; a linear layer flattens its input in that order.
@@ -119,11 +117,3 @@ export const residual = (options: Options<'residual'>): Of<'residual'> => ({ typ
 export const concat = (options: Options<'concat'>): Of<'concat'> => ({ type: 'concat', ...options });
 export const linear = (options: Options<'linear'>): Of<'linear'> => ({ type: 'linear', ...options });
 export const dropout = (options: Options<'dropout'>): Of<'dropout'> => ({ type: 'dropout', ...options });
-
-/** Whether a layer of this type is anywhere in a description, the form of whose inner layers is not checked yet. */
-export function hasLayer(description: unknown, type: LayerDescription['type']): boolean {
-  if (Array.isArray(description)) return description.some((each) => hasLayer(each, type));
-  if (!isRecord(description)) return false;
-  const { body, shortcut, branches } = description;
-  return description.type === type || hasLayer([body, shortcut, branches], type);
-}

@@ -26,7 +26,7 @@ const RECIPES = {
   sphereface: { base: 1000, gamma: 0.12, power: 1, min: 5 },
 } as const;
 
-export const ANNEALING_RECIPES = Object.keys(RECIPES) as AnnealingRecipe[];
+const ANNEALING_RECIPES = Object.keys(RECIPES) as AnnealingRecipe[];
 
 export const DEFAULT_ANNEALING: Annealing = { base: 1000, until: 0.5 };
 

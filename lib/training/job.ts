@@ -8,9 +8,9 @@ import { hasMargin } from '../heads/margin.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type ResolvedHead, resolveHead } from '../heads/resolve.js';
 import type { Device, Placement } from '../native/backends.js';
-import type { NativeDevice, NativeSession } from '../native/contract.js';
+import type { NativeDevice, NativeNetwork, NativeSession } from '../native/contract.js';
 import { callNative, native } from '../native/load.js';
-import { hasLayer } from '../networks/layers.js';
+import type { ModelDescription } from '../networks/index.js';
 import { annealingWarning } from '../schedules/annealing.js';
 import { type Batching, hasJoinedTail, largestBatch, stepsPerEpoch } from './batching.js';
 import { nativeOptimizer } from './optimizers.js';
@@ -52,7 +52,9 @@ export function prepareJob(settings: TrainSettings, dataset: Dataset, placement:
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
   const { train, ...validation } = divideSamples(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head, numClasses);
-  const batchStatistics = head.native.scaledBn !== undefined || hasLayer(model.layers, 'batchNorm');
+  const { layers } = callNative(() => native().summarize(networkOf(model, input)));
+  const hasBatchNorm = layers.some(({ type }) => type === 'batchNorm');
+  const batchStatistics = head.native.scaledBn !== undefined || hasBatchNorm;
   const batching = divideSteps(train.numbers.length, settings.batchSize, batchStatistics);
   return {
     settings,
@@ -69,6 +71,10 @@ export function prepareJob(settings: TrainSettings, dataset: Dataset, placement:
     precision:
       placement.backend.name === 'cpu' && settings.precision === 'tf32' ? 'fp32' : settings.precision,
   };
+}
+
+function networkOf({ layers }: ModelDescription, [H, W, C]: ImageSize): NativeNetwork {
+  return { input: [H, W, C], layers: [...layers] };
 }
 
 /** What the user should know of a job before it runs. */
@@ -98,7 +104,7 @@ export function createSession(job: TrainJob): NativeSession {
         deterministic: settings.deterministic,
         precision,
         seed: settings.seed,
-        network: { input: [...input], layers: [...settings.model.layers] },
+        network: networkOf(settings.model, input),
         head: head.native,
         mean: normalization.mean,
         std: normalization.std,

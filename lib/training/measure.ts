@@ -9,7 +9,9 @@ const SAMPLES = 512;
 
 export function headMeasurer(session: NativeSession, train: Samples): () => Promise<HeadStatistics> {
   const measured = spreadOf(train, SAMPLES);
-  const [images, labels] = [imagesOf(measured), labelsOf(measured)];
+  const { data, shape } = imagesOf(measured);
+  const images = { data: data.slice(), shape }; // a callback may do with its own array what it likes
+  const labels = labelsOf(measured);
   return async () => {
     const { embeddings, angles, classNorms } = await infer(session, images, { embeddings: true, labels });
     return headStatistics(

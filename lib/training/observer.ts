@@ -61,12 +61,16 @@ export class Observers implements Required<Observer> {
     for (const observer of this.observers) observer.notice?.(text);
   }
 
+  /** Tells all, whatever one throws: on that a run that went well rejects, and no failure is hidden by it. */
   async end(outcome: RunEnd): Promise<void> {
-    for (const observer of this.observers) await observer.end?.(outcome);
-  }
-
-  /** Tells all how the run failed; what an observer throws now is not the reason, and does not hide it. */
-  async fail(error: unknown): Promise<void> {
-    await Promise.allSettled(this.observers.map(async (observer) => observer.end?.({ error })));
+    const thrown: unknown[] = [];
+    for (const observer of this.observers) {
+      try {
+        await observer.end?.(outcome);
+      } catch (error) {
+        thrown.push(error);
+      }
+    }
+    if (thrown.length > 0 && !('error' in outcome)) throw thrown[0];
   }
 }

@@ -43,8 +43,9 @@ export type Precision = 'fp32' | 'tf32' | 'bf16';
 /** Options that do not depend on the head. */
 export interface RunOptions {
   /**
-   * `datasets.*()`; `{ images, labels, classNames?, test? }`; or a data set's name or folder. Default: the bundled
-   * sample.
+   * `datasets.*()`; `{ images, labels, classNames?, test? }`; or a data set's name or folder. Training images are
+   * copied before the first step; those that are scored, of `validation` and `test`, are read where they are, so leave
+   * them alone until the run ends. Default: the bundled sample.
    */
   data?: DataInput | Promise<DataInput> | string;
   /** Default: `models.seedCnn()` */
@@ -90,19 +91,19 @@ export type TrainOptions = RunOptions & HeadOptions;
 /** The options of a run by what they are about: a heading of the command line's help and of the docs each. */
 export const RUN_OPTION_GROUPS = {
   data: {
-    data: option('a data set by name, or a folder of IDX files', checkData, {
+    data: option('images with labels: arrays, a data set by name, or a folder of IDX files', checkData, {
       defaultText: 'the bundled sample',
       notation: text([...DATA_SET_NAMES, 'DIR'].join('|')),
     }),
     validation: option(
-      'fraction of the training images to hold out and score after each epoch',
+      'what is scored after each epoch: a fraction of the training images to hold out, or images with labels',
       checkValidation,
       {
         defaultText: 'none',
         notation: NUMBER,
       },
     ),
-    normalize: option('how pixels are normalised', checkNormalize, {
+    normalize: option('how pixels are normalised: by a rule, or by mean and std', checkNormalize, {
       default: 'dataset',
       notation: NORMALIZE_NOTATION,
     }),

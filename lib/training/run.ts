@@ -60,7 +60,7 @@ export async function run(settings: TrainSettings, given: readonly Observer[]): 
     await observers.end({ seconds, ...(result.test && { accuracy: result.test.accuracy }) });
     return result;
   } catch (error) {
-    if (result === undefined) await observers.fail(error);
+    if (result === undefined) await observers.end({ error });
     result?.model.dispose();
     throw error;
   }

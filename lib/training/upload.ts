@@ -1,5 +1,6 @@
 /** Hands training images to a native session without holding up the event loop. */
 import { setImmediate } from 'node:timers/promises';
+import { checkMemory } from '../data/checkViews.js';
 import { labelsOf, rangeOf, type Samples } from '../data/samples.js';
 import type { NativeSession } from '../native/contract.js';
 import { awaitNative, callNative } from '../native/load.js';
@@ -22,6 +23,7 @@ export async function uploadSamples(
   callNative(() => session.reserveTrainingData(count));
   for (let first = 0; first < count; first += piece) {
     const part = rangeOf(samples, first, first + piece);
+    checkMemory(part.images.data, 'data.images');
     callNative(() => session.addTrainingData(part.images.data, part.numbers, labelsOf(part)));
     await setImmediate();
     signal?.throwIfAborted();

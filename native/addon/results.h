@@ -1,4 +1,4 @@
-// What comes out of the native core, as JavaScript values with the names of lib/native.ts.
+// What comes out of the native core, as JavaScript values with the names of lib/native/contract.ts.
 #pragma once
 
 #include <napi.h>

@@ -13,9 +13,12 @@ namespace {
 
 void name_layers(std::vector<LayerSpec>& layers) {
   LayerNames names;
-  std::set<std::string> taken{"head", kImageName};
+  std::set<std::string> taken;
   for (LayerSpec& layer : layers) {
     layer.name = names.next(layer);
+    if (layer.name == "head" || layer.name == kImageName)
+      throw Error(ErrorCode::InvalidOption, "layer " + layer.name + ": the name stands for the network's " +
+                                                (layer.name == "head" ? "head" : "input"));
     if (!taken.insert(layer.name).second)
       throw Error(ErrorCode::InvalidOption, "layer " + layer.name + ": the name is already taken");
   }

@@ -13,14 +13,18 @@ namespace {
 
 LayerSpec::Of layer_of_type(const Value& layer) {
   const std::unique_ptr<Value> type = layer.at("type");
-  const std::string name = type ? type->text().value_or(type->shown()) : "";
+  const std::optional<std::string> text = type ? type->text() : std::nullopt;
+  const std::string name = text.value_or("");
   if (std::optional<LayerSpec::Of> found = find_kind(name, &LayerKind::nested_type)) return *found;
   std::vector<std::string> types;
   each_kind([&](const auto& spec) { types.push_back(kind_of(spec).nested_type); });
   std::string hint = did_you_mean(name, types);
   if (hint.empty())
     for (const std::string& each : types) hint += (hint.empty() ? "There are " : ", ") + each;
-  refuse((type ? "layer type '" + name + "' is unknown. " : "a layer has no type. ") + hint);
+  refuse((text   ? "layer type '" + name + "' is unknown. "
+          : type ? "expected the type of a layer, a word, but received " + type->shown() + ". "
+                 : "a layer has no type. ") +
+         hint);
 }
 
 class NetworkReader {
@@ -38,6 +42,7 @@ class NetworkReader {
  private:
   int append(const Value& layer, int input) {
     if (!layer.is_object()) refuse("expected a layer, such as relu(), but received " + layer.shown());
+    if (layers_.size() >= kMaxLayers) refuse(format("expected a network of at most %zu layers", kMaxLayers));
     LayerSpec spec;
     spec.of = layer_of_type(layer);
     Reader reader(layer);
@@ -78,6 +83,7 @@ class NetworkReader {
   }
 
   static constexpr int kMaxDepth = 64;
+  static constexpr size_t kMaxLayers = 1 << 16;
 
   std::vector<LayerSpec> layers_;
   LayerNames names_;

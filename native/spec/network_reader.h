@@ -1,4 +1,4 @@
-// Reads networks whose layers lie in one another, as users write them (lib/models/layers.ts).
+// Reads networks whose layers lie in one another, as users write them (lib/networks/layers.ts).
 #pragma once
 
 #include "spec/network.h"

@@ -29,7 +29,7 @@ export function optionDocs(): string {
     '`train(options)` takes all of these in one object, and the command line as flags in kebab-case. Made of the option\ntables by `npm run docs`; types and details are in the declarations, which an editor shows.',
     ...groups,
     '## Heads',
-    `Every head has these:\n\n${table(COMMON_OPTIONS)}`,
+    `\`head\` names one of those below (default softmax). Every head has these:\n\n${table(COMMON_OPTIONS)}`,
     'and its own:',
     sets(Object.fromEntries(HEAD_NAMES.map((name) => [name, HEADS[name].options])), (name) => [
       name,
@@ -52,7 +52,14 @@ export function optionDocs(): string {
 function table(options: OptionTable): string {
   return rows(
     ['option', 'default', 'what'],
-    Object.entries(options).map(([name, option]) => [`\`${name}\``, fallback(option), option.help]),
+    Object.entries(options).flatMap(([name, option]) => [
+      [`\`${name}\``, fallback(option), option.help],
+      ...Object.entries(option.parts ?? {}).map(([part, each]) => [
+        `\`${name}.${part}\``,
+        fallback(each),
+        each.help,
+      ]),
+    ]),
   );
 }
 

@@ -37,7 +37,10 @@ const { imageSize, embeddingSize } = IMAGE_MODEL_OPTIONS;
 export const NETWORK_FLAGS: readonly Flag[] = [
   { name: 'model', to: 'model.name', value: word(MODEL_WORDS), help: 'the network (default: seedCnn)' },
   ...flagsOf(
-    { imageSize: { ...imageSize, defaultText: 'as the images are' }, embeddingSize },
+    {
+      imageSize: { ...imageSize, defaultText: 'as the images are' },
+      embeddingSize: { ...embeddingSize, defaultText: "the network's own, of seedCnn 1024" },
+    },
     { to: 'model.' },
   ),
 ];

@@ -14,6 +14,14 @@ inline void expect_image(const std::string& name, const Shape& input) {
     refuse(ErrorCode::ShapeMismatch, name, "needs an image (H, W, C) but its input has shape " + to_string(input));
 }
 
+/// Numbers of a tensor of this shape; refused where there are more than a machine could hold, before a product of sizes
+/// overflows anywhere.
+int64_t checked_count(const std::string& name, const char* what, const Shape& shape, int64_t most);
+inline constexpr int64_t kMostOutputs = int64_t{1} << 34;  // of one sample
+inline constexpr int64_t kMostWeights = int64_t{1} << 44;
+/// The largest number there is, where that is too small.
+int64_t saturated_product(std::initializer_list<int64_t> factors);
+
 /// Output size of a window that slides over one axis.
 int64_t windows(const std::string& name, const char* axis, int64_t size, int64_t kernel, int64_t stride,
                 int64_t padding);

@@ -21,15 +21,16 @@ class Conv2dLayer final : public Layer {
     conv_ = {static_cast<int32_t>(spec.stride), static_cast<int32_t>(padding), static_cast<int32_t>(spec.groups)};
     output_ = {height, width, spec.out_channels};
     const int64_t group_channels = channels / spec.groups;
-    const int64_t fan_in = spec.kernel_height * spec.kernel_width * group_channels;
+    const Shape weights{spec.out_channels, spec.kernel_height, spec.kernel_width, group_channels};
+    const int64_t fan_in = checked_count(name, "weights", weights, kMostWeights) / spec.out_channels;
     weight_ = site.table.add({name + ".weight",
-                              {spec.out_channels, spec.kernel_height, spec.kernel_width, group_channels},
+                              weights,
                               ParameterGroup::BackboneDecay,
                               {Initializer::Kind::FanInUniform, 0, fan_in, 0},
                               site.activations});
     if (spec.bias) bias_ = site.table.add({name + ".bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay});
     parameter_count_ = spec.out_channels * (fan_in + (spec.bias ? 1 : 0));
-    flops_ = 2 * height * width * spec.out_channels * fan_in;
+    flops_ = saturated_product({2, height, width, spec.out_channels, fan_in});
   }
 
   bool backward_needs_input() const override { return true; }

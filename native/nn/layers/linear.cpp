@@ -8,8 +8,10 @@ class LinearLayer final : public Layer {
  public:
   LinearLayer(const LinearSpec& spec, const LayerSite& site) : Layer(site.name, {spec.out_features}) {
     const int64_t in_features = site.input().count();  // an image is flattened in NHWC order
+    const Shape weights{spec.out_features, in_features};
+    checked_count(site.name, "weights", weights, kMostWeights);
     weight_ = site.table.add({site.name + ".weight",
-                              {spec.out_features, in_features},
+                              weights,
                               ParameterGroup::BackboneDecay,
                               {Initializer::Kind::FanInUniform, 0, in_features, 0},
                               site.activations});

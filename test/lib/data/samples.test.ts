@@ -89,3 +89,13 @@ test('a fraction that holds out nothing is refused', async () => {
   expect(error.code).toBe('INVALID_DATA');
   expect(error.message).toContain('no class has 10');
 });
+
+test('an array whose memory was transferred away is refused', async () => {
+  const samples = allOf(numbered(10));
+  structuredClone(samples.images.data.buffer, { transfer: [samples.images.data.buffer as ArrayBuffer] });
+  for (const some of [samples, { ...samples, numbers: Int32Array.of(3, 1) }]) {
+    const error = await refusal(() => imagesOf(some));
+    expect(error.code).toBe('INVALID_DATA');
+    expect(error.message).toContain('was transferred away');
+  }
+});

@@ -1,5 +1,4 @@
 /** A layer's options are read in native code, which refuses what it does not know, and says what each layer reads. */
-
 import {
   batchNorm,
   concat,
@@ -210,4 +209,61 @@ test("a model's summary continues to the head, which reads the last layer", asyn
   const [last, head] = result.model.summary().layers.slice(-2);
   expect(head).toMatchObject({ type: 'head', inputs: [last!.name] });
   result.model.dispose();
+});
+
+test.each<[string, unknown[], string]>([
+  [
+    'a type that is no word',
+    [{ type: 3 }],
+    'expected the type of a layer, a word, but received 3 of type number',
+  ],
+  [
+    "the input's name",
+    [{ type: 'relu', name: 'image' }],
+    "layer image: the name stands for the network's input",
+  ],
+  ["the head's name", [{ type: 'relu', name: 'head' }], "layer head: the name stands for the network's head"],
+])('%s is refused', (_, layers, message) => {
+  expect(refused(...layers)).toMatchObject({
+    code: 'INVALID_OPTION',
+    message: expect.stringContaining(message),
+  });
+});
+
+describe('layers that would end a careless program', () => {
+  test.each<[string, Record<string, unknown>]>([
+    ['an output of 2^66 numbers', { outChannels: 4296, kernelSize: 1, padding: 71407612, bias: false }],
+    ['an output of 2^62 numbers', { outChannels: 2 ** 14, kernelSize: 1, padding: 2 ** 23 - 4 }],
+    ['2^62 weights', { outChannels: 4, kernelSize: [2 ** 30, 2 ** 30], padding: 2 ** 29 - 4 }],
+  ])('%s', async (_, options) => {
+    const layers = [{ type: 'conv2d', ...options }, { type: 'globalAveragePool' }] as LayerDescription[];
+    expect(refused(...layers).code).toBe('SHAPE_MISMATCH');
+    const error = await refusal(async () => train({ data: await sample(4), model: sequential(layers) }));
+    expect(error.code).toBe('SHAPE_MISMATCH');
+  });
+
+  test('one that contains itself', async () => {
+    const cyclic = { type: 'residual', body: [] as unknown[] };
+    cyclic.body.push(cyclic);
+    expect(refused(cyclic).message).toContain('at most 64 deep');
+    const model = sequential([cyclic as unknown as LayerDescription]);
+    const error = await refusal(async () => train({ data: await sample(4), model }));
+    expect(error).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('at most 64 deep'),
+    });
+  });
+
+  test('one in which parts are shared, level by level', () => {
+    let layer: unknown = { type: 'relu' };
+    for (let level = 0; level < 20; level++) layer = { type: 'residual', body: [layer], shortcut: [layer] };
+    expect(refused(layer).message).toContain('at most 65536 layers');
+  });
+});
+
+test.each<[unknown, string]>([
+  [{ name: 'mine', layers: [{ type: 'relu' }], inptu: [8, 8, 3] }, 'model.inptu'],
+])('%j: a key of a model that there is not is refused', async (model, message) => {
+  const error = await refusal(async () => train({ data: await sample(4), model } as never));
+  expect(error).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining(message) });
 });

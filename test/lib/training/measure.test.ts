@@ -98,3 +98,16 @@ test.each<[string, number[], number[], number]>([
 ])('spread of %s', async (_, angles, lengths, expected) => {
   expect(await spreadOf(angles, lengths)).toBeCloseTo(expected, 4);
 });
+
+test('what is measured is what was given, whatever becomes of the array', async () => {
+  const fake = session(
+    { angles: new Float32Array(6), embeddings: new Float32Array(6), classNorms: new Float32Array(2) },
+    2,
+  );
+  const data = numbered(3);
+  const before = data.images.data.slice();
+  const measure = headMeasurer(fake, allOf(data));
+  data.images.data.fill(0);
+  await measure();
+  expect(fake.infer.mock.calls[0]![0].images).toEqual(before);
+});

@@ -74,15 +74,16 @@ test('what one throws while it learns of a failure does not hide the reason, nor
   expect(log.filter((line) => line.includes('end'))).toEqual(['a end Error: full disk']);
 });
 
-test('what one throws at the end of a run that went well rejects, once', async () => {
+test('what one throws at the end of a run that went well rejects, and all learn of the end once', async () => {
   const log: string[] = [];
   const failing: Observer = {
     end: () => {
       throw new Error('full disk');
     },
   };
-  await expect(run(await settings(), [recorder(log, 'a'), failing])).rejects.toThrow('full disk');
-  expect(log.filter((line) => line.includes('end'))).toEqual(['a end well']);
+  const list = [recorder(log, 'a'), failing, recorder(log, 'b')];
+  await expect(run(await settings(), list)).rejects.toThrow('full disk');
+  expect(log.filter((line) => line.includes('end'))).toEqual(['a end well', 'b end well']);
 });
 
 test('data that cannot be loaded ends a run that has not started', async () => {

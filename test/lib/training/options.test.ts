@@ -88,6 +88,19 @@ test.each<[Record<string, unknown>, string]>([
   expect(error.message).toContain(message);
 });
 
+test('a value that cannot even be shown is refused like any other', async () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const hostile = {
+    get constructor(): never {
+      throw new Error('no');
+    },
+  };
+  for (const epochs of [proxy, hostile, Object.create(null)]) {
+    expect((await refusal(() => resolve({ epochs }))).code).toBe('INVALID_OPTION');
+  }
+});
+
 test('options that are no object are refused', async () => {
   expect((await refusal(() => resolveTrainOptions(null as never))).code).toBe('INVALID_OPTION');
 });

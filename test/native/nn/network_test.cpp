@@ -179,9 +179,24 @@ TEST_CASE("what does not fit is refused with the layer's name") {
         "INVALID_OPTION: layer a: the name is already taken");
   CHECK(refusal({9, 9, 1}, {{"relu2", ReluSpec{}}, {"", ReluSpec{}}}) ==
         "INVALID_OPTION: layer relu2: the name is already taken");
-  for (const char* name : {"head", "image"})
-    CHECK(refusal({9, 9, 1}, {{name, LinearSpec{3}}}) ==
-          format("INVALID_OPTION: layer %s: the name is already taken", name));
+  CHECK(refusal({9, 9, 1}, {{"head", LinearSpec{3}}}) ==
+        "INVALID_OPTION: layer head: the name stands for the network's head");
+  CHECK(refusal({9, 9, 1}, {{"image", LinearSpec{3}}}) ==
+        "INVALID_OPTION: layer image: the name stands for the network's input");
+}
+
+TEST_CASE("what no machine could hold is refused before a product of sizes overflows") {
+  constexpr int64_t kHuge = int64_t{1} << 30;
+  const auto conv = [](int64_t channels, int64_t kernel, int64_t padding) {
+    return std::vector<LayerSpec>{{"c", Conv2dSpec{channels, kernel, kernel, 1, padding}}};
+  };
+  // Outputs of 2^62 and of 2^66 numbers, and 2^62 weights.
+  CHECK(refusal({8, 8, 1}, conv(1 << 14, 1, (1 << 23) - 4))
+            .find("SHAPE_MISMATCH: layer c: expected at most 1717986918") == 0);
+  CHECK(refusal({8, 8, 1}, conv(4296, 1, kHuge)).find("SHAPE_MISMATCH: layer c: expected at most 1717986918") == 0);
+  CHECK(refusal({8, 8, 1}, conv(4, kHuge, kHuge / 2 - 4)).find("SHAPE_MISMATCH: layer c: expected at most 17592") == 0);
+  CHECK(refusal({8, 8, 1}, {{"f", LinearSpec{2 * kHuge - 1}}, {"g", LinearSpec{2 * kHuge - 1}}})
+            .find("SHAPE_MISMATCH: layer g: expected at most 17592186044416 weights") == 0);
 }
 
 TEST_CASE("dropout layers of one network drop independently of one another") {
