@@ -24,10 +24,8 @@ export interface RunStart {
   readonly memory: MemoryPlan;
 }
 
-/** How a run ended. */
-export type RunEnd =
-  | { readonly seconds: number /** On the test samples */; readonly accuracy?: number }
-  | { readonly error: unknown };
+/** How a run ended: well, with the accuracy on its test samples where there are any; or not. */
+export type RunEnd = { readonly seconds: number; readonly accuracy?: number } | { readonly error: unknown };
 
 /** All but `notice` are awaited; the first exception ends the run, which rejects with it. */
 export interface Observer {

@@ -23,7 +23,7 @@ import {
 import { runEpochs } from './loop.js';
 import { headMeasurer } from './measure.js';
 import { Notices } from './notices.js';
-import { type Observer, Observers } from './observer.js';
+import { type Observer, Observers, type RunStart } from './observer.js';
 import type { TrainSettings } from './options.js';
 import { uploadSamples } from './upload.js';
 
@@ -134,7 +134,7 @@ function describeStart(
   { device, description }: NativeDevice,
   memory: MemoryPlan,
   expectedFirstLoss: number | undefined,
-) {
+): RunStart {
   return {
     head: head.effective,
     ...(expectedFirstLoss !== undefined && { expectedFirstLoss }),
