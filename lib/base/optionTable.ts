@@ -58,7 +58,7 @@ export type Checked<T> = { readonly [K in CertainIn<T>]: ValueOf<T[K]> } & {
 };
 
 /** The checked value of variants. */
-export type CheckedVariant<V extends Variants> = {
+type CheckedVariant<V extends Variants> = {
   [K in keyof V]: { readonly type: K } & Checked<V[K]>;
 }[keyof V];
 

@@ -27,7 +27,7 @@ export interface AddonState {
   readonly failures?: readonly { readonly file: string; readonly reason: string }[];
 }
 
-export interface DatasetState {
+interface DatasetState {
   readonly name: string;
   readonly found: boolean;
   /** Its size, or why it was not found */

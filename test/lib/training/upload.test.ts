@@ -5,6 +5,7 @@ import { checkHead, resolveHead } from '../../../lib/heads/resolve.js';
 import { linear, relu } from '../../../lib/index.js';
 import type { NativeSession } from '../../../lib/native/contract.js';
 import { callNative, native } from '../../../lib/native/load.js';
+import { checkOptimizer, nativeOptimizer } from '../../../lib/training/optimizers.js';
 import { uploadSamples } from '../../../lib/training/upload.js';
 import { refusal } from '../../support/refusal.js';
 
@@ -32,16 +33,7 @@ function createSession(side = SIDE): NativeSession {
     mean: Float32Array.of(0.5),
     std: Float32Array.of(0.25),
     batchSize: 4,
-    optimizer: {
-      type: 'sgd',
-      momentum: 0,
-      nesterov: false,
-      beta1: 0,
-      beta2: 0,
-      epsilon: 0,
-      weightDecay: 0,
-      headLr: 1,
-    },
+    optimizer: nativeOptimizer(checkOptimizer({ type: 'sgd' }, 'optimizer'), 1),
   });
   sessions.push(session);
   return session;
