@@ -1,6 +1,6 @@
 /** From a head's options, as users write them, to what the native side computes. */
 
-import { checkInteger, checkKeys, checkOneOf } from '../base/check.js';
+import { checkInteger, checkKeys, checkOneOf, isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
 import { type Checked, type Given, optionValues } from '../base/optionTable.js';
 import type { NativeHead } from '../native/contract.js';
@@ -38,6 +38,18 @@ export function checkHeadName(head: unknown): HeadName {
   if (head === undefined) return 'softmax';
   const word = checkOneOf(head, 'head', HEAD_WORDS);
   return ALIASES.get(word as HeadAlias) ?? (word as HeadName);
+}
+
+/**
+ * The length that a head gives to features, by options that may not have been checked yet: the head's default where it is
+ * not a number, as 'auto' is none before the data is known. Undefined where features keep their own length.
+ */
+export function givenScale(options: Given): number | undefined {
+  const { scale, options: own } = HEADS[checkHeadName(options.head)];
+  if (scale === undefined) return undefined;
+  const value = options[scale];
+  const length = isRecord(value) ? value.init : value;
+  return typeof length === 'number' ? length : (own[scale]!.default as number);
 }
 
 /** `head`, the head's own options and the common ones. */

@@ -1,6 +1,7 @@
 /** Optimisers: what a user may say about them, and what the native side is told. */
 import { checkOneOf, isRecord } from '../base/check.js';
 import { checkVariant, flag, type Given, number } from '../base/optionTable.js';
+import { givenScale } from '../heads/resolve.js';
 import type { NativeOptimizer } from '../native/contract.js';
 
 /** Stochastic gradient descent as in PyTorch: v = momentum·v + g, w −= learningRate·v. */
@@ -55,16 +56,20 @@ export const OPTIMIZERS = {
 
 export const DEFAULT_OPTIMIZER: OptimizerType = 'adam';
 
-/** The learning rate where none is given. */
-const LEARNING_RATES: Readonly<Record<OptimizerType, number>> = { sgd: 0.1, adam: 1e-3, adamw: 1e-3 };
+/** The learning rates where none is given. A scale multiplies the gradient, which Adam divides away again. */
+const ADAM_RATE = 1e-3;
+const SGD_RATE = 0.03;
+const SGD_RATE_TIMES_SCALE = 0.1;
 
 /** The same in words. */
-export const LEARNING_RATES_TEXT = '1e-3, for sgd 0.1';
+export const LEARNING_RATES_TEXT =
+  '1e-3; for sgd 0.03, or 0.1 divided by the scale of the head where that is less';
 
-/** The learning rate where only the optimizer, as a user wrote it, may be given. */
-export function defaultLearningRate({ optimizer = DEFAULT_OPTIMIZER }: Given): number {
+/** The learning rate by the optimizer and the head, as a user wrote them. */
+export function defaultLearningRate({ optimizer = DEFAULT_OPTIMIZER, ...head }: Given): number {
   const type = isRecord(optimizer) ? optimizer.type : optimizer;
-  return LEARNING_RATES[type as OptimizerType] ?? LEARNING_RATES[DEFAULT_OPTIMIZER];
+  if (type !== 'sgd') return ADAM_RATE;
+  return Math.min(SGD_RATE, SGD_RATE_TIMES_SCALE / (givenScale(head) ?? 1));
 }
 
 export function checkOptimizer(value: unknown, option: string): EffectiveOptimizer {

@@ -58,7 +58,8 @@ export interface RunOptions {
   optimizer?: OptimizerOptions;
   /**
    * A schedule; or a number, from which a cosine falls to 0 after a warm-up over the first 1 % of training
-   * (`schedules.constant(rate)` keeps it). Default 1e-3, for 'sgd' 0.1.
+   * (`schedules.constant(rate)` keeps it). Default 1e-3; for 'sgd' 0.03, or 0.1 divided by the head's `s` or `alpha`
+   * where that is less (of 'auto', by the head's default scale).
    */
   learningRate?: number | Schedule;
   /** How pixels are normalised, in training and ever after. Default 'dataset'. */

@@ -1,5 +1,5 @@
 /** A schedule of the learning rate, said in flags. */
-import { choice } from '../../base/optionTable.js';
+import { choice, type Given } from '../../base/optionTable.js';
 import { DEFAULT_WARMUP, SCHEDULES, type Schedule, schedules } from '../../schedules/learningRate.js';
 import { defaultLearningRate, LEARNING_RATES_TEXT } from '../../training/optimizers.js';
 import { UsageError } from '../arguments.js';
@@ -29,16 +29,9 @@ export interface RateFlags {
   gamma?: number;
 }
 
-/** @param optimizer On it the rate depends where none is given. */
-export function learningRate(flags: RateFlags, optimizer: string): number | Schedule {
-  const {
-    base = defaultLearningRate({ optimizer }),
-    schedule = 'cosine',
-    warmup,
-    min,
-    milestones,
-    gamma,
-  } = flags;
+/** @param others Options on which the rate depends where none is given: the optimizer, the head and its scale. */
+export function learningRate(flags: RateFlags, others: Given): number | Schedule {
+  const { base = defaultLearningRate(others), schedule = 'cosine', warmup, min, milestones, gamma } = flags;
   const onlyFor = (owner: string, flag: string, value: unknown) => {
     if (value !== undefined && schedule !== owner) throw new UsageError(`${flag} needs --schedule ${owner}`);
   };

@@ -26,7 +26,7 @@ export async function trainOptions({
     progress: true,
     ...rest,
     ...(optimizer && { optimizer: { ...optimizer, type } }),
-    ...(rate && { learningRate: learningRate(rate, type) }),
+    ...(rate && { learningRate: learningRate(rate, { ...rest, optimizer: type }) }),
   };
   if (model) return { ...options, ...(await networkOptions(model, data)) };
   return { ...options, ...(data !== undefined && { data }) };

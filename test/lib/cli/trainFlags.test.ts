@@ -90,7 +90,8 @@ test.each([
 
 test.each([
   [['--learning-rate', '0.01'], 0.01],
-  [['--schedule', 'cosine', '--optimizer', 'sgd'], 0.1],
+  [['--schedule', 'cosine', '--optimizer', 'sgd'], 0.03],
+  [['--schedule', 'cosine', '--optimizer', 'sgd', '--head', 'arcface', '--s', '40'], 0.0025],
   [['--min-learning-rate', '1e-5'], schedules.cosine({ base: 1e-3, min: 1e-5, warmup: 0.01 })],
   [['--learning-rate', '0.01', '--warmup', '50'], schedules.cosine({ base: 0.01, warmup: 50 })],
   [['--warmup', '0'], schedules.cosine({ base: 1e-3 })],

@@ -26,12 +26,30 @@ test('every default is filled in', () => {
 });
 
 test.each([
-  ['sgd', { type: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 5e-4 }, 0.1],
+  ['sgd', { type: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 5e-4 }, 0.03],
   ['adamw', { type: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 }, 1e-3],
 ])('%s has its own defaults', (type, optimizer, base) => {
   const settings = resolve({ optimizer: type });
   expect(settings.optimizer).toEqual(optimizer);
   expect(settings.learningRate).toMatchObject({ schedule: { base } });
+});
+
+test.each<[Record<string, unknown>, number]>([
+  [{ head: 'center' }, 0.03],
+  [{ head: 'l-softmax' }, 0.03],
+  [{ head: 'arcface' }, 0.1 / 30],
+  [{ head: 'cosface', s: 64 }, 0.1 / 64],
+  [{ head: 'arcface', s: 'auto' }, 0.1 / 30],
+  [{ head: 'normface', s: { learn: true } }, 0.1 / 16],
+  [{ head: 'normface', s: { learn: true, init: 20 } }, 0.005],
+  [{ head: 'normface', s: 0.5 }, 0.03],
+  [{ head: 'l2' }, 0.1 / 16],
+  [{ head: 'l2', alpha: 0 }, 0.03],
+  [{ head: 'pedcc' }, 0.1 / 7.5],
+])('sgd takes smaller steps with a scale: %j', (head, base) => {
+  expect(resolve({ ...head, optimizer: 'sgd' }).learningRate).toMatchObject({ schedule: { base } });
+  expect(resolve({ ...head, optimizer: { type: 'sgd' } }).learningRate).toMatchObject({ schedule: { base } });
+  expect(resolve({ ...head, optimizer: 'adam' }).learningRate).toMatchObject({ schedule: { base: 1e-3 } });
 });
 
 test('an undefined option counts as absent', () => {
