@@ -61,6 +61,7 @@ export {
   sequential,
   type VggOptions,
 } from './networks/index.js';
+export type { Init } from './networks/init.js';
 export {
   averagePool2d,
   batchNorm,

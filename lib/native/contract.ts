@@ -5,6 +5,7 @@
  * configurations. Native failures arrive as `Error` objects with a `code`; `fromNative` (load.ts) turns them into the
  * facade's own class (the addon's constructors belong to another realm under some test runners).
  */
+import type { Init } from '../networks/init.js';
 import type { LayerDescription } from '../networks/layers.js';
 
 export interface NativeModule {
@@ -44,6 +45,8 @@ export interface NativeNetwork {
   /** [H, W, C] of one image */
   input: [number, number, number];
   layers: LayerDescription[];
+  /** Of layers that have none of their own. */
+  init?: Init;
 }
 
 export interface NetworkSummary {
@@ -63,6 +66,8 @@ export interface LayerSummary {
   parameters: number;
   /** Multiply-accumulates of one sample's forward pass, times two. */
   flops: number;
+  /** How the weights of a convolution or linear layer start: its own rule, or the network's. */
+  init?: Init;
 }
 
 /** What the head pipeline computes (native/heads/): every named head is a row of values for this. */

@@ -34,7 +34,7 @@ const STEM_NAMES = {
  *
  * At imageSize 224 torchvision's: 224×224 → 112 → 56 → 28 → 14 → 7×7×1024. At 32 the first layer is a 3×3 convolution
  * of stride 1 and there is no max pool: 32×32 → 16 → 8 → 4×4×1024. At 64 the same with stride 2. (Huang et al.'s own
- * networks for CIFAR begin so too, but have three blocks.)
+ * networks for CIFAR begin so too, but have three blocks.) Convolutions start He-normal by fan-in, as torchvision's.
  */
 export function densenet121(options: ImageModelOptions = {}): ModelDescription {
   const { imageSize, embeddingSize } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
@@ -52,6 +52,7 @@ export function densenet121(options: ImageModelOptions = {}): ModelDescription {
   });
   return {
     name: 'densenet121',
+    init: 'heNormal',
     layers: [
       ...stem(imageSize, STEM_NAMES),
       ...blocks,

@@ -1,5 +1,6 @@
 import { checkInteger, checkKeys, checkObject } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
+import type { Init } from './init.js';
 import type { LayerDescription } from './layers.js';
 
 /** A network as plain data. The output of the last layer is the embedding; the head is not part of a network. */
@@ -8,21 +9,24 @@ export interface ModelDescription {
   readonly layers: readonly LayerDescription[];
   /** [H, W, C] where the network fits only one size of images; otherwise the data decides. */
   readonly input?: readonly [H: number, W: number, C: number];
+  /** How the weights of layers start that have no `init` of their own. Default 'fanInUniform' */
+  readonly init?: Init;
 }
 
-/** A network of one layer after another. Its shapes are checked when its first input is known. */
+/** A network of one layer after another. Its shapes, and `init`, are checked when its first input is known. */
 export function sequential(
   layers: readonly LayerDescription[],
-  options: { name?: string; input?: readonly [number, number, number] } = {},
+  options: Partial<Omit<ModelDescription, 'layers'>> = {},
 ): ModelDescription {
   return checkModel({ name: 'sequential', layers, ...options }, 'sequential');
 }
 
-/** Checks the outer form of a description; its layers are checked in native code, which names the one that is wrong. */
+/** Checks the outer form of a description; layers and `init` are checked in native code, which names what is wrong. */
 export function checkModel(value: unknown, option: string): ModelDescription {
   const given = checkObject(value, option, 'a model, such as models.seedCnn(),');
-  checkKeys(given, ['name', 'layers', 'input'], `${option}.`);
+  checkKeys(given, ['name', 'layers', 'input', 'init'], `${option}.`);
   const { name, layers, input } = given;
+  const init = given.init == null ? {} : { init: given.init as Init };
   if (typeof name !== 'string') throw invalidOption(`${option}.name`, 'a string', name);
   if (!Array.isArray(layers) || layers.length === 0) {
     throw invalidOption(`${option}.layers`, 'a list of one or more layers', layers);
@@ -30,8 +34,8 @@ export function checkModel(value: unknown, option: string): ModelDescription {
   layers.forEach((layer, index) => {
     checkObject(layer, `${option}.layers[${index}]`, 'a layer, such as relu(),');
   });
-  if (input === undefined) return { name, layers };
+  if (input === undefined) return { name, layers, ...init };
   if (!Array.isArray(input) || input.length !== 3) throw invalidOption(`${option}.input`, '[H, W, C]', input);
   const [H, W, C] = input.map((size, axis) => checkInteger(size, `${option}.input[${axis}]`, { min: 1 }));
-  return { name, layers, input: [H!, W!, C!] };
+  return { name, layers, input: [H!, W!, C!], ...init };
 }

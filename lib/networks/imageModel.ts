@@ -22,7 +22,8 @@ export interface ImageModelOptions {
   imageSize?: ModelImageSize;
   /**
    * Adds a linear layer without bias to so many numbers, and batch norm: the end of ArcFace's embedding "E" (Deng et
-   * al. 2019, sec. 3.2.2). Default: nothing is added, the embedding is what the published classifier sees.
+   * al. 2019, sec. 3.2.2). It starts as PyTorch's linear layers do, such as torchvision's last ones. Default: nothing
+   * is added, the embedding is what the published classifier sees.
    */
   embeddingSize?: number;
 }
@@ -95,7 +96,7 @@ export function stem(
 export function embeddingLayers(embeddingSize: number | undefined): LayerDescription[] {
   if (embeddingSize === undefined) return [];
   return [
-    linear({ name: 'embedding', outFeatures: embeddingSize, bias: false }),
+    linear({ name: 'embedding', outFeatures: embeddingSize, bias: false, init: 'fanInUniform' }),
     batchNorm({ name: 'embedding.bn' }),
   ];
 }

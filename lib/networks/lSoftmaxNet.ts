@@ -54,6 +54,7 @@ const DESIGNS: Readonly<Record<'paper' | 'released', Readonly<Record<string, Des
  * The paper's activation is PReLU, and its embedding is taken to have none. `variant: 'released'` is what the authors'
  * public files have for MNIST and CIFAR-10 instead: stages of 64, 128 and 256 channels, an embedding of 512, ReLU
  * everywhere, after the embedding too. Layer names are theirs. Pools drop an odd row (28 → 14 → 7 → 3); Caffe's pad it.
+ * All layers start He-normal by fan-in: the files' msra, and what the paper says of its networks (sec. 5.1).
  */
 export function lSoftmaxNet(options: LSoftmaxNetOptions): ModelDescription {
   const { dataset, variant, embeddingSize } = checkModelOptions(options, L_SOFTMAX_NET_OPTIONS);
@@ -70,6 +71,7 @@ export function lSoftmaxNet(options: LSoftmaxNetOptions): ModelDescription {
   ];
   return {
     name: variant === 'paper' ? `lSoftmaxNet-${dataset}` : `lSoftmaxNet-${dataset}-released`,
+    init: 'heNormal',
     layers: [
       ...unit('', 'pre_', first),
       ...stages.flatMap((outChannels, index) => [

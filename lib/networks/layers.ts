@@ -1,3 +1,5 @@
+import type { Init } from './init.js';
+
 /**
  * Layers as plain data. A description is validated and its shapes are inferred in native code, which names the
  * layer that does not fit. Images are NHWC; a linear layer flattens its input in that order.
@@ -17,6 +19,8 @@ export type LayerDescription =
       bias?: boolean;
       /** Input and output channels fall into so many groups that do not see each other. Default 1 */
       groups?: number;
+      /** How weights start. Default: the network's */
+      init?: Init;
     }
   | { type: 'relu'; name?: string }
   | {
@@ -67,6 +71,8 @@ export type LayerDescription =
       outFeatures: number;
       /** Default true */
       bias?: boolean;
+      /** How weights start. Default: the network's */
+      init?: Init;
     }
   | {
       type: 'dropout';

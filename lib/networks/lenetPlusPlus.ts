@@ -5,12 +5,14 @@ import { conv2d, linear, maxPool2d, prelu } from './layers.js';
 /**
  * LeNet++, with which margins are drawn in the plane (Liu et al. 2016, table 1 and figure 2; Wen et al. 2016, table 1):
  * pairs of 5×5 convolutions to 32, 64 and 128 channels with PReLU, a 2×2 max pool after each pair, and a linear layer to
- * the embedding (default 2). MNIST's 28×28 → 14 → 7 → 3×3×128.
+ * the embedding (default 2). MNIST's 28×28 → 14 → 7 → 3×3×128. All layers start as in Wen et al.'s public files: Caffe's
+ * xavier.
  */
 export function lenetPlusPlus(options: EmbeddingOptions = {}): ModelDescription {
   const { embeddingSize = 2 } = checkModelOptions(options, EMBEDDING_OPTIONS);
   return {
     name: 'lenetPlusPlus',
+    init: 'lecunUniform',
     layers: [
       ...[32, 64, 128].flatMap((outChannels, index) => [
         ...[1, 2].flatMap((number) => [

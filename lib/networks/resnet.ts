@@ -15,6 +15,7 @@ import { batchNorm, conv2d, globalAveragePool, type LayerDescription, relu, resi
  * At imageSize 224 torchvision's: 224×224 → 112 → 56 → 28 → 14 → 7×7×512. At 32 the first layer is a 3×3 convolution of
  * stride 1 and there is no max pool, as is usual for CIFAR (He et al.'s own networks for CIFAR, sec. 4.2, begin so but
  * are narrower): 32×32 → 16 → 8 → 4×4×512. At 64 the same with stride 2, as Verma et al. (2019) do for Tiny ImageNet.
+ * Convolutions start He-normal by fan-out, as torchvision's.
  */
 export const resnet18 = (options: ImageModelOptions = {}): ModelDescription =>
   resnet('resnet18', BASIC, [2, 2, 2, 2], options);
@@ -110,7 +111,7 @@ function resnet(
     }
   });
   layers.push(globalAveragePool({ name: 'avgpool' }), ...embeddingLayers(embeddingSize));
-  return { name, layers };
+  return { name, layers, init: 'heNormalFanOut' };
 }
 
 const project = (name: string, outChannels: number, stride: number) => [

@@ -26,7 +26,8 @@ export const VGG_OPTIONS = {
  *
  * At imageSize 224 torchvision's: 7×7×512 → 4096 → 4096, the embedding. At 32 one hidden layer, with batch norm, as is
  * usual for CIFAR (Zagoruyko 2015): 1×1×512 → 512, the embedding. At 64 the same with stride 2 in the first
- * convolution, as Lee et al. (2019) do for Tiny ImageNet.
+ * convolution, as Lee et al. (2019) do for Tiny ImageNet. Convolutions start He-normal by fan-out, hidden linear layers
+ * normal with a standard deviation of 0.01, as torchvision's.
  */
 export const vgg11 = (options: VggOptions = {}): ModelDescription => vgg('vgg11', [1, 1, 2, 2, 2], options);
 
@@ -37,6 +38,7 @@ function vgg(name: string, depths: readonly number[], options: VggOptions): Mode
   const { imageSize, embeddingSize, dropout: rate } = checkModelOptions(options, VGG_OPTIONS);
   return {
     name,
+    init: 'heNormalFanOut',
     layers: [
       ...convolutions(depths, imageSize),
       ...(imageSize === 224 ? largeClassifier(rate) : smallClassifier(rate)),
@@ -64,16 +66,18 @@ function convolutions(depths: readonly number[], imageSize: ModelImageSize): Lay
 
 const largeClassifier = (rate: number): LayerDescription[] =>
   [0, 3].flatMap((index) => [
-    linear({ name: `classifier.${index}`, outFeatures: 4096 }),
+    hidden(`classifier.${index}`, 4096),
     relu({ name: `classifier.${index + 1}` }),
     ...dropped(`classifier.${index + 2}`, rate),
   ]);
 
 const smallClassifier = (rate: number): LayerDescription[] => [
-  linear({ name: 'classifier.0', outFeatures: 512 }),
+  hidden('classifier.0', 512),
   batchNorm({ name: 'classifier.1' }),
   relu({ name: 'classifier.2' }),
   ...dropped('classifier.3', rate),
 ];
+
+const hidden = (name: string, outFeatures: number) => linear({ name, outFeatures, init: { std: 0.01 } });
 
 const dropped = (name: string, rate: number) => (rate > 0 ? [dropout({ name, rate })] : []);

@@ -73,8 +73,8 @@ export function prepareJob(settings: TrainSettings, dataset: Dataset, placement:
   };
 }
 
-function networkOf({ layers }: ModelDescription, [H, W, C]: ImageSize): NativeNetwork {
-  return { input: [H, W, C], layers: [...layers] };
+function networkOf({ layers, init }: ModelDescription, [H, W, C]: ImageSize): NativeNetwork {
+  return { input: [H, W, C], layers: [...layers], ...(init !== undefined && { init }) };
 }
 
 /** What the user should know of a job before it runs. */

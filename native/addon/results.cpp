@@ -3,6 +3,8 @@
 #include <cstring>
 #include <memory>
 
+#include "spec/words.h"
+
 namespace margincore {
 
 Napi::Float32Array from_floats(Napi::Env env, std::vector<float> values) {
@@ -29,6 +31,13 @@ Napi::Array from_shape(Napi::Env env, const Shape& shape) {
   return array;
 }
 
+Napi::Value from_init(Napi::Env env, const InitSpec& init) {
+  if (const auto* rule = std::get_if<InitRule>(&init)) return Napi::String::New(env, word_for(*rule));
+  Napi::Object normal = Napi::Object::New(env);
+  normal.Set("std", std::get<NormalInit>(init).std);
+  return normal;
+}
+
 Napi::Object from_summary(Napi::Env env, const Network& network, const ParameterTable& table) {
   Napi::Object summary = Napi::Object::New(env);
   Napi::Array layers = Napi::Array::New(env);
@@ -43,6 +52,7 @@ Napi::Object from_summary(Napi::Env env, const Network& network, const Parameter
     entry.Set("output", from_shape(env, layer.output));
     entry.Set("parameters", static_cast<double>(layer.parameters));
     entry.Set("flops", static_cast<double>(layer.flops));
+    if (layer.init) entry.Set("init", from_init(env, *layer.init));
     layers.Set(index++, entry);
   }
   summary.Set("layers", layers);

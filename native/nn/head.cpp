@@ -36,8 +36,8 @@ Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table)
   weight_ = table.add({"head.weight",
                        {classes, embedding_size},
                        spec.fixed_weights ? ParameterGroup::State : ParameterGroup::HeadDecay,
-                       {spec.fixed_weights ? Initializer::Kind::Centroids : Initializer::Kind::XavierUniform, 0,
-                        embedding_size, classes}});
+                       spec.fixed_weights ? Initializer{Initializer::Kind::Centroids}
+                                          : weight_initializer(InitRule::XavierUniform, {embedding_size, classes})});
   if (spec.bias) bias_ = table.add({"head.bias", {spec.num_classes}, ParameterGroup::HeadNoDecay});
   if (spec.learn_scale) {
     scale_ = table.add({"head.scale", {1}, ParameterGroup::HeadNoDecay, {Initializer::Kind::Constant, spec.scale}});

@@ -40,6 +40,23 @@ void connect(std::vector<LayerSpec>& layers) {
     if (!is_read[i]) throw Error(ErrorCode::InvalidOption, "layer " + layers[i].name + ": nothing reads its output");
 }
 
+/// Writes down for every layer with weights how they start.
+void choose_inits(std::vector<LayerSpec>& layers, const InitSpec& network_init) {
+  const auto choose = [&](auto& of) {
+    if constexpr (HasInit<std::remove_cvref_t<decltype(of)>>)
+      if (!of.init) of.init = network_init;
+  };
+  for (LayerSpec& layer : layers) std::visit(choose, layer.of);
+}
+
+std::optional<InitSpec> init_of(const LayerSpec& layer) {
+  const auto init = [](const auto& of) -> std::optional<InitSpec> {
+    if constexpr (HasInit<std::remove_cvref_t<decltype(of)>>) return of.init;
+    else return {};
+  };
+  return std::visit(init, layer.of);
+}
+
 std::vector<Network::Node> make_nodes(const std::vector<LayerSpec>& layers, const Shape& image, DType activations,
                                       ParameterTable& table) {
   std::vector<Network::Node> nodes;
@@ -63,6 +80,7 @@ Network::Network(const NetworkSpec& spec, ParameterTable& table) : input_(spec.i
   std::vector<LayerSpec> described = spec.layers;
   name_layers(described);
   connect(described);
+  choose_inits(described, spec.init.value_or(kDefaultInit));
 
   // The summary shows what the user described; parameters are declared by the layers that run.
   ParameterTable scratch_table;
@@ -72,7 +90,7 @@ Network::Network(const NetworkSpec& spec, ParameterTable& table) : input_(spec.i
     std::vector<std::string> inputs;
     for (int input : described[i].inputs) inputs.push_back(input == kImage ? kImageName : described[input].name);
     summary_.push_back({layer.name(), kind_of(described[i]).type, std::move(inputs), layer.output(),
-                        layer.parameter_count(), layer.flops()});
+                        layer.parameter_count(), layer.flops(), init_of(described[i])});
   }
   embedding_size_ = summary_.back().output.count();
   nodes_ = make_nodes(fuse(std::move(described)), input_, activations_, table);

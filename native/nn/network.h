@@ -18,6 +18,7 @@ struct LayerSummary {
   std::vector<std::string> inputs;  // names of the layers that it reads, or kImageName
   Shape output;
   int64_t parameters, flops;
+  std::optional<InitSpec> init;  // of a layer with weights
 };
 
 class Network {

@@ -1,7 +1,6 @@
 #include "nn/parameters.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "nn/centroids.h"
@@ -131,14 +130,11 @@ std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint
   const Initializer& init = spec.initializer;
   using Kind = Initializer::Kind;
   if (init.kind == Kind::Centroids) return centroids(spec.shape[0], spec.shape[1], seed);
-  std::vector<float> values(spec.shape.count(), init.value);
+  std::vector<float> values(spec.shape.count(), static_cast<float>(init.value));
   if (init.kind == Kind::Constant) return values;
-  const auto fan_in = static_cast<double>(init.fan_in), fan_out = static_cast<double>(init.fan_out);
-  const double bound = init.kind == Kind::FanInUniform ? 1 / std::sqrt(fan_in) : std::sqrt(6 / (fan_in + fan_out));
   for (size_t i = 0; i < values.size(); i += 4) {
-    const Random4 random = philox(seed, RandomPurpose::Weights, ordinal, i / 4);
-    for (size_t k = 0; k < 4 && i + k < values.size(); ++k)
-      values[i + k] = static_cast<float>((2.0 * uniform01(random.value[k]) - 1) * bound);
+    const std::array<float, 4> four = initial_values_from(init, philox(seed, RandomPurpose::Weights, ordinal, i / 4));
+    std::copy_n(four.begin(), std::min<size_t>(4, values.size() - i), values.begin() + static_cast<ptrdiff_t>(i));
   }
   return values;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/buffer.h"
+#include "nn/initializer.h"
 
 namespace margincore {
 
@@ -15,14 +16,6 @@ namespace margincore {
 enum class ParameterGroup { BackboneDecay, BackboneNoDecay, HeadDecay, HeadNoDecay, State };
 inline constexpr int kTrainedGroups = 4;
 inline constexpr int kParameterGroups = 5;
-
-/// How a parameter starts. Random values come from (seed, Weights, ordinal of the tensor, element).
-struct Initializer {
-  // FanInUniform: within 1/sqrt(fan_in). XavierUniform: within sqrt(6/(fan_in + fan_out)). Centroids: centroids.h.
-  enum class Kind { Constant, FanInUniform, XavierUniform, Centroids } kind = Kind::Constant;
-  float value = 0;                  // of Constant
-  int64_t fan_in = 0, fan_out = 0;  // of the uniform ones
-};
 
 struct ParameterSpec {
   std::string name;
@@ -109,7 +102,7 @@ class Parameters {
   Buffer values_, gradients_, bf16_twins_;
 };
 
-/// Initial values of one tensor, in its own layout.
+/// Initial values of one tensor, in its own layout. Random ones come from (seed, Weights, ordinal of the tensor, element).
 std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint32_t ordinal);
 
 }  // namespace margincore

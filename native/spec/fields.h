@@ -13,6 +13,11 @@ namespace margincore {
 // ---- network and layers ---------------------------------------------------------------------------------------------
 
 template <class Fields>
+void fields(Fields& f, NormalInit& s) {
+  f.required("std", s.std, above(0));
+}
+
+template <class Fields>
 void fields(Fields& f, Conv2dSpec& s) {
   f.required("outChannels", s.out_channels, at_least(1));
   f.height_and_width("kernelSize", s.kernel_height, s.kernel_width, at_least(1));
@@ -20,6 +25,7 @@ void fields(Fields& f, Conv2dSpec& s) {
   f.optional("padding", s.padding, "same", at_least(0));
   f.optional("bias", s.bias);
   f.optional("groups", s.groups, at_least(1));
+  f.word_or_object("init", s.init);
 }
 
 template <class Fields>
@@ -58,6 +64,7 @@ template <class Fields>
 void fields(Fields& f, LinearSpec& s) {
   f.required("outFeatures", s.out_features, at_least(1));
   f.optional("bias", s.bias);
+  f.word_or_object("init", s.init);
 }
 
 template <class Fields>
@@ -75,6 +82,7 @@ void fields(Fields&, ConcatSpec&) {}
 template <class Fields>
 void fields(Fields& f, NetworkSpec& s) {
   f.required("input", s.input, at_least(1));
+  f.word_or_object("init", s.init);
 }
 
 // ---- head and optimizer ---------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "spec/init.h"
+
 namespace margincore {
 
 struct Conv2dSpec {
@@ -18,6 +20,7 @@ struct Conv2dSpec {
   std::optional<int64_t> padding = 0;  // empty: 'same'
   bool bias = true;
   int64_t groups = 1;
+  std::optional<InitSpec> init = {};  // empty: the network's
 };
 struct ReluSpec {};
 struct MaxPool2dSpec {
@@ -27,6 +30,7 @@ struct MaxPool2dSpec {
 struct LinearSpec {
   int64_t out_features = 0;
   bool bias = true;
+  std::optional<InitSpec> init = {};  // empty: the network's
 };
 struct DropoutSpec {
   float rate = 0;

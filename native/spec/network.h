@@ -9,9 +9,10 @@
 namespace margincore {
 
 struct NetworkSpec {
-  Shape input;                     // (H, W, C)
-  std::vector<LayerSpec> layers;   // the last one's output is the embedding
-  DType activations = DType::F32;  // or BF16; the embedding is fp32 for the head
+  Shape input;                        // (H, W, C)
+  std::vector<LayerSpec> layers;      // the last one's output is the embedding
+  DType activations = DType::F32;     // or BF16; the embedding is fp32 for the head
+  std::optional<InitSpec> init = {};  // of layers that have none of their own; empty: kDefaultInit
 };
 
 }  // namespace margincore

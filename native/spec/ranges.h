@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "base/error.h"
@@ -70,19 +71,27 @@ class RangeCheck {
   void flag(const char*, int32_t) {}
   template <class T>
   void object(const char* name, std::optional<T>& inner) {
-    if (!inner) return;
-    RangeCheck check(place_, prefix_ + name + ".");
-    fields(check, *inner);
+    if (inner) check_object(name, *inner);
+  }
+  template <class Enum, class T>
+  void word_or_object(const char* name, std::optional<std::variant<Enum, T>>& value) {
+    if (value && std::holds_alternative<T>(*value)) check_object(name, std::get<T>(*value));
   }
 
  private:
   RangeCheck(const std::string& place, std::string prefix) : place_(place), prefix_(std::move(prefix)) {}
 
   template <class T>
+  void check_object(const char* name, T& inner) {
+    RangeCheck check(place_, prefix_ + name + ".");
+    fields(check, inner);
+  }
+
+  template <class T>
     requires(std::is_enum_v<T> || std::is_same_v<T, bool>)
   void check(const char*, const T&, const Range&) {}
 
-  void check(const char* name, float value, const Range& range) {
+  void check(const char* name, double value, const Range& range) {
     if (std::isfinite(value) && range.contains(value)) return;
     refuse(name, range, value);
   }

@@ -103,12 +103,19 @@ bool Reader::read(const char* name, int64_t& value) {
   return true;
 }
 
-bool Reader::read(const char* name, float& value) {
+bool Reader::read(const char* name, double& value) {
   const std::unique_ptr<Value> found = find(name);
   if (!found) return false;
-  if (const std::optional<double> number = found->number()) value = static_cast<float>(*number);
+  if (const std::optional<double> number = found->number()) value = *number;
   else fail_kind(name, "a number", *found);
   return true;
+}
+
+bool Reader::read(const char* name, float& value) {
+  double number = value;
+  const bool found = read(name, number);
+  value = static_cast<float>(number);
+  return found;
 }
 
 bool Reader::read(const char* name, bool& value) {

@@ -33,11 +33,20 @@ class Reader {
     const std::unique_ptr<Value> value = find(name);
     if (!value) return;
     if (!value->is_object()) return fail_kind(name, "an object", *value);
-    Reader reader(*value, prefix_ + name + ".");
-    fields(reader, inner.emplace());
-    reader.look_for_unknown();
-    if (unknown_.empty()) unknown_ = reader.unknown_;
-    if (failure_.empty()) failure_ = reader.failure_;
+    read_object(name, *value, inner.emplace());
+  }
+  /// One of the words of Enum, or an object with the fields of T.
+  template <class Enum, class T>
+  void word_or_object(const char* name, std::optional<std::variant<Enum, T>>& value) {
+    const std::unique_ptr<Value> found = find(name);
+    if (!found) return;
+    if (found->is_object()) {
+      read_object(name, *found, value.emplace(T{}).template emplace<T>());
+    } else if (const std::optional<Enum> named = find_word<Enum>(found->text().value_or(""))) {
+      value = *named;
+    } else {
+      fail_kind(name, list_words<Enum>() + ", or an object,", *found);
+    }
   }
   /// What lies under a name that no struct has; null where nothing does.
   std::unique_ptr<Value> find(const char* name);
@@ -53,6 +62,7 @@ class Reader {
  private:
   // Whether something of that name is there.
   bool read(const char* name, int64_t& value);
+  bool read(const char* name, double& value);
   bool read(const char* name, float& value);
   bool read(const char* name, bool& value);
   bool read(const char* name, std::string& value);
@@ -67,6 +77,15 @@ class Reader {
     if (named) value = *named;
     else fail_kind(name, list_words<Enum>(), *found);
     return true;
+  }
+
+  template <class T>
+  void read_object(const char* name, const Value& value, T& inner) {
+    Reader reader(value, prefix_ + name + ".");
+    fields(reader, inner);
+    reader.look_for_unknown();
+    if (unknown_.empty()) unknown_ = reader.unknown_;
+    if (failure_.empty()) failure_ = reader.failure_;
   }
 
   void look_for_unknown();

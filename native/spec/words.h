@@ -7,6 +7,7 @@
 
 #include "backend/backend.h"
 #include "spec/head.h"
+#include "spec/init.h"
 #include "spec/optimizer.h"
 
 namespace margincore {
@@ -30,12 +31,29 @@ constexpr std::array<Word<OptimizerSpec::Type>, 3> words_of(OptimizerSpec::Type)
   using Type = OptimizerSpec::Type;
   return {{{"sgd", Type::Sgd}, {"adam", Type::Adam}, {"adamw", Type::AdamW}}};
 }
+constexpr std::array<Word<InitRule>, 8> words_of(InitRule) {
+  return {{{"fanInUniform", InitRule::FanInUniform},
+           {"pytorch", InitRule::PyTorch},
+           {"heNormal", InitRule::HeNormal},
+           {"heNormalFanOut", InitRule::HeNormalFanOut},
+           {"heUniform", InitRule::HeUniform},
+           {"lecunUniform", InitRule::LecunUniform},
+           {"xavierNormal", InitRule::XavierNormal},
+           {"xavierUniform", InitRule::XavierUniform}}};
+}
 
 template <class Enum>
 std::optional<Enum> find_word(const std::string& text) {
   for (const Word<Enum>& word : words_of(Enum{}))
     if (text == word.text) return word.value;
   return {};
+}
+
+template <class Enum>
+const char* word_for(Enum value) {
+  for (const Word<Enum>& word : words_of(value))
+    if (value == word.value) return word.text;
+  return "";
 }
 
 /// "'fp32', 'tf32' or 'bf16'"

@@ -5,6 +5,7 @@ import { packageRoot } from '../../lib/base/packageRoot.js';
 import { HEAD_NAMES } from '../../lib/heads/resolve.js';
 import { COMMON_OPTIONS, HEADS } from '../../lib/heads/table.js';
 import { IMAGE_MODEL_OPTIONS } from '../../lib/networks/imageModel.js';
+import { INIT_RULES } from '../../lib/networks/init.js';
 import { L_SOFTMAX_NET_OPTIONS } from '../../lib/networks/lSoftmaxNet.js';
 import { VGG_OPTIONS } from '../../lib/networks/vgg.js';
 import { SCHEDULES } from '../../lib/schedules/learningRate.js';
@@ -19,6 +20,11 @@ const TITLES = {
   machine: 'Machine',
   output: 'Output',
 } as const;
+
+const INIT_TEXT =
+  'How the weights of `conv2d` and `linear` start. `sequential([…], { init })` says it for all of its layers (default\n' +
+  "`'fanInUniform'`), a layer's own `init` for that one. Biases start at 0, but for `'pytorch'`. A convolution's fanIn is\n" +
+  'kernel height × width × input channels of one group, its fanOut kernel height × width × output channels.';
 
 export function optionDocs(): string {
   const groups = Object.entries(RUN_OPTION_GROUPS).map(
@@ -46,6 +52,15 @@ export function optionDocs(): string {
       lSoftmaxNet: L_SOFTMAX_NET_OPTIONS,
       'seedCnn, lenetPlusPlus': { embeddingSize: IMAGE_MODEL_OPTIONS.embeddingSize },
     }),
+    '## `init`',
+    INIT_TEXT,
+    rows(
+      ['', 'weights'],
+      [
+        ...Object.entries(INIT_RULES).map(([rule, what]) => [`\`'${rule}'\``, what]),
+        ['`{ std }`', 'normal with that standard deviation'],
+      ],
+    ),
   ].join('\n\n')}\n`;
 }
 

@@ -4,31 +4,33 @@
  */
 import { join } from 'node:path';
 import { packageRoot } from '../../lib/base/packageRoot.js';
-import { type LayerDescription, models } from '../../lib/index.js';
+import { type LayerDescription, type ModelDescription, models } from '../../lib/index.js';
 import { native } from '../../lib/native/load.js';
 import { GRAPHS } from '../parity/graphs.js';
 
 export const FOLDER = join(packageRoot(), 'test/gpu/networks');
 
 type Size = readonly [H: number, W: number, C: number];
-type Fields = Record<string, string | number | boolean | readonly number[] | undefined>;
+type Field = string | number | boolean | readonly number[] | { readonly std: number };
+type Fields = Record<string, Field>;
+type Described = Pick<ModelDescription, 'layers' | 'init'>;
 
 /** The network's input. */
 const IMAGE = -1;
 
 /** A file's name and text. */
 export function networkFiles(): [name: string, text: string][] {
-  const networks: [name: string, input: Size, layers: readonly LayerDescription[]][] = [
-    ['graph-resnet', [28, 28, 1], GRAPHS.resnet],
-    ['graph-densenet', [28, 28, 1], GRAPHS.densenet],
-    ['graph-resnext', [28, 28, 1], GRAPHS.resnext],
-    ['resnet18-32', [32, 32, 3], models.resnet18({ imageSize: 32 }).layers],
-    ['resnet50-64', [64, 64, 3], models.resnet50({ imageSize: 64 }).layers],
+  const networks: [name: string, input: Size, network: Described][] = [
+    ['graph-resnet', [28, 28, 1], { layers: GRAPHS.resnet }],
+    ['graph-densenet', [28, 28, 1], { layers: GRAPHS.densenet }],
+    ['graph-resnext', [28, 28, 1], { layers: GRAPHS.resnext }],
+    ['resnet18-32', [32, 32, 3], models.resnet18({ imageSize: 32 })],
+    ['resnet50-64', [64, 64, 3], models.resnet50({ imageSize: 64 })],
   ];
-  return networks.map(([name, input, layers]) => [`${name}.tsv`, networkText(input, layers)]);
+  return networks.map(([name, input, network]) => [`${name}.tsv`, networkText(input, network)]);
 }
 
-function networkText(input: Size, layers: readonly LayerDescription[]): string {
+function networkText(input: Size, { layers, init }: Described): string {
   const summary = native().summarize({ input: [...input], layers: [...layers] });
   const indices = new Map([
     ['image', IMAGE],
@@ -38,7 +40,8 @@ function networkText(input: Size, layers: readonly LayerDescription[]): string {
   const lines = summary.layers.map(({ type, inputs }, index) =>
     line(type, { ...ownFields(described[index]!), inputs: inputs.map((name) => indices.get(name)!) }),
   );
-  return `${[line('input', { size: input }), ...lines].join('\n')}\n`;
+  const start: Fields = init === undefined ? {} : { init };
+  return `${[line('input', { size: input, ...start }), ...lines].join('\n')}\n`;
 }
 
 /** Layers in the order of the summary: those inside a layer come before it. */
@@ -56,6 +59,9 @@ function ownFields(layer: LayerDescription): Fields {
 }
 
 const line = (type: string, fields: Fields) =>
-  [type, ...Object.entries(fields).map(([name, value]) => `${name}=${fieldText(value)}`)].join('\t');
+  [type, ...Object.entries(fields).map(([name, value]) => fieldText(name, value))].join('\t');
 
-const fieldText = (value: Fields[string]) => (typeof value === 'boolean' ? Number(value) : String(value));
+function fieldText(name: string, value: Field): string {
+  if (typeof value === 'object' && 'std' in value) return `${name}.std=${value.std}`;
+  return `${name}=${typeof value === 'boolean' ? Number(value) : value}`;
+}

@@ -42,7 +42,17 @@ def outputs(seed, purpose, stream, indices):
     return philox(counters, (seed & 0xFFFFFFFF, seed >> 32))
 
 
-def _uniform(seed, stream, count, bound):
+def normal(seed, stream, count, std):
+    """Flat float32 values with mean 0 (Box & Muller 1958): of each two outputs the first gives the radius, the second
+    the angle; the cosine comes before the sine."""
+    words = outputs(seed, WEIGHTS, stream, np.arange((count + 3) // 4)).reshape(-1, 2).astype(np.float64)
+    radius = np.sqrt(-2.0 * np.log((words[:, 0] + 1.0) * 2.0**-32))
+    angle = 2.0 * np.pi * words[:, 1] * 2.0**-32
+    pairs = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) * std
+    return pairs.reshape(-1)[:count].astype(np.float32)
+
+
+def uniform(seed, stream, count, bound):
     """Flat float32 values in ±bound, each from 24 random bits, in double before it is rounded."""
     words = outputs(seed, WEIGHTS, stream, np.arange((count + 3) // 4)).reshape(-1)[:count]
     u = (words >> np.uint32(8)).astype(np.float64) * 2.0**-24
@@ -51,12 +61,12 @@ def _uniform(seed, stream, count, bound):
 
 def xavier_uniform(seed, stream, count, fan_in, fan_out):
     """Uniform in ±sqrt(6 / (fan_in + fan_out))."""
-    return _uniform(seed, stream, count, np.sqrt(6.0 / (fan_in + fan_out)))
+    return uniform(seed, stream, count, np.sqrt(6.0 / (fan_in + fan_out)))
 
 
 def fan_in_uniform(seed, stream, count, fan_in):
     """Uniform in ±1/sqrt(fan_in)."""
-    return _uniform(seed, stream, count, 1.0 / np.sqrt(fan_in))
+    return uniform(seed, stream, count, 1.0 / np.sqrt(fan_in))
 
 
 def permutation(seed, epoch, count):

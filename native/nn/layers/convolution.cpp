@@ -23,12 +23,13 @@ class Conv2dLayer final : public Layer {
     const int64_t group_channels = channels / spec.groups;
     const Shape weights{spec.out_channels, spec.kernel_height, spec.kernel_width, group_channels};
     const int64_t fan_in = checked_count(name, "weights", weights, kMostWeights) / spec.out_channels;
-    weight_ = site.table.add({name + ".weight",
-                              weights,
-                              ParameterGroup::BackboneDecay,
-                              {Initializer::Kind::FanInUniform, 0, fan_in, 0},
-                              site.activations});
-    if (spec.bias) bias_ = site.table.add({name + ".bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay});
+    const InitSpec init = spec.init.value_or(kDefaultInit);
+    const Fans fans{fan_in, saturated_product({spec.out_channels, spec.kernel_height, spec.kernel_width})};
+    weight_ = site.table.add(
+        {name + ".weight", weights, ParameterGroup::BackboneDecay, weight_initializer(init, fans), site.activations});
+    if (spec.bias)
+      bias_ = site.table.add(
+          {name + ".bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay, bias_initializer(init, fans)});
     parameter_count_ = spec.out_channels * (fan_in + (spec.bias ? 1 : 0));
     flops_ = saturated_product({2, height, width, spec.out_channels, fan_in});
   }

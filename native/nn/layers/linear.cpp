@@ -10,12 +10,13 @@ class LinearLayer final : public Layer {
     const int64_t in_features = site.input().count();  // an image is flattened in NHWC order
     const Shape weights{spec.out_features, in_features};
     checked_count(site.name, "weights", weights, kMostWeights);
-    weight_ = site.table.add({site.name + ".weight",
-                              weights,
-                              ParameterGroup::BackboneDecay,
-                              {Initializer::Kind::FanInUniform, 0, in_features, 0},
-                              site.activations});
-    if (spec.bias) bias_ = site.table.add({site.name + ".bias", {spec.out_features}, ParameterGroup::BackboneNoDecay});
+    const InitSpec init = spec.init.value_or(kDefaultInit);
+    const Fans fans{in_features, spec.out_features};
+    weight_ = site.table.add({site.name + ".weight", weights, ParameterGroup::BackboneDecay,
+                              weight_initializer(init, fans), site.activations});
+    if (spec.bias)
+      bias_ = site.table.add(
+          {site.name + ".bias", {spec.out_features}, ParameterGroup::BackboneNoDecay, bias_initializer(init, fans)});
     parameter_count_ = spec.out_features * (in_features + (spec.bias ? 1 : 0));
     flops_ = 2 * in_features * spec.out_features;
   }

@@ -40,7 +40,7 @@ test.each<[string, unknown[], string]>([
   [
     'one of a layer with a name',
     [{ ...conv, name: 'stem', dilation: 2 }],
-    "layer stem (conv2d): there is no option 'dilation'. The options are outChannels, kernelSize, stride, padding, bias, groups, name, type",
+    "layer stem (conv2d): there is no option 'dilation'. The options are outChannels, kernelSize, stride, padding, bias, groups, init, name, type",
   ],
   [
     'a shorter name of batch norm',
@@ -119,7 +119,7 @@ type Type = LayerDescription['type'];
 const EVERYTHING: { [T in Type]: Required<Extract<LayerDescription, { type: T }>> } = {
   conv2d: {
     ...{ type: 'conv2d', name: 'a', outChannels: 2, kernelSize: [3, 3], stride: 1, padding: 'same' },
-    ...{ bias: true, groups: 1 },
+    ...{ bias: true, groups: 1, init: 'heNormal' },
   },
   relu: { type: 'relu', name: 'a' },
   prelu: { type: 'prelu', name: 'a', shared: true, init: 0.1 },
@@ -127,7 +127,7 @@ const EVERYTHING: { [T in Type]: Required<Extract<LayerDescription, { type: T }>
   maxPool2d: { type: 'maxPool2d', name: 'a', kernelSize: 2, stride: 1, padding: 1 },
   averagePool2d: { type: 'averagePool2d', name: 'a', kernelSize: 2, stride: 1, padding: 1 },
   globalAveragePool: { type: 'globalAveragePool', name: 'a' },
-  linear: { type: 'linear', name: 'a', outFeatures: 3, bias: false },
+  linear: { type: 'linear', name: 'a', outFeatures: 3, bias: false, init: { std: 0.01 } },
   dropout: { type: 'dropout', name: 'a', rate: 0.5 },
   residual: { type: 'residual', name: 'a', body: [], shortcut: [] },
   concat: { type: 'concat', name: 'a', branches: [[], []] },

@@ -14,8 +14,8 @@ namespace margincore::test {
 namespace {
 
 const Initializer kZero{};
-const Initializer kFanIn{Initializer::Kind::FanInUniform, 0, 50, 0};
-const Initializer kXavier{Initializer::Kind::XavierUniform, 0, 20, 30};
+const Initializer kFanIn = weight_initializer(InitRule::FanInUniform, {50, 200});
+const Initializer kXavier = weight_initializer(InitRule::XavierUniform, {20, 30});
 
 }  // namespace
 

@@ -52,6 +52,10 @@ struct Names {
   void object(const char* name, std::optional<T>&) {
     CHECK(all.insert(name).second);
   }
+  template <class T>
+  void word_or_object(const char* name, std::optional<T>&) {
+    CHECK(all.insert(name).second);
+  }
   std::set<std::string> all;
 };
 
@@ -103,6 +107,26 @@ TEST_CASE("what is absent is as the struct begins") {
   const auto head = read_spec<HeadSpec>(Described(Object{{"numClasses", 3}}), "it");
   CHECK(!head.scaled_bn);
   CHECK(head.margin.exact == 1);
+}
+
+TEST_CASE("a word or an object: how weights start") {
+  const auto init_of = [](const Described& init) {
+    return *read_spec<LinearSpec>(Described(Object{{"outFeatures", 8}, {"init", init}}), "it").init;
+  };
+  CHECK(std::get<InitRule>(init_of("heNormalFanOut")) == InitRule::HeNormalFanOut);
+  CHECK(std::get<NormalInit>(init_of(Object{{"std", 0.01}})).std == 0.01);
+  CHECK(!read_spec<LinearSpec>(Described(Object{{"outFeatures", 8}}), "it").init);
+  const auto refused = [](const Described& init) { return refusal<LinearSpec>({{"outFeatures", 8}, {"init", init}}); };
+  const std::string expected = "INVALID_OPTION: it: expected " + list_words<InitRule>() + ", or an object,";
+  CHECK(refused("he") == expected + " for init but received he");
+  CHECK(refused(2) == expected + " for init but received 2");
+  CHECK(refused(Object{}) == "INVALID_OPTION: it: init.std is missing");
+  CHECK(refused(Object{{"sdt", 1}}) == "INVALID_OPTION: it: there is no option 'init.sdt'. Did you mean 'std'?");
+  CHECK(out_of_range(LinearSpec{1, true, NormalInit{1}}) == "");
+  CHECK(out_of_range(LinearSpec{1, true, NormalInit{0}}) ==
+        "INVALID_OPTION: it: expected init.std above 0 but received 0");
+  CHECK(out_of_range(NetworkSpec{{1, 1, 1}, {}, DType::F32, NormalInit{NAN}}) ==
+        "INVALID_OPTION: it: expected a finite init.std above 0 but received nan");
 }
 
 TEST_CASE("'same' padding, and pools that move by their own size") {
