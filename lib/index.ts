@@ -1,6 +1,7 @@
 /** The public interface of margincore. */
 
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
+export type { Note, NoteCode } from './base/note.js';
 export type { ImageSize } from './data/imageSize.js';
 export {
   type DataInput,
@@ -81,6 +82,7 @@ export { type Schedule, type ScheduleProgress, schedules } from './schedules/lea
 export { train } from './train.js';
 export type { Controls, Diagnosis, EpochEvent, EpochRecord, StepEvent } from './training/events.js';
 export type { EffectiveOptions } from './training/job.js';
+export type { RunNote } from './training/notices.js';
 export type {
   AdamOptions,
   EffectiveOptimizer,

@@ -1,5 +1,7 @@
 /** A training run once its data is known: everything that has to be worked out before the first step. */
 import { invalidOption } from '../base/errors.js';
+import { type Note, type NoteCode, note } from '../base/note.js';
+import { describeEmptyClasses } from '../data/emptyClasses.js';
 import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
 import type { Dataset, Split } from '../data/index.js';
 import { type ChannelNormalization, resolveNormalize } from '../data/normalize.js';
@@ -12,6 +14,7 @@ import type { NativeDevice, NativeNetwork, NativeSession } from '../native/contr
 import { callNative, native } from '../native/load.js';
 import type { ModelDescription } from '../networks/index.js';
 import { annealingWarning } from '../schedules/annealing.js';
+import { notesBeyondTheEnd } from '../schedules/beyondTheEnd.js';
 import { type Batching, hasJoinedTail, largestBatch, stepsPerEpoch } from './batching.js';
 import { nativeOptimizer } from './optimizers.js';
 import type { Precision, RunOptions, TrainSettings } from './options.js';
@@ -78,18 +81,33 @@ function networkOf({ layers }: ModelDescription, [H, W, C]: ImageSize): NativeNe
 }
 
 /** What the user should know of a job before it runs. */
-export function notesOn({ settings, head, batching, steps, placement, precision }: TrainJob): string[] {
+export function notesOn(job: TrainJob): Note[] {
+  const { settings, classNames, train, head, batching, steps, placement, precision } = job;
+  const { epochs, batchSize, learningRate } = settings;
+  const sayIf = (is: boolean, code: NoteCode, message: string) => note(code, is ? message : undefined);
   return [
-    ...head.warnings,
-    hasMargin(head.native) ? annealingWarning(head.lambda, steps) : undefined,
-    placement.note,
-    precision === settings.precision
-      ? undefined
-      : `Training in ${precision}: the CPU has no ${settings.precision}`,
-    hasJoinedTail(batching)
-      ? 'The last batch of an epoch would be one image, without batch statistics: it joins the batch before'
-      : undefined,
-  ].filter((note) => note !== undefined);
+    ...note('EMPTY_CLASSES', describeEmptyClasses(train, classNames)),
+    ...sayIf(
+      batchSize > batching.samples,
+      'BATCH_LARGER_THAN_DATA',
+      `batchSize ${batchSize} is larger than the ${batching.samples} training images: a step takes all of them, so an ` +
+        'epoch is a single step',
+    ),
+    ...head.notes,
+    ...note('LAMBDA_STAYS_HIGH', hasMargin(head.native) ? annealingWarning(head.lambda, steps) : undefined),
+    ...notesBeyondTheEnd(learningRate, head.marginWarmup, { epochs, steps }),
+    ...note('CPU_TAKEN', placement.note),
+    ...sayIf(
+      precision !== settings.precision,
+      'PRECISION_CHANGED',
+      `Training in ${precision}: the CPU has no ${settings.precision}`,
+    ),
+    ...sayIf(
+      hasJoinedTail(batching),
+      'LAST_BATCH_JOINED',
+      'The last batch of an epoch would be one image, without batch statistics: it joins the batch before',
+    ),
+  ];
 }
 
 /** A session for the job's network, not yet opened: it holds no device memory. Throws SHAPE_MISMATCH or INVALID_OPTION. */

@@ -5,6 +5,7 @@
 import type { EffectiveHead } from '../heads/options.js';
 import type { MemoryPlan } from '../native/environment.js';
 import type { Controls, EpochEvent, StepEvent } from './events.js';
+import type { RunNote } from './notices.js';
 
 /** Known before the first step. */
 export interface RunStart {
@@ -33,8 +34,8 @@ export interface Observer {
   step?(event: StepEvent, controls: Controls): unknown;
   /** After the epoch's validation. */
   epoch?(event: EpochEvent, controls: Controls): unknown;
-  /** One sentence that the user should see once; it is also kept in `result.environment.notes`. */
-  notice?(text: string): void;
+  /** What the user should see once; it is also kept in `result.notes`. */
+  notice?(note: RunNote): void;
   /** Whatever the run came to; called once. */
   end?(outcome: RunEnd): unknown;
 }
@@ -55,8 +56,8 @@ export class Observers implements Required<Observer> {
     for (const observer of this.observers) await observer.epoch?.(event, controls);
   }
 
-  notice(text: string): void {
-    for (const observer of this.observers) observer.notice?.(text);
+  notice(note: RunNote): void {
+    for (const observer of this.observers) observer.notice?.(note);
   }
 
   /** Tells all, whatever one throws: on that a run that went well rejects, and no failure is hidden by it. */
