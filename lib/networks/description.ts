@@ -1,4 +1,5 @@
 import { checkInteger, checkKeys, checkObject } from '../base/check.js';
+import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import type { LayerDescription } from './layers.js';
 
@@ -18,7 +19,10 @@ export function sequential(
   return checkModel({ name: 'sequential', layers, ...options }, 'sequential');
 }
 
-/** Checks the outer form of a description; its layers are checked in native code, which names the one that is wrong. */
+/**
+ * A copy of a description whose outer form is right. Its layers are checked in native code, which names the one that is
+ * wrong.
+ */
 export function checkModel(value: unknown, option: string): ModelDescription {
   const given = checkObject(value, option, 'a model, such as models.seedCnn(),');
   checkKeys(given, ['name', 'layers', 'input'], `${option}.`);
@@ -30,8 +34,9 @@ export function checkModel(value: unknown, option: string): ModelDescription {
   layers.forEach((layer, index) => {
     checkObject(layer, `${option}.layers[${index}]`, 'a layer, such as relu(),');
   });
-  if (input === undefined) return { name, layers };
+  const own = { name, layers: copyOf(layers as LayerDescription[]) };
+  if (input === undefined) return own;
   if (!Array.isArray(input) || input.length !== 3) throw invalidOption(`${option}.input`, '[H, W, C]', input);
   const [H, W, C] = input.map((size, axis) => checkInteger(size, `${option}.input[${axis}]`, { min: 1 }));
-  return { name, layers, input: [H!, W!, C!] };
+  return { ...own, input: [H!, W!, C!] };
 }

@@ -1,4 +1,5 @@
 /** A training run once its data is known: everything that has to be worked out before the first step. */
+import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import { type Note, type NoteCode, note } from '../base/note.js';
 import { describeEmptyClasses } from '../data/emptyClasses.js';
@@ -39,7 +40,8 @@ export interface TrainJob {
 
 /**
  * All options as they were in force, defaults and values taken from the data included. With the same `data` they
- * repeat the run: `train({ ...result.options, data })`.
+ * repeat the run: `train({ ...result.options, data })`. They are a copy, which shares nothing with what the caller gave or
+ * with the model.
  */
 export type EffectiveOptions = HeadOptions &
   Required<Omit<RunOptions, 'data' | 'validation' | 'signal' | 'onStep' | 'onEpoch' | 'progress'>> & {
@@ -164,7 +166,7 @@ function divideSteps(samples: number, wanted: number, batchStatistics: boolean):
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
   const { normalization, head, precision } = job;
   const { data, signal, onStep, onEpoch, progress, validation, head: _, ...repeated } = job.settings;
-  return {
+  return copyOf({
     ...(head.effective as HeadOptions),
     ...repeated,
     normalize: { mean: [...normalization.mean], std: [...normalization.std] },
@@ -172,5 +174,5 @@ export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevic
     device: device as Device,
     threads,
     ...(typeof validation === 'number' && { validation }),
-  };
+  });
 }
