@@ -4,7 +4,7 @@
  */
 import type { EffectiveHead } from '../heads/options.js';
 import type { MemoryPlan } from '../native/environment.js';
-import type { Controls, EpochEvent, StepEvent } from './events.js';
+import type { Controls, EpochControls, EpochEvent, StepEvent } from './events.js';
 import type { RunNote } from './notices.js';
 
 /** Known before the first step. */
@@ -33,7 +33,7 @@ export interface Observer {
   start?(run: RunStart): unknown;
   step?(event: StepEvent, controls: Controls): unknown;
   /** After the epoch's validation. */
-  epoch?(event: EpochEvent, controls: Controls): unknown;
+  epoch?(event: EpochEvent, controls: EpochControls): unknown;
   /** What the user should see once; it is also kept in `result.notes`. */
   notice?(note: RunNote): void;
   /** Whatever the run came to; called once. */
@@ -52,7 +52,7 @@ export class Observers implements Required<Observer> {
     for (const observer of this.observers) await observer.step?.(event, controls);
   }
 
-  async epoch(event: EpochEvent, controls: Controls): Promise<void> {
+  async epoch(event: EpochEvent, controls: EpochControls): Promise<void> {
     for (const observer of this.observers) await observer.epoch?.(event, controls);
   }
 
