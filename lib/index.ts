@@ -1,6 +1,7 @@
 /** The public interface of margincore. */
 
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
+export type { Note, NoteCode } from './base/note.js';
 export type { ImageSize } from './data/imageSize.js';
 export {
   type DataInput,
@@ -46,7 +47,13 @@ export type {
 export type { Scores } from './metrics/accuracy.js';
 export type { AngleReport } from './metrics/angles.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
-export { type Embeddings, type Evaluation, Model, type Prediction } from './model/model.js';
+export {
+  type ClassCentres,
+  type Embeddings,
+  type Evaluation,
+  Model,
+  type Prediction,
+} from './model/model.js';
 export type { ModelSummary } from './model/summary.js';
 export { type BackendInfo, backends, type Device } from './native/backends.js';
 export type { LayerSummary } from './native/contract.js';
@@ -80,8 +87,16 @@ export type { Annealing, AnnealingRecipe } from './schedules/annealing.js';
 export type { Duration } from './schedules/duration.js';
 export { type Schedule, type ScheduleProgress, schedules } from './schedules/learningRate.js';
 export { train } from './train.js';
-export type { Controls, Diagnosis, EpochEvent, EpochRecord, StepEvent } from './training/events.js';
+export type {
+  Controls,
+  Diagnosis,
+  EpochControls,
+  EpochEvent,
+  EpochRecord,
+  StepEvent,
+} from './training/events.js';
 export type { EffectiveOptions } from './training/job.js';
+export type { RunNote } from './training/notices.js';
 export type {
   AdamOptions,
   EffectiveOptimizer,

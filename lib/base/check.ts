@@ -49,6 +49,13 @@ export function checkFunction<T>(value: T, option: string): T {
   throw invalidOption(option, 'a function', value);
 }
 
+/** By its form: a signal may come from another realm. */
+export function checkSignal(value: unknown, option: string): AbortSignal {
+  const signal = value as AbortSignal | null;
+  if (typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function') return signal;
+  throw invalidOption(option, 'an AbortSignal', value);
+}
+
 /** Finite numbers, as an array or a typed array; `length` states how many where that is known. */
 export function checkNumbers(value: unknown, option: string, range: Range = {}, length?: number): number[] {
   const numbers =

@@ -2,13 +2,14 @@
 
 import { checkInteger, checkKeys, checkOneOf, isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
+import { type Note, note } from '../base/note.js';
 import { type Checked, type Given, optionValues } from '../base/optionTable.js';
 import type { NativeHead } from '../native/contract.js';
 import type { Annealing } from '../schedules/annealing.js';
 import type { Duration } from '../schedules/duration.js';
 import { hasMargin, NO_MARGIN } from './margin.js';
 import type { CommonHeadOptions, EffectiveHead, HeadAlias, HeadName, Scale } from './options.js';
-import { alphaWarning, resolveScale, scaleWarning } from './scale.js';
+import { notesOnAlpha, notesOnScale, resolveScale } from './scale.js';
 import { type AnyHeadRow, COMMON_OPTIONS, HEADS } from './table.js';
 
 /** A head as the native side computes it, with what the facade has to know about it. */
@@ -21,8 +22,8 @@ export interface ResolvedHead {
   readonly marginWarmup: Duration;
   /** λ over the run; 0 for heads without it. */
   readonly lambda: Annealing;
-  /** Sentences for the user, about values that are allowed but will not work well. */
-  readonly warnings: readonly string[];
+  /** For the user, about values that are allowed but will not work well. */
+  readonly notes: readonly Note[];
 }
 
 /** Names of all heads, for messages and the command line. */
@@ -129,7 +130,7 @@ export function resolveHead({ head, own, common }: CheckedHead, numClasses: numb
     ...nativeClassWeights(common.classWeights, numClasses),
     ...row.native(own),
   };
-  const { native, effective, warning } = withScale(
+  const { native, effective, notes } = withScale(
     row,
     { head, ...own, ...common },
     {
@@ -138,10 +139,10 @@ export function resolveHead({ head, own, common }: CheckedHead, numClasses: numb
       ...(auxiliary && { centerWeight: auxiliary.weight, centerRate: auxiliary.rate }),
     },
   );
-  const warnings = warning === undefined ? [] : [warning];
-  if (marginWarmup !== 0 && !hasMargin(native)) {
-    warnings.push(`marginWarmup has no effect: this ${head} head has no margin`);
-  }
+  const inVain =
+    marginWarmup !== 0 && !hasMargin(native)
+      ? `marginWarmup has no effect: this ${head} head has no margin`
+      : undefined;
   return {
     native,
     effective,
@@ -149,7 +150,7 @@ export function resolveHead({ head, own, common }: CheckedHead, numClasses: numb
     headLr,
     marginWarmup,
     lambda: row.lambda?.(own) ?? 0,
-    warnings,
+    notes: [...notes, ...note('NO_MARGIN', inVain)],
   };
 }
 
@@ -165,14 +166,14 @@ function withScale(
   { scale: option }: AnyHeadRow,
   values: EffectiveHead,
   native: NativeHead,
-): { native: NativeHead; effective: EffectiveHead; warning?: string | undefined } {
-  if (option === undefined || !native.normalizeFeatures) return { native, effective: values };
+): { native: NativeHead; effective: EffectiveHead; notes: readonly Note[] } {
+  if (option === undefined || !native.normalizeFeatures) return { native, effective: values, notes: [] };
   const { init, learn } = resolveScale(values[option] as Scale, native, native.numClasses);
-  const warn = native.scaledBn ? () => undefined : option === 'alpha' ? alphaWarning : scaleWarning;
+  const notesOn = option === 'alpha' ? notesOnAlpha : notesOnScale;
   return {
     native: { ...native, scale: init, learnScale: learn },
     effective: { ...values, [option]: learn ? { learn, init } : init },
-    warning: learn ? undefined : warn(init, native, native.numClasses),
+    notes: native.scaledBn ? [] : notesOn(learn ? undefined : init, native, native.numClasses),
   };
 }
 

@@ -5,8 +5,9 @@
 import { checkKeys, checkNumber, isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
 import { type Notation, parseNumber } from '../base/notation.js';
+import { type Note, note } from '../base/note.js';
 import type { NativeHead } from '../native/contract.js';
-import { type Margin, targetFactor } from './margin.js';
+import { type Margin, NO_MARGIN, targetFactor } from './margin.js';
 import type { LearnedScale, Scale } from './options.js';
 
 /** The target probability that the bound makes reachable. */
@@ -60,39 +61,56 @@ export function resolveScale(
 
 /**
  * The smallest s with which a perfectly placed sample reaches the target probability p = 0.9:
- * ln((C−1)p/(1−p)) / (φ(0) + 1/(C−1)), all other classes standing at cosθ = −1/(C−1).
+ * ln((C−1)p/(1−p)) / (φ(0) + 1/(C−1)), all other classes standing at cosθ = −1/(C−1). Infinite where the margin leaves
+ * the target's logit no higher than the others'.
  */
 export function scaleBound(margin: Margin, numClasses: number): number {
   const others = numClasses - 1;
   const odds = PROBABILITY / (1 - PROBABILITY);
-  return Math.log(others * odds) / (targetFactor(margin, 0) + 1 / others);
+  const lead = targetFactor(margin, 0) + 1 / others;
+  return lead > 0 ? Math.log(others * odds) / lead : Number.POSITIVE_INFINITY;
 }
 
-/** What to tell a user whose s is below the bound; undefined where it is not. */
-export function scaleWarning(scale: number, margin: Margin, numClasses: number): string | undefined {
+/**
+ * What to tell a user whose s is below the bound.
+ * @param scale undefined for one that is learned.
+ */
+export function notesOnScale(scale: number | undefined, margin: Margin, numClasses: number): Note[] {
   const bound = scaleBound(margin, numClasses);
-  if (scale >= bound) return undefined;
-  return (
+  if (bound === Number.POSITIVE_INFINITY) {
+    const target = targetFactor(margin, 0).toPrecision(3);
+    const others = (-1 / (numClasses - 1)).toPrecision(3);
+    return note(
+      'NO_SCALE_SUFFICES',
+      `No scale suffices for this margin: with ${numClasses} classes a perfect embedding's logit is ${target}·s and ` +
+        `those of the other classes are ${others}·s, so the own class is never the most probable one in training, and ` +
+        'a larger s only raises the loss. Use a smaller margin',
+    );
+  }
+  if (scale === undefined || scale >= bound) return [];
+  return note(
+    'SCALE_TOO_SMALL',
     `s = ${scale} is below ${bound.toFixed(2)}: with ${numClasses} classes and this margin even a perfect embedding ` +
-    `cannot reach a probability of ${PROBABILITY}, so the loss stays high. Use s: 'auto' or a larger number`
+      `cannot reach a probability of ${PROBABILITY}, so the loss stays high. Use s: 'auto' or a larger number`,
   );
 }
 
 /**
- * What to tell a user whose α is below ln(p(C−2)/(1−p)), with which p = 0.9 can be reached (Ranjan et al. 2017, eq. 4);
- * undefined where it is not. With the norm of the whole batch features are far shorter than α: nothing is known then.
+ * What to tell a user whose α is below ln(p(C−2)/(1−p)), with which p = 0.9 can be reached (Ranjan et al. 2017, eq. 4).
+ * With the norm of the whole batch features are far shorter than α: nothing is known then.
  */
-export function alphaWarning(
-  alpha: number,
+export function notesOnAlpha(
+  alpha: number | undefined,
   { l2Scope }: Pick<NativeHead, 'l2Scope'>,
   numClasses: number,
-): string | undefined {
-  if (l2Scope === 'batch' || numClasses < 3) return undefined;
+): Note[] {
+  if (alpha === undefined || l2Scope === 'batch' || numClasses < 3) return [];
   const bound = Math.log((PROBABILITY * (numClasses - 2)) / (1 - PROBABILITY));
-  if (alpha >= bound) return undefined;
-  return (
+  if (alpha >= bound) return [];
+  return note(
+    'SCALE_TOO_SMALL',
     `alpha = ${alpha} is below ${bound.toFixed(2)}: with ${numClasses} classes a probability of ${PROBABILITY} then needs ` +
-    'long class weights, so the loss falls slowly. Use a larger number'
+      'long class weights, so the loss falls slowly. Use a larger number',
   );
 }
 
@@ -113,7 +131,9 @@ export function expectedLossAtRightAngles(
   return gap + Math.log1p(Math.exp(-gap)) + spread * target;
 }
 
-/** The bound, or √2·ln(C−1) where that is larger. */
+/** The bound, or √2·ln(C−1) where that is larger. Where no scale suffices, that without a margin. */
 function automaticScale(margin: Margin, numClasses: number): number {
-  return Math.max(scaleBound(margin, numClasses), Math.SQRT2 * Math.log(numClasses - 1));
+  const bound = scaleBound(margin, numClasses);
+  const reachable = Number.isFinite(bound) ? bound : scaleBound(NO_MARGIN, numClasses);
+  return Math.max(reachable, Math.SQRT2 * Math.log(numClasses - 1));
 }

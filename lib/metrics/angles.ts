@@ -79,7 +79,8 @@ function classCentres(
   return unitRows(sums, size);
 }
 
-function unitRows(rows: Float32Array | Float64Array, size: number): Float32Array {
+/** Each row divided by its norm; a row of zeros stays one. */
+export function unitRows(rows: Float32Array | Float64Array, size: number): Float32Array {
   const unit = new Float32Array(rows.length);
   for (let start = 0; start < rows.length; start += size) {
     let squares = 0;

@@ -1,17 +1,29 @@
-/** Runs a session over many images in batches that keep every intermediate array small. */
+/** Runs a session over many images in calls that keep every intermediate array small, and can end between two. */
 
-import { imagesOf, labelsOf, rangeOf, type Samples } from '../data/samples.js';
+import { allOf, imagesOf, labelsOf, rangeOf, type Samples } from '../data/samples.js';
 import type { ImageArray } from '../data/types.js';
 import { type Scores, ScoreTally } from '../metrics/accuracy.js';
 import type { NativeInferRequest, NativeInferResult, NativeSession } from '../native/contract.js';
 import { awaitNative } from '../native/load.js';
 
-type Outputs = Omit<NativeInferRequest, 'images' | 'count'>;
+type Outputs = Omit<NativeInferRequest, 'images' | 'count' | 'labels'> & { labels?: Int32Array };
 
-/** Of one call: floats per output array, 16 MB; bytes of images, 64 MB; and images, so that no call takes long. */
+/** What ends work before it is done. */
+export interface Ending {
+  /** Of the caller: at once, with its reason, whatever is under way. */
+  readonly signal?: AbortSignal | undefined;
+  /** Of the model: after the call that is under way. */
+  readonly life?: AbortSignal | undefined;
+}
+
+/** Of one call: floats per output array, 16 MB; bytes of images, 64 MB; images; floating-point operations, some 0.2 s. */
 const MAX_FLOATS = 2 ** 22;
 const MAX_BYTES = 2 ** 26;
 const MAX_IMAGES = 8192;
+const MAX_FLOPS = 4e10;
+
+/** Of the native side: calls of whole batches compute exactly what one call for all images would. */
+const NATIVE_BATCH = 128;
 
 /** The outputs for all images at once. */
 export function infer(
@@ -22,6 +34,7 @@ export function infer(
   const wanted = {
     probabilities: false,
     scores: false,
+    cosines: false,
     embeddings: false,
     normalizeEmbeddings: false,
     ...outputs,
@@ -30,10 +43,34 @@ export function infer(
 }
 
 /**
+ * Outputs for the images, each (N, columns).
+ * @param columns Of the outputs that are wanted: numbers per image.
+ */
+export async function inferRows<Name extends 'probabilities' | 'cosines' | 'embeddings'>(
+  session: NativeSession,
+  images: ImageArray,
+  columns: ReadonlyMap<Name, number>,
+  { normalizeEmbeddings = false, ...ending }: Ending & { normalizeEmbeddings?: boolean },
+): Promise<Record<Name, Float32Array>> {
+  const samples = allOf({ images, labels: new Int32Array(images.shape[0]) });
+  const rows = new Map(
+    Array.from(columns, ([name, width]) => [name, new Float32Array(samples.numbers.length * width)]),
+  );
+  const wanted = {
+    ...Object.fromEntries(Array.from(columns.keys(), (name) => [name, true])),
+    normalizeEmbeddings,
+  };
+  const widest = Math.max(...columns.values());
+  for await (const { outputs, first } of calls(session, samples, wanted, widest, ending)) {
+    for (const [name, width] of columns) rows.get(name)!.set(outputs[name]!, first * width);
+  }
+  return Object.fromEntries(rows) as Record<Name, Float32Array>;
+}
+
+/**
  * Margin-free accuracy and loss.
  * @param confusion (C, C): row = label, column = prediction, counted in where given.
  * @param embeddings (N, D): filled with the unit embeddings where given.
- * @param signal Stops it with the signal's reason.
  */
 export async function scoreSamples(
   session: NativeSession,
@@ -42,22 +79,54 @@ export async function scoreSamples(
   {
     confusion,
     embeddings,
-    signal,
-  }: { confusion?: Int32Array; embeddings?: Float32Array; signal?: AbortSignal } = {},
+    ...ending
+  }: { confusion?: Int32Array | undefined; embeddings?: Float32Array } & Ending = {},
 ): Promise<Scores> {
   const tally = new ScoreTally(numClasses, confusion);
-  const [, H, W, C] = samples.images.shape;
-  const count = samples.numbers.length;
-  const size = embeddings === undefined ? 0 : embeddings.length / count;
-  const fitting = Math.min(MAX_FLOATS / Math.max(numClasses, size), MAX_BYTES / (H * W * C), MAX_IMAGES);
-  const most = Math.max(1, Math.floor(fitting));
+  const size = embeddings === undefined ? 0 : embeddings.length / samples.numbers.length;
   const wanted = { scores: true, embeddings: embeddings !== undefined, normalizeEmbeddings: true };
-  for (let first = 0; first < count; first += most) {
-    const batch = rangeOf(samples, first, first + most);
-    const outputs = await infer(session, imagesOf(batch), wanted);
-    signal?.throwIfAborted();
+  const widest = Math.max(numClasses, size);
+  for await (const { outputs, first, batch } of calls(session, samples, wanted, widest, ending)) {
     tally.add(outputs.scores!, labelsOf(batch));
     embeddings?.set(outputs.embeddings!, first * size);
   }
   return tally.result();
+}
+
+/** Outputs for one part of the samples after another. */
+async function* calls(
+  session: NativeSession,
+  samples: Samples,
+  wanted: Partial<Outputs>,
+  widest: number,
+  { signal, life }: Ending,
+) {
+  const [, H, W, C] = samples.images.shape;
+  const most = imagesPerCall(H * W * C, widest, session);
+  for (let first = 0; first < samples.numbers.length; first += most) {
+    signal?.throwIfAborted();
+    const batch = rangeOf(samples, first, first + most);
+    const outputs = await unlessAborted(infer(session, imagesOf(batch), wanted), signal);
+    life?.throwIfAborted();
+    yield { outputs, first, batch };
+  }
+}
+
+function imagesPerCall(bytes: number, floats: number, { summary }: NativeSession): number {
+  const flops = summary.layers.reduce((sum, layer) => sum + layer.flops, 0);
+  const small = Math.min(MAX_FLOATS / floats, MAX_BYTES / bytes);
+  if (small < NATIVE_BATCH) return Math.max(1, Math.floor(small));
+  const most = Math.min(small, MAX_IMAGES, MAX_FLOPS / Math.max(1, flops));
+  return NATIVE_BATCH * Math.max(1, Math.floor(most / NATIVE_BATCH));
+}
+
+/** Settles as `work` does, or rejects with the signal's reason as soon as there is one. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort);
+    const done = () => signal.removeEventListener('abort', abort);
+    work.then(resolve, (error) => reject(signal.aborted ? signal.reason : error)).finally(done);
+  });
 }

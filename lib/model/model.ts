@@ -1,15 +1,20 @@
 /** A trained model: the network, its head and the preprocessing, in native memory. */
 
+import { checkBoolean, checkSignal } from '../base/check.js';
 import { MarginCoreError } from '../base/errors.js';
+import { checkOptions, option } from '../base/optionTable.js';
 import { checkImagesOfSize, checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
 import type { ChannelNormalization } from '../data/normalize.js';
 import { allOf } from '../data/samples.js';
 import type { ImageInput, SplitInput } from '../data/types.js';
+import { centresOf } from '../heads/centres.js';
 import type { EffectiveHead } from '../heads/options.js';
 import type { ResolvedHead } from '../heads/resolve.js';
 import { argmaxRows, type Scores } from '../metrics/accuracy.js';
+import { unitRows } from '../metrics/angles.js';
 import type { NativeSession } from '../native/contract.js';
-import { infer, scoreSamples } from './inference.js';
+import { awaitNative } from '../native/load.js';
+import { inferRows, scoreSamples } from './inference.js';
 import { type ModelSummary, summarizeModel } from './summary.js';
 
 export interface Prediction {
@@ -17,6 +22,12 @@ export interface Prediction {
   readonly labels: Int32Array;
   /** (N, numClasses), row-major */
   readonly probabilities: Float32Array;
+  /**
+   * (N, numClasses), row-major: cosine of the angle between the image's embedding and each class's centre, where the head
+   * has such (see `Model.classCentres`). Unlike probabilities, which sum to 1 for whatever is shown, all are low for an
+   * image that is of none of the classes.
+   */
+  readonly cosines?: Float32Array;
   readonly numClasses: number;
 }
 
@@ -24,6 +35,12 @@ export interface Embeddings {
   /** Row-major */
   readonly data: Float32Array;
   readonly shape: [N: number, D: number];
+}
+
+/** Row-major. */
+export interface ClassCentres {
+  readonly data: Float32Array;
+  readonly shape: [numClasses: number, D: number];
 }
 
 export interface Evaluation extends Scores {
@@ -40,17 +57,35 @@ export interface ModelParts {
   readonly normalization: ChannelNormalization;
 }
 
+const PROBABILITIES: readonly ('probabilities' | 'cosines')[] = ['probabilities'];
+const PROBABILITIES_AND_COSINES = [...PROBABILITIES, 'cosines' as const];
+
+const SIGNAL = { signal: option('', checkSignal) };
+const EMBED = { ...SIGNAL, normalize: option('', checkBoolean) };
+const EVALUATE = { ...SIGNAL, confusion: option('', checkBoolean, { default: false }) };
+
 /**
  * Made by `train()`. Predictions have no margin and need no label, and images are normalised as in training.
  * The model holds native memory until `dispose()` (or `using`); every method but `dispose` then throws DISPOSED.
+ *
+ * Many images are computed in parts. With a `signal`, a call rejects with its reason as soon as that is aborted; of what
+ * is under way, at most some 0.2 s or 128 images, the rest is computed in vain.
  */
 export class Model {
   readonly #parts: ModelParts;
-  #disposed = false;
+  readonly #isLent: boolean;
+  /** Aborted once it is disposed. */
+  readonly #life = new AbortController();
 
   /** @internal */
-  constructor(parts: ModelParts) {
+  constructor(parts: ModelParts, { isLent = false } = {}) {
     this.#parts = parts;
+    this.#isLent = isLent;
+  }
+
+  /** @internal The same model for somebody else to use, whose `dispose` does not end this one. */
+  lend(): Model {
+    return new Model(this.#parts, { isLent: true });
   }
 
   get classNames(): readonly string[] {
@@ -73,15 +108,25 @@ export class Model {
   }
 
   /**
-   * The class of each image, with the probabilities of all classes.
+   * The class of each image, with the probabilities of all classes and, where the head has class centres, the cosines to
+   * them.
    * @throws SHAPE_MISMATCH for images of another size than in training.
    */
-  async predict(images: ImageInput): Promise<Prediction> {
+  async predict(images: ImageInput, options: { signal?: AbortSignal } = {}): Promise<Prediction> {
     const session = this.#session();
+    const { signal } = checkOptions(options, undefined, SIGNAL);
     const checked = checkImagesOfSize(images, this.input, 'images');
-    const { probabilities } = await infer(session, checked, { probabilities: true });
     const numClasses = this.classNames.length;
-    return { labels: argmaxRows(probabilities!, numClasses), probabilities: probabilities!, numClasses };
+    const outputs = this.#centres === undefined ? PROBABILITIES : PROBABILITIES_AND_COSINES;
+    const columns = new Map(outputs.map((name) => [name, numClasses]));
+    const ending = { signal, life: this.#life.signal };
+    const { probabilities, cosines } = await inferRows(session, checked, columns, ending);
+    return {
+      labels: argmaxRows(probabilities, numClasses),
+      probabilities,
+      ...(cosines && { cosines }),
+      numClasses,
+    };
   }
 
   /**
@@ -89,16 +134,46 @@ export class Model {
    * @param options.normalize Divide each by its L2 norm. Default: true for heads that compare angles, such as arcface.
    * @throws SHAPE_MISMATCH for images of another size than in training.
    */
-  async embed(images: ImageInput, options: { normalize?: boolean } = {}): Promise<Embeddings> {
+  async embed(
+    images: ImageInput,
+    options: { normalize?: boolean; signal?: AbortSignal } = {},
+  ): Promise<Embeddings> {
     const session = this.#session();
+    const { normalize = this.#parts.head.byAngle, signal } = checkOptions(options, undefined, EMBED);
     const checked = checkImagesOfSize(images, this.input, 'images');
-    const { normalize = this.#parts.head.byAngle } = options;
     const { embeddingSize } = session.summary;
-    const { embeddings } = await infer(session, checked, {
-      embeddings: true,
+    const { embeddings } = await inferRows(session, checked, new Map([['embeddings', embeddingSize]]), {
       normalizeEmbeddings: normalize,
+      signal,
+      life: this.#life.signal,
     });
-    return { data: embeddings!, shape: [checked.shape[0], embeddingSize] };
+    return { data: embeddings, shape: [checked.shape[0], embeddingSize] };
+  }
+
+  /**
+   * The centre of each class in the space of embeddings: the class weights, of length 1, of heads that compare angles
+   * (normface, a-softmax, am-softmax, arcface, combined, pedcc); otherwise the centres as they are that the distance in
+   * the loss has (center, and any head with `auxiliary: 'center'`).
+   * @throws UNSUPPORTED for other heads.
+   */
+  async classCentres(): Promise<ClassCentres> {
+    const session = this.#session();
+    const kind = this.#centres;
+    if (kind === undefined) {
+      throw new MarginCoreError(
+        'UNSUPPORTED',
+        `The head ${this.head.head} has no class centres: the length of a class weight, or its bias, decides as well. ` +
+          "Heads that compare angles have them, such as arcface, and every head with auxiliary: 'center'",
+      );
+    }
+    const size = session.summary.embeddingSize;
+    const rows = await awaitNative(() =>
+      session.readParameter(kind === 'weights' ? 'head.weight' : 'head.centers'),
+    );
+    return {
+      data: kind === 'weights' ? unitRows(rows, size) : rows,
+      shape: [this.classNames.length, size],
+    };
   }
 
   /**
@@ -106,13 +181,18 @@ export class Model {
    * @param options.confusion Count predictions per class as well. Default false.
    * @throws SHAPE_MISMATCH for images of another size than in training, INVALID_DATA for labels out of range.
    */
-  async evaluate(split: SplitInput, options: { confusion?: boolean } = {}): Promise<Evaluation> {
+  async evaluate(
+    split: SplitInput,
+    options: { confusion?: boolean; signal?: AbortSignal } = {},
+  ): Promise<Evaluation> {
     const session = this.#session();
+    const { confusion: isWanted, signal } = checkOptions(options, undefined, EVALUATE);
     const numClasses = this.classNames.length;
     const checked = checkSplitOfSize(split, this.input, numClasses, 'split');
-    if (!options.confusion) return scoreSamples(session, allOf(checked), numClasses);
-    const confusion = new Int32Array(numClasses * numClasses);
-    return { ...(await scoreSamples(session, allOf(checked), numClasses, { confusion })), confusion };
+    const confusion = isWanted ? new Int32Array(numClasses * numClasses) : undefined;
+    const life = this.#life.signal;
+    const scores = await scoreSamples(session, allOf(checked), numClasses, { confusion, signal, life });
+    return { ...scores, ...(confusion && { confusion }) };
   }
 
   /** Layers with output shapes, parameters and FLOPs; as text, a table. */
@@ -124,8 +204,16 @@ export class Model {
 
   /** Frees the native memory. Calling it again does nothing. */
   dispose(): void {
-    this.#disposed = true;
-    this.#parts.session.dispose();
+    if (this.#life.signal.aborted) return;
+    this.#life.abort(
+      new MarginCoreError(
+        'DISPOSED',
+        this.#isLent
+          ? 'This model was lent to onEpoch until that ended: what is to go on afterwards is for the model of the result'
+          : 'This model was disposed: its memory is released, and it can do nothing more',
+      ),
+    );
+    if (!this.#isLent) this.#parts.session.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -133,10 +221,11 @@ export class Model {
   }
 
   #session(): NativeSession {
-    if (!this.#disposed) return this.#parts.session;
-    throw new MarginCoreError(
-      'DISPOSED',
-      'This model was disposed: its memory is released, and it can do nothing more',
-    );
+    this.#life.signal.throwIfAborted();
+    return this.#parts.session;
+  }
+
+  get #centres(): ReturnType<typeof centresOf> {
+    return centresOf(this.#parts.head.native);
   }
 }

@@ -171,6 +171,8 @@ export interface NativeInferRequest {
   /** Which outputs to compute. */
   probabilities: boolean;
   scores: boolean;
+  /** To the class centres: only of a head that has them. */
+  cosines: boolean;
   embeddings: boolean;
   /** Divide each embedding by its norm. */
   normalizeEmbeddings: boolean;
@@ -182,6 +184,8 @@ export interface NativeInferResult {
   /** (N, numClasses) each, row-major */
   probabilities?: Float32Array;
   scores?: Float32Array;
+  /** (N, numClasses): to the unit class weights where those are normalised, otherwise to the centres in the loss */
+  cosines?: Float32Array;
   /** (N, embeddingSize) */
   embeddings?: Float32Array;
   /** (N, 2), radians: to the own class's weight, and to the nearest other class's */

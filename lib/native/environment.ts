@@ -25,15 +25,12 @@ export interface Environment {
   /** Computed by a simulator of the device: right numbers, meaningless times. */
   readonly simulated: boolean;
   readonly memory: MemoryPlan;
-  /** Everything the user was told on the way. */
-  readonly notes: readonly string[];
 }
 
 export function describeEnvironment(
   { name: backend, path }: BackendInfo,
   { device, version, description, simulated, threads }: NativeDevice,
   memory: MemoryPlan,
-  notes: readonly string[],
 ): Environment {
   return {
     margincore: packageVersion(),
@@ -46,6 +43,5 @@ export function describeEnvironment(
     threads,
     simulated,
     memory,
-    notes,
   };
 }

@@ -1,4 +1,5 @@
 import { checkInteger, checkKeys, checkObject } from '../base/check.js';
+import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import type { Init } from './init.js';
 import type { LayerDescription } from './layers.js';
@@ -21,12 +22,15 @@ export function sequential(
   return checkModel({ name: 'sequential', layers, ...options }, 'sequential');
 }
 
-/** Checks the outer form of a description; layers and `init` are checked in native code, which names what is wrong. */
+/**
+ * A copy of a description whose outer form is right. Its layers and `init` are checked in native code, which names what is
+ * wrong.
+ */
 export function checkModel(value: unknown, option: string): ModelDescription {
   const given = checkObject(value, option, 'a model, such as models.seedCnn(),');
   checkKeys(given, ['name', 'layers', 'input', 'init'], `${option}.`);
   const { name, layers, input } = given;
-  const init = given.init == null ? {} : { init: given.init as Init };
+  const init = given.init == null ? {} : { init: copyOf(given.init as Init) };
   if (typeof name !== 'string') throw invalidOption(`${option}.name`, 'a string', name);
   if (!Array.isArray(layers) || layers.length === 0) {
     throw invalidOption(`${option}.layers`, 'a list of one or more layers', layers);
@@ -34,8 +38,9 @@ export function checkModel(value: unknown, option: string): ModelDescription {
   layers.forEach((layer, index) => {
     checkObject(layer, `${option}.layers[${index}]`, 'a layer, such as relu(),');
   });
-  if (input === undefined) return { name, layers, ...init };
+  const own = { name, layers: copyOf(layers as LayerDescription[]), ...init };
+  if (input === undefined) return own;
   if (!Array.isArray(input) || input.length !== 3) throw invalidOption(`${option}.input`, '[H, W, C]', input);
   const [H, W, C] = input.map((size, axis) => checkInteger(size, `${option}.input[${axis}]`, { min: 1 }));
-  return { name, layers, input: [H!, W!, C!], ...init };
+  return { ...own, input: [H!, W!, C!] };
 }

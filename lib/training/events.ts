@@ -3,6 +3,7 @@
 import type { Margin } from '../heads/margin.js';
 import type { Scores } from '../metrics/accuracy.js';
 import type { HeadStatistics } from '../metrics/headStatistics.js';
+import type { Model } from '../model/model.js';
 
 /** One update of the parameters. */
 export interface StepEvent {
@@ -79,4 +80,13 @@ export interface Controls {
    * running (about 0.2 seconds of them), with its validation and its `onEpoch`.
    */
   stop(): void;
+}
+
+/** Second argument of `onEpoch`. */
+export interface EpochControls extends Controls {
+  /**
+   * The model as it is after this epoch, to predict, embed and evaluate with. It is lent: once the callback has ended its
+   * methods throw DISPOSED, and its `dispose()` ends the loan alone. What it does leaves training as it is, bit by bit.
+   */
+  readonly model: Model;
 }

@@ -1,5 +1,8 @@
 /** A training run once its data is known: everything that has to be worked out before the first step. */
+import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
+import { type Note, type NoteCode, note } from '../base/note.js';
+import { describeEmptyClasses } from '../data/emptyClasses.js';
 import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
 import type { Dataset, Split } from '../data/index.js';
 import { type ChannelNormalization, resolveNormalize } from '../data/normalize.js';
@@ -12,6 +15,7 @@ import type { NativeDevice, NativeNetwork, NativeSession } from '../native/contr
 import { callNative, native } from '../native/load.js';
 import type { ModelDescription } from '../networks/index.js';
 import { annealingWarning } from '../schedules/annealing.js';
+import { notesBeyondTheEnd } from '../schedules/beyondTheEnd.js';
 import { type Batching, hasJoinedTail, largestBatch, stepsPerEpoch } from './batching.js';
 import { nativeOptimizer } from './optimizers.js';
 import type { Precision, RunOptions, TrainSettings } from './options.js';
@@ -36,7 +40,8 @@ export interface TrainJob {
 
 /**
  * All options as they were in force, defaults and values taken from the data included. With the same `data` they
- * repeat the run: `train({ ...result.options, data })`.
+ * repeat the run: `train({ ...result.options, data })`. They are a copy, which shares nothing with what the caller gave or
+ * with the model.
  */
 export type EffectiveOptions = HeadOptions &
   Required<Omit<RunOptions, 'data' | 'validation' | 'signal' | 'onStep' | 'onEpoch' | 'progress'>> & {
@@ -78,18 +83,33 @@ function networkOf({ layers, init }: ModelDescription, [H, W, C]: ImageSize): Na
 }
 
 /** What the user should know of a job before it runs. */
-export function notesOn({ settings, head, batching, steps, placement, precision }: TrainJob): string[] {
+export function notesOn(job: TrainJob): Note[] {
+  const { settings, classNames, train, head, batching, steps, placement, precision } = job;
+  const { epochs, batchSize, learningRate } = settings;
+  const sayIf = (is: boolean, code: NoteCode, message: string) => note(code, is ? message : undefined);
   return [
-    ...head.warnings,
-    hasMargin(head.native) ? annealingWarning(head.lambda, steps) : undefined,
-    placement.note,
-    precision === settings.precision
-      ? undefined
-      : `Training in ${precision}: the CPU has no ${settings.precision}`,
-    hasJoinedTail(batching)
-      ? 'The last batch of an epoch would be one image, without batch statistics: it joins the batch before'
-      : undefined,
-  ].filter((note) => note !== undefined);
+    ...note('EMPTY_CLASSES', describeEmptyClasses(train, classNames)),
+    ...sayIf(
+      batchSize > batching.samples,
+      'BATCH_LARGER_THAN_DATA',
+      `batchSize ${batchSize} is larger than the ${batching.samples} training images: a step takes all of them, so an ` +
+        'epoch is a single step',
+    ),
+    ...head.notes,
+    ...note('LAMBDA_STAYS_HIGH', hasMargin(head.native) ? annealingWarning(head.lambda, steps) : undefined),
+    ...notesBeyondTheEnd(learningRate, head.marginWarmup, { epochs, steps }),
+    ...note('CPU_TAKEN', placement.note),
+    ...sayIf(
+      precision !== settings.precision,
+      'PRECISION_CHANGED',
+      `Training in ${precision}: the CPU has no ${settings.precision}`,
+    ),
+    ...sayIf(
+      hasJoinedTail(batching),
+      'LAST_BATCH_JOINED',
+      'The last batch of an epoch would be one image, without batch statistics: it joins the batch before',
+    ),
+  ];
 }
 
 /** A session for the job's network, not yet opened: it holds no device memory. Throws SHAPE_MISMATCH or INVALID_OPTION. */
@@ -146,7 +166,7 @@ function divideSteps(samples: number, wanted: number, batchStatistics: boolean):
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
   const { normalization, head, precision } = job;
   const { data, signal, onStep, onEpoch, progress, validation, head: _, ...repeated } = job.settings;
-  return {
+  return copyOf({
     ...(head.effective as HeadOptions),
     ...repeated,
     normalize: { mean: [...normalization.mean], std: [...normalization.std] },
@@ -154,5 +174,5 @@ export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevic
     device: device as Device,
     threads,
     ...(typeof validation === 'number' && { validation }),
-  };
+  });
 }

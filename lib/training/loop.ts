@@ -19,7 +19,7 @@ import type { Observers } from './observer.js';
 /** The training images are already with the session. */
 export interface TrainPlan extends Batching {
   readonly session: NativeSession;
-  /** The session's model, which a NON_FINITE error hands over */
+  /** The session's model, which `onEpoch` is lent and a NON_FINITE error hands over */
   readonly model: Model;
   readonly epochs: number;
   readonly seed: number;
@@ -56,7 +56,7 @@ export async function runEpochs(plan: TrainPlan): Promise<EpochRecord[]> {
     const stepsSoFar = epoch * stepsPerEpoch(plan) + trained.steps;
     const record = { ...measured, diagnoses: diagnose(measured, plan.head.native, stepsSoFar) };
     history.push(record);
-    await loop.tell('epoch', record);
+    await loop.tellEpoch(record);
   }
   return history;
 }
@@ -102,7 +102,8 @@ class TrainLoop {
       norms.gradient += event.gradientNorm;
       norms.logits += event.logitGradientNorm;
       last = event;
-      await this.tell('step', event);
+      await this.#plan.observers.step(event, this.#controls);
+      this.#plan.signal?.throwIfAborted();
     }
     const { native: head } = this.#plan.head;
     return {
@@ -122,10 +123,13 @@ class TrainLoop {
     };
   }
 
-  async tell(what: 'step', event: StepEvent): Promise<void>;
-  async tell(what: 'epoch', event: EpochRecord): Promise<void>;
-  async tell(what: 'step' | 'epoch', event: StepEvent & EpochRecord): Promise<void> {
-    await this.#plan.observers[what](event, this.#controls);
+  async tellEpoch(record: EpochRecord): Promise<void> {
+    const model = this.#plan.model.lend();
+    try {
+      await this.#plan.observers.epoch(record, { ...this.#controls, model });
+    } finally {
+      model.dispose();
+    }
     this.#plan.signal?.throwIfAborted();
   }
 

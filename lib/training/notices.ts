@@ -1,22 +1,33 @@
+import type { Note, NoteCode } from '../base/note.js';
+import type { Diagnosis } from './events.js';
 import type { Observer } from './observer.js';
 
-/** What the user is told, once each: shown as it is said, and kept for the result. */
+/** 'past-pi' → 'PAST_PI' */
+type CodeOf<Name extends string> = Name extends `${infer Word}-${infer Rest}`
+  ? `${Uppercase<Word>}_${CodeOf<Rest>}`
+  : Uppercase<Name>;
+
+/** A note on a run's options and data, or a diagnosis the first time that it was made. */
+export type RunNote = Note<NoteCode | CodeOf<Diagnosis['name']>>;
+
+/** What the user is told, once per code: shown as it is said, and kept for the result. */
 export class Notices implements Observer {
-  readonly said: string[] = [];
-  readonly #subjects = new Set<string>();
+  readonly said: RunNote[] = [];
 
-  constructor(private readonly show: (text: string) => void) {}
+  constructor(private readonly show: (note: RunNote) => void) {}
 
-  /** @param subject What recurs may have other numbers in it: it is told once. */
-  say(text: string, subject = text): void {
-    if (this.#subjects.has(subject)) return;
-    this.#subjects.add(subject);
-    this.said.push(text);
-    this.show(text);
+  /** What recurs may have other numbers in its message: it is told once. */
+  say(note: RunNote): void {
+    if (this.said.some(({ code }) => code === note.code)) return;
+    this.said.push(note);
+    this.show(note);
   }
 
   /** What goes wrong in an epoch is told the first time. */
   epoch({ diagnoses }: Parameters<NonNullable<Observer['epoch']>>[0]): void {
-    for (const { name, message } of diagnoses) this.say(`${name}: ${message}`, name);
+    for (const { name, message } of diagnoses) {
+      const code = name.toUpperCase().replaceAll('-', '_') as CodeOf<typeof name>;
+      this.say({ code, message: `${name}: ${message}` });
+    }
   }
 }

@@ -4,7 +4,8 @@
  */
 import type { EffectiveHead } from '../heads/options.js';
 import type { MemoryPlan } from '../native/environment.js';
-import type { Controls, EpochEvent, StepEvent } from './events.js';
+import type { Controls, EpochControls, EpochEvent, StepEvent } from './events.js';
+import type { RunNote } from './notices.js';
 
 /** Known before the first step. */
 export interface RunStart {
@@ -32,9 +33,9 @@ export interface Observer {
   start?(run: RunStart): unknown;
   step?(event: StepEvent, controls: Controls): unknown;
   /** After the epoch's validation. */
-  epoch?(event: EpochEvent, controls: Controls): unknown;
-  /** One sentence that the user should see once; it is also kept in `result.environment.notes`. */
-  notice?(text: string): void;
+  epoch?(event: EpochEvent, controls: EpochControls): unknown;
+  /** What the user should see once; it is also kept in `result.notes`. */
+  notice?(note: RunNote): void;
   /** Whatever the run came to; called once. */
   end?(outcome: RunEnd): unknown;
 }
@@ -51,12 +52,12 @@ export class Observers implements Required<Observer> {
     for (const observer of this.observers) await observer.step?.(event, controls);
   }
 
-  async epoch(event: EpochEvent, controls: Controls): Promise<void> {
+  async epoch(event: EpochEvent, controls: EpochControls): Promise<void> {
     for (const observer of this.observers) await observer.epoch?.(event, controls);
   }
 
-  notice(text: string): void {
-    for (const observer of this.observers) observer.notice?.(text);
+  notice(note: RunNote): void {
+    for (const observer of this.observers) observer.notice?.(note);
   }
 
   /** Tells all, whatever one throws: on that a run that went well rejects, and no failure is hidden by it. */

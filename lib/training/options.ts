@@ -1,6 +1,6 @@
 /** The options of `train()`: their types, their defaults, and the one place that checks them. */
 
-import { checkNumber, checkObject } from '../base/check.js';
+import { checkNumber, checkObject, checkSignal } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
 import { NUMBER, SWITCH, text } from '../base/notation.js';
 import {
@@ -21,7 +21,7 @@ import { type CheckedHead, checkHead, checkHeadKeys } from '../heads/resolve.js'
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import { checkModel, type ModelDescription, models } from '../networks/index.js';
 import { checkSchedule, defaultSchedule, type Schedule } from '../schedules/learningRate.js';
-import type { Controls, EpochEvent, StepEvent } from './events.js';
+import type { Controls, EpochControls, EpochEvent, StepEvent } from './events.js';
 import {
   checkOptimizer,
   DEFAULT_OPTIMIZER,
@@ -80,8 +80,11 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** Awaited; what it throws ends the run, and `train()` rejects with it. Steps arrive in groups. */
   onStep?(event: StepEvent, controls: Controls): unknown;
-  /** Awaited after each epoch and its validation; what it throws ends the run, and `train()` rejects with it. */
-  onEpoch?(event: EpochEvent, controls: Controls): unknown;
+  /**
+   * Awaited after each epoch and its validation; what it throws ends the run, and `train()` rejects with it.
+   * `controls.model` predicts with the weights of this moment, until the callback has ended.
+   */
+  onEpoch?(event: EpochEvent, controls: EpochControls): unknown;
   /** A progress display on standard error. Default 'auto': where that is a terminal. */
   progress?: boolean | 'auto';
 }
@@ -176,11 +179,4 @@ function checkValidation(value: unknown, option: string): number | SplitInput {
   if (typeof value === 'number') return checkNumber(value, option, { above: 0, below: 1 });
   checkObject(value, option, 'a fraction between 0 and 1 or { images, labels }');
   return value as SplitInput;
-}
-
-/** By its form: a signal may come from another realm. */
-function checkSignal(value: unknown, option: string): AbortSignal {
-  const signal = value as AbortSignal | null;
-  if (typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function') return signal;
-  throw invalidOption(option, 'an AbortSignal', value);
 }

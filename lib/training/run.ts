@@ -22,7 +22,7 @@ import {
 } from './job.js';
 import { runEpochs } from './loop.js';
 import { headMeasurer } from './measure.js';
-import { Notices } from './notices.js';
+import { Notices, type RunNote } from './notices.js';
 import { type Observer, Observers, type RunStart } from './observer.js';
 import type { TrainSettings } from './options.js';
 import { uploadSamples } from './upload.js';
@@ -42,6 +42,8 @@ export interface TrainResult {
   /** Of the test samples' embeddings; where the data has any, of two or more classes. */
   readonly angles?: AngleReport;
   readonly options: EffectiveOptions;
+  /** Everything the user was told on the way, once per code. */
+  readonly notes: readonly RunNote[];
   readonly environment: Environment;
 }
 
@@ -49,7 +51,7 @@ export interface TrainResult {
 export async function run(settings: TrainSettings, given: readonly Observer[]): Promise<TrainResult> {
   const started = performance.now();
   const firstStep = new FirstStep();
-  const notices = new Notices((text) => observers.notice(text));
+  const notices = new Notices((note) => observers.notice(note));
   const observers = new Observers([...given, firstStep, notices]);
   let result: TrainResult | undefined;
   try {
@@ -93,7 +95,7 @@ async function runJob(
     await uploadSamples(session, job.train, signal);
     signal?.throwIfAborted();
     const memory = await awaitNative(() => session.memory());
-    if (memory.streamed) notices.say(STREAMED);
+    if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
     const expected = expectedFirstLoss(job.head, {
       embeddingSize: session.summary.embeddingSize,
       steps: job.steps,
@@ -109,7 +111,8 @@ async function runJob(
       firstLoss: { measured: firstStep.loss, ...expectation },
       ...scores,
       options: effectiveOptions(job, device),
-      environment: describeEnvironment(job.placement.backend, device, memory, notices.said),
+      notes: notices.said,
+      environment: describeEnvironment(job.placement.backend, device, memory),
     };
   } catch (error) {
     if (keepsModel(error, model) && !signal?.aborted) await awaitNative(() => session.endTraining());

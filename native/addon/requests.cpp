@@ -106,6 +106,9 @@ InferRequest to_infer_request(const Napi::Object& request, const Session& sessio
                        static_cast<long long>(result.count), to_string(session.input()).c_str()));
   result.probabilities = to_boolean(request, "probabilities");
   result.scores = to_boolean(request, "scores");
+  result.cosines = to_boolean(request, "cosines");
+  if (result.cosines && !session.head().has_centres())
+    throw Error(ErrorCode::Internal, "native: the head has no class centres");
   result.embeddings = to_boolean(request, "embeddings");
   result.normalize_embeddings = to_boolean(request, "normalizeEmbeddings");
   if (!has(request, "labels")) return result;

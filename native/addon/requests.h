@@ -18,7 +18,7 @@ HeadLossRequest to_head_loss_request(const Napi::Object& request);
 struct InferRequest {
   std::vector<uint8_t> images;
   int64_t count = 0;
-  bool probabilities = false, scores = false, embeddings = false;
+  bool probabilities = false, scores = false, cosines = false, embeddings = false;
   bool normalize_embeddings = false;
   std::optional<std::vector<int32_t>> labels;  // asks for angles and class norms
 };

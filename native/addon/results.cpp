@@ -140,6 +140,7 @@ Napi::Object from_inference(Napi::Env env, Inference inference) {
   };
   set("probabilities", inference.probabilities);
   set("scores", inference.scores);
+  set("cosines", inference.cosines);
   set("embeddings", inference.embeddings);
   set("angles", inference.angles);
   set("classNorms", inference.class_norms);

@@ -22,7 +22,7 @@ Napi::Object from_head_loss(Napi::Env env, HeadLossResult result, bool has_bias)
 
 /// Outputs of prediction; absent is what nobody asked for.
 struct Inference {
-  std::optional<std::vector<float>> probabilities, scores, embeddings, angles, class_norms;
+  std::optional<std::vector<float>> probabilities, scores, cosines, embeddings, angles, class_norms;
 };
 Napi::Object from_inference(Napi::Env env, Inference inference);
 

@@ -39,6 +39,7 @@ Inference compute(Session& session, const InferRequest& request, const std::atom
   predict.count = request.count;
   predict.probabilities = room(outputs.probabilities, request.probabilities, request.count * classes);
   predict.scores = room(outputs.scores, request.scores, request.count * classes);
+  predict.cosines = room(outputs.cosines, request.cosines, request.count * classes);
   predict.embeddings = room(outputs.embeddings, request.embeddings, request.count * size);
   predict.normalize_embeddings = request.normalize_embeddings;
   if (request.labels) predict.labels = request.labels->data();

@@ -244,10 +244,17 @@ Tensor HeadPass::score(Backend& backend, const Parameters& parameters, Tensor x)
 }
 
 Tensor HeadPass::cosines(Backend& backend, const Parameters& parameters, Tensor x) const {
-  const Tensor weights = parameters.value(head_.weight_);
+  return cosines_to(backend, parameters.value(head_.weight_), x);
+}
+
+Tensor HeadPass::centre_cosines(Backend& backend, const Parameters& parameters, Tensor x) const {
+  return cosines_to(backend, parameters.value(head_.spec_.normalize_weights ? head_.weight_ : *head_.centers_), x);
+}
+
+Tensor HeadPass::cosines_to(Backend& backend, Tensor centres, Tensor x) const {
   const Tensor logits = rows(logits_, x.shape[0]);
-  check(backend.linear_forward(logits, x, weights, {}));
-  check(backend.row_norms(class_norms(), weights));
+  check(backend.linear_forward(logits, x, centres, {}));
+  check(backend.row_norms(class_norms(), centres));
   check(backend.row_norms(rows(input_norms_, x.shape[0]), x));
   check(backend.scale_logits(logits, rows(input_norms_, x.shape[0]), class_norms(), {}, {}));
   return logits;

@@ -23,6 +23,8 @@ class Head {
   const HeadSpec& spec() const { return spec_; }
   int64_t num_classes() const { return spec_.num_classes; }
   int64_t embedding_size() const { return embedding_size_; }
+  /// Class weights that are compared by their direction alone, or else the centres of the distance in the loss.
+  bool has_centres() const { return spec_.normalize_weights || centers_; }
 
  private:
   friend class HeadPass;
@@ -66,6 +68,8 @@ class HeadPass {
   Tensor score(Backend& backend, const Parameters& parameters, Tensor x) const;
   /// cos(theta) (N, C) between embeddings and class weights.
   Tensor cosines(Backend& backend, const Parameters& parameters, Tensor x) const;
+  /// cos(theta) (N, C) between embeddings and class centres, of a head that has them; 0 for a centre without direction.
+  Tensor centre_cosines(Backend& backend, const Parameters& parameters, Tensor x) const;
   /// Norms (C) of the class weights; valid after `cosines`.
   Tensor class_norms() const { return columns(class_norms_); }
 
@@ -78,6 +82,7 @@ class HeadPass {
   Tensor columns(const Planned& buffer) const;  // (C)
   void add_center_loss(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x, const HeadStep& step) const;
   const float* scale(const Parameters& parameters) const;
+  Tensor cosines_to(Backend& backend, Tensor centres, Tensor x) const;
   Tensor transform(Backend& backend, const Parameters& parameters, Tensor x) const;
   Tensor transform_rows(Tensor x) const;
 

@@ -111,6 +111,8 @@ void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t 
     deliver(request.embeddings, result);
   }
   if (request.angles != nullptr) measure_angles(request, first, embeddings);
+  if (request.cosines != nullptr)
+    deliver(request.cosines, buffers.head_pass.centre_cosines(backend_, parameters_, embeddings));
   if (request.scores == nullptr && request.probabilities == nullptr) return;
   const Tensor scores = buffers.head_pass.score(backend_, parameters_, embeddings);
   if (request.scores != nullptr) deliver(request.scores, scores);

@@ -14,9 +14,10 @@ namespace margincore {
 struct PredictRequest {
   const uint8_t* images = nullptr;  // (count, H, W, C)
   int64_t count = 0;
-  // Where the results go, each or none: (count, C) twice, (count, D).
+  // Where the results go, each or none: (count, C) three times, (count, D).
   float* probabilities = nullptr;
   float* scores = nullptr;
+  float* cosines = nullptr;  // to the head's class centres, where it has them
   float* embeddings = nullptr;
   bool normalize_embeddings = false;
   // With labels (count): each image's angle to its own class's weight and to the nearest other class's, (count, 2), in

@@ -47,12 +47,12 @@ async function trainIn(environment: Record<string, string>, options: string) {
       const part = { images: { data: images.data.slice(0, 64 * size), shape: [64, 28, 28, 1] }, labels: labels.slice(0, 64) };
       const run = async (changes) => {
         try {
-          const { model, history, environment, test, options } = await train({
+          const { model, history, notes, environment, test, options } = await train({
             data: { ...part, classNames: rest.classNames }, model: models.seedCnn({ embeddingSize: 8 }),
             head: 'arcface', s: 16, batchSize: 16, epochs: 1, device: 'cuda', progress: false, ...changes,
           });
           model.dispose();
-          return { loss: history[0].loss, environment, options };
+          return { loss: history[0].loss, notes, environment, options };
         } catch ({ code, message, details }) {
           return { code, message, details };
         }
@@ -119,7 +119,10 @@ onSimulation('images that do not fit are streamed: the same loss, and a note', a
   expect(streamed.loss).toBe(held.loss);
   expect(held.environment.memory.streamed).toBe(false);
   expect(streamed.environment.memory.streamed).toBe(true);
-  expect(streamed.environment.notes.join()).toContain('do not fit into device memory');
+  expect(streamed.notes).toContainEqual({
+    code: 'IMAGES_STREAMED',
+    message: expect.stringContaining('do not fit into device memory'),
+  });
 });
 
 onSimulation(

@@ -80,6 +80,7 @@ const infer = (session: NativeSession, images: Uint8Array, batchSize: number) =>
     count: batchSize,
     probabilities: false,
     scores: true,
+    cosines: false,
     embeddings: true,
     normalizeEmbeddings: false,
   });

@@ -43,8 +43,8 @@ export const trainCommand: Command = {
 };
 
 /** What `--json` writes: everything but the model and the angles of the single samples. */
-function report({ history, firstLoss, test, angles, options, environment }: TrainResult) {
-  return { history, firstLoss, test, angles: angles && meanAngles(angles), options, environment };
+function report({ history, firstLoss, test, angles, options, notes, environment }: TrainResult) {
+  return { history, firstLoss, test, angles: angles && meanAngles(angles), options, notes, environment };
 }
 
 function meanAngles({ ownCentreMean, nearestOtherCentreMean }: AngleReport) {

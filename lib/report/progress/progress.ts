@@ -3,18 +3,23 @@ import type { Margin } from '../../heads/margin.js';
 import type { Percentiles } from '../../metrics/headStatistics.js';
 import type { MemoryPlan } from '../../native/environment.js';
 import type { EpochEvent, StepEvent } from '../../training/events.js';
+import type { RunNote } from '../../training/notices.js';
 import type { Observer, RunEnd, RunStart } from '../../training/observer.js';
 import { bytes, count, describeOptions, duration, percent, significant } from '../format.js';
+import { WARNINGS } from '../warnings.js';
 import { ProgressBar } from './progressBar.js';
 import { isLive, LiveLine, type Styles, styles, type TextStream } from './terminal.js';
 
 /** From a step to the redraw of the live line that shows it, in milliseconds: steps in between are shown together. */
 const REDRAW_DELAY = 100;
 
-/** @param mode true: always. 'auto': only on a terminal. false: never. */
+/**
+ * Where nothing is shown, notes become warnings of the process: said once, either way.
+ * @param mode true: always. 'auto': only on a terminal. false: never.
+ */
 export function createProgress(mode: boolean | 'auto', stream: TextStream = process.stderr): Observer {
   const shown = mode === 'auto' ? isLive(stream) : mode;
-  return shown ? new Progress(stream) : {};
+  return shown ? new Progress(stream) : WARNINGS;
 }
 
 export class Progress implements Observer {
@@ -67,8 +72,8 @@ export class Progress implements Observer {
     this.#print(this.#style.dim(`${' '.repeat(7 + 2 * width)}${describeHead(event)}`));
   }
 
-  notice(text: string): void {
-    this.#print(`${this.#style.warning('note:')} ${text}`);
+  notice({ message }: RunNote): void {
+    this.#print(`${this.#style.warning('note:')} ${message}`);
   }
 
   /** An error is not shown: it reaches the caller of train(), who knows what to do with it. */

@@ -80,6 +80,7 @@ test('--json - writes JSON and nothing else to standard output', async () => {
       normalize: { mean: [expect.any(Number)], std: [expect.any(Number)] },
       validation: 0.2,
     }),
+    notes: [],
     environment: expect.objectContaining({ backend: 'cpu', threads: 1, simulated: false }),
   });
 });

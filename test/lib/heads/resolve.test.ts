@@ -219,7 +219,7 @@ test.each([...DEFAULTS, ...GIVEN])('$options', ({ options, native, effective, by
   const head = resolve(options);
   expect(head.native).toEqual({ ...PLAIN, ...native });
   expect(head.effective).toEqual({ ...COMMON, head: options.head, ...effective });
-  expect(head).toMatchObject({ byAngle, warnings: [] });
+  expect(head).toMatchObject({ byAngle, notes: [] });
   expect(head.headLr).toBe(effective.headLr ?? 1);
   expect(head.marginWarmup).toBe(effective.marginWarmup ?? 0);
   expect(head.lambda).toEqual(effective.lambda ?? 0);
@@ -272,16 +272,16 @@ test.each([
   ['arcface', { m: 0 }],
   ['l-softmax', { m: 1 }],
 ])('marginWarmup of %s %j, which has no margin, is mentioned', (head, options) => {
-  expect(resolve({ head, ...options, marginWarmup: 0.1 }).warnings).toEqual([
-    `marginWarmup has no effect: this ${head} head has no margin`,
+  expect(resolve({ head, ...options, marginWarmup: 0.1 }).notes).toEqual([
+    { code: 'NO_MARGIN', message: `marginWarmup has no effect: this ${head} head has no margin` },
   ]);
-  expect(resolve({ head, ...options }).warnings).toEqual([]);
+  expect(resolve({ head, ...options }).notes).toEqual([]);
 });
 
 test.each(['l-softmax', 'a-softmax', 'am-softmax', 'arcface', 'combined', 'pedcc'])(
   'marginWarmup of %s is not',
   (head) => {
-    expect(resolve({ head, marginWarmup: 0.1 })).toMatchObject({ marginWarmup: 0.1, warnings: [] });
+    expect(resolve({ head, marginWarmup: 0.1 })).toMatchObject({ marginWarmup: 0.1, notes: [] });
   },
 );
 

@@ -1,4 +1,5 @@
 /** The length of normalised features: its bound, 'auto', and what a user is told. */
+import { targetFactor } from '../../../lib/heads/margin.js';
 import { checkHead, resolveHead } from '../../../lib/heads/resolve.js';
 import { scaleBound } from '../../../lib/heads/scale.js';
 
@@ -31,12 +32,15 @@ describe('the scale', () => {
     [{ head: 'combined', m2: 0, m3: 0.35, s: 5.7 }, 5.77],
     [{ head: 'pedcc', s: 5.7 }, 5.77],
   ])('of %j is allowed, with a warning that names the bound %d', (options, bound) => {
-    const { native, warnings } = resolve(options);
+    const { native, notes } = resolve(options);
     expect(native.scale).toBe(options.s);
-    expect(warnings).toEqual([
-      expect.stringContaining(`s = ${options.s} is below ${bound}: with 10 classes`),
+    expect(notes).toEqual([
+      {
+        code: 'SCALE_TOO_SMALL',
+        message: expect.stringContaining(`s = ${options.s} is below ${bound}: with 10 classes`),
+      },
     ]);
-    expect(resolve({ ...options, s: bound + 0.01 }).warnings).toEqual([]);
+    expect(resolve({ ...options, s: bound + 0.01 }).notes).toEqual([]);
   });
 
   /** ln(p(C−2)/(1−p)), p = 0.9 */
@@ -47,12 +51,42 @@ describe('the scale', () => {
     [10_575, 11.46],
   ])('alpha with %d classes has the bound %d', (classes, bound) => {
     const options = { head: 'l2-softmax', alpha: bound - 0.01 };
-    const below = resolve(options, classes).warnings;
+    const below = resolve(options, classes).notes;
     expect(below).toEqual([
-      expect.stringMatching(`^alpha = [\\d.]+ is below ${bound.toFixed(2)}: with ${classes} classes`),
+      {
+        code: 'SCALE_TOO_SMALL',
+        message: expect.stringMatching(
+          `^alpha = [\\d.]+ is below ${bound.toFixed(2)}: with ${classes} classes`,
+        ),
+      },
     ]);
-    expect(resolve({ ...options, alpha: bound + 0.01 }, classes).warnings).toEqual([]);
-    expect(resolve({ ...options, l2Scope: 'batch' }, classes).warnings).toEqual([]);
+    expect(resolve({ ...options, alpha: bound + 0.01 }, classes).notes).toEqual([]);
+    expect(resolve({ ...options, l2Scope: 'batch' }, classes).notes).toEqual([]);
+  });
+
+  /** With all other classes at cosθ = −1/(C−1), the best that ten or two of them can do. */
+  test.each([
+    [{ head: 'am-softmax', m: 1.12 }, 10, '-0.120·s and those of the other classes are -0.111·s'],
+    [{ head: 'combined', m2: 1, m3: 0.7, s: { learn: true } }, 10, '-0.160·s'],
+    [{ head: 'pedcc', m: 2, s: 'auto' }, 2, '-1.00·s and those of the other classes are -1.00·s'],
+  ])('no number suffices for the margin of %j', (options, classes, logits) => {
+    const { native, notes } = resolve(options, classes);
+    expect(notes).toEqual([{ code: 'NO_SCALE_SUFFICES', message: expect.stringContaining(logits) }]);
+    expect(native.scale).toBeGreaterThan(0);
+    expect(native.scale).toBeLessThan(100);
+    const target = targetFactor(native, 0);
+    for (const s of [1, 30, 1e4]) {
+      const others = (classes - 1) * Math.exp(s * (-1 / (classes - 1) - target));
+      expect(1 / (1 + others)).toBeLessThanOrEqual(1 / classes);
+    }
+  });
+
+  test('one suffices for a margin that is a little smaller, however large it is', () => {
+    const { notes } = resolve({ head: 'am-softmax', m: 1.1 }, 10);
+    expect(notes).toEqual([
+      { code: 'SCALE_TOO_SMALL', message: expect.stringContaining('s = 30 is below 395.') },
+    ]);
+    expect(resolve({ head: 'am-softmax', m: 1.1, s: 396 }, 10).notes).toEqual([]);
   });
 
   test('of normalised logits has none', () => {
@@ -60,14 +94,14 @@ describe('the scale', () => {
       { head: 'arcface', s: 1 },
       { head: 'l2-softmax', alpha: 1 },
     ]) {
-      expect(resolve({ ...options, logitNormalizer: 'scaled-bn' }).warnings).toEqual([]);
+      expect(resolve({ ...options, logitNormalizer: 'scaled-bn' }).notes).toEqual([]);
     }
   });
 
   test('a learned one, alpha = 0 and two classes give no warning', () => {
-    expect(resolve({ head: 'l2-softmax', alpha: { learn: true, init: 1 } }).warnings).toEqual([]);
-    expect(resolve({ head: 'arcface', s: { learn: true, init: 1 } }).warnings).toEqual([]);
-    expect(resolve({ head: 'l2-softmax', alpha: 0 }).warnings).toEqual([]);
-    expect(resolve({ head: 'l2-softmax', alpha: 0.1 }, 2).warnings).toEqual([]);
+    expect(resolve({ head: 'l2-softmax', alpha: { learn: true, init: 1 } }).notes).toEqual([]);
+    expect(resolve({ head: 'arcface', s: { learn: true, init: 1 } }).notes).toEqual([]);
+    expect(resolve({ head: 'l2-softmax', alpha: 0 }).notes).toEqual([]);
+    expect(resolve({ head: 'l2-softmax', alpha: 0.1 }, 2).notes).toEqual([]);
   });
 });

@@ -129,6 +129,8 @@ function expectOrdered([p5, p50, p95]: Percentiles, min: number, max: number): v
   expect(p95).toBeLessThanOrEqual(max);
 }
 
+const messages = ({ notes }: TrainResult) => notes.map(({ message }) => message);
+
 /** All but the times. */
 const timeless = (history: readonly EpochRecord[]) =>
   history.map(({ seconds: _, imagesPerSecond: __, ...record }) => record);
@@ -157,9 +159,10 @@ describe('what is in force', () => {
   /** The values of each step, and the epochs' records. */
   async function follow(options: TrainOptions) {
     const steps: StepEvent[] = [];
-    const { model, history, environment } = await run({ ...options, onStep: (event) => steps.push(event) });
+    const result = await run({ ...options, onStep: (event) => steps.push(event) });
+    const { model, history } = result;
     model.dispose();
-    return { steps, history, notes: environment.notes };
+    return { steps, history, notes: messages(result) };
   }
 
   test('λ follows its rule from step to step', async () => {
@@ -238,7 +241,7 @@ describe('the last batch of an epoch', () => {
       onStep: ({ accuracy }) => sizes.push([20, 1, 21].find((n) => isWhole(accuracy * n)) ?? 0),
     });
     result.model.dispose();
-    const notes = result.environment.notes.filter((note) => note.includes('last batch'));
+    const notes = messages(result).filter((note) => note.includes('last batch'));
     return { steps: result.history.map((record) => record.steps), notes };
   };
   const isWhole = (value: number) => Math.abs(value - Math.round(value)) < 1e-9;
@@ -274,7 +277,7 @@ describe('the last batch of an epoch', () => {
     const result = await run({ head: 'sbn', data: { ...data, train: first(data.train, 42) }, epochs: 1 });
     result.model.dispose();
     expect(result.history[0]!.steps).toBe(3);
-    expect(result.environment.notes.filter((note) => note.includes('last batch'))).toEqual([]);
+    expect(messages(result).filter((note) => note.includes('last batch'))).toEqual([]);
   });
 
   test.each<[string, TrainOptions, number, string]>([
@@ -343,23 +346,25 @@ describe('diagnoses', () => {
   const names = ({ diagnoses }: EpochRecord) => diagnoses.map(({ name }) => name);
 
   test('collapsed: one embedding for all images', async () => {
-    const { model, history, environment } = await run({ head: 'arcface', s: 8, data: alike(60) });
+    const result = await run({ head: 'arcface', s: 8, data: alike(60) });
+    const { model, history } = result;
     model.dispose();
     expect(history.map(names)).toEqual([['collapsed'], ['collapsed'], ['collapsed']]);
-    expect(environment.notes.filter((note) => note.startsWith('collapsed: all embeddings lie'))).toHaveLength(
+    expect(messages(result).filter((note) => note.startsWith('collapsed: all embeddings lie'))).toHaveLength(
       1,
     );
   });
 
   test('predicting uniformly: nothing is learned in many steps', async () => {
-    const { model, history, environment } = await run({
+    const result = await run({
       ...{ head: 'normface', s: 0.1, learningRate: 0, batchSize: 5 },
       data: { ...data, train: first(data.train, 150) },
     });
+    const { model, history } = result;
     model.dispose();
     // 30 steps say nothing yet; 60 do.
     expect(history.map(names)).toEqual([[], ['predicting-uniformly'], ['predicting-uniformly']]);
-    const said = environment.notes.filter((note) => note.startsWith('predicting-uniformly: '));
+    const said = messages(result).filter((note) => note.startsWith('predicting-uniformly: '));
     expect(said).toEqual([expect.stringMatching(/stays at 2\.3\d ≈ ln 10/)]);
   });
 });

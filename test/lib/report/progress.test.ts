@@ -1,5 +1,6 @@
 import { describeOptions, duration } from '../../../lib/report/format.js';
 import { createProgress as create, type Progress } from '../../../lib/report/progress/progress.js';
+import { WARNINGS } from '../../../lib/report/warnings.js';
 import type { EpochEvent, StepEvent } from '../../../lib/training/events.js';
 
 /** A display that shows something. */
@@ -85,13 +86,13 @@ test.each([
   ['false, on a terminal', false, true],
   ["'auto', off a terminal", 'auto', false],
 ] as const)('%s: silent', (_, mode, isTTY) => {
-  expect(create(mode, new FakeStream(isTTY))).toEqual({}); // an observer of nothing
+  expect(create(mode, new FakeStream(isTTY))).toBe(WARNINGS); // of the process: test/lib/training/notes.test.ts
 });
 
 test('true, off a terminal: plain lines, two per epoch', () => {
   const stream = new FakeStream(false);
   const progress = createProgress(true, stream);
-  progress.notice('Training on the CPU');
+  progress.notice({ code: 'CPU_TAKEN', message: 'Training on the CPU' });
   runEpoch(progress);
   progress.end({ accuracy: 0.883, seconds: 75 });
   expect(stream.written.split('\n')).toEqual([
@@ -190,7 +191,7 @@ describe('on a terminal', () => {
     const progress = createProgress('auto', stream);
     runEpoch(progress);
     jest.advanceTimersByTime(100);
-    progress.notice('Something');
+    progress.notice({ code: 'NO_MARGIN', message: 'Something' });
     expect(stream.lines().slice(-2)).toEqual(['note: Something', expect.stringContaining('━')]);
     progress.end({ error: new Error('stopped') });
     expect(stream.lines().at(-1)).toBe('');

@@ -12,7 +12,7 @@ function recorder(log: string[], name: string, changes: Observer = {}): Observer
     start: ({ samples, steps }) => log.push(`${name} start ${samples} ${steps}`),
     step: ({ step }) => log.push(`${name} step ${step}`),
     epoch: ({ epoch }) => log.push(`${name} epoch ${epoch}`),
-    notice: (text) => log.push(`${name} notice ${text.slice(0, 20)}`),
+    notice: ({ message }) => log.push(`${name} notice ${message.slice(0, 20)}`),
     end: (outcome) => log.push(`${name} end ${'error' in outcome ? outcome.error : 'well'}`),
     ...changes,
   };
@@ -96,13 +96,16 @@ test('data that cannot be loaded ends a run that has not started', async () => {
 test('a notice reaches all observers, and the result', async () => {
   const log: string[] = [];
   const given = { ...(await settings()), ...resolveTrainOptions({ head: 'softmax', marginWarmup: 0.5 }) };
-  const { model, environment } = await run(
-    { ...given, data: await sample(40), model: tinyModel, epochs: 1 },
-    [recorder(log, 'a'), recorder(log, 'b')],
-  );
+  const { model, notes } = await run({ ...given, data: await sample(40), model: tinyModel, epochs: 1 }, [
+    recorder(log, 'a'),
+    recorder(log, 'b'),
+  ]);
   model.dispose();
   expect(log.filter((line) => line.includes('marginWarmup'))).toHaveLength(2);
-  expect(environment.notes).toContainEqual(expect.stringContaining('marginWarmup has no effect'));
+  expect(notes).toContainEqual({
+    code: 'NO_MARGIN',
+    message: expect.stringContaining('marginWarmup has no effect'),
+  });
 });
 
 test('a list of none is an observer of nothing', async () => {

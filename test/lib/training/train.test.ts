@@ -23,7 +23,8 @@ test('arcface learns the bundled sample, and says what it did', async () => {
   expect(result.angles!.own).toHaveLength(500);
   expect(result.angles!.ownCentreMean).toBeLessThan(result.angles!.nearestOtherCentreMean);
   expect(model.head).toMatchObject({ head: 'arcface', m: 0.5, s: 16 });
-  expect(result.environment).toMatchObject({ backend: 'cpu', device: 'cpu', simulated: false, notes: [] });
+  expect(result.environment).toMatchObject({ backend: 'cpu', device: 'cpu', simulated: false });
+  expect(result.notes).toEqual([]);
   expect(result.environment.threads).toBeGreaterThan(0);
 });
 
@@ -143,9 +144,15 @@ test('every head option reaches a run that still learns', async () => {
 test("'auto' without CUDA says why it took the CPU, and a scale below the bound is mentioned", async () => {
   const result = await train({ data, model: tinyModel, epochs: 1, head: 'arcface', s: 2 });
   result.model.dispose();
-  expect(result.environment.notes).toContainEqual(expect.stringContaining('s = 2 is below 4.44'));
+  expect(result.notes).toContainEqual({
+    code: 'SCALE_TOO_SMALL',
+    message: expect.stringContaining('s = 2 is below 4.44'),
+  });
   if (result.environment.backend === 'cpu') {
-    expect(result.environment.notes).toContainEqual(expect.stringContaining('CUDA is not available: '));
+    expect(result.notes).toContainEqual({
+      code: 'CPU_TAKEN',
+      message: expect.stringContaining('CUDA is not available: '),
+    });
   }
 });
 

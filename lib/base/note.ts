@@ -1,0 +1,28 @@
+/** What a user is told of options and data that are allowed, but will not do what they seem to ask for. */
+
+/** What a note is about, so that a program can tell notes apart. */
+export type NoteCode =
+  | 'BATCH_LARGER_THAN_DATA'
+  | 'CPU_TAKEN' // by device 'auto'
+  | 'EMPTY_CLASSES' // classes without a training image
+  | 'IMAGES_STREAMED' // they do not fit into device memory
+  | 'LAMBDA_STAYS_HIGH'
+  | 'LAST_BATCH_JOINED'
+  | 'MARGIN_WARMUP_BEYOND_END' // of the run
+  | 'MILESTONES_BEYOND_END'
+  | 'NO_MARGIN' // but options that are about one
+  | 'NO_SCALE_SUFFICES' // for this margin
+  | 'PRECISION_CHANGED'
+  | 'SCALE_TOO_SMALL'
+  | 'WARMUP_BEYOND_END'; // of the learning rate
+
+export interface Note<Code extends string = NoteCode> {
+  readonly code: Code;
+  /** One or more sentences: what is so, and what to do about it. */
+  readonly message: string;
+}
+
+/** An item of a list of notes: nothing where there is nothing to say. */
+export function note(code: NoteCode, message: string | undefined): Note[] {
+  return message === undefined ? [] : [{ code, message }];
+}

@@ -1,0 +1,114 @@
+/** predict, embed and evaluate in parts: what they compute, and how they end early. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Dataset, type ImageInput, type Model, models, train } from '../../../lib/index.js';
+import { refusal } from '../../support/refusal.js';
+import { first, sample } from '../../support/sample.js';
+import { tinyModel } from '../../support/tinyModel.js';
+
+let data: Dataset;
+let model: Model;
+/** A network that takes seconds for `many`. */
+let slow: Model;
+let many: ImageInput;
+let split: { images: ImageInput; labels: Int32Array };
+
+beforeAll(async () => {
+  data = await sample(64, 100);
+  const options = { data, epochs: 1, batchSize: 32, device: 'cpu', progress: false } as const;
+  model = (await train({ ...options, model: tinyModel, head: 'arcface', s: 8 })).model;
+  slow = (await train({ ...options, model: models.resnet18({ imageSize: 32 }) })).model;
+  const count = 20_000;
+  const pixels = new Uint8Array(count * 784).map((_, i) => (i * 7919) % 256);
+  many = { data: pixels, shape: [count, 28, 28, 1] };
+  split = { images: many, labels: new Int32Array(count) };
+});
+
+afterAll(() => {
+  model.dispose();
+  slow.dispose();
+});
+
+type Call = (model: Model, signal?: AbortSignal) => Promise<unknown>;
+const options = (signal?: AbortSignal) => (signal === undefined ? {} : { signal });
+const CALLS: [string, Call][] = [
+  ['predict', (of, signal) => of.predict(many, options(signal))],
+  ['embed', (of, signal) => of.embed(many, options(signal))],
+  ['evaluate', (of, signal) => of.evaluate(split, options(signal))],
+];
+
+describe.each(CALLS)('%s', (_, call) => {
+  test('rejects with the reason within 0.2 s, whatever the network; the model stays usable', async () => {
+    const controller = new AbortController();
+    const reason = { any: 'value' };
+    const work = call(slow, controller.signal);
+    work.catch(() => undefined);
+    await sleep(300);
+    const aborted = performance.now();
+    controller.abort(reason);
+    await expect(work).rejects.toBe(reason);
+    expect(performance.now() - aborted).toBeLessThan(200);
+    // What was under way ends soon: the rest of the images was not.
+    const { labels } = await slow.predict(first(data.test!, 2).images);
+    expect(labels).toHaveLength(2);
+    expect(performance.now() - aborted).toBeLessThan(10_000);
+  });
+
+  test('does not begin where it is aborted already', async () => {
+    const reason = new Error('not today');
+    await expect(call(model, AbortSignal.abort(reason))).rejects.toBe(reason);
+  });
+
+  test('a signal that stays calm changes nothing, and is left without listeners', async () => {
+    const { signal } = new AbortController();
+    const add = jest.spyOn(signal, 'addEventListener');
+    const remove = jest.spyOn(signal, 'removeEventListener');
+    expect(await call(model, signal)).toEqual(await call(model));
+    expect(add).toHaveBeenCalled();
+    expect(remove).toHaveBeenCalledTimes(add.mock.calls.length);
+  });
+
+  test('a model that is disposed meanwhile says so', async () => {
+    const { model: own } = await train({ data, model: tinyModel, epochs: 1, batchSize: 32 });
+    const work = refusal(() => call(own));
+    await sleep(1);
+    own.dispose();
+    expect((await work).code).toBe('DISPOSED');
+  });
+});
+
+test('parts are what one call is, bit by bit, and each image is in its place', async () => {
+  const { probabilities, cosines, labels } = await model.predict(many);
+  const { data: embeddings } = await model.embed(many);
+  for (const start of [0, 8064, 8192, 19_968]) {
+    const count = Math.min(128, 20_000 - start);
+    const part: ImageInput = {
+      data: many.data.subarray(start * 784, (start + count) * 784),
+      shape: [count, 28, 28, 1],
+    };
+    const alone = await model.predict(part);
+    expect(alone.labels).toEqual(labels.subarray(start, start + count));
+    expect(alone.probabilities).toEqual(probabilities.subarray(10 * start, 10 * (start + count)));
+    expect(alone.cosines).toEqual(cosines!.subarray(10 * start, 10 * (start + count)));
+    expect((await model.embed(part)).data).toEqual(embeddings.subarray(16 * start, 16 * (start + count)));
+  }
+});
+
+test('the event loop goes on meanwhile', async () => {
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 5);
+  const before = performance.now();
+  await slow.predict({ data: many.data.subarray(0, 512 * 784), shape: [512, 28, 28, 1] });
+  clearInterval(timer);
+  expect(ticks).toBeGreaterThan((performance.now() - before) / 50);
+});
+
+test.each<[string, (given: never) => Promise<unknown>]>([
+  ['predict', (given) => model.predict(data.test!.images, given)],
+  ['embed', (given) => model.embed(data.test!.images, given)],
+  ['evaluate', (given) => model.evaluate(data.test!, given)],
+])('%s refuses options that there are not, and signals that are none', async (_, call) => {
+  for (const given of [{ signl: new AbortController().signal }, { signal: 'stop' }, { signal: null }, 7]) {
+    expect((await refusal(() => call(given as never))).code).toBe('INVALID_OPTION');
+  }
+  expect((await refusal(() => call({ signl: 1 } as never))).message).toContain("Did you mean 'signal'?");
+});
