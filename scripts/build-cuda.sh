@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly sdk=$PWD/.cuda build=build/cuda log=build/cuda.log
 
 mkdir -p build
+unset CUDAARCHS  # every GPU, not those of this machine
 if ! command -v nvcc >/dev/null && [[ -x $sdk/nvidia/cu13/bin/nvcc ]]; then
   export CUDACXX=$sdk/nvidia/cu13/bin/nvcc
 fi

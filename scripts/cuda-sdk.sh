@@ -4,8 +4,7 @@
 #
 #   scripts/cuda-sdk.sh [FOLDER]
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-folder=${1:-.cuda}
+folder=$(realpath -m "${1:-$(dirname "${BASH_SOURCE[0]}")/../.cuda}")
 packages=(nvidia-cudnn-cu13 nvidia-cublas nvidia-cuda-runtime)
 command -v nvcc >/dev/null || packages+=(nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-cccl)
 [[ -e $folder/nvidia/cudnn/include/cudnn.h ]] && exit 0

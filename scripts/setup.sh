@@ -8,6 +8,7 @@
 # Made for Debian 12 with Node and git; elsewhere it says what to install and goes on once that is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/stamps.sh
 
 tests=false
 case "${1-}" in
@@ -17,8 +18,7 @@ case "${1-}" in
 esac
 
 readonly log=build/setup.log
-readonly native_stamp=build/native.checksum native_sources=(CMakeLists.txt package.json native test/native)
-readonly dist_stamp=dist/typescript.checksum dist_sources=(tsconfig.json package-lock.json lib test examples)
+readonly native_stamp=build/native.checksum
 missing=()
 
 main() {
@@ -98,7 +98,7 @@ install_npm_packages() { npm ci; }
 native_is_current() {
   [[ -f build/Release/margincore.node ]] &&
     { ! $tests || grep -qs '^MARGINCORE_TESTS:[A-Z]*=ON' build/CMakeCache.txt; } &&
-    is_stamped "$native_stamp" "${native_sources[@]}"
+    is_stamped "$native_stamp" "${native_sources[@]}" test/native
 }
 
 build_native() {
@@ -108,7 +108,7 @@ build_native() {
   rm -f "$native_stamp" &&
     node_modules/.bin/cmake-js configure "${options[@]}" &&
     node_modules/.bin/cmake-js build --parallel "$(nproc)" &&
-    stamp "$native_stamp" "${native_sources[@]}"
+    stamp "$native_stamp" "${native_sources[@]}" test/native
 }
 
 # --- TypeScript build
@@ -121,15 +121,6 @@ build_dist() {
     node_modules/.bin/tsc -p tsconfig.json &&
     stamp "$dist_stamp" "${dist_sources[@]}"
 }
-
-# --- stamps: a file that holds the checksum of the sources from which a folder was built
-
-stamp() { checksum "${@:2}" >"$1"; }
-
-is_stamped() { [[ -f $1 && $(checksum "${@:2}") == "$(<"$1")" ]]; }
-
-# checksum <file or folder…>: over the names and contents of all files.
-checksum() { find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1; }
 
 # --- time
 

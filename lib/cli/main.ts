@@ -5,11 +5,16 @@ import { MarginCoreError } from '../base/errors.js';
 import { packageVersion } from '../base/packageRoot.js';
 import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
+import { buildCommand } from './commands/build.js';
 import { doctorCommand } from './commands/doctor.js';
 import { trainCommand } from './commands/train.js';
 import { Interrupted } from './interrupt.js';
 
-const COMMANDS: Readonly<Record<string, Command>> = { train: trainCommand, doctor: doctorCommand };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  train: trainCommand,
+  doctor: doctorCommand,
+  build: buildCommand,
+};
 
 const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
 

@@ -1,8 +1,10 @@
 /** Which backends this machine has, and which one a run takes. */
 
+import { existsSync } from 'node:fs';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { text } from '../base/notation.js';
 import { integer, option } from '../base/optionTable.js';
+import { adviceToBuild, adviceToBuildCuda } from './advice.js';
 import type { NativeBackend } from './contract.js';
 import { awaitNative, callNative, native } from './load.js';
 
@@ -65,9 +67,19 @@ export async function selectDevice(device: Device, threads?: number): Promise<Pl
 function requireBackend(found: readonly BackendInfo[], name: string): BackendInfo {
   const backend = backendNamed(found, name);
   if (backend.available) return backend;
-  throw new MarginCoreError('DEVICE_UNAVAILABLE', `The backend ${name} is not available: ${backend.reason}`, {
-    details: { backend: name, reason: backend.reason, path: backend.path },
-  });
+  const { reason, path } = backend;
+  throw new MarginCoreError(
+    'DEVICE_UNAVAILABLE',
+    [`The backend ${name} is not available: ${reason}`, ...adviceFor(backend)].join('\n'),
+    { details: { backend: name, reason, path } },
+  );
+}
+
+/** Where a build helps: a CPU backend that does not load, a CUDA backend that is not there. */
+function adviceFor({ name, path }: BackendInfo): string[] {
+  if (name === 'cpu') return [adviceToBuild()];
+  const isChosen = process.env.MARGINCORE_CUDA_LIBRARY !== undefined;
+  return isChosen || existsSync(path) ? [] : [adviceToBuildCuda()];
 }
 
 function backendNamed(found: readonly BackendInfo[], name: string): BackendInfo {

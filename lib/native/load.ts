@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import bindings from 'bindings';
 import { type ErrorCode, MarginCoreError } from '../base/errors.js';
-import { packageRoot } from '../base/packageRoot.js';
+import { packageRoot, packageVersion } from '../base/packageRoot.js';
+import { adviceToBuild } from './advice.js';
 import type { NativeModule } from './contract.js';
 
 /** What was built here comes first: a prebuild in a checkout, or beside one's own build, may be older. */
@@ -68,6 +69,7 @@ function load(): NativeModule {
         module_root: join(root, folder),
         try: [['module_root', 'bindings']],
       });
+      requireThisVersion(addon);
       warnOfBrokenFiles(failures, file);
       return addon;
     } catch (error) {
@@ -78,9 +80,15 @@ function load(): NativeModule {
     'NATIVE_MODULE_NOT_FOUND',
     `margincore's native addon could not be loaded:\n${failures
       .map(({ file, reason }) => `  ${file}: ${reason}`)
-      .join('\n')}\nBuild it with: npm run setup`,
+      .join('\n')}\n${adviceToBuild()}`,
     { details: { failures } },
   );
+}
+
+/** A build that an update left behind would be called with what it does not know. */
+function requireThisVersion({ version }: NativeModule): void {
+  const needed = packageVersion();
+  if (version !== needed) throw new Error(`it is of version ${version}, this package of ${needed}`);
 }
 
 /** A build that is there but does not load must not be replaced by another unnoticed. */

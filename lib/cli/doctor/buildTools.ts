@@ -1,6 +1,7 @@
 /** What building the addon from source needs. Nothing of it is needed where a built addon is there. */
 import { spawnSync } from 'node:child_process';
-import { normalize } from 'node:path';
+import { existsSync } from 'node:fs';
+import { delimiter, join, normalize } from 'node:path';
 
 export interface BuildTool {
   readonly name: string;
@@ -28,9 +29,19 @@ export function findBuildTools(): BuildTool[] {
     tool(
       'oneDNN',
       'libdnnl-dev',
-      compiles(compiler, '__has_include(<dnnl.hpp>)') && library(compiler, 'libdnnl.so'),
+      oneDnnInPrefix() ??
+        (compiles(compiler, '__has_include(<dnnl.hpp>)') && library(compiler, 'libdnnl.so')),
     ),
   ];
+}
+
+/** A sentence on how to get them, with the command to type where there is one. */
+export function adviceToInstall(missing: readonly BuildTool[]): string {
+  const packages = missing.map((tool) => tool.package).join(' ');
+  if (!existsSync('/usr/bin/apt-get')) return `Install what these packages of Debian bring: ${packages}`;
+  const install = `apt-get update && apt-get install -y --no-install-recommends ${packages}`;
+  if (process.getuid?.() === 0) return `Install it with: ${install}`;
+  return `Install it with: ${existsSync('/usr/bin/sudo') ? 'sudo sh' : 'su'} -c '${install}'`;
 }
 
 function tool(name: string, debianPackage: string, detail: string | undefined | false): BuildTool {
@@ -40,6 +51,12 @@ function tool(name: string, debianPackage: string, detail: string | undefined | 
 function firstLine(command: string, args: readonly string[]): string | undefined {
   const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' });
   return status === 0 ? stdout.split('\n')[0] : undefined;
+}
+
+/** CMake looks there too. */
+function oneDnnInPrefix(): string | undefined {
+  const prefixes = (process.env.CMAKE_PREFIX_PATH ?? '').split(delimiter).filter(Boolean);
+  return prefixes.find((prefix) => existsSync(join(prefix, 'include/dnnl.hpp')));
 }
 
 /** Whether the compiler is there, takes C++20, and the preprocessor's condition holds. */

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
-import { packageRoot } from '../../base/packageRoot.js';
+import { adviceToBuild } from '../../native/advice.js';
 import type { BackendInfo } from '../../native/backends.js';
 import { count } from '../../report/format.js';
+import { adviceToInstall } from './buildTools.js';
 import type { AddonState, MachineReport } from './machine.js';
 
 /** The report for people, with what to do at its end. */
@@ -51,8 +51,10 @@ function describeBackend(backend: BackendInfo): string {
 
 function verdict({ ready, addon, buildTools }: MachineReport): string {
   if (ready) return 'margincore can train here.';
-  if (addon.loaded) return 'No backend can train here: the reasons are above.';
-  const missing = buildTools.filter(({ found }) => !found).map((tool) => tool.package);
-  const packages = missing.length > 0 ? `, which also installs ${missing.join(', ')}` : '';
-  return `The addon does not load. Build it with: bash ${join(packageRoot(), 'scripts', 'setup.sh')}${packages}`;
+  const missing = buildTools.filter(({ found }) => !found);
+  return [
+    addon.loaded ? 'No backend can train here: the reasons are above.' : 'The addon does not load.',
+    adviceToBuild(),
+    ...(missing.length > 0 ? [`What that needs is not all there. ${adviceToInstall(missing)}`] : []),
+  ].join('\n');
 }

@@ -45,7 +45,7 @@ describe('where the addon does not load', () => {
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
     for (const folder of ['prebuilds', 'build/Release']) expect(stdout).toContain(join(root, folder));
     expect(stdout).toMatch(/✗ fashion-mnist-sample .*datasets\/fashion-mnist-sample/);
-    expect(stdout).toContain(`Build it with: bash ${join(root, 'scripts/setup.sh')}`);
+    expect(stdout).toContain(`Build it with: node ${join(root, 'dist/lib/cli/main.js')} build`);
   });
 
   test('the same as JSON, in a file', async () => {

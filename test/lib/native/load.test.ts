@@ -19,7 +19,10 @@ afterEach(() => rmSync(root, { recursive: true }));
 function loadError(): MarginCoreError {
   let thrown: unknown;
   jest.isolateModules(() => {
-    jest.doMock('../../../lib/base/packageRoot.js', () => ({ packageRoot: () => root }));
+    jest.doMock('../../../lib/base/packageRoot.js', () => ({
+      packageRoot: () => root,
+      packageVersion: () => '0.1.0',
+    }));
     const { native } = require('../../../lib/native/load.js') as typeof Addon;
     try {
       native();
@@ -36,7 +39,7 @@ test('without an addon one error lists every file tried, and the command that bu
   expect(error.code).toBe('NATIVE_MODULE_NOT_FOUND');
   expect(error.message).toContain(`${join(root, PREBUILDS, 'margincore.node')}: no such file`);
   expect(error.message).toContain(`${join(root, 'build/Release/margincore.node')}: no such file`);
-  expect(error.message).toContain('npm run setup');
+  expect(error.message).toContain(`Build it with: node ${join(root, 'dist/lib/cli/main.js')} build`);
 });
 
 test('a file that does not load is listed with the reason, and the others are tried all the same', () => {

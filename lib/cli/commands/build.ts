@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { MarginCoreError } from '../../base/errors.js';
+import { packageRoot } from '../../base/packageRoot.js';
+import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
+import type { Command } from '../command.js';
+import { adviceToInstall, findBuildTools } from '../doctor/buildTools.js';
+
+const FLAGS: readonly FlagGroup[] = [
+  {
+    title: 'Options',
+    flags: [
+      {
+        name: 'cuda',
+        to: 'cuda',
+        help: 'the CUDA backend too: needs nvcc 13, cuBLAS 13 and cuDNN 9, but no card',
+      },
+    ],
+  },
+];
+
+export const buildCommand: Command = {
+  summary: 'compile the native addon from the sources in this package',
+  help: () =>
+    [
+      'usage: margincore build [options]',
+      '',
+      `Compiles the addon into ${join(packageRoot(), 'build/Release')}, from where it is loaded from`,
+      'then on. For machines that the compiled files in the package do not fit: those need no build.',
+      describeFlags(FLAGS),
+      '',
+      'MARGINCORE_CUDA_PATH   a folder with cuBLAS and cuDNN, for building and for running',
+      'CUDAARCHS              compute capabilities to compile for, 90-real for example (default: 7.5 and all later ones)',
+    ].join('\n'),
+
+  async run(argv) {
+    const { cuda = false } = parseFlags(FLAGS, argv) as { cuda?: boolean };
+    const missing = findBuildTools().filter(({ found }) => !found);
+    if (missing.length > 0)
+      throw failure(
+        `To compile there is no ${missing.map(({ name }) => name).join(', no ')}. ${adviceToInstall(missing)}`,
+      );
+    compile(cuda);
+    return spawnSync(process.execPath, [join(packageRoot(), 'dist/lib/cli/main.js'), 'doctor'], {
+      stdio: 'inherit',
+    }).status!;
+  },
+};
+
+function compile(cuda: boolean): void {
+  const root = packageRoot();
+  const folder = join(root, 'build');
+  const sdk = process.env.MARGINCORE_CUDA_PATH ?? '';
+  const cudaOptions = cuda
+    ? ['-DMARGINCORE_CUDA=ON', `-DMARGINCORE_CUDA_SDK=${sdk}`]
+    : ['-DMARGINCORE_CUDA=OFF'];
+  const targets = ['margincore', 'margincore_cpu', ...(cuda ? ['margincore_cuda'] : [])];
+  cmake(['-S', root, '-B', folder, ...generator(folder), '-DCMAKE_BUILD_TYPE=Release', ...cudaOptions], sdk);
+  cmake(['--build', folder, '--parallel', '--target', ...targets], sdk);
+}
+
+/** A folder keeps the generator that it was made with. */
+function generator(folder: string): string[] {
+  const isNew = !existsSync(join(folder, 'CMakeCache.txt'));
+  return isNew && isThere('ninja') ? ['-G', 'Ninja'] : [];
+}
+
+function cmake(args: readonly string[], sdk: string): void {
+  const { status, signal } = spawnSync('cmake', args, { stdio: 'inherit', env: environment(sdk) });
+  if (status !== 0) throw failure(`cmake ended with ${signal ?? `status ${status}`}: what it said is above`);
+}
+
+/** CMake asks `node` where its headers are; nvcc is also looked for where it is installed without being on the path. */
+function environment(sdk: string): NodeJS.ProcessEnv {
+  const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
+  const nvcc = [join(sdk, 'nvidia/cu13/bin/nvcc'), '/usr/local/cuda/bin/nvcc'].find((file) =>
+    existsSync(file),
+  );
+  const needsNvcc = nvcc !== undefined && process.env.CUDACXX === undefined && !isThere('nvcc');
+  return { ...process.env, PATH: path, ...(needsNvcc && { CUDACXX: nvcc }) };
+}
+
+const isThere = (program: string) => spawnSync(program, ['--version']).status === 0;
+
+const failure = (message: string) => new MarginCoreError('NATIVE_MODULE_NOT_FOUND', message);
