@@ -2,8 +2,10 @@
 import {
   batchNorm,
   concat,
+  conv2d,
   globalAveragePool,
   headLoss,
+  linear,
   type Model,
   type ModelImageSize,
   models,
@@ -57,6 +59,11 @@ export async function compiles(): Promise<void> {
   await train({ model: models.lSoftmaxNet({ dataset: 'cifar10', variant: 'released' }), head: 'l-softmax' });
   await train({ model: models.lSoftmaxNet({ dataset: 'cifar100', variant: 'paper', embeddingSize: 64 }) });
   await train({ model: models.lenetPlusPlus({ embeddingSize: 3 }) });
+  const layers = [
+    conv2d({ outChannels: 2, kernelSize: 3, init: 'heNormalFanOut' }),
+    linear({ outFeatures: 2 }),
+  ];
+  await train({ model: sequential(layers, { init: { std: 0.01 } }) });
   const imageSize: ModelImageSize = 224;
   await train({ model: models.densenet121({ imageSize }) });
   sequential([residual({ body: [batchNorm()] }), concat({ branches: [[], [prelu()]] }), globalAveragePool()]);
@@ -155,6 +162,10 @@ export async function doesNotCompile(arrays: {
   models.lSoftmaxNet({ dataset: 'cifar100', variant: 'released' });
   // @ts-expect-error there is no such network
   models.resnet152();
+  // @ts-expect-error there is no such rule
+  sequential([relu()], { init: 'kaiming' });
+  // @ts-expect-error a standard deviation has a name
+  linear({ outFeatures: 2, init: 0.01 });
   // @ts-expect-error a layer is no string
   sequential([relu(), 'relu']);
 
