@@ -20,7 +20,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   classWeights: 'weights classweight',
   lambda: 'lambd lam annealing',
   model: 'net network arch architecture backbone',
-  data: 'dataset x inputs traindata trainset xtrain',
+  data: 'dataset inputs traindata trainset xtrain',
   images: 'x inputs pixels',
   labels: 'y targets target classes',
   classNames: 'names labelnames classes',
