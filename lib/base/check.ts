@@ -1,5 +1,6 @@
 /** The checks that every option goes through. Each returns the checked value or throws INVALID_OPTION naming the option. */
 import { invalidOption } from './errors.js';
+import { answerTo, bare, namesFor } from './otherNames.js';
 
 /** Limits of a number: `min` and `max` belong to the range, `above` and `below` do not. */
 export interface Range {
@@ -80,7 +81,8 @@ export function checkKeys(
 ): void {
   for (const [key, value] of Object.entries(object)) {
     if (value === undefined || allowed.includes(key)) continue;
-    const hint = explain(key) || didYouMean(key, allowed) || `The options are ${allowed.join(', ')}`;
+    const hint =
+      explain(key) || didYouMean(key, allowed) || answerTo(key) || `The options are ${allowed.join(', ')}`;
     throw invalidOption(`${prefix}${key}`, 'no value (there is no such option)', value, hint);
   }
 }
@@ -108,16 +110,18 @@ function describe({ min, max, above, below }: Range): string {
   return below !== undefined ? ` below ${below}` : '';
 }
 
-function didYouMean(word: string, candidates: readonly string[]): string {
+/** A sentence with the known word that was probably meant; nothing where there is none. */
+export function didYouMean(word: string, candidates: readonly string[]): string {
   const nearest = nearestWord(word, candidates);
   return nearest ? `Did you mean '${nearest}'?` : '';
 }
 
-/** The known word that a misspelt one was probably meant to be; undefined where none is near enough. */
+/** The known word that a misspelt or foreign one was probably meant to be; undefined where none is near enough. */
 export function nearestWord(word: string, candidates: readonly string[]): string | undefined {
-  const bare = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '');
-  const same = candidates.find((candidate) => bare(candidate) === bare(word));
-  if (same !== undefined) return same;
+  for (const name of [word, ...namesFor(word)]) {
+    const same = candidates.find((candidate) => bare(candidate) === bare(name));
+    if (same !== undefined) return same;
+  }
   let best: string | undefined;
   // A word may differ in a third of its letters before the guess would be noise.
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;

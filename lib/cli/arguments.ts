@@ -21,7 +21,7 @@ export interface FlagGroup {
 /** Values by their destination, objects for dotted ones. */
 export type ParsedFlags = Record<string, unknown>;
 
-/** The command line itself is wrong; the program ends with status 2. */
+/** The command line has to be changed; the program ends with status 2. So it does for an option that the API refuses. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The program `margincore`: picks the command, and turns what goes wrong into a message and an exit status. */
 import { nearestWord } from '../base/check.js';
-import { MarginCoreError } from '../base/errors.js';
+import { type ErrorCode, MarginCoreError } from '../base/errors.js';
 import { packageVersion } from '../base/packageRoot.js';
 import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
@@ -17,6 +17,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 };
 
 const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** How the program ends, for its help. */
+const STATUSES = [
+  'Exit status: 0 done; 1 it failed, through the machine, a file or the numbers; 2 the command line has to be changed: what',
+  'it asks for is unknown, out of range, nowhere to be found, or does not fit the data; 130 interrupted by Ctrl-C.',
+];
+
+/** What the API refuses of what the command line said: options, and a network that does not fit the data. */
+const REFUSALS: readonly string[] = ['INVALID_OPTION', 'SHAPE_MISMATCH'] satisfies ErrorCode[];
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name = '--help', ...rest] = argv;
@@ -39,6 +48,8 @@ function overview(): string {
     '',
     'margincore <command> --help   the options of a command',
     'margincore --version',
+    '',
+    ...STATUSES,
   ].join('\n');
 }
 
@@ -52,8 +63,15 @@ function print(text: string): number {
   return 0;
 }
 
+function isUsageError(error: unknown, argv: readonly string[]): boolean {
+  if (!(error instanceof MarginCoreError)) return error instanceof UsageError;
+  const { code, details } = error;
+  const isNamed = (path: unknown) => argv.some((each) => each === path || each.endsWith(`=${path}`));
+  return REFUSALS.includes(code) || (code === 'FILE_NOT_FOUND' && isNamed(details.path));
+}
+
 /** Says what went wrong; the stack only where it was asked for. */
-function fail(error: unknown, [command = '']: readonly string[]): number {
+function fail(error: unknown, argv: readonly string[]): number {
   if (error instanceof Interrupted) {
     console.error('margincore: interrupted');
     return EXIT.interrupted;
@@ -62,7 +80,8 @@ function fail(error: unknown, [command = '']: readonly string[]): number {
   const code = error instanceof MarginCoreError ? ` [${error.code}]` : '';
   console.error(`margincore: ${message}${code}`);
   if (process.env.MARGINCORE_DEBUG === '1') console.error((error as Error).stack);
-  if (!(error instanceof UsageError)) return EXIT.failed;
+  if (!isUsageError(error, argv)) return EXIT.failed;
+  const [command = ''] = argv;
   console.error(`See margincore ${Object.hasOwn(COMMANDS, command) ? `${command} ` : ''}--help`);
   return EXIT.usage;
 }

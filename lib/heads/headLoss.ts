@@ -84,7 +84,7 @@ const SETTINGS = { lambda: number('', { default: 0, min: 0 }), ...PLACEMENT_OPTI
  */
 export async function headLoss(options: HeadLossOptions): Promise<HeadLossResult> {
   const given = checkObject(options, 'options');
-  checkHeadKeys(given, INPUTS, TRAINING_ONLY);
+  checkHeadKeys(given, INPUTS, { except: TRAINING_ONLY });
   const { features, weights, bias, centers, labels, numClasses, embeddingSize } = options;
   const { lambda, device, threads } = optionValues(SETTINGS, given);
   const head = resolveHead(checkHead(headOptions(given)), numClasses);

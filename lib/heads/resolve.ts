@@ -4,6 +4,7 @@ import { checkInteger, checkKeys, checkOneOf, isRecord } from '../base/check.js'
 import { invalidOption } from '../base/errors.js';
 import { type Note, note } from '../base/note.js';
 import { type Checked, type Given, optionValues } from '../base/optionTable.js';
+import { namesFor } from '../base/otherNames.js';
 import type { NativeHead } from '../native/contract.js';
 import type { Annealing } from '../schedules/annealing.js';
 import type { Duration } from '../schedules/duration.js';
@@ -61,19 +62,25 @@ export function headOptionNames(name: HeadName): string[] {
 /**
  * Refuses keys that are neither options of the head nor among `others`.
  * @param except Head options that have no meaning for the caller.
+ * @param explain A sentence for keys that the caller knows a better place for.
  */
 export function checkHeadKeys(
   options: Given,
   others: readonly string[],
-  except: readonly string[] = [],
+  { except = [], explain = () => '' }: { except?: readonly string[]; explain?: (key: string) => string } = {},
 ): void {
   const name = checkHeadName(options.head);
   const allowed = headOptionNames(name).filter((key) => !except.includes(key));
   checkKeys(options, [...others, ...allowed], '', (key) => {
     if (HEADS[name].without?.some((own) => own === key)) return `The head ${name} has its own`;
-    if (except.includes(key)) return '';
-    const owners = HEAD_NAMES.filter((other) => other !== name && headOptionNames(other).includes(key));
-    return owners.length > 0 ? `The head here is ${name}; ${key} is an option of ${owners.join(', ')}` : '';
+    if (except.includes(key) || namesFor(key).some((ours) => [...others, ...allowed].includes(ours)))
+      return '';
+    for (const option of [key, ...namesFor(key)]) {
+      const owners = HEAD_NAMES.filter((other) => other !== name && headOptionNames(other).includes(option));
+      if (owners.length === 0) continue;
+      return `The head here is ${name}; ${option} is an option of ${owners.join(', ')}`;
+    }
+    return explain(key);
   });
 }
 

@@ -1,6 +1,7 @@
 /** Which backends this machine has, and which one a run takes. */
 
 import { existsSync } from 'node:fs';
+import { didYouMean } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { text } from '../base/notation.js';
 import { integer, option } from '../base/optionTable.js';
@@ -39,7 +40,8 @@ export const PLACEMENT_OPTIONS = {
 
 function checkDevice(value: unknown, option: string): Device {
   if (typeof value === 'string' && /^(auto|cpu|cuda(:\d+)?)$/.test(value)) return value as Device;
-  throw invalidOption(option, "'auto', 'cpu', 'cuda' or 'cuda:<number>'", value);
+  const hint = typeof value === 'string' ? didYouMean(value, ['auto', 'cpu', 'cuda']) : '';
+  throw invalidOption(option, "'auto', 'cpu', 'cuda' or 'cuda:<number>'", value, hint);
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   option,
   optionValues,
 } from '../base/optionTable.js';
+import { namesFor } from '../base/otherNames.js';
 import { DATA_SET_NAMES, type DataInput } from '../data/index.js';
 import { checkNormalize, NORMALIZE_NOTATION, type Normalize } from '../data/normalize.js';
 import type { SplitInput } from '../data/types.js';
@@ -20,7 +21,8 @@ import type { HeadOptions } from '../heads/options.js';
 import { type CheckedHead, checkHead, checkHeadKeys } from '../heads/resolve.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import { checkModel, type ModelDescription, models } from '../networks/index.js';
-import { checkSchedule, defaultSchedule, type Schedule } from '../schedules/learningRate.js';
+import { VGG_OPTIONS } from '../networks/vgg.js';
+import { checkSchedule, defaultSchedule, SCHEDULES, type Schedule } from '../schedules/learningRate.js';
 import type { Controls, EpochControls, EpochEvent, StepEvent } from './events.js';
 import {
   checkOptimizer,
@@ -155,8 +157,22 @@ export type TrainSettings = Checked<typeof RUN_OPTIONS> & { readonly head: Check
 /** Checks all options and fills in defaults. Throws INVALID_OPTION. */
 export function resolveTrainOptions(options: TrainOptions): TrainSettings {
   const given = checkObject(options, 'options');
-  checkHeadKeys(given, Object.keys(RUN_OPTIONS));
+  checkHeadKeys(given, Object.keys(RUN_OPTIONS), { explain: explainNested });
   return { ...optionValues(RUN_OPTIONS, given), head: checkHead(given) };
+}
+
+/** Says where an option belongs that is one of an option's own. */
+function explainNested(key: string): string {
+  for (const name of [key, ...namesFor(key)]) {
+    const optimizer = Object.entries(OPTIMIZERS).find(([, options]) => Object.hasOwn(options, name));
+    if (optimizer !== undefined)
+      return `It belongs to the optimizer: optimizer: { type: '${optimizer[0]}', ${name}: … }`;
+    if (Object.hasOwn(VGG_OPTIONS, name)) return `It belongs to the model: models.vgg11({ ${name}: … }), say`;
+  }
+  const isScheduled = Object.entries(SCHEDULES).some(
+    ([type, options]) => type === key || Object.hasOwn(options, key),
+  );
+  return isScheduled ? 'It belongs to a schedule: learningRate: schedules.cosine({ base, warmup }), say' : '';
 }
 
 /** Whatever it is: it is looked at when it is loaded. */

@@ -40,8 +40,10 @@ void Reader::fail(const std::string& what) {
   if (failure_.empty()) failure_ = what;
 }
 
-void Reader::fail_kind(const std::string& name, const std::string& expected, const Value& received) {
-  fail("expected " + expected + " for " + prefix_ + name + " but received " + received.shown());
+void Reader::fail_kind(const std::string& name, const std::string& expected, const Value& received,
+                       const std::string& hint) {
+  fail("expected " + expected + " for " + prefix_ + name + " but received " + received.shown() +
+       (hint.empty() ? "" : ". " + hint));
 }
 
 void Reader::look_for_unknown() {
@@ -72,7 +74,8 @@ void Reader::optional(const char* name, std::optional<int64_t>& value, const cha
   } else if (const std::optional<int64_t> number = to_integer(*found)) {
     value = number;
   } else {
-    fail_kind(name, std::string("a whole number or '") + word + "'", *found);
+    const std::string hint = did_you_mean(found->text().value_or(""), {word});
+    fail_kind(name, std::string("a whole number or '") + word + "'", *found, hint);
   }
 }
 

@@ -57,7 +57,8 @@ class Reader {
 
   /// Keeps the first failure: a misspelt name explains why another is missing, and is what `finish` speaks of then.
   void fail(const std::string& what);
-  void fail_kind(const std::string& name, const std::string& expected, const Value& received);
+  void fail_kind(const std::string& name, const std::string& expected, const Value& received,
+                 const std::string& hint = "");
 
  private:
   // Whether something of that name is there.

@@ -1,10 +1,9 @@
-import { MarginCoreError } from '../../base/errors.js';
 import type { AngleReport } from '../../metrics/angles.js';
 import { count, describeOptions, percent } from '../../report/format.js';
 import { anglesSvg } from '../../report/svg/anglesSvg.js';
 import { train } from '../../train.js';
 import type { TrainResult } from '../../training/run.js';
-import { describeFlags, parseFlags } from '../arguments.js';
+import { describeFlags, parseFlags, UsageError } from '../arguments.js';
 import type { Command } from '../command.js';
 import { interruptible } from '../interrupt.js';
 import { prepareFile, prepareJson } from '../output.js';
@@ -65,10 +64,7 @@ function describeResult({ test, angles }: TrainResult): string {
 
 function picture({ test, angles, options, model }: TrainResult): string {
   if (test === undefined || angles === undefined) {
-    throw new MarginCoreError(
-      'INVALID_DATA',
-      'The picture that --svg asks for needs test images of two or more classes',
-    );
+    throw new UsageError('--svg needs data with test images of two or more classes');
   }
   const shown = ['m', 'm1', 'm2', 'm3', 's', 'alpha'];
   const given = Object.entries(options).filter(

@@ -1,10 +1,13 @@
 /** What every command shares: help, version, and what is said when the command line is wrong. */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../../lib/base/packageRoot.js';
 import { TRAIN_FLAGS } from '../../../lib/cli/train/flags.js';
 import { HEAD_WORDS } from '../../../lib/heads/resolve.js';
 import { margincore } from '../../support/margincore.js';
+import { temporaryFolder } from '../../support/temporaryFolder.js';
+
+const inFolder = temporaryFolder();
 
 const HEADS = HEAD_WORDS.join('|');
 
@@ -37,6 +40,11 @@ test.each([
     'train ',
   ],
   [['train', '-x'], 'there is no option -x.', 'train '],
+  [['train', '--lr', '0.1'], 'there is no option --lr. Did you mean --learning-rate?', 'train '],
+  [['train', '--margin=0.5'], 'there is no option --margin. Did you mean --m?', 'train '],
+  [['train', '--scale=30'], 'there is no option --scale. Did you mean --s?', 'train '],
+  [['train', '--batch_size=30'], 'there is no option --batch_size. Did you mean --batch-size?', 'train '],
+  [['train', '--wd', '1e-4'], 'there is no option --wd. Did you mean --weight-decay?', 'train '],
   [['train', '--m'], '--m needs a value: NUMBER', 'train '],
   [['train', '--head', '--m', '0.5'], `--head needs a value: ${HEADS}`, 'train '],
   [['train', '--m', 'half'], "--m needs NUMBER, not 'half'", 'train '],
@@ -61,15 +69,65 @@ test.each([
   expect(await margincore(args)).toEqual({ status: 2, stdout: '', stderr });
 });
 
+/** Whatever the options of the API refuse, and what is named and nowhere. */
+test.each([
+  [['train', '--epochs', '0'], 'a whole number of at least 1 for epochs but received 0'],
+  [['train', '--threads', '5000'], 'for threads'],
+  [['train', '--device', 'gpu'], 'for device but received "gpu" of type string. Did you mean \'cuda\'?'],
+  [['train', '--validation', '2'], 'for validation'],
+  [['train', '--learning-rate=-1'], 'for learningRate'],
+  [['train', '--schedule', 'step', '--milestones=-1'], 'milestones'],
+  [['train', '--head', 'softmax', '--m', '0.5'], 'The head here is softmax; m is an option of'],
+  [['train', '--class-weights', '1,2', '--epochs', '1'], '10 numbers, one per class, for classWeights'],
+  [['train', '--normalize', '0,0:1,1'], '1 numbers for normalize.mean'],
+  [['train', '--auxiliary', 'center:weigth=1'], "Did you mean 'weight'?"],
+  [['train', '--model', 'vgg11', '--image-size', '5000'], 'for imageSize'],
+  [['train', '--image-size', '32'], '--image-size needs --model'],
+  [['train', '--model', 'vgg11', '--image-size', '32'], 'a window of 2 does not fit'],
+  [['train', '--data', 'nowhere/at/all'], 'nowhere/at/all does not exist'],
+  [['train', '--data=nowhere/at/all'], 'nowhere/at/all does not exist'],
+  [['train', '--data', packageRoot()], 'expected a folder of IDX files'],
+  [['train', '--json', 'nowhere/result.json'], 'a file that can be written for --json'],
+  [['doctor', '--json', 'nowhere/result.json'], 'a file that can be written for --json'],
+  [['doctor', 'all'], "unexpected argument 'all'"],
+])('%j ends with status 2, and points to the help', async (args, message) => {
+  const { status, stdout, stderr } = await margincore(args);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toContain(message);
+  expect(stderr).toMatch(new RegExp(`\nSee margincore ${args[0]} --help\n$`));
+});
+
+test('a run that fails through the machine or a file ends with status 1', async () => {
+  const folder = inFolder('images');
+  mkdirSync(folder);
+  for (const name of ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte']) {
+    writeFileSync(inFolder('images', name), 'nonsense');
+  }
+  for (const args of [
+    ['--data', folder],
+    ['--device', 'cuda:99'],
+  ]) {
+    const { status, stderr } = await margincore(['train', ...args]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/\[(FILE_CORRUPT|DEVICE_UNAVAILABLE)\]\n$/);
+  }
+});
+
+test('the help says what statuses mean', async () => {
+  expect((await margincore(['--help'])).stdout).toMatch(
+    /\nExit status: 0 done; 1 it failed, .*; 2 the command line/,
+  );
+});
+
 describe('an error of the API', () => {
   const args = ['train', '--head', 'arcface', '--m', '45'];
   const message = /^margincore: Expected an angle in radians .* 45 .* \[INVALID_OPTION\]\n/;
 
-  test('is one line with its code', async () => {
+  test('is a line with its code', async () => {
     const { status, stdout, stderr } = await margincore(args);
-    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toMatch(message);
-    expect(stderr.split('\n')).toHaveLength(2);
+    expect(stderr.split('\n')).toHaveLength(3);
   });
 
   test('has its stack with MARGINCORE_DEBUG=1', async () => {

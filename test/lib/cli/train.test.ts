@@ -136,9 +136,9 @@ test.each([
   ['--json', 'missing/result.json'],
 ])('%s %s: refused before the training', async (flag, name) => {
   const { status, stdout, stderr } = await train(flag, inFolder(name));
-  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   expect(stderr).toMatch(
-    new RegExp(`^margincore: Expected a file that can be written for ${flag} but.*\\n$`),
+    new RegExp(`^margincore: Expected a file that can be written for ${flag} but.*\\n.*--help\\n$`),
   );
 });
 
@@ -159,7 +159,7 @@ test('Ctrl-C ends the training with status 130 and writes no result', async () =
 
 test('a folder that is not there is named', async () => {
   const { status, stderr } = await margincore(['train', '--data', inFolder('nowhere')]);
-  expect(status).toBe(1);
+  expect(status).toBe(2);
   expect(stderr).toContain(inFolder('nowhere'));
   expect(stderr).toContain('[FILE_NOT_FOUND]');
 });

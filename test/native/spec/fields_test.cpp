@@ -224,6 +224,9 @@ TEST_CASE("the nearest word") {
   CHECK(did_you_mean("strides", words) == "Did you mean 'stride'?");
   CHECK(did_you_mean("KERNELSIZE", words) == "Did you mean 'kernelSize'?");
   CHECK(did_you_mean("momentum", words) == "");
+  CHECK(did_you_mean("Pool_Size", words) == "Did you mean 'kernelSize'?");
+  CHECK(did_you_mean("filters", words) == "");
+  CHECK(did_you_mean("in_channels", words) == "What goes in is known from the layer before.");
   CHECK(did_you_mean(std::string(100'000, 'x'), words) == "");
   CHECK(did_you_mean("stride", {}) == "");
 }

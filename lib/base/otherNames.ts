@@ -1,0 +1,68 @@
+/**
+ * What other libraries and papers call options and words of this one: for the error that refuses them. Of layers and
+ * their options native code knows the same (native/spec/nearest_word.cpp).
+ */
+
+/** By our names, theirs without case, hyphens and underscores. A word of several is the first that there is. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  learningRate: 'lr lrate baselr initiallr eta',
+  weightDecay: 'wd decay l2penalty',
+  optimizer: 'optim optimiser solver',
+  batchSize: 'batch bs minibatch minibatchsize',
+  epochs: 'numepochs nepochs maxepochs iterations passes',
+  head: 'loss losstype lossfunction lossfn criterion',
+  m: 'margin',
+  m2: 'margin',
+  s: 'scale temperature',
+  alpha: 'scale',
+  labelSmoothing: 'smoothing',
+  featureDropout: 'dropout',
+  classWeights: 'weights classweight',
+  lambda: 'lambd lam annealing',
+  model: 'net network arch architecture backbone',
+  data: 'dataset inputs traindata trainset xtrain',
+  images: 'x inputs pixels',
+  labels: 'y targets target classes',
+  classNames: 'names labelnames classes',
+  validation: 'val valdata validationdata validationsplit valsplit evaldata',
+  seed: 'randomseed randomstate rng',
+  device: 'gpu usegpu accelerator',
+  cuda: 'gpu',
+  threads: 'workers numworkers njobs numthreads nthreads',
+  precision: 'dtype amp mixedprecision halfprecision',
+  bf16: 'bfloat16 float16 fp16 half mixed amp',
+  fp32: 'float32 float single full',
+  softmax: 'crossentropy ce xent',
+  sgd: 'momentum',
+  momentum: 'mu',
+  beta1: 'betas b1',
+  beta2: 'b2',
+  epsilon: 'eps',
+  embeddingSize: 'embedding dim embeddingdim embdim embedsize featuredim features',
+  imageSize: 'size inputsize imgsize resolution',
+  onEpoch: 'callback callbacks onepochend',
+  onStep: 'onbatchend onbatch',
+  progress: 'verbose silent',
+  signal: 'abortsignal abort',
+};
+
+/** For what needs no option here. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  numclasses: 'The number of classes follows from data: from its labels, or from classNames',
+  shuffle: 'Images are shuffled anew for each epoch, as seed says',
+};
+
+/** Without what spellings differ in. */
+export const bare = (word: string) => word.toLowerCase().replaceAll(/[-_ ]/g, '');
+
+/** The names that a foreign one may stand for. */
+export function namesFor(word: string): readonly string[] {
+  const given = bare(word);
+  return Object.keys(OTHER_NAMES).filter(
+    (ours) => bare(ours) === given || OTHER_NAMES[ours]!.split(' ').includes(given),
+  );
+}
+
+export function answerTo(word: string): string {
+  return Object.hasOwn(ANSWERS, bare(word)) ? ANSWERS[bare(word)]! : '';
+}
