@@ -2,7 +2,7 @@
 // only a GPU has (the thread's place, barriers, shuffles, shared memory) are calls into the simulator.
 #pragma once
 
-#include <cuda_runtime.h>
+#include <cuda_runtime_api.h>
 
 #include <cmath>
 #include <cstddef>
