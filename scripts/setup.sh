@@ -2,7 +2,7 @@
 # Makes a checkout ready to run: system packages, npm packages, native build, TypeScript build.
 #
 #   scripts/setup.sh            what the demo needs
-#   scripts/setup.sh --tests    and the C++ tests
+#   scripts/setup.sh --tests    and what scripts/test.sh begins with, which then builds the C++ tests
 #
 # `npm run demo` and `npm test` begin with it, so a step that has nothing to do must cost next to nothing.
 # Made for Debian 12 with Node and git; elsewhere it says what to install and goes on once that is there.
@@ -32,7 +32,8 @@ main() {
   echo "setup: ready … $(seconds_since "$started")"
 }
 
-# step <what> <is it done?> <do it>: one line on the terminal; what the tools say goes to the log.
+# step <what> <is it done?> <do it>: one line on the terminal, with how far the compiler is now and then; what the tools
+# say goes to the log.
 # `set -e` has no effect inside the functions that this calls: they chain their commands with &&.
 step() {
   local what=$1 is_done=$2 do_it=$3 started
@@ -40,13 +41,24 @@ step() {
   printf 'setup: %s … ' "$what"
   if "$is_done"; then
     echo "nothing to do, $(seconds_since "$started")"
-  elif "$do_it" >"$log" 2>&1 </dev/null; then
+  elif with_progress "$do_it"; then
     seconds_since "$started"
   else
     echo "failed after $(seconds_since "$started")"
     cat "$log"
     exit 1
   fi
+}
+
+with_progress() {
+  local status=0 reporter
+  : >"$log"
+  while sleep 10 >/dev/null; do grep -oE '^\[[0-9]+/[0-9]+\]' "$log" | tail -n 1 | tr '\n' ' '; done &
+  reporter=$!
+  "$1" >"$log" 2>&1 </dev/null || status=$?
+  kill "$reporter"
+  wait "$reporter" 2>/dev/null || true
+  return "$status"
 }
 
 # --- system packages: what is missing is found by looking for the thing itself, not for a distribution's package
@@ -98,7 +110,7 @@ install_npm_packages() { npm ci; }
 native_is_current() {
   [[ -f build/Release/margincore.node ]] &&
     { ! $tests || grep -qs '^MARGINCORE_TESTS:[A-Z]*=ON' build/CMakeCache.txt; } &&
-    is_stamped "$native_stamp" "${native_sources[@]}" test/native
+    is_stamped "$native_stamp" "${native_sources[@]}"
 }
 
 build_native() {
@@ -107,8 +119,8 @@ build_native() {
   # Configuring first, because `cmake-js build` does not apply options to a folder that is configured already.
   rm -f "$native_stamp" &&
     node_modules/.bin/cmake-js configure "${options[@]}" &&
-    node_modules/.bin/cmake-js build --parallel "$(nproc)" &&
-    stamp "$native_stamp" "${native_sources[@]}" test/native
+    node_modules/.bin/cmake-js build --parallel "$(nproc)" --target native/all &&
+    stamp "$native_stamp" "${native_sources[@]}"
 }
 
 # --- TypeScript build

@@ -4,9 +4,10 @@ import { promisify } from 'node:util';
 import { packageRoot } from '../../lib/base/packageRoot.js';
 import { backends, models, train } from '../../lib/index.js';
 import { sample } from '../support/sample.js';
+import { testWhere } from '../support/skip.js';
 
 const cuda = backends().find(({ name }) => name === 'cuda');
-const onSimulation = cuda?.simulated ? test : test.skip;
+const onSimulation = testWhere(cuda?.simulated === true, 'CUDA is not the simulated device');
 
 onSimulation('train() on the simulated CUDA device follows the CPU, and says what it ran on', async () => {
   const data = await sample(40, 16);

@@ -1,4 +1,5 @@
 import { backends } from '../../lib/index.js';
+import { testWhere } from './skip.js';
 
 /** MARGINCORE_TESTED_BACKENDS names one, where another run tests the others. */
 const tested = process.env.MARGINCORE_TESTED_BACKENDS;
@@ -13,8 +14,7 @@ export function whyMissing(name: (typeof BACKENDS)[number]): string {
 /** A test in place of those of a backend that is missing: skipped, or failed where the backend has to be there. */
 export function reportMissing(name: (typeof BACKENDS)[number], why: string): void {
   const required = name === 'cpu' || process.env.REQUIRE_CUDA === '1';
-  const report = required ? it : it.skip;
-  report(`runs (this machine: ${why})`, () => {
+  testWhere(required, `everything on ${name}: ${why}`)('runs', () => {
     throw new Error(`backend ${name}: ${why}`);
   });
 }

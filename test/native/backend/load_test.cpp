@@ -46,14 +46,9 @@ std::string reason_with(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("the backend cpu is available" * doctest::skip(!is_required("cpu") && !availability("cpu").available)) {
-  const BackendAvailability cpu = availability("cpu");
-  CHECK_MESSAGE(cpu.available, cpu.reason);
-}
-
-TEST_CASE("the backend cuda is available" * doctest::skip(!is_required("cuda") && !availability("cuda").available)) {
-  const BackendAvailability cuda = availability("cuda");
-  CHECK_MESSAGE(cuda.available, cuda.reason);
+TEST_CASE("the backends that have to be there are") {
+  for (const BackendAvailability& found : find_backends())
+    if (is_required(found.name)) CHECK_MESSAGE(found.available, found.reason);
 }
 
 TEST_CASE("a backend says what it is, and uses as many threads as it is told") {

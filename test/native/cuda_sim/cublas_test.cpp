@@ -1,6 +1,5 @@
 // Matmuls against double loops, and each refusal.
 #include <cublas_v2.h>
-#include <cuda_bf16.h>
 
 #include <cmath>
 #include <cstring>
@@ -74,8 +73,8 @@ TEST_CASE("matmuls are right: transposed or not, odd sizes, padded, alpha and be
         CAPTURE(m);
         CHECK(matmul_error<float, float>(blas, ta, tb, m, n, k, 1, 0, 0) < 1e-7);
         CHECK(matmul_error<float, float>(blas, ta, tb, m, n, k, -0.5f, 2, 3) < 1e-7);
-        CHECK(matmul_error<__nv_bfloat16, float>(blas, ta, tb, m, n, k, 1, 1, 0) < 1e-7);
-        CHECK(matmul_error<__nv_bfloat16, __nv_bfloat16>(blas, ta, tb, m, n, k, 1, 0, 1) < 4e-3);
+        CHECK(matmul_error<Bf16, float>(blas, ta, tb, m, n, k, 1, 1, 0) < 1e-7);
+        CHECK(matmul_error<Bf16, Bf16>(blas, ta, tb, m, n, k, 1, 0, 1) < 4e-3);
       }
   CHECK(statistics().calls.at("cublasGemmEx") == 64);
 }
@@ -96,14 +95,12 @@ TEST_CASE("TF32 rounds to 11 bits, where it is asked for and the device has it")
 
 TEST_CASE("long sums that become bf16 are added up in bf16, unless that is forbidden") {
   Blas blas;
-  const auto error = [&] {
-    return matmul_error<__nv_bfloat16, __nv_bfloat16>(blas, false, false, 4, 4, 2000, 1, 0, 0);
-  };
+  const auto error = [&] { return matmul_error<Bf16, Bf16>(blas, false, false, 4, 4, 2000, 1, 0, 0); };
   CHECK(error() > 4e-3);
   const int forbidden = CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
   cublasSetMathMode(blas.handle, static_cast<cublasMath_t>(forbidden));
   CHECK(error() < 4e-3);
-  CHECK(matmul_error<__nv_bfloat16, float>(blas, false, false, 4, 4, 2000, 1, 0, 0) < 1e-7);
+  CHECK(matmul_error<Bf16, float>(blas, false, false, 4, 4, 2000, 1, 0, 0) < 1e-7);
 }
 
 TEST_CASE("matmuls refuse short leading dimensions, foreign memory and what is not simulated") {

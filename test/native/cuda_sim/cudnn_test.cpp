@@ -1,5 +1,4 @@
 // Convolutions against double loops, and each refusal.
-#include <cuda_bf16.h>
 #include <cudnn.h>
 
 #include <cmath>
@@ -162,7 +161,7 @@ TEST_CASE("the three convolutions are right: padding, stride, dilation, groups, 
     CAPTURE(shape.channels);
     CHECK(largest_error<float>(shape, 1, 0) < 1e-7);
     CHECK(largest_error<float>(shape, -0.5f, 2) < 1e-7);
-    CHECK(largest_error<__nv_bfloat16>(shape, 1, 0) < 4e-3);
+    CHECK(largest_error<Bf16>(shape, 1, 0) < 4e-3);
   }
 }
 
@@ -320,7 +319,7 @@ TEST_CASE("a convolution refuses small workspaces, foreign memory and operands t
 }
 
 TEST_CASE("bfloat16 needs compute capability 8.0") {
-  Case<__nv_bfloat16> test(kSmall);
+  Case<Bf16> test(kSmall);
   CHECK(test.forward() == CUDNN_STATUS_SUCCESS);
   settings().capability = 75;
   CHECK(test.forward() == CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH);

@@ -9,8 +9,6 @@
 namespace margincore::cuda_sim {
 namespace {
 
-constexpr int kMultiprocessors = 4;
-
 void require_device_number(int device) {
   if (settings().devices == 0) refuse(cudaErrorNoDevice, "MARGINCORE_SIM_DEVICES=0");
   if (device < 0 || device >= settings().devices)
@@ -81,34 +79,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
     properties->major = settings().capability / 10;
     properties->minor = settings().capability % 10;
     properties->totalGlobalMem = settings().memory;
-    properties->multiProcessorCount = kMultiprocessors;
     properties->warpSize = kWarp;
-    properties->sharedMemPerBlock = kSharedBytes;
-    properties->maxThreadsPerBlock = kMaxThreads;
-    properties->maxThreadsPerMultiProcessor = 2 * kMaxThreads;
-    properties->maxThreadsDim[0] = kMaxThreads;
-    properties->maxGridSize[0] = kMaxBlocks;
-    properties->unifiedAddressing = 1;
-  });
-}
-
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  return runtime(__func__, [&] {
-    require(value);
-    require_device_number(device);
-    switch (attribute) {
-      case cudaDevAttrComputeCapabilityMajor: *value = settings().capability / 10; break;
-      case cudaDevAttrComputeCapabilityMinor: *value = settings().capability % 10; break;
-      case cudaDevAttrMultiProcessorCount: *value = kMultiprocessors; break;
-      case cudaDevAttrMaxThreadsPerBlock: *value = kMaxThreads; break;
-      case cudaDevAttrMaxThreadsPerMultiProcessor: *value = 2 * kMaxThreads; break;
-      case cudaDevAttrMaxSharedMemoryPerBlock: *value = kSharedBytes; break;
-      case cudaDevAttrMaxGridDimX: *value = kMaxBlocks; break;
-      case cudaDevAttrMaxBlockDimX: *value = kMaxThreads; break;
-      case cudaDevAttrWarpSize: *value = kWarp; break;
-      case cudaDevAttrUnifiedAddressing: *value = 1; break;
-      default: refuse(cudaErrorInvalidValue, format("attribute %d is not simulated", static_cast<int>(attribute)));
-    }
   });
 }
 

@@ -26,7 +26,9 @@ struct TwoStreams : Device {
 
 /// Pinned host memory.
 struct Pinned {
-  explicit Pinned(size_t count) { REQUIRE(cudaMallocHost(&data, count * sizeof(int)) == cudaSuccess); }
+  explicit Pinned(size_t count) {
+    REQUIRE(cudaMallocHost(reinterpret_cast<void**>(&data), count * sizeof(int)) == cudaSuccess);
+  }
   ~Pinned() { cudaFreeHost(data); }
   int* data = nullptr;
 };

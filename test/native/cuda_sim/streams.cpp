@@ -81,7 +81,7 @@ void run_something(CUstream_st& wanted) {
 }  // namespace
 
 CUstream_st& stream_of(cudaStream_t handle) {
-  if (handle == nullptr || handle == cudaStreamLegacy) return streams().legacy;
+  if (handle == nullptr) return streams().legacy;
   require_object(cudaErrorInvalidResourceHandle, handle, "stream");
   return *handle;
 }

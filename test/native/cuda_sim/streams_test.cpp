@@ -118,7 +118,7 @@ TEST_CASE("two host threads may use the device at the same time") {
     cudaStream_t stream = nullptr;
     cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
     int* memory = nullptr;
-    cudaMalloc(&memory, 8);
+    allocate(&memory, 2);
     cudaMemsetAsync(memory, 0, 8, stream);
     cudaMemcpyAsync(memory + 1, &value, 4, cudaMemcpyHostToDevice, stream);
     for (int i = 0; i < 200; ++i) {

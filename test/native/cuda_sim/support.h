@@ -1,7 +1,7 @@
 // What the simulator's own tests share.
 #pragma once
 
-#include <cuda_runtime.h>
+#include <cuda_runtime_api.h>
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bfloat16.h"
 #include "statistics.h"
 
 namespace margincore::cuda_sim {
@@ -48,15 +49,28 @@ struct Device {
 
 inline bool said(const std::string& words) { return last_message().find(words) != std::string::npos; }
 
+/// A number of 16 bits, for tests that take any type.
+struct Bf16 : BFloat16 {
+  Bf16() = default;
+  explicit Bf16(float value) : BFloat16(to_bfloat16(value)) {}
+  operator float() const { return to_float(*this); }
+};
+
+/// cudaMalloc as C++ has it.
+template <class T>
+cudaError_t allocate(T** memory, size_t count) {
+  return cudaMalloc(reinterpret_cast<void**>(memory), count * sizeof(T));
+}
+
 /// Device memory. The simulated one can be read and written from the host, which keeps tests short.
 template <class T>
 class DeviceArray {
  public:
   explicit DeviceArray(const std::vector<T>& values) : count_(values.size()) {
-    REQUIRE(cudaMalloc(&data_, count_ * sizeof(T)) == cudaSuccess);
+    REQUIRE(allocate(&data_, count_) == cudaSuccess);
     std::copy(values.begin(), values.end(), data_);
   }
-  explicit DeviceArray(size_t count) : count_(count) { REQUIRE(cudaMalloc(&data_, count * sizeof(T)) == cudaSuccess); }
+  explicit DeviceArray(size_t count) : count_(count) { REQUIRE(allocate(&data_, count) == cudaSuccess); }
   DeviceArray(const DeviceArray&) = delete;
   ~DeviceArray() { cudaFree(data_); }
 

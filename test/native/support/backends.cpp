@@ -25,7 +25,6 @@ std::vector<DType> activation_types(const Backend& backend) {
   return {DType::F32, DType::BF16};
 }
 
-/// MARGINCORE_TESTED_BACKENDS names one backend, where the others are tested by another run.
 bool is_chosen(const std::string& name) {
   const char* chosen = std::getenv("MARGINCORE_TESTED_BACKENDS");
   return chosen == nullptr || name == chosen;

@@ -17,6 +17,9 @@ std::vector<DType> activation_types(const Backend& backend);
 /// Their names, for tests that open a backend of their own.
 std::vector<std::string> backend_names();
 
+/// MARGINCORE_TESTED_BACKENDS names one backend, where the others are tested by another run.
+bool is_chosen(const std::string& name);
+
 /// Whether the environment says that this backend must be there: REQUIRE_CUDA=1. The CPU always must.
 bool is_required(const std::string& name);
 

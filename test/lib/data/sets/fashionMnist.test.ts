@@ -7,6 +7,7 @@ import { packageRoot } from '../../../../lib/base/packageRoot.js';
 import { type Dataset, datasets, type Split } from '../../../../lib/data/index.js';
 import { verifiedSample } from '../../../../lib/data/sets/fashionMnist.js';
 import { idxBytes } from '../../../support/idxBytes.js';
+import { testWhere } from '../../../support/skip.js';
 import { temporaryFolder } from '../../../support/temporaryFolder.js';
 
 const inFolder = temporaryFolder();
@@ -20,7 +21,7 @@ const FILES = [
 
 const FULL = '/usr/share/datasets/fashion-mnist';
 const hasFull = FILES.every((name) => existsSync(join(FULL, name)));
-const testWithFull = hasFull ? test : test.skip;
+const testWithFull = testWhere(hasFull, `the full Fashion-MNIST is not in ${FULL}`);
 
 function samplesPerClass({ labels }: Split): number[] {
   return [...labels].reduce((counts, label) => counts.with(label, counts[label]! + 1), new Array(10).fill(0));

@@ -2,13 +2,14 @@
 // only a GPU has (the thread's place, barriers, shuffles, shared memory) are calls into the simulator.
 #pragma once
 
-#include <cuda_runtime.h>
+#include <cuda_runtime_api.h>
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <source_location>
 #include <type_traits>
 #include <vector>
@@ -104,6 +105,11 @@ MARGINCORE_DEVICE T shuffle_xor(T value, int mask, cuda_sim::Where where = cuda_
 }
 
 MARGINCORE_DEVICE float reciprocal(float x) { return 1 / x; }
-MARGINCORE_DEVICE float exponential(float x) { return std::exp2(x * 1.44269504f); }
+
+/// Rounded once, where a card's is 2 units off at most; what is not a normal number becomes 0, as there.
+MARGINCORE_DEVICE float power_of_two(float x) {
+  const float power = std::exp2(x);
+  return power < std::numeric_limits<float>::min() ? 0 : power;
+}
 
 }  // namespace margincore::device

@@ -1,0 +1,99 @@
+/** Runs parts, builds and tests side by side, and says how far they are. */
+import { spawn } from 'node:child_process';
+import { createWriteStream, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { add, type Counts, NOTHING, ONE_FAILURE, settle, summary } from './counts.js';
+import type { Part } from './parts.js';
+
+const started = Date.now();
+const LOGS = 'build/logs';
+/** Between two lines of a build that has hundreds. */
+const QUIET_MS = 10_000;
+
+export function say(text: string): void {
+  const seconds = Math.floor((Date.now() - started) / 1000);
+  const time = [Math.floor(seconds / 60), seconds % 60]
+    .map((number) => String(number).padStart(2, '0'))
+    .join(':');
+  console.log(`[${time}] ${text}`);
+}
+
+/** Those that others wait for are known to have run where they are not among the chosen ones. */
+export async function runAll(chosen: readonly Part[]): Promise<Counts> {
+  const ends = new Map<string, Promise<Counts>>();
+  const lanes = { build: Promise.resolve(), test: Promise.resolve() };
+  for (const part of chosen) {
+    const before = (part.after ?? []).flatMap((name) => ends.get(name) ?? []);
+    const end = Promise.all([lanes[part.lane], ...before]).then(([, ...results]) =>
+      results.some(({ failed }) => failed > 0) ? notRun(part) : run(part),
+    );
+    ends.set(part.name, end);
+    lanes[part.lane] = end.then(() => {});
+  }
+  return (await Promise.all(ends.values())).reduce(add, NOTHING);
+}
+
+function notRun(part: Part): Counts {
+  say(`${part.name}: not run, because what it needs failed`);
+  return ONE_FAILURE;
+}
+
+async function run(part: Part): Promise<Counts> {
+  const reason = part.missing?.() ?? '';
+  if (reason !== '') {
+    say(`${part.name}: skipped, ${reason}`);
+    return { ...NOTHING, skips: [reason] };
+  }
+  const begun = Date.now();
+  say(`${part.name} …`);
+  if (part.report) rmSync(part.report, { force: true });
+  const { status, output } = await execute(part);
+  const counts = result(part, status, output);
+  const seconds = Math.round((Date.now() - begun) / 1000);
+  if (counts.failed > 0) console.log(output);
+  say(`${part.name}: ${part.count ? summary(counts) : status === 0 ? 'done' : 'failed'}, ${seconds} s`);
+  return counts;
+}
+
+function result(part: Part, status: number, output: string): Counts {
+  if (!part.count) return status === 0 ? NOTHING : ONE_FAILURE;
+  try {
+    return settle(status, part.count(part.report ? readFileSync(part.report, 'utf8') : output));
+  } catch (error) {
+    console.log(`${part.name}: ${error}`); // no report, or one that is cut off
+    return ONE_FAILURE;
+  }
+}
+
+/** Everything goes to a log; lines that say how far it is are shown too. */
+async function execute(part: Part): Promise<{ status: number; output: string }> {
+  mkdirSync(LOGS, { recursive: true });
+  const log = createWriteStream(`${LOGS}/${part.name}.log`);
+  const [command, ...options] = part.command as [string, ...string[]];
+  const child = spawn(command, options, {
+    env: { ...process.env, ...part.environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: string[] = [];
+  let [steps, shown] = [0, part.lane === 'build' ? Date.now() : 0];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line);
+      log.write(`${line}\n`);
+      if (!part.progress.test(line)) return;
+      steps += 1;
+      if (part.lane === 'build' && Date.now() - shown < QUIET_MS) return;
+      shown = Date.now();
+      say(`${part.name} ${part.steps ? `${steps}/${part.steps} ` : ''}${line.trim()}`);
+    });
+  }
+  const status = await new Promise<number>((resolve) => {
+    child.on('error', (error) => {
+      lines.push(String(error));
+      resolve(1);
+    });
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+  log.end();
+  return { status, output: lines.join('\n') };
+}
