@@ -11,7 +11,8 @@ import { Interrupted } from './interrupt.js';
 
 const COMMANDS: Readonly<Record<string, Command>> = { train: trainCommand, doctor: doctorCommand };
 
-const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
+/** An interrupted command has the status of its signal. */
+const EXIT = { failed: 1, usage: 2 } as const;
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name = '--help', ...rest] = argv;
@@ -50,8 +51,8 @@ function print(text: string): number {
 /** Says what went wrong; the stack only where it was asked for. */
 function fail(error: unknown, [command = '']: readonly string[]): number {
   if (error instanceof Interrupted) {
-    console.error('margincore: interrupted');
-    return EXIT.interrupted;
+    console.error(`margincore: ${error.message}`);
+    return error.exitStatus;
   }
   const { message } = error as Error;
   const code = error instanceof MarginCoreError ? ` [${error.code}]` : '';
