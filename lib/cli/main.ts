@@ -16,7 +16,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   build: buildCommand,
 };
 
-const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
+/** An interrupted command has the status of its signal. */
+const EXIT = { failed: 1, usage: 2 } as const;
 
 /** How the program ends, for its help. */
 const STATUSES = [
@@ -73,8 +74,8 @@ function isUsageError(error: unknown, argv: readonly string[]): boolean {
 /** Says what went wrong; the stack only where it was asked for. */
 function fail(error: unknown, argv: readonly string[]): number {
   if (error instanceof Interrupted) {
-    console.error('margincore: interrupted');
-    return EXIT.interrupted;
+    console.error(`margincore: ${error.message}`);
+    return error.exitStatus;
   }
   const { message } = error as Error;
   const code = error instanceof MarginCoreError ? ` [${error.code}]` : '';

@@ -142,18 +142,21 @@ test.each([
   );
 });
 
-test('Ctrl-C ends the training with status 130 and writes no result', async () => {
+test.each([
+  ['SIGINT', 130, 'interrupted'],
+  ['SIGTERM', 143, 'terminated'],
+] as const)('%s ends the training with status %d and writes no result', async (signal, expected, word) => {
   const json = inFolder('result.json');
   const args = ['train', '--data', dataFolder(), ...SMALL, '--epochs', '1000000', '--json', json];
   const { process: child, finished } = start(args);
   child.stderr!.on('data', function interrupt(text: string) {
     if (!text.includes('epoch ')) return;
     child.stderr!.off('data', interrupt);
-    child.kill('SIGINT');
+    child.kill(signal);
   });
   const { status, stdout, stderr } = await finished;
-  expect({ status, stdout }).toEqual({ status: 130, stdout: '' });
-  expect(stderr).toMatch(/\nmargincore: interrupted\n$/);
+  expect({ status, stdout }).toEqual({ status: expected, stdout: '' });
+  expect(stderr).toMatch(new RegExp(`\\nmargincore: ${word}\\n$`));
   expect(existsSync(json)).toBe(false);
 });
 

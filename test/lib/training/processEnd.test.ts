@@ -1,0 +1,58 @@
+/** A process that ends while it trains: with its own status, soon, and without a word from the addon. */
+import { nodeProgram } from '../../support/nodeProgram.js';
+
+/** `endless(options)` trains until something ends it. */
+const ENDLESS = `
+  const { datasets, train, schedules } = require('./dist/lib/index.js');
+  const endless = async (options = {}) =>
+    train({
+      data: await datasets.fashionMnistSample(),
+      epochs: 1000,
+      batchSize: 64,
+      device: 'cpu',
+      ...options,
+    });
+  const atFirstStep = (call) => ({ onStep: ({ step }) => { if (step === 1) call(); } });
+`;
+
+const limit = 10_000;
+
+test.each<[string, string, number]>([
+  ['process.exit in a callback', 'endless(atFirstStep(() => process.exit(7)));', 7],
+  ['process.exit while steps run', 'endless(atFirstStep(() => setTimeout(() => process.exit(7), 100)));', 7],
+  ['process.exit while data is loaded', 'endless(); setImmediate(() => process.exit(7));', 7],
+  [
+    'process.exit while the session opens',
+    'endless({ data: undefined }); setTimeout(() => process.exit(7), 60);',
+    7,
+  ],
+  [
+    'process.exit while a model predicts',
+    `endless({ epochs: 1, validation: 0.9 }).catch(() => {});
+     endless({ ...atFirstStep(() => {}), onEpoch: () => { setTimeout(() => process.exit(7), 30); } });`,
+    7,
+  ],
+])('%s', async (_, program, status) => {
+  const started = performance.now();
+  const ended = await nodeProgram(ENDLESS + program);
+  expect(ended).toEqual({ status, signal: null, stdout: '', stderr: '' });
+  expect(performance.now() - started).toBeLessThan(limit);
+});
+
+test('an exception that nobody catches', async () => {
+  const program = `endless(atFirstStep(() => setTimeout(() => { throw new Error('unforeseen'); }, 50)));`;
+  const { status, signal, stderr } = await nodeProgram(ENDLESS + program);
+  expect({ status, signal }).toEqual({ status: 1, signal: null });
+  expect(stderr).toContain('Error: unforeseen');
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s: the library catches no signal', async (signal) => {
+  const program = `endless(atFirstStep(() => console.log('trains')));`;
+  const ended = await nodeProgram(ENDLESS + program, { onLine: (_, kill) => kill(signal) });
+  expect(ended).toEqual({ status: null, signal, stdout: 'trains\n', stderr: '' });
+});
+
+test('a process with nothing left to do but a model ends', async () => {
+  const program = `endless({ epochs: 1, batchSize: 6000 }).then(({ model }) => { globalThis.kept = model; });`;
+  expect(await nodeProgram(ENDLESS + program)).toEqual({ status: 0, signal: null, stdout: '', stderr: '' });
+});
