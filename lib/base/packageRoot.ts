@@ -20,7 +20,7 @@ export function packageRoot(): string {
 function bundled(file: string): MarginCoreError {
   return new MarginCoreError(
     'NATIVE_MODULE_NOT_FOUND',
-    `margincore was bundled into ${file}, away from its native addon, which no bundler takes along. Mark it external, ` +
+    `margincore was bundled into ${file}, away from its native addon, which stayed behind. Mark it external, ` +
       'and let it be installed where the program runs: --external:margincore (esbuild), ' +
       "externals: { margincore: 'commonjs margincore' } (webpack), external: ['margincore'] (Rollup), " +
       "ssr: { external: ['margincore'] } (Vite)",
