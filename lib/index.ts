@@ -63,7 +63,6 @@ export {
   type ImageModelOptions,
   type LSoftmaxNetOptions,
   type ModelDescription,
-  type ModelImageSize,
   models,
   sequential,
   type VggOptions,

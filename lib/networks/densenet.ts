@@ -5,6 +5,7 @@ import {
   IMAGE_MODEL_OPTIONS,
   type ImageModelOptions,
   stem,
+  variantFor,
 } from './imageModel.js';
 import {
   averagePool2d,
@@ -32,9 +33,10 @@ const STEM_NAMES = {
  * those it reads; between blocks half the channels and half the size. The embedding is the mean over all places, 1024
  * numbers.
  *
- * At imageSize 224 torchvision's: 224×224 → 112 → 56 → 28 → 14 → 7×7×1024. At 32 the first layer is a 3×3 convolution
- * of stride 1 and there is no max pool: 32×32 → 16 → 8 → 4×4×1024. At 64 the same with stride 2. (Huang et al.'s own
- * networks for CIFAR begin so too, but have three blocks.) Convolutions start He-normal by fan-in, as torchvision's.
+ * From imageSize 128 on torchvision's: 224×224 → 112 → 56 → 28 → 14 → 7×7×1024. Below 64 the first layer is a 3×3
+ * convolution of stride 1 and there is no max pool: 32×32 → 16 → 8 → 4×4×1024. (Huang et al.'s own networks for CIFAR
+ * begin so too, but have three blocks.) In between the same with stride 2: 112×112 → 56 → 28 → 14 → 7×7×1024.
+ * Convolutions start He-normal by fan-in, as torchvision's.
  */
 export function densenet121(options: ImageModelOptions = {}): ModelDescription {
   const { imageSize, embeddingSize } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
@@ -54,7 +56,7 @@ export function densenet121(options: ImageModelOptions = {}): ModelDescription {
     name: 'densenet121',
     init: 'heNormal',
     layers: [
-      ...stem(imageSize, STEM_NAMES),
+      ...stem(variantFor(imageSize), STEM_NAMES),
       ...blocks,
       batchNorm({ name: 'features.norm5' }),
       relu({ name: 'relu' }),

@@ -1,7 +1,5 @@
 /** What the networks of the ImageNet literature have in common: their options, first layers, and an embedding on top. */
-import { invalidOption } from '../base/errors.js';
-import { NUMBER } from '../base/notation.js';
-import { checkOptions, integer, type OptionTable, option } from '../base/optionTable.js';
+import { checkOptions, integer, type OptionTable } from '../base/optionTable.js';
 import { batchNorm, conv2d, type LayerDescription, linear, maxPool2d, relu } from './layers.js';
 
 export interface EmbeddingOptions {
@@ -9,17 +7,21 @@ export interface EmbeddingOptions {
   embeddingSize?: number;
 }
 
-const IMAGE_SIZES = [32, 64, 224] as const;
-
 /** Height and width of images that a variant is published for: CIFAR's, Tiny ImageNet's, ImageNet's. */
-export type ModelImageSize = (typeof IMAGE_SIZES)[number];
+export type ModelVariant = 32 | 64 | 224;
+
+/** What residual and dense networks leave a place of, and a bound to slips of the pen. */
+export const IMAGE_SIZES = { min: 8, max: 1024 } as const;
 
 export interface ImageModelOptions {
   /**
-   * Chooses the variant: first layers that suit images of this height and width. Images of other sizes are taken where
-   * they are large enough. Default 224.
+   * Height and width of the images (of others the shorter), in [8, 1024], for VGG in [32, 1024]: from it follow the first
+   * layers. Below 64 they are those that are usual for CIFAR, which keep the size; below 128 those for Tiny ImageNet,
+   * which halve it, so that faces of 112 come to 56 → 28 → 14 → 7 as in ArcFace's networks (Deng et al. 2019, sec.
+   * 3.1); from 128 on ImageNet's, which quarter it. Images of other sizes are taken where they are large enough.
+   * Default 224.
    */
-  imageSize?: ModelImageSize;
+  imageSize?: number;
   /**
    * Adds a linear layer without bias to so many numbers, and batch norm: the end of ArcFace's embedding "E" (Deng et
    * al. 2019, sec. 3.2.2). It starts as PyTorch's linear layers do, such as torchvision's last ones. Default: nothing
@@ -38,10 +40,7 @@ export const EMBEDDING_OPTIONS = {
 
 /** The options of a network that has variants for sizes of images. */
 export const IMAGE_MODEL_OPTIONS = {
-  imageSize: option(`the network's variant, ${orList(IMAGE_SIZES)}`, checkImageSize, {
-    default: 224,
-    notation: NUMBER,
-  }),
+  imageSize: imageSize(IMAGE_SIZES),
   ...EMBEDDING_OPTIONS,
 } as const;
 
@@ -49,41 +48,33 @@ export const IMAGE_MODEL_OPTIONS = {
 export const checkModelOptions = <const T extends OptionTable>(options: unknown, table: T) =>
   checkOptions(options, undefined, table, "an object with the model's options");
 
-function orList(words: readonly unknown[]): string {
-  return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+/** The row of `imageSize`. */
+export function imageSize({ min, max }: { min: number; max: number }) {
+  const help = `height and width of the images, ${min} to ${max}, which the first layers suit`;
+  return integer(help, { default: 224, min, max });
 }
 
-function checkImageSize(value: unknown): ModelImageSize {
-  if (isModelImageSize(value)) return value;
-  const hint = typeof value === 'number' && value > 0 ? `Did you mean ${nearestImageSize(value)}?` : '';
-  throw invalidOption('imageSize', `one of ${IMAGE_SIZES.join(', ')}`, value, hint);
+/** The variant whose first layers suit images of this size. */
+export function variantFor(imageSize: number): ModelVariant {
+  if (imageSize < 64) return 32;
+  return imageSize < 128 ? 64 : 224;
 }
 
-export function isModelImageSize(value: unknown): value is ModelImageSize {
-  return IMAGE_SIZES.includes(value as ModelImageSize);
-}
-
-/** The variant that suits images of this size best: the nearest by ratio. */
-export function nearestImageSize(size: number): ModelImageSize {
-  const distance = (candidate: number) => Math.abs(Math.log(candidate / size));
-  return IMAGE_SIZES.reduce((best, each) => (distance(each) < distance(best) ? each : best));
-}
-
-/** The first convolution of small images: CIFAR's keep their size, Tiny ImageNet's are halved to CIFAR's. */
-export const smallStride = (imageSize: 32 | 64): number => (imageSize === 32 ? 1 : 2);
+/** Of the first convolution of small images: CIFAR's keep their size, Tiny ImageNet's are halved to CIFAR's. */
+export const smallStride = (variant: 32 | 64): number => (variant === 32 ? 1 : 2);
 
 /**
- * The first layers of residual and dense networks, to 64 channels. At 224: conv 7×7 stride 2 and max pool 3 stride 2,
- * to 56×56. At 32 and 64 a conv 3×3 alone, to 32×32.
+ * The first layers of residual and dense networks, to 64 channels. For 224: conv 7×7 stride 2 and max pool 3 stride 2, to
+ * 56×56. For 32 and 64 a conv 3×3 alone, to 32×32.
  */
 export function stem(
-  imageSize: ModelImageSize,
+  variant: ModelVariant,
   names: { conv: string; norm: string; relu: string; pool: string },
 ): LayerDescription[] {
   const conv = { name: names.conv, outChannels: 64, bias: false };
   const activation = [batchNorm({ name: names.norm }), relu({ name: names.relu })];
-  if (imageSize !== 224) {
-    return [conv2d({ ...conv, kernelSize: 3, stride: smallStride(imageSize), padding: 1 }), ...activation];
+  if (variant !== 224) {
+    return [conv2d({ ...conv, kernelSize: 3, stride: smallStride(variant), padding: 1 }), ...activation];
   }
   return [
     conv2d({ ...conv, kernelSize: 7, stride: 2, padding: 3 }),

@@ -7,7 +7,7 @@ import { seedCnn } from './seedCnn.js';
 import { vgg11, vgg16 } from './vgg.js';
 
 export { checkModel, type ModelDescription, sequential } from './description.js';
-export type { EmbeddingOptions, ImageModelOptions, ModelImageSize } from './imageModel.js';
+export type { EmbeddingOptions, ImageModelOptions } from './imageModel.js';
 export type { LSoftmaxNetOptions } from './lSoftmaxNet.js';
 export type { VggOptions } from './vgg.js';
 

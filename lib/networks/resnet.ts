@@ -5,6 +5,7 @@ import {
   IMAGE_MODEL_OPTIONS,
   type ImageModelOptions,
   stem,
+  variantFor,
 } from './imageModel.js';
 import { batchNorm, conv2d, globalAveragePool, type LayerDescription, relu, residual } from './layers.js';
 
@@ -12,9 +13,10 @@ import { batchNorm, conv2d, globalAveragePool, type LayerDescription, relu, resi
  * ResNet-18 (He et al. 2016, table 1): stages of 64, 128, 256 and 512 channels, two blocks each; the embedding is the
  * mean over all places, 512 numbers.
  *
- * At imageSize 224 torchvision's: 224×224 → 112 → 56 → 28 → 14 → 7×7×512. At 32 the first layer is a 3×3 convolution of
- * stride 1 and there is no max pool, as is usual for CIFAR (He et al.'s own networks for CIFAR, sec. 4.2, begin so but
- * are narrower): 32×32 → 16 → 8 → 4×4×512. At 64 the same with stride 2, as Verma et al. (2019) do for Tiny ImageNet.
+ * From imageSize 128 on torchvision's: 224×224 → 112 → 56 → 28 → 14 → 7×7×512. Below 64 the first layer is a 3×3
+ * convolution of stride 1 and there is no max pool, as is usual for CIFAR (He et al.'s own networks for CIFAR, sec. 4.2,
+ * begin so but are narrower): 32×32 → 16 → 8 → 4×4×512. In between the same with stride 2, as Verma et al. (2019) do for
+ * Tiny ImageNet: 112×112 → 56 → 28 → 14 → 7×7×512.
  * Convolutions start He-normal by fan-out, as torchvision's.
  */
 export const resnet18 = (options: ImageModelOptions = {}): ModelDescription =>
@@ -91,7 +93,7 @@ function resnet(
   options: ImageModelOptions,
 ): ModelDescription {
   const { imageSize, embeddingSize } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
-  const layers = stem(imageSize, { conv: 'conv1', norm: 'bn1', relu: 'relu', pool: 'maxpool' });
+  const layers = stem(variantFor(imageSize), { conv: 'conv1', norm: 'bn1', relu: 'relu', pool: 'maxpool' });
   let inChannels = 64;
   depths.forEach((depth, stage) => {
     const channels = 64 * 2 ** stage;

@@ -4,9 +4,12 @@ import {
   checkModelOptions,
   embeddingLayers,
   IMAGE_MODEL_OPTIONS,
+  IMAGE_SIZES,
   type ImageModelOptions,
-  type ModelImageSize,
+  imageSize,
+  type ModelVariant,
   smallStride,
+  variantFor,
 } from './imageModel.js';
 import { batchNorm, conv2d, dropout, type LayerDescription, linear, maxPool2d, relu } from './layers.js';
 
@@ -15,8 +18,12 @@ export interface VggOptions extends ImageModelOptions {
   dropout?: number;
 }
 
+/** Halved five times. */
+export const VGG_IMAGE_SIZES = { ...IMAGE_SIZES, min: 32 } as const;
+
 export const VGG_OPTIONS = {
   ...IMAGE_MODEL_OPTIONS,
+  imageSize: imageSize(VGG_IMAGE_SIZES),
   dropout: number('after each hidden linear layer', { default: 0.5, min: 0, below: 1 }),
 } as const;
 
@@ -24,10 +31,12 @@ export const VGG_OPTIONS = {
  * VGG-11 (Simonyan & Zisserman 2015, configuration A) with batch norm: 3×3 convolutions to 64, 128, 256, 512 and 512
  * channels, a max pool after each of the five stages, hidden linear layers.
  *
- * At imageSize 224 torchvision's: 7×7×512 → 4096 → 4096, the embedding. At 32 one hidden layer, with batch norm, as is
- * usual for CIFAR (Zagoruyko 2015): 1×1×512 → 512, the embedding. At 64 the same with stride 2 in the first
- * convolution, as Lee et al. (2019) do for Tiny ImageNet. Convolutions start He-normal by fan-out, hidden linear layers
- * normal with a standard deviation of 0.01, as torchvision's.
+ * At imageSize 224 torchvision's: 7×7×512 → 4096 → 4096, the embedding; from 128 on the same, with as many places before
+ * the first hidden layer as are left of the image (torchvision averages them to 7×7). Below 64 one hidden layer, with
+ * batch norm, as is usual for CIFAR (Zagoruyko 2015): 1×1×512 → 512, the embedding. In between the same with stride 2 in
+ * the first convolution, as Lee et al. (2019) do for Tiny ImageNet: 112×112 → 56 → 28 → 14 → 7 → 3 → 1×1×512 → 512.
+ * Convolutions start He-normal by fan-out, hidden linear layers normal with a standard deviation of 0.01, as in
+ * torchvision.
  */
 export const vgg11 = (options: VggOptions = {}): ModelDescription => vgg('vgg11', [1, 1, 2, 2, 2], options);
 
@@ -36,24 +45,25 @@ export const vgg16 = (options: VggOptions = {}): ModelDescription => vgg('vgg16'
 
 function vgg(name: string, depths: readonly number[], options: VggOptions): ModelDescription {
   const { imageSize, embeddingSize, dropout: rate } = checkModelOptions(options, VGG_OPTIONS);
+  const variant = variantFor(imageSize);
   return {
     name,
     init: 'heNormalFanOut',
     layers: [
-      ...convolutions(depths, imageSize),
-      ...(imageSize === 224 ? largeClassifier(rate) : smallClassifier(rate)),
+      ...convolutions(depths, variant),
+      ...(variant === 224 ? largeClassifier(rate) : smallClassifier(rate)),
       ...embeddingLayers(embeddingSize),
     ],
   };
 }
 
 /** Layer names are torchvision's: numbers within a list. */
-function convolutions(depths: readonly number[], imageSize: ModelImageSize): LayerDescription[] {
+function convolutions(depths: readonly number[], variant: ModelVariant): LayerDescription[] {
   const layers: LayerDescription[] = [];
   const next = () => `features.${layers.length}`;
   depths.forEach((depth, stage) => {
     for (let index = 0; index < depth; index++) {
-      const stride = layers.length === 0 && imageSize !== 224 ? smallStride(imageSize) : 1;
+      const stride = layers.length === 0 && variant !== 224 ? smallStride(variant) : 1;
       const outChannels = Math.min(64 * 2 ** stage, 512);
       layers.push(conv2d({ name: next(), outChannels, kernelSize: 3, stride, padding: 1 }));
       layers.push(batchNorm({ name: next() }));

@@ -24,7 +24,7 @@ TORCHVISION_PARAMETERS = {
     "resnext50": 25_028_904,
     "densenet121": 7_978_856,
 }
-IMAGE_SIZES = (224, 64, 32)
+IMAGE_SIZES = (224, 160, 112, 64, 32)
 
 
 class Parts(nn.Sequential):
@@ -81,9 +81,9 @@ def bottleneck_block(c_in, c_out, stride, c_mid, groups):
 
 
 def image_stem(size):
-    if size == 224:
+    if size >= 128:
         return nn.Sequential(conv_norm(3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
-    return nn.Sequential(conv_norm(3, 64, 3, 1 if size == 32 else 2), nn.ReLU())
+    return nn.Sequential(conv_norm(3, 64, 3, 1 if size < 64 else 2), nn.ReLU())
 
 
 def residual_network(size, stages):
@@ -161,11 +161,11 @@ def vgg(size, columns):
         if column == "M":
             layers.append(nn.MaxPool2d(2))
             continue
-        stride = 2 if size == 64 and not layers else 1
+        stride = 2 if 64 <= size < 128 and not layers else 1
         layers += [nn.Conv2d(c_in, column, 3, stride, 1), nn.BatchNorm2d(column), nn.ReLU()]
         c_in = column
-    if size == 224:
-        hidden = [nn.Linear(512 * 7 * 7, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout()]
+    if size >= 128:
+        hidden = [nn.Linear(512 * (size // 32) ** 2, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout()]
     else:
         hidden = [nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dropout()]
     return Parts(features=nn.Sequential(*layers), flatten=Flatten(), classifier=nn.Sequential(*hidden))

@@ -3,13 +3,14 @@
 import { MarginCoreError } from '../../base/errors.js';
 import { word } from '../../base/notation.js';
 import { type DataInput, resolveData } from '../../data/index.js';
-import { IMAGE_MODEL_OPTIONS, isModelImageSize, nearestImageSize } from '../../networks/imageModel.js';
+import { IMAGE_MODEL_OPTIONS, IMAGE_SIZES } from '../../networks/imageModel.js';
 import {
   type EmbeddingOptions,
   type ImageModelOptions,
   type ModelDescription,
   models,
 } from '../../networks/index.js';
+import { VGG_IMAGE_SIZES } from '../../networks/vgg.js';
 import { type Flag, UsageError } from '../arguments.js';
 import { flagsOf } from '../flags.js';
 
@@ -47,7 +48,7 @@ export const NETWORK_FLAGS: readonly Flag[] = [
 
 /**
  * The options `model` and `data`. A network with variants and no `--image-size` takes its variant from the data, which
- * is then loaded here. Throws SHAPE_MISMATCH where there is no variant for it.
+ * is then loaded here. Throws SHAPE_MISMATCH where it is made for no such.
  */
 export async function networkOptions(
   { name = 'seedCnn', imageSize, ...options }: NetworkFlags,
@@ -64,12 +65,13 @@ export async function networkOptions(
   }
   const dataset = await resolveData(data);
   const [, H, W] = dataset.train.images.shape;
-  if (H !== W || !isModelImageSize(H)) {
+  const size = Math.min(H, W);
+  const { min, max } = sized === 'vgg11' || sized === 'vgg16' ? VGG_IMAGE_SIZES : IMAGE_SIZES;
+  if (size < min || size > max) {
     throw new MarginCoreError(
       'SHAPE_MISMATCH',
-      `${name} is made for images of 32×32, 64×64 or 224×224, and these are ${H}×${W}: ` +
-        `--image-size ${nearestImageSize(Math.sqrt(H * W))} takes the nearest`,
+      `${name} is made for images of ${min}×${min} to ${max}×${max}, and these are ${H}×${W}`,
     );
   }
-  return { data: dataset, model: models[sized]({ ...options, imageSize: H }) };
+  return { data: dataset, model: models[sized]({ ...options, imageSize: size }) };
 }

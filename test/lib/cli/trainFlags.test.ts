@@ -138,29 +138,31 @@ describe('a network with variants, without --image-size', () => {
     return folder;
   }
 
-  test.each([32, 64, 224] as const)('takes the one for images of %d×%d', async (size) => {
+  test.each([32, 64, 112, 224])('takes the one for images of %d×%d', async (size) => {
     const { model, data } = await options('--data', folderOf(size, size), '--model', 'vgg11');
     expect(model).toEqual(models.vgg11({ imageSize: size }));
     // Already read, so that it is not read again.
     expect(data).toMatchObject({ train: { images: { shape: [2, size, size, 1] } } });
   });
 
+  test('goes by the shorter side', async () => {
+    const { model } = await options('--data', folderOf(112, 96), '--model', 'resnet18');
+    expect(model).toEqual(models.resnet18({ imageSize: 96 }));
+  });
+
   test.each([
-    [28, 28, 32],
-    [32, 40, 32],
-    [96, 96, 64],
-    [300, 200, 224],
-  ])('is refused for images of %d×%d, with the flag for the nearest', async (H, W, nearest) => {
-    const error = await refusal(() => options('--data', folderOf(H, W), '--model', 'resnet18'));
+    ['vgg16', 28, 28, '32×32 to 1024×1024'],
+    ['resnet18', 7, 40, '8×8 to 1024×1024'],
+    ['densenet121', 1030, 1030, '8×8 to 1024×1024'],
+  ])('%s is refused for images of %d×%d, with the limits', async (name, H, W, limits) => {
+    const error = await refusal(() => options('--data', folderOf(H, W), '--model', name));
     expect(error.code).toBe('SHAPE_MISMATCH');
-    expect(error.message).toContain(
-      `32×32, 64×64 or 224×224, and these are ${H}×${W}: --image-size ${nearest} `,
-    );
+    expect(error.message).toContain(`${name} is made for images of ${limits}, and these are ${H}×${W}`);
   });
 
   test('the API checks a size that is given', async () => {
-    const error = await refusal(() => options('--model', 'resnet18', '--image-size', '33'));
-    expect(error.message).toContain('Expected one of 32, 64, 224 for imageSize but received 33');
+    const error = await refusal(() => options('--model', 'resnet18', '--image-size', '5'));
+    expect(error.message).toContain('a whole number in [8, 1024] for imageSize but received 5');
   });
 });
 

@@ -26,7 +26,7 @@ const COUNTS: Readonly<Record<string, Counts>> = JSON.parse(
 );
 
 const SIZED = ['vgg11', 'vgg16', 'resnet18', 'resnet34', 'resnet50', 'resnext50', 'densenet121'] as const;
-const IMAGE_SIZES = [224, 64, 32] as const;
+const IMAGE_SIZES = [224, 160, 112, 64, 32] as const;
 
 const NETWORKS: Readonly<Record<string, ModelDescription>> = {
   ...Object.fromEntries(
@@ -66,6 +66,84 @@ test.each(Object.entries(NETWORKS))('%s: parameters, multiply-accumulates and sh
   expect(Object.fromEntries(Object.keys(outputs).map((part) => [part, output(summary, part)]))).toEqual(
     outputs,
   );
+});
+
+/** Sizes around those at which the first layers change, faces, and the limits. */
+const BETWEEN = [
+  8, 9, 16, 28, 32, 33, 47, 63, 64, 65, 96, 97, 112, 127, 128, 129, 160, 192, 225, 256, 299, 512, 1024,
+];
+
+/** How many places of a side are left: the first layers keep, halve or quarter it; then it is halved `times`. */
+function placesLeft(size: number, times: number, round: (value: number) => number): number {
+  const first = size < 64 ? size : size < 128 ? Math.ceil(size / 2) : Math.ceil(Math.ceil(size / 2) / 2);
+  return Array.from({ length: times }).reduce((side: number) => round(side / 2), first);
+}
+
+describe.each(BETWEEN)('images of %d×%d', (size) => {
+  const summary = (name: (typeof SIZED)[number], input: ImageSize) =>
+    infer(models[name]({ imageSize: size }), input);
+
+  test.each(['resnet18', 'resnet34', 'resnet50', 'resnext50'] as const)('%s', (name) => {
+    const left = placesLeft(size, 3, Math.ceil);
+    expect(output(summary(name, [size, size, 3]), 'layer4')?.slice(0, 2)).toEqual([left, left]);
+  });
+
+  test('densenet121', () => {
+    const left = placesLeft(size, 3, Math.floor);
+    expect(output(summary('densenet121', [size, size, 3]), 'features.norm5')).toEqual([left, left, 1024]);
+  });
+
+  test('vgg11 and vgg16, from 32 on', async () => {
+    for (const name of ['vgg11', 'vgg16'] as const) {
+      if (size < 32) {
+        expect((await refusal(() => models[name]({ imageSize: size }))).message).toContain('in [32, 1024]');
+        continue;
+      }
+      const first = size < 64 || size >= 128 ? size : Math.ceil(size / 2);
+      const left = Math.floor(first / 32);
+      const { layers, embeddingSize } = summary(name, [size, size, 3]);
+      expect(layers.findLast(({ type }) => type === 'maxPool2d')?.output).toEqual([left, left, 512]);
+      expect(embeddingSize).toBe(size < 128 ? 512 : 4096);
+    }
+  });
+
+  test('a longer side is taken by all', () => {
+    for (const name of SIZED) {
+      if (size < 32 && name.startsWith('vgg')) continue;
+      expect(summary(name, [size, size + 16, 1]).embeddingSize).toBeGreaterThan(0);
+    }
+  });
+});
+
+/** Of faces: 112×112, and 112×96. */
+const FOR_FACES: Readonly<Record<string, ModelDescription>> = {
+  seedCnn: models.seedCnn(),
+  lenetPlusPlus: models.lenetPlusPlus(),
+  lSoftmaxNet: models.lSoftmaxNet({ dataset: 'cifar10' }),
+  ...Object.fromEntries(SIZED.map((name) => [name, models[name]({ imageSize: 112 })] as const)),
+};
+
+test('every network takes faces', () => {
+  expect(Object.keys(FOR_FACES).sort()).toEqual(Object.keys(models).sort());
+  for (const network of Object.values(FOR_FACES)) {
+    for (const width of [112, 96]) {
+      expect(infer(network, [112, width, 3]).embeddingSize).toBeGreaterThan(0);
+    }
+  }
+});
+
+/** One of each family. */
+test.each(['lSoftmaxNet', 'vgg11', 'resnet18', 'densenet121'])('%s trains on faces', async (name) => {
+  const images = {
+    data: new Uint8Array(2 * 112 * 96 * 3).map((_, i) => (i * 31) % 251),
+    shape: [2, 112, 96, 3] as const,
+  };
+  const result = await train({
+    ...{ data: { images, labels: [0, 1] }, model: FOR_FACES[name]!, head: 'arcface', s: 8 },
+    ...{ device: 'cpu', batchSize: 2, epochs: 1 },
+  });
+  result.model.dispose();
+  expect(result.history[0]!.loss).toBeGreaterThan(0);
 });
 
 /** Parameters, and GFLOPS of https://pytorch.org/vision/stable/models.html, which are multiply-accumulates / 1e9. */
@@ -139,12 +217,10 @@ test('dropout is half of the hidden units of VGG, another rate, or none', () => 
 });
 
 test.each<[keyof typeof models, unknown, string]>([
-  [
-    'resnet18',
-    { imageSize: 33 },
-    'Expected one of 32, 64, 224 for imageSize but received 33 of type number. Did you mean 32?',
-  ],
-  ['vgg16', { imageSize: 256 }, 'Did you mean 224?'],
+  ['resnet18', { imageSize: 7 }, 'Expected a whole number in [8, 1024] for imageSize but received 7'],
+  ['vgg16', { imageSize: 28 }, 'Expected a whole number in [32, 1024] for imageSize but received 28'],
+  ['resnet50', { imageSize: 1025 }, 'a whole number in [8, 1024] for imageSize'],
+  ['vgg11', { imageSize: 112.5 }, 'a whole number in [32, 1024] for imageSize'],
   ['densenet121', { imageSize: '32' }, 'for imageSize but received "32" of type string'],
   ['resnet50', { embeddingSize: 0 }, 'a whole number of at least 1 for embeddingSize but received 0'],
   [
