@@ -9,4 +9,5 @@ status=0
 node bench/rivals/run.mjs --json bench/results/cpu.json --markdown bench/results/cpu.md || status=1
 node bench/cost/run.mjs || status=1
 node bench/accuracy.mjs "$@" || status=1
+node bench/diagnoses.mjs || status=1
 exit "$status"

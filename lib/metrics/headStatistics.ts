@@ -7,6 +7,8 @@ export interface HeadStatistics {
   readonly targetAngle: Percentiles;
   /** To the nearest other class's weight, degrees */
   readonly nearestOtherAngle: Percentiles;
+  /** Fraction of the samples that stand nearer to their own class's weight than to any other. */
+  readonly nearestOwn: number;
   /** ‖x‖ of the embeddings */
   readonly featureNorm: Percentiles;
   /** ‖w_j‖ over the classes */
@@ -33,6 +35,7 @@ export function headStatistics(
   return {
     targetAngle: percentiles(degreesOf(angles, 0)),
     nearestOtherAngle: percentiles(degreesOf(angles, 1)),
+    nearestOwn: shareNearestOwn(angles),
     featureNorm: percentiles(norms),
     weightNorm: percentiles(classNorms),
     spread: spreadAroundMean(embeddings, norms, embeddingSize),
@@ -43,6 +46,12 @@ function percentiles(values: Float64Array | Float32Array): Percentiles {
   const sorted = Float64Array.from(values).sort();
   const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
   return [at(0.05), at(0.5), at(0.95)];
+}
+
+function shareNearestOwn(angles: Float32Array): number {
+  let own = 0;
+  for (let pair = 0; pair < angles.length; pair += 2) if (angles[pair]! < angles[pair + 1]!) own += 1;
+  return (2 * own) / angles.length;
 }
 
 /** Radians in pairs to degrees: the first of each pair, or the second. */

@@ -32,8 +32,17 @@ export interface StepEvent {
 
 /** A known way in which training goes wrong without an error. */
 export interface Diagnosis {
-  readonly name: 'predicting-uniformly' | 'collapsed' | 'past-pi';
-  /** A sentence for the user: what was seen, and what to try. */
+  readonly name:
+    | 'one-class-weighted'
+    | 'dropout-too-high'
+    | 'learning-rate-too-low'
+    | 'learning-rate-too-high'
+    | 'scale-too-small'
+    | 'crowded-centroids'
+    | 'margin-too-large'
+    | 'collapsed'
+    | 'guessing';
+  /** A sentence for the user: what was seen, its cause, and what to try. */
   readonly message: string;
 }
 
@@ -50,6 +59,8 @@ export interface EpochRecord {
   readonly accuracy: number;
   /** At the epoch's last step. */
   readonly learningRate: number;
+  /** Over the epoch's steps. */
+  readonly meanLearningRate: number;
   /** Of heads with a margin, at the epoch's last step: ψ(m1·θ + m2) − m3 takes the place of cosθ. */
   readonly margin?: Margin;
   /** At the epoch's last step; 0 for heads without `lambda`. */

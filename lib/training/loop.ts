@@ -12,7 +12,8 @@ import { lambdaAt } from '../schedules/annealing.js';
 import { fractionOver } from '../schedules/duration.js';
 import { learningRateAt, type Schedule } from '../schedules/learningRate.js';
 import { type Batching, samplesOfStep, stepsPerEpoch } from './batching.js';
-import { diagnose } from './diagnoses.js';
+import { diagnose } from './diagnoses/diagnose.js';
+import type { RunFacts } from './diagnoses/facts.js';
 import type { Controls, EpochRecord, StepEvent } from './events.js';
 import type { Observers } from './observer.js';
 
@@ -25,6 +26,8 @@ export interface TrainPlan extends Batching {
   readonly seed: number;
   readonly learningRate: Schedule;
   readonly head: ResolvedHead;
+  /** What diagnoses rest on, beside the epochs */
+  readonly facts: RunFacts;
   readonly signal: AbortSignal | undefined;
   /** Scores of the validation images, where there are any; called after each epoch. */
   readonly validate: (() => Promise<Scores>) | undefined;
@@ -53,8 +56,7 @@ export async function runEpochs(plan: TrainPlan): Promise<EpochRecord[]> {
       head: await plan.measure(),
       ...(validation !== undefined && { validation }),
     };
-    const stepsSoFar = epoch * stepsPerEpoch(plan) + trained.steps;
-    const record = { ...measured, diagnoses: diagnose(measured, plan.head.native, stepsSoFar) };
+    const record = { ...measured, diagnoses: diagnose([...history, measured], plan.facts) };
     history.push(record);
     await loop.tellEpoch(record);
   }
@@ -89,7 +91,7 @@ class TrainLoop {
   }
 
   async runEpoch(epoch: number): Promise<Omit<EpochRecord, 'head' | 'diagnoses'>> {
-    const sums = { steps: 0, samples: 0, loss: 0, correct: 0, pastPi: 0, milliseconds: 0 };
+    const sums = { steps: 0, samples: 0, loss: 0, correct: 0, pastPi: 0, milliseconds: 0, learningRate: 0 };
     const norms = { gradient: 0, logits: 0 };
     let last = { learningRate: 0, lambda: 0, marginRamp: 0 };
     for await (const { event, samples, correct, pastPi, milliseconds } of this.#steps(epoch)) {
@@ -99,6 +101,7 @@ class TrainLoop {
       sums.correct += correct;
       sums.pastPi += pastPi;
       sums.milliseconds += milliseconds;
+      sums.learningRate += event.learningRate;
       norms.gradient += event.gradientNorm;
       norms.logits += event.logitGradientNorm;
       last = event;
@@ -113,6 +116,7 @@ class TrainLoop {
       loss: sums.loss / sums.samples,
       accuracy: sums.correct / sums.samples,
       learningRate: last.learningRate,
+      meanLearningRate: sums.learningRate / sums.steps,
       ...(hasMargin(head) && { margin: rampedMargin(head, last.marginRamp) }),
       lambda: last.lambda,
       pastPi: sums.pastPi / sums.samples,

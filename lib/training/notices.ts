@@ -2,7 +2,7 @@ import type { Note, NoteCode } from '../base/note.js';
 import type { Diagnosis } from './events.js';
 import type { Observer } from './observer.js';
 
-/** 'past-pi' → 'PAST_PI' */
+/** 'margin-too-large' → 'MARGIN_TOO_LARGE' */
 type CodeOf<Name extends string> = Name extends `${infer Word}-${infer Rest}`
   ? `${Uppercase<Word>}_${CodeOf<Rest>}`
   : Uppercase<Name>;

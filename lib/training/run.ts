@@ -11,6 +11,7 @@ import { selectDevice } from '../native/backends.js';
 import type { NativeDevice, NativeSession } from '../native/contract.js';
 import { describeEnvironment, type Environment, type MemoryPlan } from '../native/environment.js';
 import { awaitNative } from '../native/load.js';
+import { runFacts } from './diagnoses/facts.js';
 import type { EpochRecord } from './events.js';
 import {
   createSession,
@@ -151,11 +152,12 @@ function describeStart(
 }
 
 function trainModel(
-  { settings, head, train, validation, batching, classNames }: TrainJob,
+  job: TrainJob,
   session: NativeSession,
   model: Model,
   observers: Observers,
 ): Promise<EpochRecord[]> {
+  const { settings, head, train, validation, batching, classNames } = job;
   const { epochs, seed, learningRate, signal } = settings;
   const options = { ...(signal && { signal }) };
   return runEpochs({
@@ -166,6 +168,7 @@ function trainModel(
     seed,
     learningRate,
     head,
+    facts: runFacts(job, session.summary.embeddingSize),
     signal,
     measure: headMeasurer(session, train),
     validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),

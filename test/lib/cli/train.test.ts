@@ -66,6 +66,7 @@ test('--json - writes JSON and nothing else to standard output', async () => {
           nearestOtherAngle: PERCENTILES,
           featureNorm: PERCENTILES,
           weightNorm: PERCENTILES,
+          nearestOwn: expect.any(Number),
           spread: expect.any(Number),
         },
       }),

@@ -54,13 +54,22 @@ const RATES = {
 };
 
 const EPOCH: EpochEvent = {
-  ...{ epoch: 1, epochs: 2, steps: 10, loss: 6.31, accuracy: 0.712, learningRate: 9.5e-4 },
+  ...{
+    epoch: 1,
+    epochs: 2,
+    steps: 10,
+    loss: 6.31,
+    accuracy: 0.712,
+    learningRate: 9.5e-4,
+    meanLearningRate: 9.8e-4,
+  },
   ...{ lambda: 0, pastPi: 0, gradientNorm: 12.3, logitGradientNorm: 0.0123 },
   head: {
     targetAngle: [12.4, 30.6, 61.2],
     nearestOtherAngle: [48.7, 70.2, 88.9],
     featureNorm: [3.04, 5.54, 9.96],
     weightNorm: [0.951, 1, 1.049],
+    nearestOwn: 0.9,
     spread: 90,
   },
   ...{ diagnoses: [], seconds: 0.82, imagesPerSecond: 7270.4 },

@@ -1,75 +1,254 @@
-import { diagnose } from '../../../lib/training/diagnoses.js';
-import type { EpochRecord } from '../../../lib/training/events.js';
+/** Each rule by itself, on made-up epochs; and on the epochs of real runs. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../../../lib/base/packageRoot.js';
+import { checkHead, resolveHead } from '../../../lib/heads/resolve.js';
+import { diagnose } from '../../../lib/training/diagnoses/diagnose.js';
+import { type Epoch, type RunFacts, runFacts } from '../../../lib/training/diagnoses/facts.js';
+import { checkOptimizer } from '../../../lib/training/optimizers.js';
 
-/** An epoch in which all goes well, with changes. */
-const record = (changes: Partial<EpochRecord> = {}, spread = 90): Omit<EpochRecord, 'diagnoses'> => ({
-  ...{ epoch: 1, epochs: 2, steps: 100, loss: 0.4, accuracy: 0.9, learningRate: 1e-3, lambda: 0, pastPi: 0 },
-  ...{ gradientNorm: 1, logitGradientNorm: 0.1, seconds: 1, imagesPerSecond: 1000 },
-  head: {
-    targetAngle: [10, 20, 40],
-    nearestOtherAngle: [60, 80, 90],
-    featureNorm: [1, 2, 3],
-    weightNorm: [1, 1, 1],
-    spread,
-  },
-  ...changes,
-});
-const TEN = { numClasses: 10 };
-const names = (...args: Parameters<typeof diagnose>) => diagnose(...args).map(({ name }) => name);
+const D = 64;
 
-test('nothing is said of an epoch in which all goes well', () => {
-  expect(diagnose(record(), TEN, 1000)).toEqual([]);
-});
+/** A run with 1,000 images of each class. */
+function facts(options: Record<string, unknown> = {}, numClasses = 10): RunFacts {
+  const { optimizer = 'adam', ...head } = options;
+  return {
+    head: resolveHead(checkHead(head), numClasses),
+    embeddingSize: D,
+    optimizer: checkOptimizer(optimizer, 'optimizer'),
+    samples: 1000 * numClasses,
+    classShares: new Float64Array(numClasses).fill(1 / numClasses),
+  };
+}
 
-test.each([
-  [2.31, 50, true],
-  [2.31, 49, false],
-  [2.34, 1000, true],
-  [2.26, 1000, true],
-  [2.36, 1000, false],
-  [2.24, 1000, false],
-])('a loss of %d after %d steps: predicting uniformly = %p', (loss, steps, expected) => {
-  const found = names(record({ loss }), TEN, steps);
-  expect(found).toEqual(expected ? ['predicting-uniformly'] : []);
-});
-
-test('ln C follows the number of classes', () => {
-  const loss = Math.log(100);
-  expect(names(record({ loss }), { numClasses: 100 }, 1000)).toEqual(['predicting-uniformly']);
-  expect(names(record({ loss }), TEN, 1000)).toEqual([]);
-  expect(diagnose(record({ loss }), { numClasses: 100 }, 1000)[0]!.message).toContain(
-    'the loss stays at 4.61 ≈ ln 100',
-  );
-});
-
-test('normalised logits are near ln C while they learn', () => {
-  const scaledBn = { scale: 1, epsilon: 1e-5 };
-  expect(diagnose(record({ loss: Math.log(10) }), { ...TEN, scaledBn }, 1000)).toEqual([]);
-});
-
-test('embeddings within a degree of one direction have collapsed', () => {
-  expect(names(record({}, 0.99), TEN, 1)).toEqual(['collapsed']);
-  expect(names(record({}, 1), TEN, 1)).toEqual([]);
-  expect(diagnose(record({}, 0.4), TEN, 1)[0]!.message).toContain('within 0.40° of one direction');
-});
-
-const away = (pastPi: number, median: number) => {
-  const head = { ...record().head, targetAngle: [10, median, 170] as const };
-  return record({ pastPi, head });
+/** Its class weights have the length that they begin with. */
+const START = Math.sqrt((2 * D) / (D + 10));
+const HEAD: Epoch['head'] = {
+  targetAngle: [10, 60, 80],
+  nearestOtherAngle: [60, 80, 90],
+  featureNorm: [1, 2, 3],
+  weightNorm: [START, START, START],
+  nearestOwn: 0,
+  spread: 90,
 };
 
-test('most samples past 180°, and pointing away from their class', () => {
-  expect(names(away(0.51, 91), TEN, 1)).toEqual(['past-pi']);
-  expect(names(away(0.5, 91), TEN, 1)).toEqual([]);
-  expect(diagnose(away(0.764, 91), TEN, 1)[0]!.message).toMatch(/^76 % of the samples/);
+type Changes = Partial<Omit<Epoch, 'head'>> & { head?: Partial<Epoch['head']> };
+
+/** Epochs that are all alike, of a run as long as they are many. */
+function epochs(count: number, { head, ...changes }: Changes, of = count): Epoch[] {
+  return Array.from({ length: count }, (_, index) => ({
+    ...{ epoch: index + 1, epochs: of, steps: 100, loss: 1, accuracy: 0.8, learningRate: 1e-3 },
+    ...{ meanLearningRate: 1e-3, lambda: 0, pastPi: 0, gradientNorm: 1, logitGradientNorm: 0.1 },
+    ...{ seconds: 1, imagesPerSecond: 1000 },
+    ...changes,
+    head: { ...HEAD, ...head },
+  }));
+}
+const names = (...args: Parameters<typeof diagnose>) => diagnose(...args).map(({ name }) => name);
+const message = (...args: Parameters<typeof diagnose>) => diagnose(...args)[0]!.message;
+
+const CHANCE = { accuracy: 0.1 };
+
+describe('what is seen', () => {
+  test('nothing, of a run that learns: not even where its loss, with margin and scale, is that of guessing', () => {
+    expect(diagnose(epochs(4, { accuracy: 0.87, loss: Math.log(10) }), facts({ head: 'arcface' }))).toEqual(
+      [],
+    );
+  });
+
+  test('nothing, of data that is hard', () => {
+    expect(diagnose(epochs(4, { accuracy: 0.2 }), facts())).toEqual([]);
+  });
+
+  test('chance, by the largest class and the number of classes', () => {
+    const unequal = { ...facts(), classShares: Float64Array.from([0.7, ...Array(9).fill(0.3 / 9)]) };
+    expect(names(epochs(4, { accuracy: 0.7 }), unequal)).toEqual(['guessing']);
+    expect(names(epochs(4, { accuracy: 0.75 }), unequal)).toEqual([]);
+    expect(names(epochs(4, { accuracy: 0.14 }), facts())).toEqual(['guessing']);
+    expect(names(epochs(4, { accuracy: 0.15 }), facts())).toEqual([]);
+    expect(names(epochs(4, { accuracy: 0.5 }), facts({}, 2))).toEqual(['guessing']);
+    expect(message(epochs(4, CHANCE), facts())).toMatch(
+      /^accuracy is 10\.0 %, always the most frequent class would be 10\.0 %: nothing is learned; Do the labels/,
+    );
+  });
+
+  test('the best of what training, its end and validation show', () => {
+    expect(names(epochs(4, { ...CHANCE, head: { nearestOwn: 0.5 } }), facts())).toEqual([]);
+    expect(names(epochs(4, { ...CHANCE, validation: { accuracy: 0.5, loss: 1 } }), facts())).toEqual([]);
+  });
+
+  test('one direction for all', () => {
+    expect(names(epochs(4, { ...CHANCE, head: { spread: 0.99 } }), facts())).toEqual(['collapsed']);
+    expect(names(epochs(4, { ...CHANCE, head: { spread: 1 } }), facts())).toEqual(['guessing']);
+    expect(names(epochs(4, { head: { spread: 0.5 } }), facts())).toEqual([]);
+  });
 });
 
-test('a multiplied angle passes 180° as a matter of course', () => {
-  expect(names(away(0.9, 89), TEN, 1)).toEqual([]);
+describe('when it is said', () => {
+  test('after two epochs, or a tenth of the run', () => {
+    expect(names(epochs(1, CHANCE, 20), facts())).toEqual([]);
+    expect(names(epochs(2, CHANCE, 20), facts())).toEqual(['guessing']);
+    expect(names(epochs(2, CHANCE, 30), facts())).toEqual([]);
+    expect(names(epochs(3, CHANCE, 30), facts())).toEqual(['guessing']);
+  });
+
+  test('after fifty steps', () => {
+    expect(names(epochs(2, { ...CHANCE, steps: 24 }, 20), facts())).toEqual([]);
+    expect(names(epochs(2, { ...CHANCE, steps: 25 }, 20), facts())).toEqual(['guessing']);
+  });
+
+  test('not while accuracy rises by more than chance would have it', () => {
+    const rising = (now: number) => [...epochs(1, CHANCE, 20), { ...epochs(2, { accuracy: now }, 20)[1]! }];
+    // 10,000 images: one standard error is 0.003
+    expect(names(rising(0.12), facts())).toEqual([]);
+    expect(names(rising(0.105), facts())).toEqual(['guessing']);
+  });
+
+  test('at the end, however short the run', () => {
+    expect(names(epochs(1, { ...CHANCE, steps: 3, meanLearningRate: 0.1 }), facts())).toEqual([
+      'learning-rate-too-high',
+    ]);
+  });
+
+  test('of weak accuracy only at the end', () => {
+    const dropped = facts({ featureDropout: 0.95 });
+    expect(names(epochs(4, {}, 5), dropped)).toEqual([]);
+    expect(names(epochs(5, {}), dropped)).toEqual(['dropout-too-high']);
+    expect(names(epochs(5, { accuracy: 0.98 }), dropped)).toEqual([]);
+  });
 });
 
-test('several at once', () => {
-  const head = { ...away(1, 100).head, spread: 0 };
-  const all = names(record({ loss: Math.log(10), pastPi: 1, head }), TEN, 1000);
-  expect(all).toEqual(['predicting-uniformly', 'collapsed', 'past-pi']);
+describe('why', () => {
+  test('one class has all weight', () => {
+    const classWeights = [1, ...Array(9).fill(0.001)];
+    expect(names(epochs(4, CHANCE), facts({ classWeights }))).toEqual(['one-class-weighted']);
+    expect(names(epochs(4, CHANCE), facts({ classWeights: [1, 0.1, ...Array(8).fill(0)] }))).toEqual([
+      'guessing',
+    ]);
+  });
+
+  test('feature dropout', () => {
+    expect(names(epochs(4, {}), facts({ featureDropout: 0.89 }))).toEqual([]);
+    expect(message(epochs(4, {}), facts({ featureDropout: 0.9 }))).toContain('leaves some 6 of 64 features');
+  });
+
+  test.each(['adam', 'adamw'])('a rate that moves nothing, %s', (optimizer) => {
+    // Weights begin at √(2/74) = 0.16: 400 steps of 6e-5 are 0.15 of that.
+    expect(names(epochs(4, { meanLearningRate: 5.5e-5 }), facts({ optimizer }))).toEqual([
+      'learning-rate-too-low',
+    ]);
+    expect(names(epochs(4, { meanLearningRate: 6.5e-5 }), facts({ optimizer }))).toEqual([]);
+  });
+
+  test('a rate that moves nothing, sgd: by the length of the gradient and momentum', () => {
+    const low = (meanLearningRate: number, optimizer: unknown, gradientNorm = 1) =>
+      names(epochs(4, { meanLearningRate, gradientNorm }), facts({ optimizer }));
+    // All class weights together begin at √(2·64·10/74) = 4.16.
+    expect(low(1.5e-3, 'sgd')).toEqual(['learning-rate-too-low']);
+    expect(low(1.6e-3, 'sgd')).toEqual([]);
+    expect(low(0.8e-3, 'sgd', 2)).toEqual([]);
+    expect(low(1.5e-2, { type: 'sgd', momentum: 0 })).toEqual(['learning-rate-too-low']);
+    expect(low(1.6e-2, { type: 'sgd', momentum: 0 })).toEqual([]);
+  });
+
+  test('a rate that moves nothing is judged by the whole run that is planned', () => {
+    const slow = { ...CHANCE, meanLearningRate: 5e-5 };
+    expect(names(epochs(2, slow, 4), facts())).toEqual(['learning-rate-too-low']);
+    expect(names(epochs(2, slow, 8), facts())).toEqual(['guessing']);
+  });
+
+  test('steps as long as the weights', () => {
+    const wide = { meanLearningRate: 0.1 };
+    const grown = { weightNorm: [START, 2.9 * START, START] as const };
+    expect(names(epochs(4, { ...wide, ...CHANCE }), facts())).toEqual(['learning-rate-too-high']);
+    expect(names(epochs(4, { ...CHANCE, head: grown }), facts())).toEqual(['learning-rate-too-high']);
+    expect(names(epochs(4, { ...wide, head: grown }), facts())).toEqual(['learning-rate-too-high']);
+    // A long run's weights grow, and wide steps alone need not harm.
+    expect(names(epochs(4, { head: grown }), facts())).toEqual([]);
+    expect(names(epochs(4, wide), facts())).toEqual([]);
+    expect(names(epochs(4, { meanLearningRate: 0.26 }), facts())).toEqual(['learning-rate-too-high']);
+    expect(names(epochs(4, { meanLearningRate: 0.26 }), facts({ head: 'pedcc' }))).toEqual([]);
+    expect(names(epochs(4, { ...wide, head: grown }), facts({ head: 'scaled-bn' }))).toEqual([]);
+  });
+
+  test('what was learned is lost', () => {
+    const lost = (before: number) => [epochs(1, { accuracy: before }, 3)[0]!, ...epochs(3, CHANCE).slice(1)];
+    expect(names(lost(0.29), facts())).toEqual(['learning-rate-too-high']);
+    expect(names(lost(0.27), facts())).toEqual(['guessing']);
+    expect(message(lost(0.61), facts())).toContain('it had been 61.0 %, and what was learned is lost');
+  });
+
+  test('a first epoch worse than guessing, where the loss has no margin or scale in it', () => {
+    expect(names(epochs(4, { loss: 2.31 }), facts())).toEqual(['learning-rate-too-high']);
+    expect(names(epochs(4, { loss: 2.3 }), facts())).toEqual([]);
+    expect(names(epochs(4, { loss: 2.31 }), facts({ head: 'arcface' }))).toEqual([]);
+    expect(names(epochs(4, { loss: 2.31 }), facts({ head: 'l-softmax' }))).toEqual([]);
+  });
+
+  test('embeddings opposite their class: the rate with a usual margin, otherwise the margin', () => {
+    const opposite = {
+      ...{ accuracy: 0.587, pastPi: 1, head: { targetAngle: [120, 164, 170] as const } },
+      margin: { m1: 1, m2: 0.5, m3: 0 },
+    };
+    expect(names(epochs(2, opposite, 20), facts({ head: 'arcface' }))).toEqual(['learning-rate-too-high']);
+    expect(message(epochs(2, opposite, 20), facts({ head: 'arcface' }))).toMatch(
+      /stand 164° from their own class's weight, opposite it; .*the learning rate is too high \(0\.0010 in the first epoch\)/,
+    );
+    expect(names(epochs(2, opposite, 20), facts({ head: 'arcface', m: 1.2 }))).toEqual(['margin-too-large']);
+    expect(names(epochs(2, opposite, 20), facts({ head: 'arcface' }, 2))).toEqual([]);
+  });
+
+  test('a margin that hides nothing, past 180°', () => {
+    const past = { ...CHANCE, margin: { m1: 4, m2: 0, m3: 0 }, pastPi: 0.9 };
+    expect(names(epochs(4, past), facts({ head: 'l-softmax' }))).toEqual(['margin-too-large']);
+    expect(names(epochs(4, { ...past, lambda: 10 }), facts({ head: 'l-softmax' }))).toEqual(['guessing']);
+    expect(names(epochs(4, { ...past, pastPi: 0.3 }), facts({ head: 'l-softmax' }))).toEqual(['guessing']);
+  });
+
+  test('a scale that gives a perfect embedding no probability', () => {
+    const scaled = (s: number, numClasses: number) => facts({ head: 'normface', s }, numClasses);
+    // e^s/(e^s + 499) at best
+    expect(names(epochs(4, { accuracy: 0.99 }), scaled(3.2, 500))).toEqual(['scale-too-small']);
+    expect(names(epochs(4, { accuracy: 0.99 }), scaled(3.4, 500))).toEqual([]);
+    expect(names(epochs(4, {}), scaled(0.5, 10))).toEqual([]);
+    expect(message(epochs(4, { loss: 6.1 }), scaled(0.5, 500))).toContain(
+      'the scale 0.5 is too small for 500 classes: even a perfect embedding gets a probability of 0.33 %',
+    );
+  });
+
+  test('fixed centroids in too few dimensions', () => {
+    expect(names(epochs(4, {}), facts({ head: 'pedcc' }, 65))).toEqual([]);
+    expect(names(epochs(4, {}), facts({ head: 'pedcc' }, 66))).toEqual(['crowded-centroids']);
+  });
+});
+
+/** Lines of `npm run diagnoses -- --histories FILE`, rounded, with what has to be said after each epoch. */
+interface Recorded {
+  readonly run: string;
+  readonly options: Record<string, unknown>;
+  readonly numClasses: number;
+  readonly samples: number;
+  readonly history: Epoch[];
+  readonly said: string[];
+}
+const RECORDED: Recorded[] = JSON.parse(
+  readFileSync(join(packageRoot(), 'test/lib/training/histories.json'), 'utf8'),
+);
+
+test.each(RECORDED)('recorded: $run', ({ options, numClasses, samples, history, said }) => {
+  const known = { ...facts(options, numClasses), samples };
+  expect(history.map((_, index) => names(history.slice(0, index + 1), known).join())).toEqual(said);
+});
+
+test('classes are counted among the images that are trained on', () => {
+  const labels = Int32Array.from([0, 0, 0, 1, 2, 2]);
+  const images = { data: new Uint8Array(6), shape: [6, 1, 1, 1] as const };
+  const job = {
+    settings: { optimizer: checkOptimizer('sgd', 'optimizer') },
+    head: resolveHead(checkHead({}), 4),
+    train: { images, labels, numbers: Int32Array.from([0, 1, 3, 4]) },
+  };
+  const { samples, classShares } = runFacts(job as never, D);
+  expect(samples).toBe(4);
+  expect(Array.from(classShares)).toEqual([0.5, 0.25, 0.25, 0]);
 });

@@ -1,0 +1,186 @@
+/** Why training goes wrong: each cause with the evidence for it, what is said of it, and what to try. */
+import { hasMargin, targetFactor } from '../../heads/margin.js';
+import { scaleBound } from '../../heads/scale.js';
+import type { Diagnosis } from '../events.js';
+import {
+  accuracyOf,
+  chance,
+  type Epoch,
+  isUnsure,
+  path,
+  type RunFacts,
+  reachable,
+  stride,
+  weightGrowth,
+} from './facts.js';
+import type { Symptom } from './symptoms.js';
+
+/** A run in which something is seen to go wrong. */
+export interface Case {
+  readonly symptom: Symptom;
+  /** The epochs so far. */
+  readonly history: readonly Epoch[];
+  readonly last: Epoch;
+  readonly facts: RunFacts;
+}
+
+export interface Cause {
+  readonly name: Diagnosis['name'];
+  fits(found: Case): boolean;
+  /** The cause and what to try, after what was seen. */
+  describe(found: Case): string;
+}
+
+/** Share of the loss's weight that one class has, where there are weights. */
+function heaviestShare({ head, classShares }: RunFacts): number {
+  const weights = head.native.classWeights;
+  if (weights === undefined) return 0;
+  const weighted = classShares.map((share, index) => share * weights[index]!);
+  return Math.max(...weighted) / weighted.reduce((sum, value) => sum + value, 0);
+}
+
+const oneClassWeighted: Cause = {
+  name: 'one-class-weighted',
+  fits: ({ facts }) => heaviestShare(facts) > 0.99,
+  describe: () =>
+    'classWeights leave all of the loss to one class, which is learned by always answering it. Give every class a weight above 0',
+};
+
+const dropoutTooHigh: Cause = {
+  name: 'dropout-too-high',
+  fits: ({ facts: { head } }) => head.native.featureDropout >= 0.9,
+  describe: ({ facts: { head, embeddingSize } }) => {
+    const { featureDropout } = head.native;
+    const left = Math.max(1, Math.round((1 - featureDropout) * embeddingSize));
+    return `featureDropout ${featureDropout} leaves some ${left} of ${embeddingSize} features to each image. Try 0.5 or less`;
+  },
+};
+
+/** Rates for which the path is known to be too short. Gradients of SGD point to and fro, so its path is a bound that is not reached. */
+const SHORT_PATH = { adam: 0.15, adamw: 0.15, sgd: 1.5 };
+
+const rateTooLow: Cause = {
+  name: 'learning-rate-too-low',
+  fits: ({ history, last, facts }) => {
+    const whole = (path(history, facts) / last.epoch) * last.epochs;
+    return whole < SHORT_PATH[facts.optimizer.type];
+  },
+  describe: ({ last }) =>
+    `the learning rate is too low (${rate(last)} on average), or there are too few steps: together they hardly move the ` +
+    'weights. Try a learningRate ten times as high, or more epochs',
+};
+
+/** Steps that made class weights this many times as long as they were outweigh what was there. */
+const GROWN = 2.8;
+/** Steps about as long as the weights. */
+const WIDE_STRIDE = 0.5;
+/** Steps that leave nothing of them. */
+const REWRITING_STRIDE = 1.5;
+
+/** On average of the first epoch, a loss above that of guessing: of heads whose loss has no margin or scale in it. */
+function startedWorse({ loss }: Epoch, { head: { native } }: RunFacts): boolean {
+  const plain = !native.normalizeFeatures && native.centerWeight === 0 && !hasMargin(native);
+  return plain && loss > Math.log(native.numClasses);
+}
+
+const rateTooHigh: Cause = {
+  name: 'learning-rate-too-high',
+  fits: ({ symptom, history, last, facts }) => {
+    if (symptom === 'inverted') return targetFactor(facts.head.native, 0) > 0.5;
+    const grown = weightGrowth(last, facts) > GROWN;
+    const widest = Math.max(...history.map((epoch) => stride(epoch, facts)));
+    if (symptom !== 'weak') return grown || widest > WIDE_STRIDE;
+    if (startedWorse(history[0]!, facts)) return true;
+    // Neither fixed weights nor normalised logits have a length that could have suffered.
+    const { fixedWeights, scaledBn } = facts.head.native;
+    const free = !fixedWeights && scaledBn === undefined;
+    return free && (widest > REWRITING_STRIDE || (grown && widest > WIDE_STRIDE));
+  },
+  describe: ({ symptom, history }) =>
+    (symptom === 'inverted'
+      ? 'the first steps threw them there, where the margin holds them: '
+      : 'steps are as long as the weights themselves: ') +
+    `the learning rate is too high (${rate(history[0]!)} in the first epoch). Try a tenth of it or less`,
+};
+
+const scaleTooSmall: Cause = {
+  name: 'scale-too-small',
+  fits: ({ symptom, last, facts }) => symptom === 'unsure' || isUnsure(last, facts),
+  describe: ({ last, facts }) => {
+    const { head } = facts;
+    const { scale, numClasses } = head.native;
+    const best = (100 * reachable(last, facts)).toPrecision(2);
+    return (
+      `the scale ${scale} is too small for ${numClasses} classes: even a perfect embedding gets a probability of ${best} %. ` +
+      `Try ${scaleBound(head.native, numClasses).toFixed(1)} or more`
+    );
+  },
+};
+
+const crowdedCentroids: Cause = {
+  name: 'crowded-centroids',
+  fits: ({ facts: { head, embeddingSize } }) =>
+    head.native.fixedWeights && head.native.numClasses > embeddingSize + 1,
+  describe: ({ facts: { head, embeddingSize } }) =>
+    `the ${head.native.numClasses} fixed class centroids of pedcc cannot stand evenly apart in ${embeddingSize} dimensions. ` +
+    `Try an embeddingSize of ${head.native.numClasses - 1} or more, or a head whose class weights are learned`,
+};
+
+const marginTooLarge: Cause = {
+  name: 'margin-too-large',
+  fits: ({ symptom, last }) =>
+    symptom !== 'weak' &&
+    last.margin !== undefined &&
+    last.lambda < 10 &&
+    (symptom === 'inverted' || last.pastPi > 0.3),
+  describe: ({ last }) =>
+    `the margin is too large: with it ${Math.round(100 * last.pastPi)} % of the images are past 180° from their class, where it ` +
+    'pulls hardest. Try a smaller margin, marginWarmup, or λ that stays larger',
+};
+
+/** Of what there is to learn: who had that much and has nothing left was thrown back. */
+const LOST = 0.2;
+
+const rateTooHighLater: Cause = {
+  name: 'learning-rate-too-high',
+  fits: ({ symptom, history, facts }) =>
+    (symptom === 'collapsed' || symptom === 'guessing') &&
+    Math.max(...history.map(accuracyOf)) > chance(facts) + LOST * (1 - chance(facts)),
+  describe: ({ history, last }) => {
+    const best = (100 * Math.max(...history.map(accuracyOf))).toFixed(1);
+    return (
+      `it had been ${best} %, and what was learned is lost: the learning rate is too high ` +
+      `(${rate(last)} in this epoch). Try a tenth of it or less`
+    );
+  },
+};
+
+const rate = ({ meanLearningRate }: Epoch) => meanLearningRate.toPrecision(2);
+
+/** In the order in which they are looked for: what is certain from the options first. */
+export const CAUSES: readonly Cause[] = [
+  oneClassWeighted,
+  dropoutTooHigh,
+  rateTooLow,
+  rateTooHigh,
+  scaleTooSmall,
+  crowdedCentroids,
+  marginTooLarge,
+  rateTooHighLater,
+];
+
+/** Where none of them fits. */
+export const UNKNOWN: Readonly<Record<'collapsed' | 'guessing', Cause>> = {
+  collapsed: {
+    name: 'collapsed',
+    fits: () => true,
+    describe: () =>
+      'the network answers the same to every image. Are the images all alike? Otherwise try a lower learningRate, or a smaller margin',
+  },
+  guessing: {
+    name: 'guessing',
+    fits: () => true,
+    describe: () =>
+      'Do the labels belong to these images? Otherwise try another learningRate, or a smaller margin',
+  },
+};

@@ -1,0 +1,74 @@
+/** What a diagnosis rests on: what is known of a run from its beginning, and what its epochs have shown so far. */
+import { labelsOf } from '../../data/samples.js';
+import type { ResolvedHead } from '../../heads/resolve.js';
+import type { EpochRecord } from '../events.js';
+import type { TrainJob } from '../job.js';
+import type { EffectiveOptimizer } from '../optimizers.js';
+
+/** An epoch before it is judged. */
+export type Epoch = Omit<EpochRecord, 'diagnoses'>;
+
+export interface RunFacts {
+  readonly head: Pick<ResolvedHead, 'native'>;
+  readonly embeddingSize: number;
+  readonly optimizer: EffectiveOptimizer;
+  /** Training images */
+  readonly samples: number;
+  /** Of the training images of each class, their share of all: (C) */
+  readonly classShares: Float64Array;
+}
+
+export function runFacts({ settings, head, train }: TrainJob, embeddingSize: number): RunFacts {
+  const samples = train.numbers.length;
+  const classShares = new Float64Array(head.native.numClasses);
+  for (const label of labelsOf(train)) classShares[label]! += 1 / samples;
+  return { head, embeddingSize, optimizer: settings.optimizer, samples, classShares };
+}
+
+/** Accuracy of always answering with the most frequent class. */
+export const chance = ({ classShares }: RunFacts): number => classShares.reduce((a, b) => Math.max(a, b), 0);
+
+/**
+ * The best that an epoch shows, margin-free. Training accuracy is taken while weights move and features are dropped, the
+ * share that stands nearest to its own class afterwards.
+ */
+export const accuracyOf = ({ accuracy, head, validation }: Epoch): number =>
+  Math.max(accuracy, head.nearestOwn, validation?.accuracy ?? 0);
+
+/**
+ * How far one step moves the head's weights, as a part of what they are at the beginning: 1 writes them anew. With Adam
+ * every step moves every number by about the rate; with SGD the gradient's length says how far, and momentum repeats it.
+ */
+export function stride({ meanLearningRate: rate, gradientNorm }: Epoch, facts: RunFacts): number {
+  const { optimizer, head, embeddingSize } = facts;
+  const { numClasses } = head.native;
+  const initial = Math.sqrt(2 / (numClasses + embeddingSize)); // root mean square, Xavier-uniform
+  if (optimizer.type !== 'sgd') return rate / initial;
+  const length = initial * Math.sqrt(numClasses * embeddingSize);
+  return (rate * gradientNorm) / (1 - optimizer.momentum) / length;
+}
+
+/** How far all steps so far could have moved the weights at most, in the same measure. */
+export const path = (history: readonly Epoch[], facts: RunFacts): number =>
+  history.reduce((sum, epoch) => sum + epoch.steps * stride(epoch, facts), 0);
+
+/** Median length of the class weights, as a multiple of what it is at the beginning. */
+export function weightGrowth({ head }: Epoch, { head: { native }, embeddingSize: size }: RunFacts): number {
+  return head.weightNorm[1] / Math.sqrt((2 * size) / (native.numClasses + size));
+}
+
+/** A probability below which logits say next to nothing. */
+const TOO_UNSURE = 0.05;
+
+/** Where features have a length that the head gives them, even a perfectly placed sample would get no probability to speak of. */
+export function isUnsure(epoch: Epoch, facts: RunFacts): boolean {
+  const { normalizeFeatures, scaledBn } = facts.head.native;
+  return normalizeFeatures && scaledBn === undefined && reachable(epoch, facts) < TOO_UNSURE;
+}
+
+/** The probability of a perfectly placed sample, without margin: all other classes stand at cosθ = −1/(C−1). */
+export function reachable({ head }: Epoch, { head: { native } }: RunFacts): number {
+  const others = native.numClasses - 1;
+  const length = native.scale * (native.normalizeWeights ? 1 : head.weightNorm[1]);
+  return 1 / (1 + others * Math.exp(-length * (1 + 1 / others)));
+}
