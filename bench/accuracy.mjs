@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { datasets, models, schedules, train } from '../dist/lib/index.mjs';
 import { describeMachine } from './shared/machine.mjs';
+import { describeSources, sourcesLine } from './shared/sources.mjs';
 
 const SEEDS = [1, 2, 3];
 const EPOCHS = 4;
@@ -90,6 +91,7 @@ const HEADING = [
 ];
 
 async function main() {
+  const sources = describeSources();
   const { values, positionals } = parseArgs({
     options: { only: { type: 'string' } },
     allowPositionals: true,
@@ -107,10 +109,13 @@ async function main() {
   if (results.some(({ within }) => within === false)) process.exitCode = 1;
   if (values.only) return; // a part is not the result
   const settings = { epochs: EPOCHS, seeds: SEEDS, limits: LIMITS, embeddingSize: 128 };
-  const report = { date: new Date().toISOString(), machine: describeMachine(), settings, results };
+  const report = { date: new Date().toISOString(), sources, machine: describeMachine(), settings, results };
   const path = (name) => new URL(`results/${name}`, import.meta.url);
   writeFileSync(path('accuracy.json'), `${JSON.stringify(report, null, 1)}\n`);
-  writeFileSync(path('accuracy.md'), `${[...HEADING, ...results.map(line)].join('\n')}\n`);
+  writeFileSync(
+    path('accuracy.md'),
+    `${[...HEADING, ...results.map(line), '', sourcesLine(report)].join('\n')}\n`,
+  );
 }
 
 await main();

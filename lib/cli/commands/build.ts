@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { MarginCoreError } from '../../base/errors.js';
 import { packageRoot } from '../../base/packageRoot.js';
@@ -57,7 +58,7 @@ function compile(cuda: boolean): void {
     : ['-DMARGINCORE_CUDA=OFF'];
   const targets = ['margincore', 'margincore_cpu', ...(cuda ? ['margincore_cuda'] : [])];
   cmake(['-S', root, '-B', folder, ...generator(folder), '-DCMAKE_BUILD_TYPE=Release', ...cudaOptions], sdk);
-  cmake(['--build', folder, '--parallel', '--target', ...targets], sdk);
+  cmake(['--build', folder, '--parallel', String(availableParallelism()), '--target', ...targets], sdk);
 }
 
 /** A folder keeps the generator that it was made with. */
