@@ -11,7 +11,7 @@ import { HEAD_NAMES } from '../dist/lib/heads/resolve.js';
 import { datasets, models, schedules, train } from '../dist/lib/index.mjs';
 import * as byDefault from './accuracy/defaults.mjs';
 import { describeMachine } from './shared/machine.mjs';
-import { describeSources } from './shared/sources.mjs';
+import { describeSources, sourcesLine } from './shared/sources.mjs';
 
 const SEEDS = [1, 2, 3];
 const EPOCHS = 4;
@@ -124,9 +124,12 @@ function compareDefaults(data, heads, seeds, epochs) {
 }
 
 /** A table as it stands in the file: when, where and of what it was made. */
-const record = (settings, results) => ({
-  ...{ date: new Date().toISOString(), sources: describeSources(), machine: describeMachine() },
-  ...{ settings, results },
+const record = (sources, settings, results) => ({
+  date: new Date().toISOString(),
+  sources,
+  machine: describeMachine(),
+  settings,
+  results,
 });
 
 function write(tables) {
@@ -138,9 +141,12 @@ function write(tables) {
   const { defaults, ...compared } = report;
   writeFileSync(path('accuracy.json'), `${JSON.stringify(report, null, 1)}\n`);
   const text = [
-    ...(compared.results ? [...HEADING, ...compared.results.map(line)] : []),
+    ...(compared.results ? [...HEADING, ...compared.results.map(line), '', sourcesLine(compared)] : []),
     ...(defaults
-      ? ['', 'All defaults:', '', ...byDefault.HEADING, ...defaults.results.map(byDefault.line)]
+      ? [
+          ...['', 'All defaults:', '', ...byDefault.HEADING, ...defaults.results.map(byDefault.line)],
+          ...['', sourcesLine(defaults)],
+        ]
       : []),
   ];
   writeFileSync(path('accuracy.md'), `${text.join('\n')}\n`);
@@ -155,6 +161,7 @@ const OPTIONS = {
 };
 
 async function main() {
+  const sources = describeSources();
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const isPart = ['only', 'seeds', 'epochs'].some((name) => values[name] !== undefined);
   const heads = values.only?.split(',') ?? HEAD_NAMES;
@@ -169,11 +176,11 @@ async function main() {
   const tables = {};
   if (values.compared || !values.defaults) {
     const results = await compare(data, heads, seeds, epochs);
-    Object.assign(tables, record({ ...settings, limits: LIMITS, embeddingSize: 128 }, results));
+    Object.assign(tables, record(sources, { ...settings, limits: LIMITS, embeddingSize: 128 }, results));
   }
   if (values.defaults || !values.compared) {
     const results = await compareDefaults(data, heads, seeds, epochs);
-    tables.defaults = record({ ...settings, mostBehind: byDefault.MOST_BEHIND }, results);
+    tables.defaults = record(sources, { ...settings, mostBehind: byDefault.MOST_BEHIND }, results);
   }
   const results = [...(tables.results ?? []), ...(tables.defaults?.results ?? [])];
   if (results.some(({ within }) => within === false)) process.exitCode = 1;

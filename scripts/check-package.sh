@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Proves the package as it is published: makes the prebuilds, packs them, installs the tarball offline into an empty
 # folder without running a script, and trains and predicts there, where every build tool is a program that logs its call
-# and fails. Looks at each shipped file too: that it links, what it asks of the system, what it weighs.
+# and fails. Looks at each shipped file too: that it links, what it asks of the system, what it weighs. Then takes the
+# prebuilds away and does what the program advises, word for word: that compiles the addon once more.
 # The CUDA toolkit has to be there, and build/sim for what runs on a simulated device (scripts/setup.sh --tests).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 readonly work app=$work/app shadow=$work/shadow calls=$work/calls
 
 main() {
-  npm run --silent prebuildify
+  make_prebuilds
   check_linking
   check_floors
   pack
@@ -23,9 +24,20 @@ main() {
   check_use
   check_cuda
   echo 'the package trains and predicts without a build tool'
+  check_advice
+  echo 'what the program advises works, from a checkout and from the installed package'
 }
 
 die() { echo "$*" >&2 && exit 1; }
+
+# Without prebuilds nothing is packed, and what is then advised makes them.
+make_prebuilds() {
+  local refusal advice
+  rm -rf prebuilds
+  refusal=$(npm pack --silent --pack-destination "$work" 2>&1) && die 'packed without prebuilds'
+  advice=$(advised 'This builds all of it: ' "$refusal")
+  sh -c "$advice"
+}
 
 # --- the shipped files
 
@@ -56,9 +68,10 @@ check_floors() {
 
 pack() {
   local packed unpacked
+  npm pack --silent --pack-destination "$work" >/dev/null  # runs scripts/prepack.sh
   # The dependencies too, so that nothing has to come from elsewhere.
-  npm pack --silent --ignore-scripts --pack-destination "$work" . ./node_modules/bindings \
-    ./node_modules/file-uri-to-path >/dev/null
+  npm pack --silent --ignore-scripts --pack-destination "$work" ./node_modules/{bindings,file-uri-to-path} \
+    ./node_modules/{node-addon-api,node-api-headers} >/dev/null
   packed=$(stat -c %s "$work"/margincore-*.tgz)
   unpacked=$(gzip -dc "$work"/margincore-*.tgz | wc -c)
   echo "packed $((packed / 1000000)) MB of at most $packed_limit, unpacked $((unpacked / 1000000)) of $unpacked_limit"
@@ -71,7 +84,7 @@ check_contents() {
   for file in LICENSE README.md dist/lib/{index.js,index.mjs,index.d.ts,index.d.mts,cli/main.js} \
     datasets/fashion-mnist-sample/{README.md,train-images-idx3-ubyte.gz} \
     CMakeLists.txt native/{CMakeLists.txt,addon/addon.cpp,cpu/loops.cpp,cuda/sources.cmake} \
-    "$prebuilds"/{margincore.node,libmargincore_{cpu,cuda}.so,libdnnl.so.2,libgomp.so.1} \
+    "$prebuilds"/{margincore.node,libmargincore_{cpu,cuda}.so,libdnnl.so.2,libgomp.so.1,sources.checksum} \
     "$prebuilds"/licenses/{README,libdnnl2,libgomp1,node-addon-api,Apache-2.0,GPL-3}.*; do
     grep -qxF "$file" <<<"$contents" || die "the package lacks $file"
   done
@@ -136,6 +149,70 @@ cuda_reason() {
   installed env "$@" node -e '
     const { reason, libraries } = require("margincore").backends().find(({ name }) => name === "cuda");
     console.log(reason, libraries);'
+}
+
+# --- what the program advises, typed as it stands
+
+check_advice() {
+  local install build sdk message
+  # To one who has no build tools.
+  message=$(installed npx --offline margincore build 2>&1) && die 'built without build tools'
+  install=$(advised 'Install it with: ' "$message")
+  try "$root" "${install% [*}"  # the error's code follows
+  try "$root" 'apt-get install --simulate dataset-fashion-mnist'  # the doctor names it
+  try "$work" "npm --prefix '$root' run setup"
+  check_onednn_elsewhere
+
+  rm -r "$app/node_modules/margincore/prebuilds"
+  message=$(installed node require.cjs 2>&1) && die 'loaded without an addon'
+  build=$(advised 'Build it with: ' "$message")
+  try "$app" "$build"
+  try "$app" "node -e '$(train_on cpu)'"
+
+  # The build with CUDA, of one kind of card, as far as a machine without one goes.
+  message=$(cd "$app" && node -e "$(train_on cuda)" 2>&1) && die 'trained on CUDA without CUDA'
+  build=$(advised 'Build it with: ' "$message")
+  message=$(cd "$app" && MARGINCORE_CUDA_PATH=$work/empty sh -c "$build" 2>&1) && die 'built CUDA without CUDA'
+  sdk=$(advised 'This brings them: ' "$(tr -s ' \n' ' ' <<<"$message")")
+  try "$root" "${sdk/ FOLDER;*/ "'$(realpath .cuda)'"}"
+  try "$app" "MARGINCORE_CUDA_PATH='$(realpath .cuda)' CUDAARCHS=75-real $build"
+  message=$(cd "$app" && MARGINCORE_CUDA_PATH=$(realpath "$root/.cuda") node -e "$(train_on cuda)" 2>&1) ||
+    [[ $message == *driver* ]] || die "$message"
+}
+
+# advised <words before it> <text>
+advised() {
+  local advice
+  advice=$(sed -n "s/.*$1//p" <<<"$2" | head -n 1)
+  [[ -n $advice ]] || die "no '$1' in: $2"
+  echo "$advice"
+}
+
+# try <folder> <command>: in a shell of its own, with nothing of this one but its tools.
+try() {
+  echo "advised: $2"
+  (cd "$1" && env -i HOME="$work/home" PATH="$PATH" npm_config_offline=true sh -c "$2") >"$work/log" 2>&1 ||
+    { cat "$work/log" && die "that failed: $2"; }
+}
+
+# train_on <device>: a program in JavaScript, without single quotes.
+train_on() {
+  echo "const { datasets, train } = require(\"margincore\");
+    datasets.fashionMnistSample()
+      .then((data) => train({ data, head: \"arcface\", s: 16, epochs: 1, device: \"$1\", progress: false }))
+      .then(({ test, environment }) => {
+        if (!(test.accuracy > 0.6 && environment.pluginPath.includes(\"/margincore/build/Release/\")))
+          throw new Error(\`accuracy \${test.accuracy} with \${environment.pluginPath}\`);
+      });"
+}
+
+# CMAKE_PREFIX_PATH, which the build of the CPU backend names.
+check_onednn_elsewhere() {
+  mkdir -p "$work/onednn/include"
+  ln -s /usr/include/{dnnl,oneapi}* "$work/onednn/include/"
+  try "$root" "CMAKE_PREFIX_PATH='$work/onednn' cmake -S . -B '$work/configured' -DMARGINCORE_ADDON=OFF -DMARGINCORE_CUDA=OFF"
+  grep -q "^MARGINCORE_ONEDNN_INCLUDE:PATH=$work/onednn/include" "$work/configured/CMakeCache.txt" ||
+    die 'CMAKE_PREFIX_PATH is not looked at'
 }
 
 main

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { contenders } from '../shared/contenders.mjs';
 import { describeMachine } from '../shared/machine.mjs';
+import { describeSources } from '../shared/sources.mjs';
 import { readOptions, usage } from './options.mjs';
 import { costTables } from './plan.mjs';
 import { runCosts } from './rounds.mjs';
@@ -15,6 +16,7 @@ import { asMarkdown, asText } from './text.mjs';
 const log = (message) => process.stderr.write(`${message}\n`);
 
 async function main(options) {
+  const sources = describeSources();
   const { command, reason } = contenders[0].prepare();
   if (!command) throw new Error(reason);
   const planned = costTables(options).filter(({ id }) => options.chosen.includes(id));
@@ -23,6 +25,7 @@ async function main(options) {
   const { rounds, threads, quick } = options;
   const report = {
     date: new Date().toISOString(),
+    sources,
     machine: describeMachine(),
     settings: { rounds, threads, quick },
     ...outcome,
@@ -34,7 +37,7 @@ async function main(options) {
   const write = (name, content) => writeFileSync(join(options.out, name), content);
   write('cost.json', `${JSON.stringify(report, null, 2)}\n`);
   write('cost.md', asMarkdown(report, 'cost.svg'));
-  write('cost.svg', costSvg(tables));
+  write('cost.svg', costSvg(report));
 }
 
 try {

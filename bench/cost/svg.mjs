@@ -1,4 +1,5 @@
 // The cost tables as a picture: a panel each, time of a step over the value, both logarithmic.
+import { sourcesLine } from '../shared/sources.mjs';
 import { duration } from './rows.mjs';
 
 const [WIDTH, HEIGHT, COLUMNS] = [440, 300, 2];
@@ -60,13 +61,14 @@ ${marks.join('\n')}
 }
 
 /** A self-contained SVG. Tables without rows are left out. */
-export function costSvg(tables) {
+export function costSvg({ tables, ...report }) {
   const panels = tables.filter(({ rows }) => rows.length > 0).map(panel);
   const height = Math.ceil(panels.length / COLUMNS) * HEIGHT + 24;
   const legend =
     'time of a training step; dashed: in proportion to the last value; ringed: where the curve bends';
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH * COLUMNS} ${height}" width="${WIDTH * COLUMNS}" height="${height}" role="img" font-family="system-ui, sans-serif" font-size="11" fill="${INK}">
 <title>Time of a training step</title>
+<desc>${sourcesLine(report)}</desc>
 <rect width="100%" height="100%" fill="#ffffff"/>
 ${panels.join('\n')}
 ${text(PLOT.left, height - 12, legend, `fill="${QUIET}"`)}

@@ -1,10 +1,13 @@
 // The cost tables for reading: as text in columns, and as Markdown.
+import { sourcesLine } from '../shared/sources.mjs';
 import { BEND_ABOVE } from './plan.mjs';
 import { cells, headings } from './rows.mjs';
 
-function remarks({ machine, versions, settings, skipped, failures }) {
+function remarks(report) {
+  const { machine, versions, settings, skipped, failures } = report;
   const { threads, rounds } = settings;
   return [
+    sourcesLine(report),
     `${machine.cpu}, ${machine.cores} cores; ${threads} threads, median of ${rounds} rounds; Node ${machine.node.slice(1)}, ${versions.join(', ')}`,
     `Where the time per unit is ${BEND_ABOVE} times that of the row before, or that many times less, the curve "bends". ` +
       'Exponent e: since the row before, time grew as the value to the power of e.',

@@ -5,6 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { contenders } from '../shared/contenders.mjs';
 import { describeMachine } from '../shared/machine.mjs';
+import { describeSources } from '../shared/sources.mjs';
 import { describeVersions } from '../shared/versions.mjs';
 import { readOptions, usage } from './options.mjs';
 import { impossible } from './plan.mjs';
@@ -16,6 +17,7 @@ const bench = fileURLToPath(new URL('..', import.meta.url));
 const log = (text) => process.stderr.write(`${text}\n`);
 
 async function main(options) {
+  const sources = describeSources(); // before hours in which they may change
   installRivals();
   const prepared = prepare(options.only);
   const cannot = impossible(options);
@@ -26,6 +28,7 @@ async function main(options) {
   const { rounds, threads, quick } = options;
   const report = {
     date: new Date().toISOString(),
+    sources,
     machine: describeMachine(),
     versions: describeVersions(versions),
     settings: { rounds, threads, quick },

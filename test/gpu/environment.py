@@ -1,5 +1,6 @@
 """What a result depends on: the card, its driver, and the versions of everything that took part."""
 
+import datetime
 import json
 import os
 import platform
@@ -41,10 +42,18 @@ def of_machine():
         "nvcc": nvcc[-2].strip() if len(nvcc) > 1 else "not there",
         **torch_versions(),
         "Python": platform.python_version(),
-        "commit": os.environ.get("MARGINCORE_COMMIT")
-        or command_output("git", "rev-parse", "--short", "HEAD")
-        or "unknown",
+        "date": datetime.date.today().isoformat(),
+        "sources": sources(),
     }
+
+
+def sources():
+    """Commit of the sources and its date, and whether they differ from it. Where git cannot say: $MARGINCORE_COMMIT."""
+    commit = command_output("git", "show", "--no-patch", "--format=%h of %cs", "HEAD").strip()
+    if "MARGINCORE_COMMIT" in os.environ or not commit:
+        return os.environ.get("MARGINCORE_COMMIT", "unknown")
+    changed = command_output("git", "status", "--porcelain", "--untracked-files=no")
+    return commit + (" (with changes that were not committed)" if changed.strip() else "")
 
 
 def of_device(info):

@@ -22,7 +22,7 @@ class Training:
         self.head = heads.build(job["head"], job["numClasses"], self.model.size)
         self.parameters = [*self.model.parameters(), *self.head.parameters()]
         self.bf16 = job["precision"] == "bf16"
-        compiled = job["variant"] == "compile"
+        compiled = job["variant"].startswith("compile")
         self.loss = torch.compile(self.eager_loss, dynamic=False) if compiled else self.eager_loss
         self.adam = self.new_adam("fused")
 

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { MarginCoreError } from '../../base/errors.js';
 import { packageRoot } from '../../base/packageRoot.js';
@@ -52,12 +53,15 @@ function compile(cuda: boolean): void {
   const root = packageRoot();
   const folder = join(root, 'build');
   const sdk = process.env.MARGINCORE_CUDA_PATH ?? '';
-  const cudaOptions = cuda
-    ? ['-DMARGINCORE_CUDA=ON', `-DMARGINCORE_CUDA_SDK=${sdk}`]
-    : ['-DMARGINCORE_CUDA=OFF'];
+  const options = cuda ? ['-DMARGINCORE_CUDA=ON', `-DMARGINCORE_CUDA_SDK=${sdk}`] : ['-DMARGINCORE_CUDA=OFF'];
   const targets = ['margincore', 'margincore_cpu', ...(cuda ? ['margincore_cuda'] : [])];
-  cmake(['-S', root, '-B', folder, ...generator(folder), '-DCMAKE_BUILD_TYPE=Release', ...cudaOptions], sdk);
-  cmake(['--build', folder, '--parallel', '--target', ...targets], sdk);
+  const env = {
+    ...process.env,
+    ...(cuda && cudaCompiler(sdk)),
+    PATH: [process.env.PATH, dirname(process.execPath)].join(delimiter), // CMake asks some `node` for its headers
+  };
+  cmake(['-S', root, '-B', folder, ...generator(folder), '-DCMAKE_BUILD_TYPE=Release', ...options], env);
+  cmake(['--build', folder, '--parallel', String(availableParallelism()), '--target', ...targets], env);
 }
 
 /** A folder keeps the generator that it was made with. */
@@ -66,19 +70,17 @@ function generator(folder: string): string[] {
   return isNew && isThere('ninja') ? ['-G', 'Ninja'] : [];
 }
 
-function cmake(args: readonly string[], sdk: string): void {
-  const { status, signal } = spawnSync('cmake', args, { stdio: 'inherit', env: environment(sdk) });
-  if (status !== 0) throw failure(`cmake ended with ${signal ?? `status ${status}`}: what it said is above`);
+/** nvcc where it is installed without being on the path. */
+function cudaCompiler(sdk: string): { CUDACXX?: string } {
+  const places = [join(sdk, 'nvidia/cu13/bin/nvcc'), '/usr/local/cuda/bin/nvcc'];
+  const nvcc = places.find((file) => existsSync(file));
+  const isKnown = process.env.CUDACXX !== undefined || isThere('nvcc');
+  return nvcc === undefined || isKnown ? {} : { CUDACXX: nvcc };
 }
 
-/** CMake asks `node` where its headers are; nvcc is also looked for where it is installed without being on the path. */
-function environment(sdk: string): NodeJS.ProcessEnv {
-  const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
-  const nvcc = [join(sdk, 'nvidia/cu13/bin/nvcc'), '/usr/local/cuda/bin/nvcc'].find((file) =>
-    existsSync(file),
-  );
-  const needsNvcc = nvcc !== undefined && process.env.CUDACXX === undefined && !isThere('nvcc');
-  return { ...process.env, PATH: path, ...(needsNvcc && { CUDACXX: nvcc }) };
+function cmake(args: readonly string[], env: NodeJS.ProcessEnv): void {
+  const { status, signal } = spawnSync('cmake', args, { stdio: 'inherit', env });
+  if (status !== 0) throw failure(`cmake ended with ${signal ?? `status ${status}`}: what it said is above`);
 }
 
 const isThere = (program: string) => spawnSync(program, ['--version']).status === 0;
