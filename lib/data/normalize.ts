@@ -46,10 +46,17 @@ export const NORMALIZE_NOTATION: Notation = {
   },
 };
 
-/** The values for the training images. Throws INVALID_OPTION where mean or std has not one number per channel. */
-export function resolveNormalize(normalize: CheckedNormalize, samples: Samples): ChannelNormalization {
+/**
+ * The values for the training images. Rejects with INVALID_OPTION where mean or std has not one number per channel, and
+ * with the signal's reason once that is aborted.
+ */
+export async function resolveNormalize(
+  normalize: CheckedNormalize,
+  samples: Samples,
+  signal?: AbortSignal,
+): Promise<ChannelNormalization> {
   const channels = samples.images.shape[3];
-  if (normalize === 'dataset') return channelStatistics(samples);
+  if (normalize === 'dataset') return channelStatistics(samples, signal);
   if (normalize === 'unit') {
     return { mean: new Float32Array(channels), std: new Float32Array(channels).fill(1) };
   }

@@ -1,4 +1,6 @@
-import type { Samples } from './samples.js';
+import { setImmediate } from 'node:timers/promises';
+import { checkMemory } from './checkViews.js';
+import { rangeOf, type Samples } from './samples.js';
 
 export interface ChannelStatistics {
   /** [C], in units of pixels in 0…1 */
@@ -12,11 +14,17 @@ const LEVELS = 256;
 /** A fortieth of a grey level. To divide by less would turn a few stray pixels into values of thousands. */
 const MIN_STD = 1e-4;
 
-/** Mean and (biased) standard deviation of every channel over all of these samples' pixels. */
-export function channelStatistics(samples: Samples): ChannelStatistics {
+/** Counted in some ten milliseconds. */
+const PIECE_BYTES = 4 * 2 ** 20;
+
+/**
+ * Mean and (biased) standard deviation of every channel over all of these samples' pixels. The event loop turns between
+ * pieces of the work; rejects with the signal's reason once that is aborted.
+ */
+export async function channelStatistics(samples: Samples, signal?: AbortSignal): Promise<ChannelStatistics> {
   const [, height, width, channels] = samples.images.shape;
   const pixelsPerChannel = samples.numbers.length * height * width;
-  const histogram = countLevels(samples);
+  const histogram = await countLevels(samples, signal);
   const mean = new Float32Array(channels);
   const std = new Float32Array(channels);
   for (let channel = 0; channel < channels; channel += 1) {
@@ -31,10 +39,24 @@ export function channelStatistics(samples: Samples): ChannelStatistics {
 }
 
 /** [C, 256]. Float64 counts and their sums are exact up to 2^53, whatever the number of pixels. */
-function countLevels({ images: { data, shape }, numbers }: Samples): Float64Array {
+async function countLevels(samples: Samples, signal?: AbortSignal): Promise<Float64Array> {
+  const [, height, width, channels] = samples.images.shape;
+  const histogram = new Float64Array(channels * LEVELS);
+  const piece = Math.max(1, Math.floor(PIECE_BYTES / (height * width * channels)));
+  for (let first = 0; first < samples.numbers.length; first += piece) {
+    if (first > 0) {
+      await setImmediate();
+      signal?.throwIfAborted();
+      checkMemory(samples.images.data, 'data.images');
+    }
+    addLevels(histogram, rangeOf(samples, first, first + piece));
+  }
+  return histogram;
+}
+
+function addLevels(histogram: Float64Array, { images: { data, shape }, numbers }: Samples): void {
   const [, height, width, channels] = shape;
   const size = height * width * channels;
-  const histogram = new Float64Array(channels * LEVELS);
   for (const number of numbers) {
     for (let pixel = number * size; pixel < (number + 1) * size; pixel += channels) {
       for (let channel = 0; channel < channels; channel += 1) {
@@ -42,5 +64,4 @@ function countLevels({ images: { data, shape }, numbers }: Samples): Float64Arra
       }
     }
   }
-  return histogram;
 }

@@ -34,7 +34,7 @@ export interface HeadLossInputs {
   lambda?: number;
   /** Default 'auto' */
   device?: Device;
-  /** Default: physical cores */
+  /** Default: physical cores, within affinity, quota and OMP_NUM_THREADS */
   threads?: number;
 }
 

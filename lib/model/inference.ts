@@ -1,5 +1,6 @@
 /** Runs a session over many images in calls that keep every intermediate array small, and can end between two. */
 
+import { untilAborted } from '../base/abort.js';
 import { allOf, imagesOf, labelsOf, rangeOf, type Samples } from '../data/samples.js';
 import type { ImageArray } from '../data/types.js';
 import { type Scores, ScoreTally } from '../metrics/accuracy.js';
@@ -106,7 +107,7 @@ async function* calls(
   for (let first = 0; first < samples.numbers.length; first += most) {
     signal?.throwIfAborted();
     const batch = rangeOf(samples, first, first + most);
-    const outputs = await unlessAborted(infer(session, imagesOf(batch), wanted), signal);
+    const outputs = await untilAborted(infer(session, imagesOf(batch), wanted), signal);
     life?.throwIfAborted();
     yield { outputs, first, batch };
   }
@@ -118,15 +119,4 @@ function imagesPerCall(bytes: number, floats: number, { summary }: NativeSession
   if (small < NATIVE_BATCH) return Math.max(1, Math.floor(small));
   const most = Math.min(small, MAX_IMAGES, MAX_FLOPS / Math.max(1, flops));
   return NATIVE_BATCH * Math.max(1, Math.floor(most / NATIVE_BATCH));
-}
-
-/** Settles as `work` does, or rejects with the signal's reason as soon as there is one. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort);
-    const done = () => signal.removeEventListener('abort', abort);
-    work.then(resolve, (error) => reject(signal.aborted ? signal.reason : error)).finally(done);
-  });
 }

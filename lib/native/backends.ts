@@ -32,10 +32,12 @@ export interface Placement {
   readonly note?: string;
 }
 
+const DEFAULT_THREADS = 'physical cores, within affinity, quota and OMP_NUM_THREADS';
+
 /** Where to compute. */
 export const PLACEMENT_OPTIONS = {
   device: option('where to compute', checkDevice, { default: 'auto', notation: text('auto|cpu|cuda[:N]') }),
-  threads: integer('threads on the CPU', { defaultText: 'physical cores', min: 1, max: 1024 }),
+  threads: integer('threads on the CPU', { defaultText: DEFAULT_THREADS, min: 1, max: 1024 }),
 } as const;
 
 function checkDevice(value: unknown, option: string): Device {
@@ -46,7 +48,7 @@ function checkDevice(value: unknown, option: string): Device {
 
 /**
  * Rejects with DEVICE_UNAVAILABLE and the backend's own reason where the device asked for is not there.
- * @param threads Default: the backend's own choice, physical cores on the CPU.
+ * @param threads Default: the backend's own choice: on the CPU as many as the process may use.
  */
 export async function selectDevice(device: Device, threads?: number): Promise<Placement> {
   const [name, index = '0'] = device.split(':');

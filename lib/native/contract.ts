@@ -37,7 +37,10 @@ export interface NativeBackend {
   /** Instruction set or card, e.g. 'x86-64-v4' */
   description: string;
   simulated: boolean;
-  /** Threads used when none are asked for (physical cores); 0 where that has no meaning. */
+  /**
+   * Threads used when none are asked for: physical cores, within affinity, quota and OMP_NUM_THREADS. 0 where that has
+   * no meaning.
+   */
   defaultThreads: number;
 }
 
@@ -206,6 +209,11 @@ export interface NativeMemoryPlan {
   workspace: number;
 }
 
+export interface NativePlan {
+  readonly device: NativeDevice;
+  readonly memory: NativeMemoryPlan;
+}
+
 /** The device that a session runs on. */
 export interface NativeDevice {
   /** 'cpu', 'cuda:0' */
@@ -222,8 +230,18 @@ export interface NativeDevice {
  */
 export interface NativeSession {
   readonly summary: NetworkSummary;
-  /** Opens the backend and allocates. Rejects with DEVICE_UNAVAILABLE or OUT_OF_MEMORY. */
+  /**
+   * Opens the backend, and says what training on so many images will take: what `memory` answers once they are there.
+   * Allocates nothing. Rejects with DEVICE_UNAVAILABLE or OUT_OF_MEMORY.
+   */
+  plan(trainingImages: number): Promise<NativePlan>;
+  /**
+   * Allocates and draws the weights, after `plan` or without it. Rejects with DEVICE_UNAVAILABLE or OUT_OF_MEMORY, and
+   * with DISPOSED soon after `cancel()`.
+   */
   open(): Promise<NativeDevice>;
+  /** How far `open`, or else `uploadTrainingData`, has come: 0…1. Does not wait. */
+  progress(): number;
   /** Bytes by purpose. */
   memory(): Promise<NativeMemoryPlan>;
   /** Makes room for `count` training images in host memory, in place of what was added but not uploaded. */
@@ -237,7 +255,10 @@ export interface NativeSession {
   uploadTrainingData(): Promise<void>;
   runSteps(request: NativeStepsRequest): Promise<NativeStepsResult>;
   infer(request: NativeInferRequest): Promise<NativeInferResult>;
-  /** Makes a runSteps in flight end after its current step, and an infer reject after its current batch. */
+  /**
+   * Makes a runSteps in flight end after its current step, an infer reject after its current batch, and `open` and
+   * `uploadTrainingData` within some ten milliseconds.
+   */
   cancel(): void;
   /** Releases gradients, optimizer state, training activations and data; the session can still infer. */
   endTraining(): Promise<void>;

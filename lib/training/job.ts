@@ -49,8 +49,12 @@ export type EffectiveOptions = HeadOptions &
     validation?: number;
   };
 
-/** Throws INVALID_OPTION, INVALID_DATA, or SHAPE_MISMATCH where settings and data do not fit. */
-export function prepareJob(settings: TrainSettings, dataset: Dataset, placement: Placement): TrainJob {
+/** Rejects with INVALID_OPTION, INVALID_DATA, or SHAPE_MISMATCH where settings and data do not fit. */
+export async function prepareJob(
+  settings: TrainSettings,
+  dataset: Dataset,
+  placement: Placement,
+): Promise<TrainJob> {
   const { model } = settings;
   const { classNames, numClasses, test } = dataset;
   const input = imageSize(dataset.train.images);
@@ -68,7 +72,7 @@ export function prepareJob(settings: TrainSettings, dataset: Dataset, placement:
     ...validation,
     ...(test && { test: allOf(test) }),
     input,
-    normalization: resolveNormalize(settings.normalize, train),
+    normalization: await resolveNormalize(settings.normalize, train, settings.signal),
     head,
     batching,
     steps: settings.epochs * stepsPerEpoch(batching),

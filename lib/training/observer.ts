@@ -22,7 +22,15 @@ export interface RunStart {
   readonly parameters: number;
   /** E.g. 'cpu (x86-64-v4)' */
   readonly device: string;
+  /** What training will take: none of it is allocated yet. */
   readonly memory: MemoryPlan;
+}
+
+/** How far the run has come on the way to its first step. */
+export interface Preparation {
+  readonly stage: 'drawing weights' | 'uploading images';
+  /** Of the stage, 0…1 */
+  readonly fraction: number;
 }
 
 /** How a run ended: well, with the accuracy on its test samples where there are any; or not. */
@@ -30,7 +38,10 @@ export type RunEnd = { readonly seconds: number; readonly accuracy?: number } | 
 
 /** All but `notice` are awaited; the first exception ends the run, which rejects with it. */
 export interface Observer {
+  /** Before anything is allocated for training. */
   start?(run: RunStart): unknown;
+  /** Between `start` and the first step, a few times a second where that takes so long. */
+  prepare?(preparation: Preparation): unknown;
   step?(event: StepEvent, controls: Controls): unknown;
   /** After the epoch's validation. */
   epoch?(event: EpochEvent, controls: EpochControls): unknown;
@@ -46,6 +57,10 @@ export class Observers implements Required<Observer> {
 
   async start(run: RunStart): Promise<void> {
     for (const observer of this.observers) await observer.start?.(run);
+  }
+
+  async prepare(preparation: Preparation): Promise<void> {
+    for (const observer of this.observers) await observer.prepare?.(preparation);
   }
 
   async step(event: StepEvent, controls: Controls): Promise<void> {

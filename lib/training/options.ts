@@ -70,7 +70,10 @@ export interface RunOptions {
   precision?: Precision;
   /** Default 'auto' */
   device?: Device;
-  /** Default: physical cores */
+  /**
+   * Default: physical cores, as far as the process may use them: within its CPU affinity, the quota of its control group
+   * and OMP_NUM_THREADS.
+   */
   threads?: number;
   /** Weights, shuffles and dropout follow from it: a whole number in [0, 2^32). Default 0. */
   seed?: number;

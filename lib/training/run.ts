@@ -1,4 +1,6 @@
 /** One training run: from checked options to a model, its history and its scores. */
+import { setTimeout } from 'node:timers/promises';
+import { untilAborted } from '../base/abort.js';
 import { MarginCoreError } from '../base/errors.js';
 import { resolveData } from '../data/index.js';
 import { labelsOf, type Samples } from '../data/samples.js';
@@ -24,12 +26,15 @@ import {
 import { runEpochs } from './loop.js';
 import { headMeasurer } from './measure.js';
 import { Notices, type RunNote } from './notices.js';
-import { type Observer, Observers, type RunStart } from './observer.js';
+import { type Observer, Observers, type Preparation, type RunStart } from './observer.js';
 import type { TrainSettings } from './options.js';
 import { uploadSamples } from './upload.js';
 
 const STREAMED =
   'The training images do not fit into device memory: each batch is uploaded while the one before is computed';
+
+/** From one report of how far the start has come to the next. */
+const PREPARATION_MILLISECONDS = 200;
 
 export interface TrainResult {
   /** Holds native memory until its `dispose()`. */
@@ -72,10 +77,8 @@ export async function run(settings: TrainSettings, given: readonly Observer[]): 
 async function prepare(settings: TrainSettings): Promise<TrainJob> {
   const { data, device, threads, signal } = settings;
   signal?.throwIfAborted();
-  const dataset = await resolveData(data);
-  signal?.throwIfAborted();
-  const placement = await selectDevice(device, threads);
-  signal?.throwIfAborted();
+  const dataset = await untilAborted(resolveData(data), signal);
+  const placement = await untilAborted(selectDevice(device, threads), signal);
   return prepareJob(settings, dataset, placement);
 }
 
@@ -91,25 +94,15 @@ async function runJob(
   const cancel = () => session.cancel();
   signal?.addEventListener('abort', cancel);
   try {
-    const device = await awaitNative(() => session.open());
-    signal?.throwIfAborted();
-    await uploadSamples(session, job.train, signal);
-    signal?.throwIfAborted();
-    const memory = await awaitNative(() => session.memory());
+    const { device, memory } = await startSession(job, session, model, observers);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
-    const expected = expectedFirstLoss(job.head, {
-      embeddingSize: session.summary.embeddingSize,
-      steps: job.steps,
-    });
-    const expectation = expected === undefined ? {} : { expected };
-    await observers.start(describeStart(job, model, device, memory, expected));
     const history = await trainModel(job, session, model, observers);
     await awaitNative(() => session.endTraining());
     const scores = job.test && (await scoreTest(job, session, job.test));
     return {
       model,
       history,
-      firstLoss: { measured: firstStep.loss, ...expectation },
+      firstLoss: firstLoss(job, session, firstStep),
       ...scores,
       options: effectiveOptions(job, device),
       notes: notices.said,
@@ -123,6 +116,51 @@ async function runJob(
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
+}
+
+/** Says what training will take, and then takes it: until the first step nothing is left but that. */
+async function startSession(
+  job: TrainJob,
+  session: NativeSession,
+  model: Model,
+  observers: Observers,
+): Promise<{ device: NativeDevice; memory: MemoryPlan }> {
+  const { train, settings } = job;
+  const { signal } = settings;
+  const images = train.numbers.length;
+  const { device, memory } = await untilAborted(
+    awaitNative(() => session.plan(images)),
+    signal,
+  );
+  await observers.start(describeStart(job, model, device, memory, expectation(job, session)));
+  signal?.throwIfAborted();
+  const preparing = async (stage: Preparation['stage'], work: Promise<unknown>) => {
+    const done = untilAborted(work, signal);
+    const isDone = done.then(
+      () => true,
+      () => true,
+    );
+    const isLate = () => setTimeout(PREPARATION_MILLISECONDS, false, { ref: false });
+    while (!(await Promise.race([isDone, isLate()]))) {
+      await observers.prepare({ stage, fraction: session.progress() });
+    }
+    await done;
+  };
+  await preparing(
+    'drawing weights',
+    awaitNative(() => session.open()),
+  );
+  await preparing('uploading images', uploadSamples(session, train, signal));
+  return { device, memory: await awaitNative(() => session.memory()) };
+}
+
+function expectation({ head, steps }: TrainJob, session: NativeSession): number | undefined {
+  return expectedFirstLoss(head, { embeddingSize: session.summary.embeddingSize, steps });
+}
+
+function firstLoss(job: TrainJob, session: NativeSession, { loss }: FirstStep): FirstLoss {
+  const expected = expectation(job, session);
+  return { measured: loss, ...(expected !== undefined && { expected }) };
 }
 
 function createModel(

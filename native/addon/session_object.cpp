@@ -1,5 +1,10 @@
 #include "addon/session_object.h"
 
+#include <malloc.h>
+
+#include <chrono>
+#include <thread>
+
 #include "addon/convert.h"
 #include "addon/guard.h"
 #include "addon/requests.h"
@@ -17,14 +22,24 @@ struct Release {
   Release() { ++releases; }
   Release(const Release&) = delete;
   Release& operator=(const Release&) = delete;
-  ~Release() {
-    --releases;
-    releases.notify_all();
-  }
+  ~Release() { --releases; }
 };
 
-void wait_for_releases() {
-  for (int left = releases; left > 0; left = releases) releases.wait(left);
+/// Throws Disposed once cancelled.
+void wait_for_releases(const std::atomic<bool>& cancelled) {
+  const Work work(1, &cancelled);
+  while (releases > 0) {
+    work.expect_wanted();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+/// Blocks that were freed stay with the process, in the arena of whatever thread had them, until malloc is asked. (Large
+/// ones are the system's again already.)
+void return_freed_memory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
 }
 
 /// Computes what was asked for.
@@ -55,7 +70,8 @@ Inference compute(Session& session, const InferRequest& request, const std::atom
 Napi::Function SessionObject::define(Napi::Env env) {
   return DefineClass(
       env, "Session",
-      {InstanceAccessor<&SessionObject::summary>("summary"), InstanceMethod<&SessionObject::open>("open"),
+      {InstanceAccessor<&SessionObject::summary>("summary"), InstanceMethod<&SessionObject::plan>("plan"),
+       InstanceMethod<&SessionObject::progress>("progress"), InstanceMethod<&SessionObject::open>("open"),
        InstanceMethod<&SessionObject::memory>("memory"),
        InstanceMethod<&SessionObject::reserve_training_data>("reserveTrainingData"),
        InstanceMethod<&SessionObject::add_training_data>("addTrainingData"),
@@ -87,6 +103,7 @@ void SessionObject::stop() {
   worker_->stop([state = state_, samples = std::move(samples_), release = std::make_shared<Release>()]() mutable {
     samples.reset();
     state->session.reset();
+    return_freed_memory();
     release.reset();
   });
 }
@@ -124,12 +141,36 @@ Napi::Value SessionObject::summary(const Napi::CallbackInfo& info) {
                  [&]() -> Napi::Value { return from_summary(info.Env(), session().network(), session().table()); });
 }
 
+Napi::Value SessionObject::plan(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    expect_not_disposed();
+    state_->cancelled = false;
+    const int64_t images = info[0].ToNumber().Int64Value();
+    return worker_->run(info.Env(), [state = state_, images]() -> Worker::Result {
+      wait_for_releases(state->cancelled);
+      const MemoryUse use = state->session->plan(images);
+      const BackendInfo device = state->session->backend_info();
+      return [device, use](Napi::Env env) {
+        Napi::Object plan = Napi::Object::New(env);
+        plan.Set("device", from_device(env, device));
+        plan.Set("memory", from_memory(env, use));
+        return plan;
+      };
+    });
+  });
+}
+
+Napi::Value SessionObject::progress(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), session().fraction_done()); });
+}
+
 Napi::Value SessionObject::open(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     expect_not_disposed();
+    state_->cancelled = false;
     return worker_->run(info.Env(), [state = state_]() -> Worker::Result {
-      wait_for_releases();
-      state->session->open();
+      wait_for_releases(state->cancelled);
+      state->session->open(state->cancelled);
       state->opened = true;
       const BackendInfo device = state->session->backend_info();
       return [device](Napi::Env env) { return from_device(env, device); };
@@ -172,6 +213,7 @@ Napi::Value SessionObject::end_training(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return run(info.Env(), [](Session& session) -> Worker::Result {
       session.end_training();
+      return_freed_memory();
       return [](Napi::Env env) { return env.Undefined(); };
     });
   });

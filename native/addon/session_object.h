@@ -21,6 +21,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
 
  private:
   Napi::Value summary(const Napi::CallbackInfo& info);
+  Napi::Value plan(const Napi::CallbackInfo& info);
+  Napi::Value progress(const Napi::CallbackInfo& info);
   Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   void reserve_training_data(const Napi::CallbackInfo& info);

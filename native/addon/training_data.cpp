@@ -55,8 +55,9 @@ Napi::Value SessionObject::upload_training_data(const Napi::CallbackInfo& info) 
   return guarded(info.Env(), [&] {
     TrainingData data = reserved().data();
     data.owner = std::move(samples_);
-    return run(info.Env(), [data](Session& session) -> Worker::Result {
-      session.set_training_data(data);
+    state_->cancelled = false;
+    return run(info.Env(), [data, state = state_](Session& session) -> Worker::Result {
+      session.set_training_data(data, state->cancelled);
       return [](Napi::Env env) { return env.Undefined(); };
     });
   });

@@ -4,6 +4,7 @@
 
 #include "backend/memory.h"
 #include "base/error.h"
+#include "base/process_limits.h"
 
 namespace margincore {
 
@@ -47,7 +48,8 @@ Napi::Error to_js_error(Napi::Env env, std::exception_ptr error) {
   } catch (const Error& thrown) {
     return error_with_code(env, error_code_name(thrown.code()), thrown.what());
   } catch (const std::bad_alloc&) {
-    return error_with_code(env, error_code_name(ErrorCode::OutOfMemory), "out of host memory");
+    return error_with_code(env, error_code_name(ErrorCode::OutOfMemory),
+                           ("out of host memory: " + describe_room()).c_str());
   } catch (const std::exception& thrown) {
     return error_with_code(env, error_code_name(ErrorCode::Internal), thrown.what());
   }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backend/backend.h"
+#include "base/work.h"
 
 namespace margincore {
 
@@ -39,5 +40,24 @@ class Buffer {
   void* memory_ = nullptr;
   size_t bytes_ = 0;
 };
+
+/// What is moved or cleared between two looks at whether it is still wanted: some ten milliseconds.
+inline constexpr int64_t kPieceBytes = int64_t{16} << 20;
+
+/// Sets memory of the device to zero, a piece at a time; counts as work done.
+inline void clear(Backend& backend, void* memory, int64_t bytes, const Work& work) {
+  work.in_pieces(bytes, kPieceBytes, [&](int64_t begin, int64_t end) {
+    check(backend.zero(static_cast<char*>(memory) + begin, end - begin));
+    work.advance(end - begin);
+  });
+}
+
+/// Uploads a piece at a time; counts as work done.
+inline void upload(Backend& backend, void* device, const void* host, int64_t bytes, const Work& work) {
+  work.in_pieces(bytes, kPieceBytes, [&](int64_t begin, int64_t end) {
+    check(backend.upload(static_cast<char*>(device) + begin, static_cast<const char*>(host) + begin, end - begin));
+    work.advance(end - begin);
+  });
+}
 
 }  // namespace margincore

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "base/process_limits.h"
 
 namespace margincore {
 
@@ -27,8 +28,5 @@ std::string shortage(Backend& backend, size_t needed, size_t free, const std::st
 
 /// Throws OutOfMemoryError, with the whole estimate, where `needed` bytes are more than the backend has free.
 void expect_memory(Backend& backend, size_t needed, const std::string& estimate);
-
-/// '1.50 GiB', '12.3 MiB'
-std::string readable(size_t bytes);
 
 }  // namespace margincore

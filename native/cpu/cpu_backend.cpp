@@ -5,8 +5,8 @@
 
 #include <cstdio>
 
+#include "base/process_limits.h"
 #include "cpu/convolution.h"
-#include "cpu/machine.h"
 #include "cpu/matmul.h"
 
 namespace margincore {
@@ -19,7 +19,7 @@ CpuBackend::CpuBackend(const BackendOptions& options)
     throw Error(ErrorCode::Unsupported,
                 "precision bf16 needs a processor with AVX512_BF16 or AMX instructions: this one has neither, or "
                 "ONEDNN_MAX_CPU_ISA rules them out");
-  const int threads = options.threads > 0 ? options.threads : default_threads();
+  const int threads = options.threads > 0 ? options.threads : usable_cores();
   // Applies to the calling thread alone: the one that will run this backend's operations.
   omp_set_num_threads(threads);
   omp_set_dynamic(0);

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "backend/backend.h"
@@ -38,6 +39,7 @@ class CpuBackend final : public Backend {
   }
 
   BackendInfo info_{};
+  std::unordered_map<void*, size_t> sizes_;  // of what is allocated
   const Loops& loops_;
   Scratch scratch_;
   Scratch summands_;  // of gradients, while convolutions have scratch_

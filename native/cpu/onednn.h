@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/process_limits.h"
 #include "base/tensor.h"
 
 namespace margincore::onednn {
@@ -111,7 +112,8 @@ Status guarded(const char* operation, const Body& body) {
     return Status::failure(memory ? ErrorCode::OutOfMemory : ErrorCode::Internal, "%s: oneDNN: %s", operation,
                            error.what());
   } catch (const std::bad_alloc&) {
-    return Status::failure(ErrorCode::OutOfMemory, "%s: no memory for its workspace", operation);
+    return Status::failure(ErrorCode::OutOfMemory, "%s: no memory for its workspace: %s", operation,
+                           describe_room().c_str());
   } catch (const Error& error) {
     return Status::failure(error.code(), "%s: %s", operation, error.what());
   } catch (const std::exception& error) {

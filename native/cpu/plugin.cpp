@@ -1,8 +1,8 @@
 // The entry symbol of libmargincore_cpu.so: everything else in it is hidden.
 #include <new>
 
+#include "base/process_limits.h"
 #include "cpu/cpu_backend.h"
-#include "cpu/machine.h"
 #include "cpu/onednn.h"
 
 namespace margincore {
@@ -10,7 +10,7 @@ namespace margincore {
 namespace {
 
 Status probe(BackendInfo* info, int32_t) {
-  *info = CpuBackend::describe(default_threads());
+  *info = CpuBackend::describe(usable_cores());
   return Status::success();
 }
 

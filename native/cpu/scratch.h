@@ -2,32 +2,27 @@
 // operation in turn. An operation asks for all its parts at once.
 #pragma once
 
-#include <malloc.h>
-
-#include <cstdlib>
 #include <initializer_list>
 #include <new>
 
-namespace margincore {
+#include "cpu/large_memory.h"
 
-/// Rounded up to whole cache lines, so that something aligned may follow.
-constexpr size_t whole_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
+namespace margincore {
 
 class Scratch {
  public:
   Scratch() = default;
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { std::free(memory_); }
+  ~Scratch() { return_memory(memory_, capacity_); }
 
   /// At least `bytes`, aligned to 64; contents undefined. Valid until the next call.
   void* take(size_t bytes) {
     if (bytes > capacity_) {
-      std::free(memory_);
-      malloc_trim(0);  // blocks of the sizes before would stay with the process
+      return_memory(memory_, capacity_);
       capacity_ = 0;
       const size_t rounded = whole_lines(bytes);
-      memory_ = std::aligned_alloc(64, rounded);
+      memory_ = take_memory(rounded);
       if (memory_ == nullptr) throw std::bad_alloc();
       capacity_ = rounded;
     }

@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "base/error.h"
+#include "base/process_limits.h"
 
 namespace margincore {
 
@@ -17,7 +18,8 @@ class HostMemory {
     const bool is_a_size = bytes_ / bytes_each == count;
     if (is_a_size) memory_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory_ == MAP_FAILED)
-      throw Error(ErrorCode::OutOfMemory, format("no host memory for %zu %s of %zu bytes", count, what, bytes_each));
+      throw Error(ErrorCode::OutOfMemory,
+                  format("no host memory for %zu %s of %zu bytes: ", count, what, bytes_each) + describe_room());
   }
   HostMemory(const HostMemory&) = delete;
   HostMemory& operator=(const HostMemory&) = delete;

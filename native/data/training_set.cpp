@@ -12,10 +12,11 @@ namespace {
 /// Left free for the workspace of libraries where the images would take the rest.
 constexpr size_t kReserve = size_t{512} << 20;
 
-bool fits(Backend& backend, size_t bytes) {
-  size_t free = 0;
-  check(backend.available_memory(&free));
-  return bytes + kReserve <= free;
+/// Images, labels and their order.
+size_t bytes_of(int64_t count, const Shape& image) { return count * (image.count() + 2 * sizeof(int32_t)); }
+
+bool is_held(const Backend& backend, size_t bytes, size_t free) {
+  return backend.info().host_memory != 0 || bytes + kReserve <= free;
 }
 
 void* host_memory(Backend& backend, size_t bytes) {
@@ -25,6 +26,12 @@ void* host_memory(Backend& backend, size_t bytes) {
 }
 
 }  // namespace
+
+TrainingSetUse plan_training_set(Backend& backend, int64_t count, const Shape& image, int64_t max_batch, size_t free) {
+  const size_t bytes = bytes_of(count, image);
+  if (is_held(backend, bytes, free)) return {bytes, false};
+  return {bytes_of(2 * max_batch, image), true};
+}
 
 TrainingSet::Slot::Slot(Backend& owner, size_t image_bytes, size_t label_bytes) : backend(owner) {
   images = static_cast<uint8_t*>(host_memory(backend, image_bytes));
@@ -36,13 +43,12 @@ TrainingSet::Slot::~Slot() {
   backend.release_host(images);
 }
 
-TrainingSet::TrainingSet(Backend& backend, const TrainingData& data, const Shape& image, int64_t max_batch)
+TrainingSet::TrainingSet(Backend& backend, const TrainingData& data, const Shape& image, int64_t max_batch,
+                         const Work& work)
     : backend_(backend), data_(data), image_(image), max_batch_(max_batch) {
-  const size_t image_bytes = data.count * image.count(), label_bytes = data.count * sizeof(int32_t);
-  if (data.always_streamed) make_slots();
+  if (data.always_streamed || !is_held(backend, bytes_of(data.count, image), free_memory(backend))) make_slots();
   else if (backend.info().host_memory != 0) view_host();
-  else if (fits(backend, image_bytes + 2 * label_bytes)) upload();
-  else make_slots();
+  else upload_all(work);
 }
 
 void TrainingSet::view_host() {
@@ -50,10 +56,10 @@ void TrainingSet::view_host() {
   place(const_cast<uint8_t*>(data_.images), const_cast<int32_t*>(data_.labels), data_.count);
 }
 
-void TrainingSet::upload() {
+void TrainingSet::upload_all(const Work& work) {
   allocate(data_.count);
-  check(backend_.upload(images_.data, data_.images, images_.bytes()));
-  check(backend_.upload(labels_.data, data_.labels, labels_.bytes()));
+  upload(backend_, images_.data, data_.images, images_.bytes(), work);
+  upload(backend_, labels_.data, data_.labels, labels_.bytes(), work);
   data_.owner.reset();
 }
 

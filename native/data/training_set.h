@@ -17,10 +17,20 @@ struct TrainingData {
   bool always_streamed = false;                 // even where they fit
 };
 
+/// What a training set takes of device memory.
+struct TrainingSetUse {
+  size_t bytes;
+  bool streamed;
+};
+
+/// Of `count` images (H, W, C), where `free` bytes are left to it.
+TrainingSetUse plan_training_set(Backend& backend, int64_t count, const Shape& image, int64_t max_batch, size_t free);
+
 class TrainingSet {
  public:
-  /// image: (H, W, C). Throws OutOfMemory where not even two batches fit.
-  TrainingSet(Backend& backend, const TrainingData& data, const Shape& image, int64_t max_batch);
+  /// image: (H, W, C). Bytes that are uploaded count as work done. Throws OutOfMemory where not even two batches fit.
+  TrainingSet(Backend& backend, const TrainingData& data, const Shape& image, int64_t max_batch,
+              const Work& work = Work());
 
   bool is_streamed() const { return slots_.size() > 0; }
   int64_t count() const { return data_.count; }
@@ -50,7 +60,7 @@ class TrainingSet {
   };
 
   void view_host();
-  void upload();
+  void upload_all(const Work& work);
   void make_slots();
   void allocate(int64_t count);
   void place(void* images, void* labels, int64_t count);

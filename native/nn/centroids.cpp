@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "base/rng.h"
+#include "nn/double_rows.h"
 
 namespace margincore {
 
@@ -12,100 +13,124 @@ namespace {
 
 using Doubles = std::vector<double>;
 
-double dot(const double* a, const double* b, int64_t size) {
-  double sum = 0;
-  for (int64_t k = 0; k < size; ++k) sum += a[k] * b[k];
-  return sum;
-}
+constexpr int64_t kOperationsPerPiece = 1 << 23;  // of one thread, between two looks at whether it is still wanted
+constexpr int64_t kFewestEvaluations = 30;
 
-void add_scaled(double* y, double factor, const double* x, int64_t size) {
-  for (int64_t k = 0; k < size; ++k) y[k] += factor * x[k];
-}
+/// Rows that make a piece, where one takes so many operations.
+int64_t rows_per_piece(int64_t operations) { return std::max<int64_t>(1, kOperationsPerPiece / operations); }
 
-void normalize_rows(Doubles& rows, int64_t size) {
-  for (auto row = rows.begin(); row != rows.end(); row += size) {
-    const double length = std::sqrt(dot(&*row, &*row, size));
-    std::for_each(row, row + size, [&](double& value) { value /= length; });
-  }
+void normalize_rows(Doubles& rows, int64_t size, const Work& work) {
+  const int64_t count = static_cast<int64_t>(rows.size()) / size;
+  work.in_parallel(count, rows_per_piece(4 * size), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      double* row = &rows[i * size];
+      const double length = std::sqrt(dot(row, row, size));
+      for (int64_t k = 0; k < size; ++k) row[k] /= length;
+    }
+  });
 }
 
 /// Nearly normal: sums of four uniform numbers.
-Doubles random_rows(int64_t count, int64_t size, uint64_t seed) {
+Doubles random_rows(int64_t count, int64_t size, uint64_t seed, const Work& work) {
   Doubles rows(count * size);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const Random4 random = philox(seed, RandomPurpose::Centroids, 0, i);
-    for (uint32_t word : random.value) rows[i] += static_cast<double>(uniform01(word)) - 0.5;
-  }
+  work.in_parallel(count * size, 1 << 17, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Random4 random = philox(seed, RandomPurpose::Centroids, 0, i);
+      for (uint32_t word : random.value) rows[i] += static_cast<double>(uniform01(word)) - 0.5;
+    }
+  });
   return rows;
 }
 
-/// Gram-Schmidt, each row twice: once leaves the rounding of what it takes away.
-void orthonormalize(Doubles& rows, int64_t count, int64_t size) {
-  for (int64_t i = 0; i < count; ++i) {
-    double* row = &rows[i * size];
-    for (int pass = 0; pass < 2; ++pass)
-      for (int64_t other = 0; other < i; ++other)
-        add_scaled(row, -dot(row, &rows[other * size], size), &rows[other * size], size);
-    const double length = std::sqrt(dot(row, row, size));
-    for (int64_t k = 0; k < size; ++k) row[k] /= length;
+/// Gram-Schmidt, each row twice: once leaves the rounding of what it takes away. Rows of a block leave the rows before
+/// it out side by side, and one another in turn.
+void orthonormalize(Doubles& rows, int64_t count, int64_t size, const Work& work) {
+  constexpr int64_t kBlock = 64, kTogether = 8;
+  const auto row = [&](int64_t i) { return &rows[i * size]; };
+  for (int64_t first = 0; first < count; first += kBlock) {
+    const int64_t last = std::min(first + kBlock, count);
+    work.in_parallel(last - first, kTogether, [&](int64_t begin, int64_t end) {
+      for (int pass = 0; pass < 2; ++pass) {
+        work.in_pieces(first, rows_per_piece(4 * size * kTogether), [&](int64_t from, int64_t until) {
+          for (int64_t other = from; other < until; ++other)
+            leave_out(row(first + begin), end - begin, row(other), size);
+        });
+      }
+      work.advance(8 * first * size * (end - begin));
+    });
+    for (int64_t i = first; i < last; ++i) {
+      work.expect_wanted();
+      for (int pass = 0; pass < 2; ++pass)
+        for (int64_t other = first; other < i; ++other) leave_out(row(i), 1, row(other), size);
+      const double length = std::sqrt(dot(row(i), row(i), size));
+      for (int64_t k = 0; k < size; ++k) row(i)[k] /= length;
+    }
   }
 }
 
 /// Vertices of a regular simplex around 0. In Helmert's basis q_0 … q_{C-2} of the space that it spans, vertex j is
 /// sum_{k >= j} q_k / sqrt((k+1)(k+2)) - j q_{j-1} / sqrt(j(j+1)), up to its length.
-Doubles simplex(int64_t count, int64_t size, uint64_t seed) {
-  Doubles basis = random_rows(count - 1, size, seed);
-  orthonormalize(basis, count - 1, size);
+Doubles simplex(int64_t count, int64_t size, uint64_t seed, const Work& work) {
+  Doubles basis = random_rows(count - 1, size, seed, work);
+  orthonormalize(basis, count - 1, size, work);
   Doubles vertices(count * size), tail(size, 0);
   for (int64_t j = count - 1; j >= 0; --j) {
+    work.expect_wanted();
     const auto number = static_cast<double>(j);
     if (j < count - 1) add_scaled(tail.data(), 1 / std::sqrt((number + 1) * (number + 2)), &basis[j * size], size);
     double* vertex = &vertices[j * size];
     std::copy(tail.begin(), tail.end(), vertex);
     if (j > 0) add_scaled(vertex, -number / std::sqrt(number * (number + 1)), &basis[(j - 1) * size], size);
   }
-  normalize_rows(vertices, size);
+  normalize_rows(vertices, size, work);
   return vertices;
 }
 
 /// sum_{i<j} 1/|c_i - c_j|^2 of unit rows, and its gradient along the sphere.
-double repulsion(const Doubles& rows, Doubles& gradient, int64_t count, int64_t size) {
-  double energy = 0;
-  std::fill(gradient.begin(), gradient.end(), 0);
-  for (int64_t i = 0; i < count; ++i) {
-    for (int64_t j = 0; j < i; ++j) {
-      // |c_i - c_j|^2 = 2 - 2 c_i·c_j: along the sphere only the direction of the other row counts.
-      const double inverse = 1 / std::max(1e-12, 2 - 2 * dot(&rows[i * size], &rows[j * size], size));
-      energy += inverse;
-      add_scaled(&gradient[i * size], 2 * inverse * inverse, &rows[j * size], size);
-      add_scaled(&gradient[j * size], 2 * inverse * inverse, &rows[i * size], size);
+double repulsion(const Doubles& rows, Doubles& gradient, int64_t count, int64_t size, const Work& work) {
+  constexpr int64_t kTogether = 16;  // rows that meet another while that lies in the cache
+  Doubles energies(count, 0);
+  const int64_t piece = std::min(kTogether, rows_per_piece(4 * count * size));
+  work.in_parallel(count, piece, [&](int64_t begin, int64_t end) {
+    double* of_piece = &gradient[begin * size];
+    std::fill(of_piece, of_piece + (end - begin) * size, 0);
+    for (int64_t j = 0; j < count; ++j) repel(of_piece, &energies[begin], rows.data(), {begin, end, j, size});
+    for (int64_t i = begin; i < end; ++i) {
+      const double* row = &rows[i * size];
+      add_scaled(&gradient[i * size], -dot(&gradient[i * size], row, size), row, size);
     }
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    const double* row = &rows[i * size];
-    add_scaled(&gradient[i * size], -dot(&gradient[i * size], row, size), row, size);
-  }
+    work.advance(4 * (end - begin) * count * size);
+  });
+  double energy = 0;
+  for (double of_row : energies) energy += of_row;
   return energy;
+}
+
+int64_t most_evaluations(int64_t count, int64_t size, int64_t most_operations) {
+  const double operations = 4.0 * static_cast<double>(count) * static_cast<double>(count) * static_cast<double>(size);
+  return std::max(kFewestEvaluations, static_cast<int64_t>(static_cast<double>(most_operations) / operations));
 }
 
 /// Steepest descent with Barzilai and Borwein's step lengths (1988); a step is taken where the energy stays below the
 /// highest of the last kMemory. Done when those differ by less than kTolerance: there are many minima that are as good.
-Doubles spread_out(int64_t count, int64_t size, uint64_t seed) {
+Doubles spread_out(int64_t count, int64_t size, uint64_t seed, const Work& work, int64_t most_operations) {
   constexpr size_t kMemory = 10;
   constexpr double kTolerance = 1e-7;
-  Doubles rows = random_rows(count, size, seed);
-  normalize_rows(rows, size);
+  Doubles rows = random_rows(count, size, seed, work);
+  normalize_rows(rows, size, work);
   const auto entries = static_cast<int64_t>(rows.size());
   Doubles gradient(entries), next(entries), next_gradient(entries);
-  std::deque<double> energies = {repulsion(rows, gradient, count, size)};
+  std::deque<double> energies = {repulsion(rows, gradient, count, size, work)};
   double step = 0.01 / std::sqrt(dot(gradient.data(), gradient.data(), entries));
-  while (step > 1e-18 && std::isfinite(step)) {  // on a line there is nowhere to go: no gradient, an endless step
+  int64_t left = most_evaluations(count, size, most_operations) - 1;
+  // On a line there is nowhere to go: no gradient, an endless step.
+  for (; left > 0 && step > 1e-18 && std::isfinite(step); --left) {
     const auto [lowest, highest] = std::minmax_element(energies.begin(), energies.end());
     if (energies.size() == kMemory && *highest - *lowest < kTolerance * *lowest) break;
     next = rows;
     add_scaled(next.data(), -step, gradient.data(), entries);
-    normalize_rows(next, size);
-    const double energy = repulsion(next, next_gradient, count, size);
+    normalize_rows(next, size, work);
+    const double energy = repulsion(next, next_gradient, count, size, work);
     if (energy > *highest) {
       step /= 4;
       continue;
@@ -121,18 +146,25 @@ Doubles spread_out(int64_t count, int64_t size, uint64_t seed) {
     energies.push_back(energy);
     if (energies.size() > kMemory) energies.pop_front();
   }
+  work.advance(left * 4 * count * count * size);  // that were not needed
   return rows;
 }
 
 }  // namespace
 
-std::vector<float> centroids(int64_t count, int64_t size, uint64_t seed) {
+int64_t centroid_work(int64_t count, int64_t size) {
+  if (size >= count - 1) return 4 * count * count * size;
+  return most_evaluations(count, size, kMaxCentroidWork) * 4 * count * count * size;
+}
+
+std::vector<float> centroids(int64_t count, int64_t size, uint64_t seed, const Work& work, int64_t most_operations) {
   if (count == 1) {
-    Doubles row = random_rows(1, size, seed);
-    normalize_rows(row, size);
+    Doubles row = random_rows(1, size, seed, work);
+    normalize_rows(row, size, work);
     return {row.begin(), row.end()};
   }
-  const Doubles rows = size >= count - 1 ? simplex(count, size, seed) : spread_out(count, size, seed);
+  const Doubles rows =
+      size >= count - 1 ? simplex(count, size, seed, work) : spread_out(count, size, seed, work, most_operations);
   return {rows.begin(), rows.end()};
 }
 

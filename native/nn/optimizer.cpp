@@ -4,13 +4,13 @@
 
 namespace margincore {
 
-Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters)
+Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters, const Work& work)
     : spec_(spec), first_(backend, parameters.table().trained_size() * sizeof(float)) {
   check_ranges("optimizer", spec);
-  check(backend.zero(first_.data(), first_.bytes()));
+  clear(backend, first_.data(), static_cast<int64_t>(first_.bytes()), work);
   if (spec.type == OptimizerSpec::Type::Sgd) return;
   second_ = Buffer(backend, first_.bytes());
-  check(backend.zero(second_.data(), second_.bytes()));
+  clear(backend, second_.data(), static_cast<int64_t>(second_.bytes()), work);
 }
 
 void Optimizer::update(Backend& backend, const Parameters& parameters, const StepBlock* step,

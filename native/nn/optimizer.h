@@ -8,7 +8,7 @@ namespace margincore {
 
 class Optimizer {
  public:
-  Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters);
+  Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters, const Work& work = Work());
 
   void update(Backend& backend, const Parameters& parameters, const StepBlock* step, const int32_t* halted) const;
 

@@ -9,7 +9,8 @@ namespace margincore {
 
 namespace {
 
-constexpr int64_t kAlignment = 16;  // floats: every tensor starts on a cache line
+constexpr int64_t kAlignment = 16;           // floats: every tensor starts on a cache line
+constexpr int64_t kDrawnAtOnce = 1ll << 16;  // values that a thread draws in a millisecond, at most
 
 }  // namespace
 
@@ -62,20 +63,49 @@ int64_t ParameterTable::parameter_count() const {
   return count;
 }
 
-Parameters::Parameters(Backend& backend, const ParameterTable& table, std::optional<uint64_t> seed)
+Parameters::Parameters(Backend& backend, const ParameterTable& table, std::optional<uint64_t> seed, const Work& work)
     : backend_(backend), table_(table), values_(backend, table.size() * sizeof(float)) {
-  check(backend.zero(values_.data(), values_.bytes()));
   if (table.bf16_range().count > 0) bf16_twins_ = Buffer(backend, table.bf16_range().count * size_of(DType::BF16));
-  if (seed) initialize(*seed);
+  if (seed) initialize(*seed, work);
+  else clear(backend, values_.data(), static_cast<int64_t>(values_.bytes()), work);
   refresh_bf16_twins();
 }
 
-void Parameters::initialize(uint64_t seed) {
+void Parameters::initialize(uint64_t seed, const Work& work) {
   uint32_t ordinal = 0;
   for (const ParameterTable::Entry& entry : table_.entries()) {
-    const std::vector<float> values = initial_values(entry.spec, seed, ordinal++);
-    check(backend_.upload(values_.f32() + entry.offset, values.data(), values.size() * sizeof(float)));
+    float* values = values_.f32() + entry.offset;
+    const int64_t count = entry.spec.shape.count(), padding = ParameterTable::aligned(count) - count;
+    if (entry.spec.initializer.kind == Initializer::Kind::Centroids) {
+      const std::vector<float> spread = centroids(entry.spec.shape[0], entry.spec.shape[1], seed, work);
+      upload(backend_, values, spread.data(), count * sizeof(float), work);
+    } else {
+      draw(values, entry.spec.initializer, seed, ordinal, count, work);
+    }
+    check(backend_.zero(values + count, padding * sizeof(float)));
+    ++ordinal;
   }
+}
+
+/// Draws where the values belong, or a piece at a time on the way there: no second copy of a large tensor exists.
+void Parameters::draw(float* values, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t count,
+                      const Work& work) {
+  const auto draw_range = [&](float* to, int64_t first, int64_t size) {
+    work.in_parallel(size, kDrawnAtOnce, [&](int64_t begin, int64_t end) {
+      draw_values(to + begin, init, seed, ordinal, first + begin, first + end);
+      work.advance((end - begin) * static_cast<int64_t>(sizeof(float)));
+    });
+  };
+  if (backend_.info().host_memory != 0) {
+    draw_range(values, 0, count);
+    return;
+  }
+  constexpr int64_t kPiece = kPieceBytes / sizeof(float);
+  std::vector<float> staged(std::min(count, kPiece));
+  work.in_pieces(count, kPiece, [&](int64_t begin, int64_t end) {
+    draw_range(staged.data(), begin, end - begin);
+    check(backend_.upload(values + begin, staged.data(), (end - begin) * sizeof(float)));
+  });
 }
 
 void Parameters::refresh_bf16_twins() {
@@ -95,9 +125,10 @@ Tensor Parameters::operand(ParameterTable::Key key) const {
   return {bf16_twin_of({entry.offset, entry.spec.shape.count()}).data, DType::BF16, entry.spec.shape};
 }
 
-void Parameters::allocate_gradients() {
+void Parameters::allocate_gradients(const Work& work) {
   gradients_ = Buffer(backend_, table_.trained_size() * sizeof(float));
-  check(backend_.zero(gradients_.data(), gradients_.bytes()));  // the padding between tensors stays zero
+  // The padding between tensors stays zero.
+  clear(backend_, gradients_.data(), static_cast<int64_t>(gradients_.bytes()), work);
 }
 
 std::vector<float> Parameters::read(const Buffer& arena, const std::string& name) const {
@@ -126,16 +157,22 @@ void Parameters::write_value(const std::string& name, const float* values, int64
   if (entry.spec.used_as == DType::BF16) refresh_bf16_twins();
 }
 
-std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint32_t ordinal) {
-  const Initializer& init = spec.initializer;
+void draw_values(float* to, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t begin, int64_t end) {
   using Kind = Initializer::Kind;
-  if (init.kind == Kind::Centroids) return centroids(spec.shape[0], spec.shape[1], seed);
-  std::vector<float> values(spec.shape.count(), static_cast<float>(init.value));
-  if (init.kind == Kind::Constant) return values;
-  for (size_t i = 0; i < values.size(); i += 4) {
-    const std::array<float, 4> four = initial_values_from(init, philox(seed, RandomPurpose::Weights, ordinal, i / 4));
-    std::copy_n(four.begin(), std::min<size_t>(4, values.size() - i), values.begin() + static_cast<ptrdiff_t>(i));
+  if (init.kind == Kind::Constant) {
+    std::fill(to, to + (end - begin), static_cast<float>(init.value));
+    return;
   }
+  for (int64_t i = begin; i < end; i += 4) {
+    const std::array<float, 4> four = initial_values_from(init, philox(seed, RandomPurpose::Weights, ordinal, i / 4));
+    std::copy_n(four.begin(), std::min<int64_t>(4, end - i), to + (i - begin));
+  }
+}
+
+std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint32_t ordinal) {
+  if (spec.initializer.kind == Initializer::Kind::Centroids) return centroids(spec.shape[0], spec.shape[1], seed);
+  std::vector<float> values(spec.shape.count());
+  draw_values(values.data(), spec.initializer, seed, ordinal, 0, spec.shape.count());
   return values;
 }
 

@@ -62,10 +62,11 @@ class ParameterTable {
 
 class Parameters {
  public:
-  /// Allocates the values, initialised from `seed`, or 0 without one; gradients come with `allocate_gradients`.
-  Parameters(Backend& backend, const ParameterTable& table, std::optional<uint64_t> seed);
+  /// Allocates the values, initialised from `seed`, or 0 without one; gradients come with `allocate_gradients`. Bytes
+  /// that are written count as work done.
+  Parameters(Backend& backend, const ParameterTable& table, std::optional<uint64_t> seed, const Work& work = Work());
 
-  void allocate_gradients();
+  void allocate_gradients(const Work& work = Work());
   void release_gradients() { gradients_ = Buffer(); }
 
   const ParameterTable& table() const { return table_; }
@@ -94,7 +95,8 @@ class Parameters {
     return {arena.f32() + range.offset, {range.count}};
   }
   std::vector<float> read(const Buffer& arena, const std::string& name) const;
-  void initialize(uint64_t seed);
+  void initialize(uint64_t seed, const Work& work);
+  void draw(float* values, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t count, const Work& work);
   void refresh_bf16_twins();
 
   Backend& backend_;
@@ -104,5 +106,8 @@ class Parameters {
 
 /// Initial values of one tensor, in its own layout. Random ones come from (seed, Weights, ordinal of the tensor, element).
 std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint32_t ordinal);
+
+/// Elements begin…end of them, of all kinds but Centroids; `begin` is a multiple of 4, as many as one draw gives.
+void draw_values(float* to, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t begin, int64_t end);
 
 }  // namespace margincore

@@ -25,6 +25,10 @@ std::string advice(int64_t fits) {
 
 }  // namespace
 
+size_t parameter_bytes(const ParameterTable& table) {
+  return table.size() * sizeof(float) + table.bf16_range().count * size_of(DType::BF16);
+}
+
 MemoryUse plan_training(const Network& network, const Head& head, const ParameterTable& table,
                         const OptimizerSpec& optimizer, RecomputePolicy policy, int64_t batch) {
   ActivationPlan plan;
@@ -32,7 +36,7 @@ MemoryUse plan_training(const Network& network, const Head& head, const Paramete
   const HeadPass head_pass(head, batch, true, plan, network_pass.head_moment(), network_pass.last_moment());
   plan.arrange();
   MemoryUse use;
-  use.parameters = table.size() * sizeof(float) + table.bf16_range().count * size_of(DType::BF16);
+  use.parameters = parameter_bytes(table);
   use.gradients = table.trained_size() * sizeof(float);
   use.optimizer = use.gradients * (optimizer.type == OptimizerSpec::Type::Sgd ? 1 : 2);
   use.activations = plan.bytes();
@@ -59,7 +63,13 @@ OutOfMemoryError out_of_memory_in_training(Backend& backend, const TrainingPlan&
                                            const MemoryUse& taken, const std::string& message) {
   const size_t free = free_memory(backend), workspace = backend.info().workspace;
   const size_t room = taken.total() - taken.dataset + free;
-  const int64_t fits = largest_within(plan, batch, room - std::min(room / 4, workspace));
+  const size_t left = room - std::min(room / 4, workspace);
+  if (plan(batch).total() <= left) {
+    // What failed is in no plan: how much smaller a batch has to be is not known.
+    const char* const smaller = ". By the plan there is room for this batch: a smaller one leaves more for the rest";
+    return {message + smaller, taken.total() + workspace, free, 0};
+  }
+  const int64_t fits = largest_within(plan, batch, left);
   return {message + advice(fits), taken.total() + workspace, free, fits};
 }
 

@@ -21,6 +21,9 @@ struct MemoryUse {
   size_t total() const { return parameters + gradients + optimizer + activations + dataset; }
 };
 
+/// Of the parameters, with their bf16 twins.
+size_t parameter_bytes(const ParameterTable& table);
+
 /// Of training in batches of `batch`; without the dataset.
 MemoryUse plan_training(const Network& network, const Head& head, const ParameterTable& table,
                         const OptimizerSpec& optimizer, RecomputePolicy policy, int64_t batch);

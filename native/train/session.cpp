@@ -1,5 +1,8 @@
 #include "train/session.h"
 
+#include "base/process_limits.h"
+#include "nn/centroids.h"
+
 namespace margincore {
 
 namespace {
@@ -17,27 +20,59 @@ Session::Session(const SessionSpec& spec)
   table_.arrange();
 }
 
-void Session::open() {
+void Session::open_backend_once() {
+  if (backend_) return;
   backend_ = open_backend(spec_.backend, spec_.options);
-  if (spec_.batch_size > 0) {
-    recompute_policy_ =
-        choose_recompute_policy(*backend_, [&](RecomputePolicy policy) { return plan(policy)(spec_.batch_size); });
-    expect_memory_for_training(*backend_, plan(recompute_policy_), spec_.batch_size);
-  }
+  const int threads = backend_->info().threads;
+  work_.use_threads(threads > 0 ? threads : usable_cores());
+  if (spec_.batch_size == 0) return;
+  recompute_policy_ = choose_recompute_policy(
+      *backend_, [&](RecomputePolicy policy) { return training_plan(policy)(spec_.batch_size); });
+  expect_memory_for_training(*backend_, training_plan(recompute_policy_), spec_.batch_size);
+}
+
+MemoryUse Session::plan(int64_t training_images) {
+  open_backend_once();
+  MemoryUse use = planned_use();
+  if (spec_.batch_size == 0) return use;
+  const size_t free = free_memory(*backend_), rest = free > use.total() ? free - use.total() : 0;
+  const TrainingSetUse images = plan_training_set(*backend_, training_images, network_.input(), spec_.batch_size, rest);
+  use.dataset = images.bytes;
+  use.streamed = images.streamed;
+  return use;
+}
+
+void Session::open(const std::atomic<bool>& cancelled) {
+  open_backend_once();
+  const HeadSpec& head = head_.spec();
+  const int64_t search = head.fixed_weights ? centroid_work(head.num_classes, head_.embedding_size()) : 0;
+  work_.begin(static_cast<int64_t>(planned_use().total()) + search, cancelled);
   advising([&] { allocate(); });
 }
 
+/// Without the images.
+MemoryUse Session::planned_use() const {
+  MemoryUse use;
+  if (spec_.batch_size > 0) {
+    use = plan_training(network_, head_, table_, spec_.optimizer, recompute_policy_, spec_.batch_size);
+  } else {
+    use.parameters = parameter_bytes(table_);
+  }
+  use.workspace = backend_->info().workspace;
+  return use;
+}
+
 void Session::allocate() {
-  parameters_ = std::make_unique<Parameters>(*backend_, table_, spec_.seed);
+  parameters_ = std::make_unique<Parameters>(*backend_, table_, spec_.seed, work_);
   predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, *parameters_, spec_.normalization);
   if (spec_.batch_size > 0) {
     trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer, spec_.normalization,
-                                         spec_.batch_size, spec_.seed, recompute_policy_);
+                                         spec_.batch_size, spec_.seed, recompute_policy_, work_);
     predictor_->lend(&trainer_->activations());
   }
 }
 
-TrainingPlan Session::plan(RecomputePolicy policy) const {
+TrainingPlan Session::training_plan(RecomputePolicy policy) const {
   return [this, policy](int64_t batch) {
     MemoryUse use = plan_training(network_, head_, table_, spec_.optimizer, policy, batch);
     use.dataset = 2 * batch * network_.input().count();  // at least two batches on their way
@@ -56,8 +91,9 @@ StepsResult Session::run_steps(const StepsRequest& request, const std::atomic<bo
   return result;
 }
 
-void Session::set_training_data(const TrainingData& data) {
-  advising([&] { trainer().set_data(data); });
+void Session::set_training_data(const TrainingData& data, const std::atomic<bool>& cancelled) {
+  work_.begin(data.count * (network_.input().count() + static_cast<int64_t>(sizeof(int32_t))), cancelled);
+  advising([&] { trainer().set_data(data, work_); });
 }
 
 /// Where memory runs out in spite of the plan (a library's workspace, another program), the error names a smaller
@@ -70,7 +106,8 @@ void Session::advising(const Work& work) {
     throw;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::OutOfMemory || spec_.batch_size == 0) throw;
-    throw out_of_memory_in_training(*backend_, plan(recompute_policy_), spec_.batch_size, memory(), error.what());
+    throw out_of_memory_in_training(*backend_, training_plan(recompute_policy_), spec_.batch_size, memory(),
+                                    error.what());
   }
 }
 

@@ -38,12 +38,17 @@ class Session {
   const ParameterTable& table() const { return table_; }
   const Shape& input() const { return network_.input(); }
 
-  /// Opens the backend and allocates; throws OutOfMemory first where that cannot succeed. Everything below needs it,
-  /// and runs on the thread that called it.
-  void open();
+  /// Opens the backend, and says what training on so many images takes; allocates nothing. Throws OutOfMemory where that
+  /// cannot succeed. What is called from here on runs on the thread that called it.
+  MemoryUse plan(int64_t training_images);
+  /// Plans, if that was not done, allocates, and draws the weights. Everything below needs it. Throws Disposed once
+  /// cancelled, within some ten milliseconds.
+  void open(const std::atomic<bool>& cancelled = kNever);
   const BackendInfo& backend_info() const { return backend_->info(); }
 
-  void set_training_data(const TrainingData& data);
+  void set_training_data(const TrainingData& data, const std::atomic<bool>& cancelled = kNever);
+  /// Of `open`, or else of `set_training_data`: 0…1. May be asked by any thread.
+  double fraction_done() const { return work_.fraction_done(); }
   StepsResult run_steps(const StepsRequest& request, const std::atomic<bool>& cancelled);
   PredictResult predict(const PredictRequest& request, const std::atomic<bool>& cancelled);
   void end_training();
@@ -53,16 +58,21 @@ class Session {
   RecomputePolicy recompute_policy() const { return recompute_policy_; }
 
  private:
+  static inline const std::atomic<bool> kNever{false};
+
+  void open_backend_once();
+  MemoryUse planned_use() const;
   void allocate();
   template <class Work>
   void advising(const Work& work);
   Trainer& trainer();
-  TrainingPlan plan(RecomputePolicy policy) const;
+  TrainingPlan training_plan(RecomputePolicy policy) const;
 
   SessionSpec spec_;
   ParameterTable table_;
   Network network_;
   Head head_;
+  Work work_;
   RecomputePolicy recompute_policy_ = RecomputePolicy::ForwardOnly;
   // Destroyed in reverse order: what lives in device memory goes before the backend.
   BackendPtr backend_;

@@ -36,7 +36,7 @@ bool all_finite(const std::vector<float>& values) {
 
 Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
                  const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-                 RecomputePolicy policy)
+                 RecomputePolicy policy, const Work& work)
     : backend_(backend),
       network_(network),
       head_(head),
@@ -45,15 +45,15 @@ Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Par
       seed_(seed),
       network_pass_(network, max_batch, policy, plan_),
       head_pass_(head, max_batch, true, plan_, network_pass_.head_moment(), network_pass_.last_moment()),
-      optimizer_(backend, optimizer, parameters),
+      optimizer_(backend, optimizer, parameters, work),
       normalization_(backend, normalization),
       batch_labels_(backend, max_batch * sizeof(int32_t)),
       step_block_(backend, sizeof(StepBlock)),
       halted_(backend, sizeof(int32_t)) {
-  parameters.allocate_gradients();
+  parameters.allocate_gradients(work);
   plan_.arrange();
   arena_ = Buffer(backend, plan_.bytes());
-  check(backend.zero(arena_.data(), arena_.bytes()));
+  clear(backend, arena_.data(), static_cast<int64_t>(arena_.bytes()), work);
   network_pass_.bind(plan_, arena_.data());
   head_pass_.bind(backend, plan_, arena_.data());
   check(backend.zero(halted_.data(), halted_.bytes()));
@@ -64,10 +64,10 @@ void Trainer::DiscardProgram::operator()(Step* step) const {
   delete step;
 }
 
-void Trainer::set_data(const TrainingData& data) {
+void Trainer::set_data(const TrainingData& data, const Work& work) {
   steps_.clear();  // recorded steps hold the old addresses
   data_.reset();   // before the next is made: both need not fit
-  data_ = std::make_unique<TrainingSet>(backend_, data, network_.input(), max_batch_);
+  data_ = std::make_unique<TrainingSet>(backend_, data, network_.input(), max_batch_, work);
   reserve(backend_, reports_, data.count * sizeof(StepReport));  // an epoch at most, in steps of one sample at least
 }
 

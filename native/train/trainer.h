@@ -35,9 +35,9 @@ class Trainer {
  public:
   Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
           const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-          RecomputePolicy policy = RecomputePolicy::Never);
+          RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work());
 
-  void set_data(const TrainingData& data);
+  void set_data(const TrainingData& data, const Work& work = Work());
   /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.
   StepsResult run(const StepsRequest& request, const std::atomic<bool>& cancelled);
 

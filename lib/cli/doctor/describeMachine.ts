@@ -43,7 +43,10 @@ function describeAddon({ loaded, version, file, failures = [] }: AddonState): st
 
 function describeBackend(backend: BackendInfo): string {
   const { name, available, reason, version, description, defaultThreads, path, libraries } = backend;
-  const threads = defaultThreads > 0 ? `, ${count(defaultThreads)} threads` : '';
+  const threads =
+    defaultThreads > 0
+      ? `, ${count(defaultThreads)} threads (physical cores, within affinity, quota and OMP_NUM_THREADS)`
+      : '';
   const text = available ? `${version}, ${description}${threads}` : reason;
   const places = [path, libraries].filter((place) => !text.includes(place));
   return mark(available, `backend ${name}`, [text, ...places].join(`\n${INDENT}`));

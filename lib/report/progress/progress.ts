@@ -4,7 +4,7 @@ import type { Percentiles } from '../../metrics/headStatistics.js';
 import type { MemoryPlan } from '../../native/environment.js';
 import type { EpochEvent, StepEvent } from '../../training/events.js';
 import type { RunNote } from '../../training/notices.js';
-import type { Observer, RunEnd, RunStart } from '../../training/observer.js';
+import type { Observer, Preparation, RunEnd, RunStart } from '../../training/observer.js';
 import { bytes, count, describeOptions, duration, percent, significant } from '../format.js';
 import { WARNINGS } from '../warnings.js';
 import { ProgressBar } from './progressBar.js';
@@ -12,6 +12,9 @@ import { isLive, LiveLine, type Styles, styles, type TextStream } from './termin
 
 /** From a step to the redraw of the live line that shows it, in milliseconds: steps in between are shown together. */
 const REDRAW_DELAY = 100;
+
+/** From one line about a long start to the next, in milliseconds, where there is no live line. */
+const PREPARATION_LINES = 5000;
 
 /**
  * Where nothing is shown, notes become warnings of the process: said once, either way.
@@ -28,6 +31,10 @@ export class Progress implements Observer {
   #info: RunStart | undefined;
   #bar: ProgressBar | undefined;
   #redraw: NodeJS.Timeout | undefined;
+  /** The start took long enough to be shown. */
+  #isPreparing = false;
+  /** When a line last said how far it has come. */
+  #prepared = 0;
 
   constructor(private readonly stream: TextStream) {
     this.#style = styles(stream);
@@ -37,6 +44,7 @@ export class Progress implements Observer {
   start(info: RunStart): void {
     this.#info = info;
     this.#bar = new ProgressBar(info, this.#style);
+    this.#prepared = performance.now();
     const { head, ...options } = info.head;
     const size = [
       `${count(info.samples)} images`,
@@ -50,7 +58,20 @@ export class Progress implements Observer {
     this.#print(this.#style.dim(describeMemory(info.memory)));
   }
 
+  prepare({ stage, fraction }: Preparation): void {
+    const text = `${stage} ${Math.floor(100 * fraction)} %`;
+    const now = performance.now();
+    this.#isPreparing = true;
+    if (this.#live) {
+      this.#live.set(text.slice(0, this.#live.width));
+    } else if (now - this.#prepared > PREPARATION_LINES) {
+      this.#prepared = now;
+      this.#print(this.#style.dim(text));
+    }
+  }
+
   step(event: StepEvent): void {
+    if (event.step === 1 && this.#isPreparing) this.#live?.clear();
     if (event.step === 1) this.#firstLoss(event.loss);
     this.#bar?.add(event);
     if (this.#live) this.#redraw ??= setTimeout(() => this.#draw(), REDRAW_DELAY);

@@ -1,12 +1,27 @@
 #include "cpu/cpu_backend.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
-#include "cpu/machine.h"
+#include "base/process_limits.h"
 
 namespace margincore {
+
+namespace {
+
+/// run(begin, size) for parts of it, on all threads where it is much: the first touch of new memory costs the most.
+template <class Run>
+void parallel_bytes(size_t bytes, const Run& run) {
+  constexpr size_t kPart = size_t{2} << 20;
+  const auto parts = static_cast<int64_t>((bytes + kPart - 1) / kPart);
+#pragma omp parallel for schedule(static) if (parts > 1)
+  for (int64_t part = 0; part < parts; ++part) {
+    const size_t begin = static_cast<size_t>(part) * kPart;
+    run(begin, std::min(kPart, bytes - begin));
+  }
+}
+
+}  // namespace
 
 // A recorded sequence is the function that calls it: there is nothing to prepare on a CPU.
 struct Program {
@@ -15,12 +30,18 @@ struct Program {
 };
 
 Status CpuBackend::allocate(void** memory, size_t bytes) {
-  *memory = std::aligned_alloc(64, std::max<size_t>(64, whole_lines(bytes)));
-  if (*memory == nullptr) return Status::failure(ErrorCode::OutOfMemory, "cpu: no memory for %zu bytes", bytes);
+  *memory = take_memory(bytes);
+  if (*memory == nullptr) return Status::failure(ErrorCode::OutOfMemory, "cpu: %s", no_memory_for(bytes).c_str());
+  sizes_.emplace(*memory, bytes);
   return Status::success();
 }
 
-void CpuBackend::release(void* memory) { std::free(memory); }
+void CpuBackend::release(void* memory) {
+  const auto found = sizes_.find(memory);
+  if (found == sizes_.end()) return;
+  return_memory(memory, found->second);
+  sizes_.erase(found);
+}
 
 Status CpuBackend::upload(void* device, const void* host, size_t bytes) { return copy(device, host, bytes); }
 Status CpuBackend::download(void* host, const void* device, size_t bytes) { return copy(host, device, bytes); }
@@ -31,14 +52,14 @@ Status CpuBackend::copy(void* to, const void* from, size_t bytes) {
 }
 
 Status CpuBackend::zero(void* memory, size_t bytes) {
-  std::memset(memory, 0, bytes);
+  parallel_bytes(bytes, [&](size_t begin, size_t size) { std::memset(static_cast<char*>(memory) + begin, 0, size); });
   return Status::success();
 }
 
 Status CpuBackend::synchronize() { return Status::success(); }
 
 Status CpuBackend::available_memory(size_t* bytes) {
-  *bytes = available_memory_of_this_process();
+  *bytes = memory_room().bytes;
   return Status::success();
 }
 

@@ -126,6 +126,34 @@ test('the memory plan says what is streamed, and what libraries may take', () =>
   );
 });
 
+test('a long start, off a terminal: a line every five seconds', () => {
+  const stream = new FakeStream(false);
+  const progress = createProgress(true, stream);
+  progress.start(START);
+  const before = stream.written;
+  for (let tenth = 1; tenth <= 110; tenth++) {
+    jest.advanceTimersByTime(100);
+    progress.prepare({ stage: 'drawing weights', fraction: tenth / 200 });
+  }
+  expect(stream.written.slice(before.length)).toBe('drawing weights 25 %\ndrawing weights 51 %\n');
+});
+
+test('a long start, on a terminal: one line that changes, and is gone with the first step', () => {
+  const stream = new FakeStream(true);
+  const progress = createProgress('auto', stream);
+  progress.start(START);
+  progress.prepare({ stage: 'drawing weights', fraction: 0.999 });
+  progress.prepare({ stage: 'uploading images', fraction: 0.5 });
+  progress.step(step(1));
+  const lines = stream.lines();
+  expect(lines).toContain('drawing weights 99 %');
+  expect(lines.indexOf('uploading images 50 %')).toBeGreaterThan(lines.indexOf('drawing weights 99 %'));
+  const first = stream.written.indexOf('first loss');
+  const erased = '\r\x1b[K';
+  expect(stream.written.slice(0, first).endsWith(`uploading images 50 %\x1b[K${erased}${erased}`)).toBe(true);
+  progress.end({ error: new Error() });
+});
+
 test.each<[string, Partial<EpochEvent>, string]>([
   ['arcface', { margin: { m1: 1, m2: 0.5, m3: 0 } }, ' · ψ(θ + 0.5)'],
   ['am-softmax', { margin: { m1: 1, m2: 0, m3: 0.35 } }, ' · ψ(θ) − 0.35'],

@@ -3,8 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "reference/rows.h"
 #include "support/compare.h"
@@ -128,6 +131,47 @@ TEST_CASE("centroids without room for a simplex: a minimum of the energy, far wi
       for (size_t i = 0; i < moved.size(); ++i) moved[i] += step[i];
       CHECK(energy(moved, sizes) > here);
     }
+  }
+}
+
+TEST_CASE("centroids are the same bits for any number of threads") {
+  for (const Sizes& sizes : {Sizes{150, 149}, {150, 200}, {60, 8}}) {
+    CAPTURE(sizes.count);
+    const Floats one = centroids(sizes.count, sizes.size, 3);
+    for (const int threads : {2, 5}) expect_same(centroids(sizes.count, sizes.size, 3, Work(threads)), one);
+  }
+}
+
+TEST_CASE("a search for centroids ends when it has done its share of work, better than where it began") {
+  const Sizes sizes{300, 32};
+  const std::atomic<bool> never{false};
+  Work work(2);
+  const int64_t evaluation = 4 * sizes.count * sizes.count * sizes.size;
+  work.begin(30 * evaluation, never);
+  const Doubles rows = to_doubles(centroids(sizes.count, sizes.size, 1, work, 1));
+  expect_unit_rows(rows, sizes);
+  CHECK(work.fraction_done() == 1);
+  CHECK(centroid_work(10'000, 512) == 30 * 4ll * 10'000 * 10'000 * 512);
+  Random random(1);
+  const Doubles others =
+      reference::unit_rows(to_doubles(random.normals(sizes.count * sizes.size)), sizes.count, sizes.size);
+  CHECK(least(nearest_angles(rows, sizes)) > 1.15 * least(nearest_angles(others, sizes)));
+}
+
+TEST_CASE("a search for centroids, and the making of a simplex, end soon after they are cancelled") {
+  for (const Sizes& sizes : {Sizes{9000, 256}, {3000, 3000}}) {
+    CAPTURE(sizes.size);
+    std::atomic<bool> cancelled{false};
+    std::chrono::steady_clock::time_point at;
+    std::thread later([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      at = std::chrono::steady_clock::now();
+      cancelled = true;
+    });
+    CHECK_THROWS_AS(centroids(sizes.count, sizes.size, 1, Work(2, &cancelled)), Error);
+    const auto now = std::chrono::steady_clock::now();
+    later.join();
+    CHECK(std::chrono::duration<double>(now - at).count() < 0.5);
   }
 }
 

@@ -160,4 +160,39 @@ TEST_CASE("initial values have the scale that is asked for, and differ by seed a
   CHECK(initial_values(fan_in, 1, 0) != initial_values(fan_in, 1, 1));
 }
 
+TEST_CASE("large tensors are drawn in pieces, on several threads, with the values of one piece") {
+  for (Backend* backend : backends()) {
+    for (const int threads : {1, 3}) {
+      CAPTURE(threads);
+      ParameterTable table;
+      table.add({"w", {1031, 5003}, ParameterGroup::BackboneDecay, kFanIn});  // no multiple of a piece, nor of 4
+      table.add({"ones", {70'001}, ParameterGroup::BackboneDecay, {Initializer::Kind::Constant, 1}});
+      table.add({"x", {7, 3}, ParameterGroup::BackboneDecay, kXavier});
+      table.arrange();
+      const std::atomic<bool> never{false};
+      Work work(threads);
+      work.begin(table.size() * static_cast<int64_t>(sizeof(float)), never);
+      const Parameters parameters(*backend, table, 5, work);
+      uint32_t ordinal = 0;
+      for (const auto& entry : table.entries())
+        expect_same(parameters.read_value(entry.spec.name), initial_values(entry.spec, 5, ordinal++));
+      CHECK(work.fraction_done() > 0.99);
+    }
+  }
+}
+
+TEST_CASE("drawing and clearing end once cancelled") {
+  for (Backend* backend : backends()) {
+    ParameterTable table;
+    table.add({"w", {100, 100}, ParameterGroup::BackboneDecay, kFanIn});
+    table.arrange();
+    const std::atomic<bool> cancelled{true};
+    const Work work(2, &cancelled);
+    CHECK_THROWS_AS(Parameters(*backend, table, 5, work), Error);
+    CHECK_THROWS_AS(Parameters(*backend, table, std::nullopt, work), Error);
+    Parameters parameters(*backend, table, 5);
+    CHECK_THROWS_AS(parameters.allocate_gradients(work), Error);
+  }
+}
+
 }  // namespace margincore::test
