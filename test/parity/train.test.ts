@@ -4,15 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { BACKENDS, reportMissing, whyMissing } from '../support/backends.js';
-import {
-  ASPECTS,
-  type Received,
-  runTrain,
-  stray,
-  trainLimits,
-  trainReference,
-  twoChannels,
-} from './trainReference.js';
+import { ASPECTS, stray } from './trainAspects.js';
+import { trainLimits, trainReference } from './trainReference.js';
+import { type Received, runTrain, twoChannels } from './trainRun.js';
 
 const { cases } = trainReference;
 

@@ -12,7 +12,7 @@ export interface Ended {
 
 /**
  * Runs a program, given as text, in a Node process of its own, at the root of the package: what was built is
- * `require('./dist/lib/index.js')`.
+ * `require('./dist/lib/index.js')`. Warnings are off: what is said of a run's options is not looked for here.
  * @param onLine Told of each line of its standard output.
  */
 export async function nodeProgram(
@@ -25,6 +25,7 @@ export async function nodeProgram(
   const child = spawn(process.execPath, [...flags, '-e', text], {
     cwd: packageRoot(),
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NODE_NO_WARNINGS: '1' },
   });
   const output = { stdout: '', stderr: '' };
   child.stderr.setEncoding('utf8').on('data', (more: string) => {
