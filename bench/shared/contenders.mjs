@@ -20,7 +20,7 @@ export const contenders = [
         'prebuilds',
       ].map((file) => existsSync(path(`../../${file}`)));
       if (facade && (addon || prebuilds)) return { command: node('margincore/worker.mjs') };
-      return { reason: 'not built: run npm run build' };
+      return { reason: 'not built: run npm run setup' };
     },
   },
   {
