@@ -17,7 +17,8 @@ beforeAll(async () => {
   data = await sample(64, 100);
   const options = { data, epochs: 1, batchSize: 32, device: 'cpu', progress: false } as const;
   model = (await train({ ...options, model: tinyModel, head: 'arcface', s: 8 })).model;
-  slow = (await train({ ...options, model: models.resnet18({ imageSize: 32 }) })).model;
+  const few = { data: await sample(4), batchSize: 4, model: models.resnet18({ imageSize: 32 }) };
+  slow = (await train({ ...options, ...few })).model;
   const count = 20_000;
   const pixels = new Uint8Array(count * 784).map((_, i) => (i * 7919) % 256);
   many = { data: pixels, shape: [count, 28, 28, 1] };
