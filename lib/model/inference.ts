@@ -1,6 +1,7 @@
 /** Runs a session over many images in calls that keep every intermediate array small, and can end between two. */
 
 import { untilAborted } from '../base/abort.js';
+import { MarginCoreError } from '../base/errors.js';
 import { allOf, imagesOf, labelsOf, rangeOf, type Samples } from '../data/samples.js';
 import type { ImageArray } from '../data/types.js';
 import { type Scores, ScoreTally } from '../metrics/accuracy.js';
@@ -44,7 +45,7 @@ export function infer(
 }
 
 /**
- * Outputs for the images, each (N, columns).
+ * Outputs for the images, each (N, columns). Rejects with OUT_OF_MEMORY where there is no room for them.
  * @param columns Of the outputs that are wanted: numbers per image.
  */
 export async function inferRows<Name extends 'probabilities' | 'cosines' | 'embeddings'>(
@@ -55,7 +56,7 @@ export async function inferRows<Name extends 'probabilities' | 'cosines' | 'embe
 ): Promise<Record<Name, Float32Array>> {
   const samples = allOf({ images, labels: new Int32Array(images.shape[0]) });
   const rows = new Map(
-    Array.from(columns, ([name, width]) => [name, new Float32Array(samples.numbers.length * width)]),
+    Array.from(columns, ([name, width]) => [name, room(name, samples.numbers.length, width)]),
   );
   const wanted = {
     ...Object.fromEntries(Array.from(columns.keys(), (name) => [name, true])),
@@ -119,4 +120,17 @@ function imagesPerCall(bytes: number, floats: number, { summary }: NativeSession
   if (small < NATIVE_BATCH) return Math.max(1, Math.floor(small));
   const most = Math.min(small, MAX_IMAGES, MAX_FLOPS / Math.max(1, flops));
   return NATIVE_BATCH * Math.max(1, Math.floor(most / NATIVE_BATCH));
+}
+
+function room(name: string, rows: number, columns: number): Float32Array {
+  try {
+    return new Float32Array(rows * columns);
+  } catch (cause) {
+    const needed = rows * columns * Float32Array.BYTES_PER_ELEMENT;
+    throw new MarginCoreError(
+      'OUT_OF_MEMORY',
+      `There is no memory for the ${name} of ${rows} images, ${columns} numbers each. Take fewer at a time`,
+      { cause, details: { needed } },
+    );
+  }
 }

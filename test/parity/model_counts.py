@@ -165,7 +165,14 @@ def vgg(size, columns):
         layers += [nn.Conv2d(c_in, column, 3, stride, 1), nn.BatchNorm2d(column), nn.ReLU()]
         c_in = column
     if size >= 128:
-        hidden = [nn.Linear(512 * (size // 32) ** 2, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout()]
+        hidden = [
+            nn.Linear(512 * (size // 32) ** 2, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(4096, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+        ]
     else:
         hidden = [nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dropout()]
     return Parts(features=nn.Sequential(*layers), flatten=Flatten(), classifier=nn.Sequential(*hidden))

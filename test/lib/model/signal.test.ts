@@ -1,6 +1,7 @@
 /** predict, embed and evaluate in parts: what they compute, and how they end early. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dataset, type ImageInput, type Model, models, train } from '../../../lib/index.js';
+import { inferRows } from '../../../lib/model/inference.js';
 import { refusal } from '../../support/refusal.js';
 import { first, sample } from '../../support/sample.js';
 import { tinyModel } from '../../support/tinyModel.js';
@@ -16,7 +17,8 @@ beforeAll(async () => {
   data = await sample(64, 100);
   const options = { data, epochs: 1, batchSize: 32, device: 'cpu', progress: false } as const;
   model = (await train({ ...options, model: tinyModel, head: 'arcface', s: 8 })).model;
-  slow = (await train({ ...options, model: models.resnet18({ imageSize: 32 }) })).model;
+  const few = { data: await sample(4), batchSize: 4, model: models.resnet18({ imageSize: 32 }) };
+  slow = (await train({ ...options, ...few })).model;
   const count = 20_000;
   const pixels = new Uint8Array(count * 784).map((_, i) => (i * 7919) % 256);
   many = { data: pixels, shape: [count, 28, 28, 1] };
@@ -91,6 +93,13 @@ test('parts are what one call is, bit by bit, and each image is in its place', a
     expect(alone.cosines).toEqual(cosines!.subarray(10 * start, 10 * (start + count)));
     expect((await model.embed(part)).data).toEqual(embeddings.subarray(16 * start, 16 * (start + count)));
   }
+});
+
+test('outputs that no memory can hold are refused, with what they would take', async () => {
+  const { images } = first(data.test!, 2);
+  const error = await refusal(() => inferRows({} as never, images, new Map([['embeddings', 2 ** 40]]), {}));
+  expect(error).toMatchObject({ code: 'OUT_OF_MEMORY', details: { needed: 2 ** 43 } });
+  expect(error.message).toContain('the embeddings of 2 images');
 });
 
 test('the event loop goes on meanwhile', async () => {

@@ -54,7 +54,7 @@ test('the session is asked for what is needed, with the labels', async () => {
   expect(fake.infer).toHaveBeenCalledTimes(1);
   expect(fake.infer.mock.calls[0]![0]).toEqual({
     ...{ images: data.images.data, count: 3, labels: data.labels },
-    ...{ embeddings: true, normalizeEmbeddings: false, probabilities: false, scores: false },
+    ...{ embeddings: true, normalizeEmbeddings: false, probabilities: false, scores: false, cosines: false },
   });
 });
 
