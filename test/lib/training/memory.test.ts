@@ -12,7 +12,7 @@ beforeAll(async () => {
   const { stdout, ...ended } = await nodeProgram(program, { flags: ['--expose-gc'] });
   expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
   left = JSON.parse(stdout);
-});
+}, 180_000);
 
 test.each([
   ...LEAVE_A_MODEL,
