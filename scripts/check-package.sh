@@ -2,7 +2,7 @@
 # Proves the package as it is published: makes the prebuilds, packs them, installs the tarball offline into an empty
 # folder without running a script, and trains and predicts there, where every build tool is a program that logs its call
 # and fails. Looks at each shipped file too: that it links, what it asks of the system, what it weighs.
-# The CUDA toolkit has to be there, and build/sim for what runs on a simulated device (scripts/setup.sh --tests).
+# The CUDA toolkit has to be there, and build/sim for what runs on a simulated device (scripts/test.sh build).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
