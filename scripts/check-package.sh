@@ -3,7 +3,7 @@
 # folder without running a script, and trains and predicts there, where every build tool is a program that logs its call
 # and fails. Looks at each shipped file too: that it links, what it asks of the system, what it weighs. Then takes the
 # prebuilds away and does what the program advises, word for word: that compiles the addon once more.
-# The CUDA toolkit has to be there, and build/sim for what runs on a simulated device (scripts/setup.sh --tests).
+# The CUDA toolkit has to be there, and build/sim for what runs on a simulated device (scripts/test.sh build).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
