@@ -44,6 +44,8 @@ export function conditionsOf(head, { numClasses }) {
     optimizer,
     learningRate: factor * rateOf(head, optimizer),
   });
+  // More than the network's embedding has room for.
+  const always = head === 'pedcc' && numClasses === 500 ? ['crowded-centroids'] : [];
   const one = Array.from({ length: numClasses }, (_, i) => (i === 0 ? 1 : 0));
   const everywhere = [
     ['defaults', {}, []],
@@ -69,5 +71,9 @@ export function conditionsOf(head, { numClasses }) {
   ];
   return [...everywhere, ...(numClasses === 10 ? withTen : [])]
     .filter(([, options]) => options !== undefined)
-    .map(([condition, options, causes]) => ({ condition, causes, options: { head, ...options } }));
+    .map(([condition, options, causes]) => ({
+      condition,
+      causes: [...causes, ...always],
+      options: { head, ...options },
+    }));
 }

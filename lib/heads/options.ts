@@ -85,7 +85,7 @@ export interface LSoftmaxHead extends CommonHeadOptions {
   head: 'l-softmax';
   /** Whole number in 1…16; 1 is plain softmax without a bias. Default 4. */
   m?: number;
-  /** The target logit is (λ·plain + with margin)/(1 + λ). Default: from 1000 to 5 over the first half of training. */
+  /** The target logit is (λ·plain + with margin)/(1 + λ). Default: from 1000 to 5, where it stays for the last two fifths of training. */
   lambda?: Annealing;
 }
 
@@ -94,7 +94,7 @@ export interface ASoftmaxHead extends CommonHeadOptions {
   head: 'a-softmax' | 'sphereface';
   /** Whole number in 1…16. Default 4. */
   m?: number;
-  /** The target logit is (λ·plain + with margin)/(1 + λ). Default: from 1000 to 5 over the first half of training. */
+  /** The target logit is (λ·plain + with margin)/(1 + λ). Default: from 1000 to 5, where it stays for the last two fifths of training. */
   lambda?: Annealing;
 }
 

@@ -85,7 +85,7 @@ const COSINE_MARGIN = number('margin, taken from the cosine', { default: 0.35, m
 const MULTIPLIER = integer('margin, multiplies the angle', { default: 4, min: 1, max: 16 });
 const LAMBDA = option('hides the margin at first', checkAnnealing, {
   default: DEFAULT_ANNEALING,
-  defaultText: 'base=1000,until=0.5,min=5',
+  defaultText: 'base=1000,until=1,min=5',
   notation: ANNEALING_NOTATION,
 });
 const SCALED_BN = {

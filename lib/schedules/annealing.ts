@@ -29,7 +29,7 @@ const RECIPES = {
 const ANNEALING_RECIPES = Object.keys(RECIPES) as AnnealingRecipe[];
 
 /** In step with the run's length, so that the margin shows in short runs too; 5, where most of it stays hidden, is SphereFace's. */
-export const DEFAULT_ANNEALING: Annealing = { base: 1000, until: 0.5, min: 5 };
+export const DEFAULT_ANNEALING: Annealing = { base: 1000, until: 1, min: 5 };
 
 const BASE = number('λ at the first step', { required: true, min: 0 });
 const MIN = number('the least λ', { default: 0, min: 0 });

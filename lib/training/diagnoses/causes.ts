@@ -1,5 +1,5 @@
 /** Why training goes wrong: each cause with the evidence for it, what is said of it, and what to try. */
-import { hasMargin, targetFactor } from '../../heads/margin.js';
+import { hasMargin, NO_MARGIN, targetFactor } from '../../heads/margin.js';
 import { scaleBound } from '../../heads/scale.js';
 import type { Diagnosis } from '../events.js';
 import {
@@ -77,10 +77,10 @@ const WIDE_STRIDE = 0.5;
 /** Steps that leave nothing of them. */
 const REWRITING_STRIDE = 1.5;
 
-/** On average of the first epoch, a loss above that of guessing: of heads whose loss has no margin or scale in it. */
-function startedWorse({ loss }: Epoch, { head: { native } }: RunFacts): boolean {
-  const plain = !native.normalizeFeatures && native.centerWeight === 0 && !hasMargin(native);
-  return plain && loss > Math.log(native.numClasses);
+/** On average of the first epoch, a loss above that of guessing: where it has no scale in it, and no margin that shows. */
+function startedWorse({ loss, lambda }: Epoch, { head: { native } }: RunFacts): boolean {
+  const plain = !native.normalizeFeatures && native.centerWeight === 0;
+  return plain && (!hasMargin(native) || lambda >= 10) && loss > Math.log(native.numClasses);
 }
 
 const rateTooHigh: Cause = {
@@ -96,23 +96,26 @@ const rateTooHigh: Cause = {
     const free = !fixedWeights && scaledBn === undefined;
     return free && (widest > REWRITING_STRIDE || (grown && widest > WIDE_STRIDE));
   },
-  describe: ({ symptom, history }) =>
+  describe: ({ symptom, history, facts }) =>
     (symptom === 'inverted'
       ? 'the first steps threw them there, where the margin holds them: '
       : 'steps are as long as the weights themselves: ') +
-    `the learning rate is too high (${rate(history[0]!)} in the first epoch). Try a tenth of it or less`,
+    `the learning rate is too high (${rate(history[0]!)} in the first epoch). Try a tenth of it or less` +
+    (symptom === 'inverted' && facts.head.native.wrap === 'none'
+      ? `, and not wrap 'none', which rewards that`
+      : ''),
 };
 
 const scaleTooSmall: Cause = {
   name: 'scale-too-small',
   fits: ({ symptom, last, facts }) => symptom === 'unsure' || isUnsure(last, facts),
   describe: ({ last, facts }) => {
-    const { head } = facts;
-    const { scale, numClasses } = head.native;
+    const { scale, scaledBn, numClasses } = facts.head.native;
     const best = (100 * reachable(last, facts)).toPrecision(2);
     return (
-      `the scale ${scale} is too small for ${numClasses} classes: even a perfect embedding gets a probability of ${best} %. ` +
-      `Try ${scaleBound(head.native, numClasses).toFixed(1)} or more`
+      `the scale ${scaledBn?.scale ?? scale} is too small for ${numClasses} classes: even a perfect embedding gets a ` +
+      `probability of ${best} %. ` +
+      (scaledBn ? 'Try m: 1' : `Try ${scaleBound(NO_MARGIN, numClasses).toFixed(1)} or more`)
     );
   },
 };
@@ -126,13 +129,19 @@ const crowdedCentroids: Cause = {
     `Try an embeddingSize of ${head.native.numClasses - 1} or more, or a head whose class weights are learned`,
 };
 
+/** λ with which most of a margin stays hidden. */
+const HIDING = 5;
+/** Share of the images past 180°, where little is learned; and one where a multiplied angle leaves nothing else. */
+const MANY_PAST = 0.3;
+const MOST_PAST = 0.75;
+
 const marginTooLarge: Cause = {
   name: 'margin-too-large',
-  fits: ({ symptom, last }) =>
-    symptom !== 'weak' &&
-    last.margin !== undefined &&
-    last.lambda < 10 &&
-    (symptom === 'inverted' || last.pastPi > 0.3),
+  fits: ({ symptom, last: { margin, lambda, pastPi } }) => {
+    if (margin === undefined || lambda >= HIDING) return false;
+    if (symptom === 'weak') return margin.m1 > 1 && pastPi > MOST_PAST;
+    return symptom === 'inverted' || pastPi > MANY_PAST;
+  },
   describe: ({ last }) =>
     `the margin is too large: with it ${Math.round(100 * last.pastPi)} % of the images are past 180° from their class, where it ` +
     'pulls hardest. Try a smaller margin, marginWarmup, or λ that stays larger',

@@ -60,15 +60,22 @@ export function weightGrowth({ head }: Epoch, { head: { native }, embeddingSize:
 /** A probability below which logits say next to nothing. */
 const TOO_UNSURE = 0.05;
 
-/** Where features have a length that the head gives them, even a perfectly placed sample would get no probability to speak of. */
+/** Where the head gives logits their size: even a perfectly placed sample would get no probability to speak of. */
 export function isUnsure(epoch: Epoch, facts: RunFacts): boolean {
   const { normalizeFeatures, scaledBn } = facts.head.native;
-  return normalizeFeatures && scaledBn === undefined && reachable(epoch, facts) < TOO_UNSURE;
+  return (normalizeFeatures || scaledBn !== undefined) && reachable(epoch, facts) < TOO_UNSURE;
 }
 
-/** The probability of a perfectly placed sample, without margin: all other classes stand at cosθ = −1/(C−1). */
+/**
+ * The probability of a perfectly placed sample, without margin: all other classes stand at cosθ = −1/(C−1). Of normalised
+ * logits: each class is one of C, so that mean 0 and variance m² make m·√(C−1) of its own and −m/√(C−1) of others.
+ */
 export function reachable({ head }: Epoch, { head: { native } }: RunFacts): number {
-  const others = native.numClasses - 1;
-  const length = native.scale * (native.normalizeWeights ? 1 : head.weightNorm[1]);
-  return 1 / (1 + others * Math.exp(-length * (1 + 1 / others)));
+  const { numClasses, scale, scaledBn, normalizeWeights } = native;
+  const others = numClasses - 1;
+  const length = scale * (normalizeWeights ? 1 : head.weightNorm[1]);
+  const gap = scaledBn
+    ? scaledBn.scale * (Math.sqrt(others) + 1 / Math.sqrt(others))
+    : length * (1 + 1 / others);
+  return 1 / (1 + others * Math.exp(-gap));
 }

@@ -29,7 +29,7 @@ const PLAIN = {
 };
 const COSINE = { normalizeFeatures: true, normalizeWeights: true };
 const COMMON = { featureDropout: 0, labelSmoothing: 0, headLr: 1, marginWarmup: 0 };
-const LAMBDA = { base: 1000, until: 0.5, min: 5 };
+const LAMBDA = { base: 1000, until: 1, min: 5 };
 const ARCFACE = { m: 0.5, s: 30, wrap: 'continue', easyMargin: false, gradient: 'exact' };
 
 interface Row {

@@ -182,7 +182,10 @@ describe('why', () => {
     expect(names(epochs(4, { loss: 2.31 }), facts())).toEqual(['learning-rate-too-high']);
     expect(names(epochs(4, { loss: 2.3 }), facts())).toEqual([]);
     expect(names(epochs(4, { loss: 2.31 }), facts({ head: 'arcface' }))).toEqual([]);
-    expect(names(epochs(4, { loss: 2.31 }), facts({ head: 'l-softmax' }))).toEqual([]);
+    expect(names(epochs(4, { loss: 2.31, lambda: 9 }), facts({ head: 'l-softmax' }))).toEqual([]);
+    expect(names(epochs(4, { loss: 2.31, lambda: 10 }), facts({ head: 'l-softmax' }))).toEqual([
+      'learning-rate-too-high',
+    ]);
   });
 
   test('embeddings opposite their class: the rate with a usual margin, otherwise the margin', () => {
@@ -194,6 +197,9 @@ describe('why', () => {
     expect(message(epochs(2, opposite, 20), facts({ head: 'arcface' }))).toMatch(
       /stand 164° from their own class's weight, opposite it; .*the learning rate is too high \(0\.0010 in the first epoch\)/,
     );
+    expect(message(epochs(2, opposite, 20), facts({ head: 'arcface', wrap: 'none' }))).toContain(
+      "not wrap 'none', which rewards that",
+    );
     expect(names(epochs(2, opposite, 20), facts({ head: 'arcface', m: 1.2 }))).toEqual(['margin-too-large']);
     expect(names(epochs(2, opposite, 20), facts({ head: 'arcface' }, 2))).toEqual([]);
   });
@@ -201,8 +207,14 @@ describe('why', () => {
   test('a margin that hides nothing, past 180°', () => {
     const past = { ...CHANCE, margin: { m1: 4, m2: 0, m3: 0 }, pastPi: 0.9 };
     expect(names(epochs(4, past), facts({ head: 'l-softmax' }))).toEqual(['margin-too-large']);
-    expect(names(epochs(4, { ...past, lambda: 10 }), facts({ head: 'l-softmax' }))).toEqual(['guessing']);
+    expect(names(epochs(4, { ...past, lambda: 5 }), facts({ head: 'l-softmax' }))).toEqual(['guessing']);
     expect(names(epochs(4, { ...past, pastPi: 0.3 }), facts({ head: 'l-softmax' }))).toEqual(['guessing']);
+    const weak = { ...past, accuracy: 0.76 };
+    expect(names(epochs(4, weak), facts({ head: 'l-softmax' }))).toEqual(['margin-too-large']);
+    expect(names(epochs(4, { ...weak, pastPi: 0.75 }), facts({ head: 'l-softmax' }))).toEqual([]);
+    expect(
+      names(epochs(4, { ...weak, margin: { m1: 1, m2: 1.57, m3: 0 } }), facts({ head: 'arcface' })),
+    ).toEqual([]);
   });
 
   test('a scale that gives a perfect embedding no probability', () => {
@@ -211,6 +223,9 @@ describe('why', () => {
     expect(names(epochs(4, { accuracy: 0.99 }), scaled(3.2, 500))).toEqual(['scale-too-small']);
     expect(names(epochs(4, { accuracy: 0.99 }), scaled(3.4, 500))).toEqual([]);
     expect(names(epochs(4, {}), scaled(0.5, 10))).toEqual([]);
+    // Its own logit at m·√499
+    expect(names(epochs(4, {}), facts({ head: 'scaled-bn', m: 0.14 }, 500))).toEqual(['scale-too-small']);
+    expect(names(epochs(4, {}), facts({ head: 'scaled-bn', m: 0.15 }, 500))).toEqual([]);
     expect(message(epochs(4, { loss: 6.1 }), scaled(0.5, 500))).toContain(
       'the scale 0.5 is too small for 500 classes: even a perfect embedding gets a probability of 0.33 %',
     );

@@ -40,6 +40,16 @@ test('percentiles of angles and norms', async () => {
   expect(measured.featureNorm).toEqual(close([6, 51, 96]));
   expect(measured.weightNorm).toEqual(close([0.5, 5, 9.5]));
   expect(measured.spread).toBeLessThan(0.1);
+  expect(measured.nearestOwn).toBe(1);
+});
+
+test('the share that stands nearest to its own class', async () => {
+  const angles = [1, 2, 2, 1, 1, 1, 0, 3].map((degrees) => radians(degrees));
+  const fake = session(
+    { angles: Float32Array.from(angles), embeddings: new Float32Array(8), classNorms: new Float32Array(2) },
+    2,
+  );
+  expect((await measureHead(fake, numbered(4))).nearestOwn).toBe(0.5);
 });
 
 test('the session is asked for what is needed, with the labels', async () => {
