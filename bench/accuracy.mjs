@@ -5,7 +5,7 @@
 // limits.
 //   --compared, --defaults   one of the two tables; the other stays as it is
 //   --only HEAD,HEAD         these heads; --seeds N,N and --epochs N: other seeds, another length. Nothing is written then.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { HEAD_NAMES } from '../dist/lib/heads/resolve.js';
 import { datasets, models, schedules, train } from '../dist/lib/index.mjs';
@@ -123,8 +123,8 @@ function compareDefaults(data, heads, seeds, epochs) {
   return byDefault.measureDefaults(heads, seeds, trainOnce, (row) => console.log(byDefault.line(row)));
 }
 
-/** A table as it stands in the file: when, where and of what it was made. */
-const record = (sources, settings, results) => ({
+/** A table in the file, and when, where and of which sources it was made. */
+const tableOf = (settings, sources, results) => ({
   date: new Date().toISOString(),
   sources,
   machine: describeMachine(),
@@ -132,24 +132,22 @@ const record = (sources, settings, results) => ({
   results,
 });
 
-function write(tables) {
+/** Writes the tables that were made; one that was not stays as it is. */
+function write(made) {
   const path = (name) => new URL(`results/${name}`, import.meta.url);
-  const before = existsSync(path('accuracy.json'))
-    ? JSON.parse(readFileSync(path('accuracy.json'), 'utf8'))
-    : {};
-  const report = { ...before, ...tables };
-  const { defaults, ...compared } = report;
+  const before = JSON.parse(readFileSync(path('accuracy.json'), 'utf8'));
+  const report = { ...before, ...made };
   writeFileSync(path('accuracy.json'), `${JSON.stringify(report, null, 1)}\n`);
-  const text = [
-    ...(compared.results ? [...HEADING, ...compared.results.map(line), '', sourcesLine(compared)] : []),
-    ...(defaults
-      ? [
-          ...['', 'All defaults:', '', ...byDefault.HEADING, ...defaults.results.map(byDefault.line)],
-          ...['', sourcesLine(defaults)],
-        ]
-      : []),
-  ];
-  writeFileSync(path('accuracy.md'), `${text.join('\n')}\n`);
+  const text = (table, heading, lineOf) =>
+    table && [...heading, ...table.results.map(lineOf), ...(table.sources ? ['', sourcesLine(table)] : [])];
+  const tables = [text(report, HEADING, line), text(report.defaults, byDefault.HEADING, byDefault.line)];
+  writeFileSync(
+    path('accuracy.md'),
+    `${tables
+      .filter(Boolean)
+      .map((lines) => lines.join('\n'))
+      .join('\n\nAll defaults:\n\n')}\n`,
+  );
 }
 
 const OPTIONS = {
@@ -176,11 +174,11 @@ async function main() {
   const tables = {};
   if (values.compared || !values.defaults) {
     const results = await compare(data, heads, seeds, epochs);
-    Object.assign(tables, record(sources, { ...settings, limits: LIMITS, embeddingSize: 128 }, results));
+    Object.assign(tables, tableOf({ ...settings, limits: LIMITS, embeddingSize: 128 }, sources, results));
   }
   if (values.defaults || !values.compared) {
     const results = await compareDefaults(data, heads, seeds, epochs);
-    tables.defaults = record(sources, { ...settings, mostBehind: byDefault.MOST_BEHIND }, results);
+    tables.defaults = tableOf({ ...settings, mostBehind: byDefault.MOST_BEHIND }, sources, results);
   }
   const results = [...(tables.results ?? []), ...(tables.defaults?.results ?? [])];
   if (results.some(({ within }) => within === false)) process.exitCode = 1;
