@@ -1,6 +1,7 @@
 // Whether a process that creates, trains and disposes of models again and again stays as large as it was:
 //   node --expose-gc bench/memory-cycles.mjs [--cycles 400] [--models seed,resnet] [--threads 1,2,4]
-// Prints resident memory along the way, and how far it is from that of the 50th cycle at most.
+// Prints resident memory after every 50th cycle, and how far it rises above that of the first of these. Thread counts
+// take turns, a cycle each.
 import { createRequire } from 'node:module';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -15,8 +16,8 @@ const { values } = parseArgs({
 });
 
 const NETWORKS = {
-  seed: { model: models.seedCnn({ embeddingSize: 128 }), shape: [32, 28, 28, 1] },
-  resnet: { model: models.resnet18({ imageSize: 32, embeddingSize: 64 }), shape: [8, 32, 32, 3] },
+  seed: { model: models.seedCnn({ embeddingSize: 128 }), shape: [16, 28, 28, 1] },
+  resnet: { model: models.resnet18({ imageSize: 32, embeddingSize: 64 }), shape: [4, 32, 32, 3] },
 };
 
 /** MiB, once what was disposed of is released: that happens on another thread. */
@@ -42,18 +43,15 @@ async function cycle({ model, shape }, threads) {
   result.model.dispose();
 }
 
+const threads = values.threads.split(',').map(Number);
 for (const name of values.models.split(',')) {
-  for (const threads of values.threads.split(',').map(Number)) {
-    const cycles = Number(values.cycles);
-    const seen = [];
-    for (let number = 1; number <= cycles; number++) {
-      await cycle(NETWORKS[name], threads);
-      if (number >= 50 && number % 50 === 0) seen.push(await residentMemory());
-    }
-    const spread = Math.max(...seen.map((mebibytes) => Math.abs(mebibytes / seen[0] - 1)));
-    const list = seen.map((mebibytes) => mebibytes.toFixed(0)).join(' ');
-    console.log(
-      `${name}, ${threads} threads: MiB at every 50th cycle: ${list}; within ${(100 * spread).toFixed(1)} %`,
-    );
+  const seen = [];
+  for (let number = 1; number <= Number(values.cycles); number++) {
+    await cycle(NETWORKS[name], threads[number % threads.length]);
+    if (number % 50 !== 0) continue;
+    seen.push(await residentMemory());
+    console.log(`${name}, cycle ${number}: ${seen.at(-1).toFixed(1)} MiB`);
   }
+  const most = Math.max(...seen.map((mebibytes) => mebibytes / seen[0] - 1));
+  console.log(`${name}: at most ${(100 * most).toFixed(1)} % above the 50th cycle`);
 }

@@ -1,8 +1,6 @@
 #include "base/process_limits.h"
 
 #include <sched.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -61,10 +59,16 @@ size_t left_in(const ControlGroup& group) {
   return rest(limit, cache == kUnknown || cache > used ? used : used - cache);
 }
 
-size_t limit_of(int resource) {
-  rlimit limit{};
-  if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kUnknown;
-  return limit.rlim_cur;
+/// The soft limit of a line 'Max address space  <soft>  <hard>  bytes'; kUnknown where it is 'unlimited'.
+size_t process_limit(const std::string& name, const std::string& root) {
+  std::ifstream file(root + "/proc/self/limits");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind(name, 0) != 0) continue;
+    std::istringstream words(line.substr(name.size()));
+    size_t soft = 0;
+    return words >> soft ? soft : kUnknown;
+  }
+  return kUnknown;
 }
 
 /// Where the system promises no more memory than it has (vm.overcommit_memory = 2): what it has not promised yet.
@@ -135,9 +139,10 @@ MemoryRoom memory_room(const std::string& root) {
   for (const ControlGroup& group : control_groups("memory", root))
     consider(left_in(group), "the memory limit of the control group " + group.name);
   const std::string status = root + "/proc/self/status";
-  consider(rest(limit_of(RLIMIT_AS), kibibytes_in(status, "VmSize:")),
+  consider(rest(process_limit("Max address space", root), kibibytes_in(status, "VmSize:")),
            "the process's limit on address space (ulimit -v)");
-  consider(rest(limit_of(RLIMIT_DATA), kibibytes_in(status, "VmData:")), "the process's limit on data (ulimit -d)");
+  consider(rest(process_limit("Max data size", root), kibibytes_in(status, "VmData:")),
+           "the process's limit on data (ulimit -d)");
   return room;
 }
 

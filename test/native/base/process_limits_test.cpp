@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 #include <sched.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,17 +138,21 @@ TEST_CASE("memory: what the system has promised already") {
 
 TEST_CASE("memory: the process's own limits, less what it has") {
   const FakeSystem system;
-  for (const auto& [resource, name] :
-       {std::pair(RLIMIT_AS, "address space (ulimit -v)"), {RLIMIT_DATA, "data (ulimit -d)"}}) {
-    CAPTURE(name);
-    const int right = in_child([&, resource = resource, name = name] {
-      const rlimit limit{1025 * kMebibyte, 1025 * kMebibyte};
-      setrlimit(static_cast<__rlimit_resource_t>(resource), &limit);
-      const MemoryRoom room = memory_room(system.root());
-      return room.bytes == 1024 * kMebibyte && room.limit == std::string("the process's limit on ") + name ? 7 : 0;
-    });
-    CHECK(right == 7);
-  }
+  const auto limits = [&](const std::string& data, const std::string& address_space) {
+    system.write("/proc/self/limits",
+                 "Limit                     Soft Limit           Hard Limit           Units     \n"
+                 "Max data size             " +
+                     data +
+                     "            unlimited            bytes     \n"
+                     "Max address space         " +
+                     address_space + "            unlimited            bytes     \n");
+  };
+  limits("unlimited", "unlimited");
+  expect_room(system, 4096, "");
+  limits("unlimited", std::to_string(1025 * kMebibyte));
+  expect_room(system, 1024, "the process's limit on address space (ulimit -v)");
+  limits(std::to_string(513 * kMebibyte), std::to_string(1025 * kMebibyte));
+  expect_room(system, 512, "the process's limit on data (ulimit -d)");
 }
 
 TEST_CASE("a refusal is explained by the limit that holds, and by none where none does") {

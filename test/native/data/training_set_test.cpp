@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "data/host_samples.h"
 #include "support/arrays.h"
@@ -66,6 +67,35 @@ TEST_CASE("images that are streamed are kept alive where they lie, and of two ba
       CHECK(owned.use_count() == 2);
     }
     CHECK(owned.use_count() == 1);
+  }
+}
+
+TEST_CASE("what a training set takes is known before it is made") {
+  const auto owned = random_samples();
+  for (Backend* backend : backends()) {
+    CAPTURE(backend->info().device);
+    const bool in_place = backend->info().host_memory != 0;
+    const TrainingSetUse held = plan_training_set(*backend, kCount, kImage, kMaxBatch, size_t{1} << 40);
+    CHECK(held.bytes == TrainingSet(*backend, data_of(owned, false), kImage, kMaxBatch).bytes());
+    CHECK_FALSE(held.streamed);
+    const TrainingSetUse without_room = plan_training_set(*backend, kCount, kImage, kMaxBatch, 1000);
+    CHECK(without_room.bytes == TrainingSet(*backend, data_of(owned, !in_place), kImage, kMaxBatch).bytes());
+    CHECK(without_room.streamed != in_place);
+  }
+}
+
+TEST_CASE("an upload ends once it is cancelled, and counts what it has done") {
+  const auto owned = random_samples();
+  for (Backend* backend : backends()) {
+    if (backend->info().host_memory != 0) continue;  // nothing is uploaded
+    std::atomic<bool> cancelled{true};
+    Work work;
+    work.begin(kCount * (kSize + 4), cancelled);
+    CHECK_THROWS_AS(TrainingSet(*backend, data_of(owned, false), kImage, kMaxBatch, work), Error);
+    CHECK(work.fraction_done() == 0);
+    cancelled = false;
+    const TrainingSet set(*backend, data_of(owned, false), kImage, kMaxBatch, work);
+    CHECK(work.fraction_done() == 1);
   }
 }
 
