@@ -158,7 +158,7 @@ check_advice() {
   # To one who has no build tools.
   message=$(installed npx --offline margincore build 2>&1) && die 'built without build tools'
   install=$(advised 'Install it with: ' "$message")
-  try "$root" "${install% [*}"  # the error's code follows
+  try "$root" "$install"
   try "$root" 'apt-get install --simulate dataset-fashion-mnist'  # the doctor names it
   try "$work" "npm --prefix '$root' run setup"
   check_onednn_elsewhere

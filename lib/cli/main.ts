@@ -77,9 +77,10 @@ function fail(error: unknown, argv: readonly string[]): number {
     console.error(`margincore: ${error.message}`);
     return error.exitStatus;
   }
-  const { message } = error as Error;
+  const [summary, ...more] = (error as Error).message.split('\n');
   const code = error instanceof MarginCoreError ? ` [${error.code}]` : '';
-  console.error(`margincore: ${message}${code}`);
+  // Later lines stay as they are: a command at their end is there to be copied.
+  console.error([`margincore: ${summary}${code}`, ...more].join('\n'));
   if (process.env.MARGINCORE_DEBUG === '1') console.error((error as Error).stack);
   if (!isUsageError(error, argv)) return EXIT.failed;
   const [command = ''] = argv;

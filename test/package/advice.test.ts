@@ -59,7 +59,7 @@ const computeOn = (device: string, app: string, variables: Record<string, string
   ).stdout;
 
 const NOTHING_TO_COMPILE_WITH =
-  /^margincore: To compile there is no CMake, no Ninja or make, no C\+\+20 compiler, no oneDNN\. Install it with: .*apt-get install .*cmake ninja-build g\+\+ libdnnl-dev/;
+  /^margincore: To compile there is no CMake, no Ninja or make, no C\+\+20 compiler, no oneDNN \[.*\]\nInstall it with: .*apt-get install .*cmake ninja-build g\+\+ libdnnl-dev'?\n/;
 
 describe('installed by npm, without a prebuild', () => {
   test('in the project: npx runs this package, which says what it needs to compile', () => {
@@ -72,6 +72,16 @@ describe('installed by npm, without a prebuild', () => {
       stderr: expect.stringMatching(NOTHING_TO_COMPILE_WITH),
     });
     expect(root).toBe(inFolder('app/node_modules/margincore'));
+  });
+
+  test('the line that the program prints is the command and nothing else', () => {
+    installPackage(inFolder('app'));
+    cpSync(join(packageRoot(), 'datasets'), inFolder('app/node_modules/margincore/datasets'), {
+      recursive: true,
+    });
+    const { status, stderr } = type('npx margincore train --epochs 1', inFolder('app'));
+    expect({ status, advice: advised(stderr) }).toEqual({ status: 1, advice: 'npx margincore build' });
+    expect(stderr).toMatch(/^margincore: .* could not be loaded: \[NATIVE_MODULE_NOT_FOUND\]\n/);
   });
 
   test('elsewhere, where npx would fetch another package: by its path', () => {

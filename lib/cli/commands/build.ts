@@ -40,7 +40,7 @@ export const buildCommand: Command = {
     const missing = findBuildTools().filter(({ found }) => !found);
     if (missing.length > 0)
       throw failure(
-        `To compile there is no ${missing.map(({ name }) => name).join(', no ')}. ${adviceToInstall(missing)}`,
+        `To compile there is no ${missing.map(({ name }) => name).join(', no ')}\n${adviceToInstall(missing)}`,
       );
     compile(cuda);
     return spawnSync(process.execPath, [join(packageRoot(), 'dist/lib/cli/main.js'), 'doctor'], {
