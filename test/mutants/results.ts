@@ -23,8 +23,8 @@ export interface Result {
 }
 
 interface Stored {
-  /** The sources whose tests passed without a fault, and the seconds that each suite took. */
-  green?: { readonly sources: string; readonly seconds: Record<string, number> };
+  /** The sources whose tests passed without a fault, and the seconds that each suite took, by round. */
+  green?: { readonly sources: string; readonly seconds: Record<string, Record<string, number>> };
   results: Record<string, Result>;
 }
 
@@ -43,13 +43,14 @@ export class Results {
     return result?.checksum === checksumOf(fault) ? result : undefined;
   }
 
-  /** Seconds by suite where these sources have passed. */
-  green(sources: string): Record<string, number> | undefined {
-    return this.#stored.green?.sources === sources ? this.#stored.green.seconds : undefined;
+  /** Seconds by suite where these sources have passed this round. */
+  green(sources: string, round: string): Record<string, number> | undefined {
+    return this.#stored.green?.sources === sources ? this.#stored.green.seconds[round] : undefined;
   }
 
-  setGreen(sources: string, seconds: Record<string, number>): void {
-    this.#stored.green = { sources, seconds };
+  setGreen(sources: string, round: string, seconds: Record<string, number>): void {
+    const before = this.#stored.green?.sources === sources ? this.#stored.green.seconds : {};
+    this.#stored.green = { sources, seconds: { ...before, [round]: seconds } };
     this.#write();
   }
 

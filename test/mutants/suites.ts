@@ -1,7 +1,6 @@
 /** Runs tests up to the first that fails, and says which that was. */
 import { execFileSync, spawn } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 
 export interface Verdict {
   /** The first test that failed, or what else went wrong; undefined where all passed. */
@@ -22,35 +21,23 @@ const isJest = (test: string) => /^(lib|parity|docs)\b/.test(test);
 
 /** @param folder Of the tree @param paths Below dist/test @param environment For all of its runs */
 export function jest(folder: string, paths: readonly string[], environment: NodeJS.ProcessEnv = {}): Suite {
-  const report = join(folder, 'build', 'mutant.json');
   return {
     name: environment.MARGINCORE_TESTED_BACKENDS ? 'Jest, simulated device' : 'Jest',
     has: isJest,
     async run(more, limit, only = paths) {
-      rmSync(report, { force: true });
       const tests = only.map((path) => `dist/test/${path}`);
-      const args = ['node_modules/jest/bin/jest.js', '--bail', '--json', `--outputFile=${report}`, ...tests];
+      const args = ['node_modules/jest/bin/jest.js', '--bail', ...tests];
       const end = await runProgram([process.execPath, ...args], folder, { ...environment, ...more }, limit);
-      return verdictOf(end, () => firstFailureOf(report, folder));
+      return verdictOf(end, firstFailureOf(end.output));
     },
   };
 }
 
-interface JestReport {
-  testResults: {
-    name: string;
-    status: string;
-    message: string;
-    assertionResults: { status: string; fullName: string }[];
-  }[];
-}
-
-function firstFailureOf(report: string, folder: string): string | undefined {
-  const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as JestReport;
-  const file = testResults.find(({ status }) => status === 'failed');
-  if (file === undefined) return undefined;
-  const test = file.assertionResults.find(({ status }) => status === 'failed');
-  return `${relative(join(folder, 'dist/test'), file.name)}: ${test?.fullName ?? 'does not load'}`;
+/** E.g. 'lib/model/model.test.js: dispose frees memory'. With --bail Jest writes no report. */
+function firstFailureOf(output: string): string | undefined {
+  const file = output.match(/^FAIL dist\/test\/(\S+)/m)?.[1];
+  const test = output.match(/^ +● (.+)$/m)?.[1];
+  return file && `${file}: ${test}`;
 }
 
 /** A program of doctest, as `ctest` runs it. */
@@ -76,7 +63,7 @@ export function doctests(folder: string): Suite[] {
         const files = only?.map((file) => `*${file}.*`).join(',');
         const args = ['--abort-after=1', ...(files === undefined ? [] : [`--source-file=${files}`])];
         const end = await runProgram([...command, ...args], folder, { ...environment, ...more }, limit);
-        return verdictOf(end, () => end.output.match(/^TEST CASE: +(.+)$/m)?.[1]);
+        return verdictOf(end, end.output.match(/^TEST CASE: +(.+)$/m)?.[1]);
       },
     };
   });
@@ -90,16 +77,10 @@ interface End {
   readonly late: boolean;
 }
 
-function verdictOf({ status, signal, seconds, late }: End, firstFailure: () => string | undefined): Verdict {
+function verdictOf({ status, signal, seconds, late }: End, firstFailure: string | undefined): Verdict {
   if (status === 0) return { seconds };
   if (late) return { failed: `no end within the limit, after ${seconds.toFixed(0)} s`, seconds };
-  let named: string | undefined;
-  try {
-    named = firstFailure();
-  } catch {
-    // Without a report the way in which the program ended says all.
-  }
-  return { failed: named ?? `the program ended with ${signal ?? `status ${status}`}`, seconds };
+  return { failed: firstFailure ?? `the program ended with ${signal ?? `status ${status}`}`, seconds };
 }
 
 /** In a group of its own, so that whatever it starts ends with it. @param limit Seconds */
