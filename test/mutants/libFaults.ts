@@ -75,7 +75,7 @@ export const LIB_FAULTS: readonly Fault[] = [
       name: 'momentum-lost',
       what: '`momentum` does not reach the session',
       find: 'return { ...unused, ...optimizer, headLr };',
-      replace: 'return { ...optimizer, ...unused, headLr };',
+      replace: 'return { ...unused, ...optimizer, momentum: 0, headLr };',
       tests: ['lib/training/train', 'lib/training/options'],
     },
   ]),

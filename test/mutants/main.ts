@@ -6,7 +6,7 @@ import type { Fault } from './fault.js';
 import { LIB_FAULTS } from './libFaults.js';
 import { NATIVE_FAULTS } from './nativeFaults.js';
 import { CHOSEN } from './plant.js';
-import { Results, type Side, writeTable } from './results.js';
+import { type Result, Results, type Round, type Side, writeTable } from './results.js';
 import { buildNative, COMPILED, compileFaults, libScratch, nativeScratch, type Scratch } from './scratch.js';
 import { doctests, jest, type Suite } from './suites.js';
 
@@ -75,8 +75,7 @@ function nativeBench(): Bench {
 }
 
 /** Which tests: first those that the rows name, for all faults; then everything, for what has not been caught by then. */
-const ROUNDS = ['likely', 'all'] as const;
-type Round = (typeof ROUNDS)[number];
+const ROUNDS: readonly Round[] = ['likely', 'all'];
 
 /** Of what these faults' rows name, the part that a suite has; undefined: all of it. */
 function testsOf(faults: readonly Fault[], suite: Suite, round: Round): string[] | undefined {
@@ -124,21 +123,22 @@ async function tryFault(
       const { failed, seconds: taken } = await suite.run(environment, limitFrom(green[suite.name]!), only);
       seconds += taken;
       if (failed === undefined) continue;
-      results.add(fault, { caughtBy: failed, suite: suite.name, seconds });
+      results.add(fault, { caughtBy: failed, round, suite: suite.name, seconds });
       console.log(`${fault.name}: caught by ${suite.name}: ${failed}, ${seconds.toFixed(0)} s`);
       return true;
     }
   } finally {
     bench.remove(fault);
   }
-  if (round === 'all') {
-    results.add(fault, { caughtBy: null, suite: suites.map(({ name }) => name).join(', '), seconds });
-    console.log(`${fault.name}: SURVIVED, ${seconds.toFixed(0)} s`);
-  } else {
-    console.log(`${fault.name}: not seen by the tests that its row names, ${seconds.toFixed(0)} s`);
-  }
+  results.add(fault, { caughtBy: null, round, suite: suites.map(({ name }) => name).join(', '), seconds });
+  const outcome = round === 'all' ? 'SURVIVED' : 'not seen by the tests that its row names';
+  console.log(`${fault.name}: ${outcome}, ${seconds.toFixed(0)} s`);
   return false;
 }
+
+/** Not tried, or not with all tests. */
+const isOpen = (result: Result | undefined) =>
+  result === undefined || (result.caughtBy === null && result.round === 'likely');
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -162,24 +162,28 @@ async function main(): Promise<void> {
     const chosen = faults.filter((fault) => {
       if (only) return only.includes(fault.name);
       const result = results.of(fault);
-      return values.again || result === undefined || (values.survivors && result.caughtBy === null);
+      if (values.again || isOpen(result)) return true;
+      return values.survivors && result?.caughtBy === null;
     });
     if (values.list) {
       for (const fault of faults) {
         const result = results.of(fault);
-        const state = result === undefined ? 'not tried' : (result.caughtBy ?? 'SURVIVED');
+        const state = isOpen(result) ? 'not tried to the end' : (result?.caughtBy ?? 'SURVIVED');
         console.log(`${fault.name}  ${fault.what}  (${fault.file}): ${state}`);
       }
       continue;
     }
     if (chosen.length === 0) continue;
     const bench = makeBench();
+    const isResumed = (fault: Fault) => !values.again && !only && results.of(fault)?.round === 'likely';
+    const resumed = new Set(chosen.filter(isResumed));
     let left = chosen;
     for (const round of ROUNDS) {
       const green = await expectGreen(bench, faults, round, results);
       const uncaught: Fault[] = [];
       for (const fault of left) {
-        if (!(await tryFault(fault, bench, round, green, results))) uncaught.push(fault);
+        const goesOn = round === 'likely' && resumed.has(fault);
+        if (goesOn || !(await tryFault(fault, bench, round, green, results))) uncaught.push(fault);
       }
       left = uncaught;
       if (left.length === 0) break;

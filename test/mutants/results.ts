@@ -10,9 +10,13 @@ const FOLDER = join(packageRoot(), 'test/mutants/results');
 
 export type Side = 'lib' | 'native';
 
+/** Which tests were run: those that a fault's row names, or all. */
+export type Round = 'likely' | 'all';
+
 export interface Result {
-  /** The first test that failed; null: the fault survived. */
+  /** The first test that failed; null: none did. */
   readonly caughtBy: string | null;
+  readonly round: Round;
   readonly suite: string;
   readonly seconds: number;
   readonly date: string;
@@ -44,18 +48,18 @@ export class Results {
   }
 
   /** Seconds by suite where these sources have passed this round. */
-  green(sources: string, round: string): Record<string, number> | undefined {
+  green(sources: string, round: Round): Record<string, number> | undefined {
     return this.#stored.green?.sources === sources ? this.#stored.green.seconds[round] : undefined;
   }
 
-  setGreen(sources: string, round: string, seconds: Record<string, number>): void {
+  setGreen(sources: string, round: Round, seconds: Record<string, number>): void {
     const before = this.#stored.green?.sources === sources ? this.#stored.green.seconds : {};
     this.#stored.green = { sources, seconds: { ...before, [round]: seconds } };
     this.#write();
   }
 
   /** Written at once: nothing is lost where a run is broken off. */
-  add(fault: Fault, result: Pick<Result, 'caughtBy' | 'suite' | 'seconds'>): void {
+  add(fault: Fault, result: Pick<Result, 'caughtBy' | 'round' | 'suite' | 'seconds'>): void {
     this.#stored.results[fault.name] = {
       ...result,
       seconds: Math.round(result.seconds),
@@ -97,7 +101,13 @@ export function writeTable(
       `## ${title}\n`,
       `${count}${missing > 0 ? `, ${missing} not tried` : ''}.\n`,
       ...(survivors.length > 0
-        ? [table('survived: why', survivors, ({ fault }) => fault.unseen ?? '**no test sees it**')]
+        ? [
+            table('survived: why', survivors, ({ fault, result }) =>
+              result?.round === 'likely'
+                ? 'only the tests that its row names were run'
+                : (fault.unseen ?? '**no test sees it**'),
+            ),
+          ]
         : []),
       table('caught by', caught, ({ result }) => `${result!.suite}: ${result!.caughtBy}`),
     ].join('\n');

@@ -11,7 +11,7 @@ const ROOT = packageRoot();
 const BASE = join(ROOT, '.cache', 'mutate');
 
 /** What decides how tests end; the table of faults and their results do not. */
-const TESTED = /^(lib|native|test(?!\/mutants))\/|^(CMakeLists\.txt|package\.json)$/;
+const TESTED = /^(lib|native|test(?!\/mutants))\/.*(?<!\.md)$|^(CMakeLists\.txt|package\.json)$/;
 
 export interface Scratch {
   readonly folder: string;
