@@ -61,10 +61,15 @@ class SessionRun {
 
   /// So many steps, the last with what remains.
   StepsResult steps(const Ints& order, int64_t batch, size_t count, float learning_rate) {
+    return steps(order, batch, std::vector<StepValues>(count, {learning_rate, 0, 1}));
+  }
+
+  /// A step for each of the values.
+  StepsResult steps(const Ints& order, int64_t batch, const std::vector<StepValues>& values) {
     StepsRequest request;
     request.order = order;
     request.batch_size = batch;
-    request.values.assign(count, {learning_rate, 0, 1});
+    request.values = values;
     return session_.run_steps(request, cancelled);
   }
 

@@ -44,6 +44,21 @@ TEST_CASE("a run in parts is the run in one piece") {
   }
 }
 
+TEST_CASE("each step of a call has its own learning rate, lambda and share of the margin") {
+  const std::vector<StepValues> values = {{0.01f, 8, 0.25f}, {0.02f, 2, 0.5f}, {0.005f, 0, 1}};
+  for (const std::string& backend : backend_names()) {
+    SessionRun whole(backend), apart(backend);
+    const StepsResult together = whole.steps(first(3 * kRunBatch), kRunBatch, values);
+    Floats one_by_one;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const Ints order = first(3 * kRunBatch), own(order.begin() + i * kRunBatch, order.begin() + (i + 1) * kRunBatch);
+      one_by_one.push_back(losses(apart.steps(own, kRunBatch, {values[i]})).at(0));
+    }
+    expect_same(one_by_one, losses(together));
+    CHECK(apart.values() == whole.values());
+  }
+}
+
 TEST_CASE("the tail of an epoch is a smaller step over the samples that are left") {
   for (const std::string& backend : backend_names()) {
     const Ints order = {4, 19, 2, 7, 11, 0, 3, 5, 13, 13, 6};  // 8 and 3

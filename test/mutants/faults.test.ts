@@ -1,0 +1,86 @@
+/** The tables of faults follow the sources: without `scripts/mutate` itself, which takes an hour. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../../lib/base/packageRoot.js';
+import { temporaryFolder } from '../support/temporaryFolder.js';
+import type { Fault } from './fault.js';
+import { LIB_FAULTS } from './libFaults.js';
+import { NATIVE_FAULTS } from './nativeFaults.js';
+import { placeOf, withChoices, withFault } from './plant.js';
+import { compileFaults } from './scratch.js';
+
+const inFolder = temporaryFolder();
+const FAULTS = [...LIB_FAULTS, ...NATIVE_FAULTS];
+const source = (file: string) => readFileSync(join(packageRoot(), file), 'utf8');
+
+test.each(FAULTS)('$name: its pattern stands once in its file, and its tests are there', (fault) => {
+  expect(placeOf(source(fault.file), fault)).toBeGreaterThanOrEqual(0);
+  expect(fault.replace).not.toBe(fault.find);
+  const missing = fault.tests.filter(
+    (test) =>
+      ![`native/${test}.cpp`, `${test}.test.ts`, test].some((path) =>
+        existsSync(join(packageRoot(), 'test', path)),
+      ),
+  );
+  expect(missing).toEqual([]);
+});
+
+test('names are unique', () => {
+  expect(new Set(FAULTS.map(({ name }) => name)).size).toBe(FAULTS.length);
+});
+
+test('each file of lib/ with a fault is still TypeScript, and other JavaScript', () => {
+  const compiled = compileFaults(LIB_FAULTS, inFolder('compiled'));
+  for (const [{ name, file }, faulty] of compiled) {
+    const right = inFolder('compiled', 'dist', file.replace(/\.ts$/, '.js'));
+    expect([name, readFileSync(faulty, 'utf8')]).not.toEqual([name, readFileSync(right, 'utf8')]);
+  }
+});
+
+test('all faults of a file of native/ go into it together', () => {
+  for (const file of new Set(NATIVE_FAULTS.map((fault) => fault.file))) {
+    const own = NATIVE_FAULTS.filter((fault) => fault.file === file).map(
+      (fault, index) => [index + 1, fault] as const,
+    );
+    const text = withChoices(source(file), own);
+    for (const [number] of own) expect(text.split(`margincore::mutant(${number})`)).toHaveLength(2);
+  }
+});
+
+describe('planting', () => {
+  const fault = (find: string, replace: string): Fault => ({
+    name: 'some',
+    what: '',
+    file: 'a.h',
+    tests: [],
+    find,
+    replace,
+  });
+
+  test.each(['missing', 'twice'])('a pattern that is %s is refused', (find) => {
+    expect(() => withFault('twice; twice;', fault(find, ''))).toThrow(
+      /some: expected its pattern once in a\.h/,
+    );
+  });
+
+  test('only the pattern is replaced', () => {
+    expect(withFault('a + b; c', fault('a + b', 'a - $&'))).toBe('a - $&; c');
+  });
+
+  test('C++ has the right and the wrong: statements and expressions, whatever their order in the table', () => {
+    const text = withChoices('x = a + b;\nfree(x);\n', [
+      [3, fault('free(x);', '')],
+      [8, fault('a + b', 'a - b')],
+    ]);
+    expect(text).toBe(
+      '#include "base/mutant.h"\n' +
+        'x = (::margincore::mutant(8) ? (a - b) : (a + b));\n' +
+        '{ if (::margincore::mutant(3)) {  } else { free(x); } }\n',
+    );
+  });
+
+  test('patterns that overlap are refused', () => {
+    const faults = [fault('a + b', '0'), fault('b + c', '0')].map((row, index) => [index + 1, row] as const);
+    expect(() => withChoices('a + b + c', faults)).toThrow(/overlaps/);
+  });
+});

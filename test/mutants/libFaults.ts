@@ -1,0 +1,364 @@
+/** Faults of the facade. */
+import { type Fault, inFile } from './fault.js';
+
+export const LIB_FAULTS: readonly Fault[] = [
+  // ---- what a session is told
+
+  ...inFile('lib/training/job.ts', [
+    {
+      name: 'held-out-in-statistics',
+      what: 'samples that are held out leak into the statistics of the training images',
+      find: 'normalization: resolveNormalize(settings.normalize, train),',
+      replace: 'normalization: resolveNormalize(settings.normalize, allOf(dataset.train)),',
+      tests: ['lib/training/train', 'lib/training/measure', 'lib/properties'],
+    },
+    {
+      name: 'held-out-trained-on',
+      what: 'samples that are held out are trained on as well',
+      find: 'return { train: kept, validation: heldOut };',
+      replace: 'return { train: allOf(split), validation: heldOut };',
+      tests: ['lib/training/train', 'lib/training/upload'],
+    },
+    {
+      name: 'validation-on-training-images',
+      what: 'what is held out is not what is scored',
+      find: 'return { train: kept, validation: heldOut };',
+      replace: 'return { train: kept, validation: kept };',
+      tests: ['lib/training/train', 'lib/training/upload'],
+    },
+    {
+      name: 'session-ignores-seed',
+      what: 'weights and dropout are alike for every seed',
+      find: 'seed: settings.seed,',
+      replace: 'seed: 0,',
+      tests: ['lib/training/determinism', 'lib/training/train'],
+    },
+    {
+      name: 'head-rate-lost',
+      what: "`headLr` does not reach the session's optimizer",
+      find: 'nativeOptimizer(settings.optimizer, head.headLr)',
+      replace: 'nativeOptimizer(settings.optimizer, 1)',
+      tests: ['lib/heads/training', 'lib/training/train'],
+    },
+    {
+      name: 'std-lost',
+      what: 'pixels are centred, but not divided by their deviation',
+      find: '        std: normalization.std,',
+      replace: '        std: normalization.std.map(() => 1),',
+      tests: ['lib/training/train', 'lib/model/model'],
+    },
+    {
+      name: 'precision-lost',
+      what: '`precision` does not reach the session',
+      find: '        precision,\n        seed',
+      replace: "        precision: 'fp32',\n        seed",
+      tests: ['lib/training/precision'],
+    },
+  ]),
+  ...inFile('lib/training/optimizers.ts', [
+    {
+      name: 'betas-swapped',
+      what: "Adam's betas reach the session in each other's place",
+      find: 'return { ...unused, ...optimizer, headLr };',
+      replace:
+        'const given = { ...unused, ...optimizer, headLr };\n  return { ...given, beta1: given.beta2, beta2: given.beta1 };',
+      tests: ['lib/training/train', 'lib/training/options'],
+    },
+    {
+      name: 'weight-decay-lost',
+      what: '`weightDecay` does not reach the session',
+      find: 'return { ...unused, ...optimizer, headLr };',
+      replace: 'return { ...unused, ...optimizer, weightDecay: 0, headLr };',
+      tests: ['lib/training/train', 'lib/training/options'],
+    },
+    {
+      name: 'momentum-lost',
+      what: '`momentum` does not reach the session',
+      find: 'return { ...unused, ...optimizer, headLr };',
+      replace: 'return { ...unused, ...optimizer, momentum: 0, headLr };',
+      tests: ['lib/training/train', 'lib/training/options'],
+    },
+  ]),
+  ...inFile('lib/native/backends.ts', [
+    {
+      name: 'threads-lost',
+      what: '`threads` has no effect',
+      find: 'threads: threads ?? backend.defaultThreads,',
+      replace: 'threads: backend.defaultThreads,',
+      tests: ['lib/native', 'lib/training/train'],
+    },
+  ]),
+
+  // ---- the loop over epochs and steps
+
+  ...inFile('lib/training/loop.ts', [
+    {
+      name: 'shuffle-ignores-seed',
+      what: 'every seed shuffles alike',
+      find: 'native().permutation(seed, epoch, samples)',
+      replace: 'native().permutation(0, epoch, samples)',
+      tests: ['lib/training/determinism', 'lib/training/train'],
+    },
+    {
+      name: 'epochs-in-one-order',
+      what: 'every epoch is shuffled alike',
+      find: 'native().permutation(seed, epoch, samples)',
+      replace: 'native().permutation(seed, 0, samples)',
+      tests: ['lib/training/determinism', 'lib/training/train'],
+    },
+    {
+      name: 'lambda-one-step-late',
+      what: 'λ is off by one step',
+      find: 'lambdaAt(head.lambda, position.step, position.totalSteps)',
+      replace: 'lambdaAt(head.lambda, position.step + 1, position.totalSteps)',
+      tests: ['lib/training/callbacks', 'lib/heads/training'],
+    },
+    {
+      name: 'rate-one-step-late',
+      what: 'the learning rate is off by one step',
+      find: 'learningRateAt(learningRate, position)',
+      replace: 'learningRateAt(learningRate, { ...position, step: position.step + 1 })',
+      tests: ['lib/training/callbacks', 'lib/training/train'],
+    },
+    {
+      name: 'margin-warmup-lost',
+      what: '`marginWarmup` has no effect',
+      find: 'fractionOver(head.marginWarmup, position.step, position.totalSteps)',
+      replace: '1',
+      tests: ['lib/heads/training', 'lib/training/callbacks'],
+    },
+    {
+      name: 'epoch-loss-ignores-batch-size',
+      what: "an epoch's loss counts the last, smaller batch like a whole one",
+      find: 'sums.loss += event.loss * samples;',
+      replace: 'sums.loss += event.loss * this.#plan.batchSize;',
+      tests: ['lib/training/callbacks', 'lib/training/train'],
+    },
+  ]),
+  ...inFile('lib/training/batching.ts', [
+    {
+      name: 'last-batch-counted-whole',
+      what: "the last, smaller batch's accuracy is divided by the size of a whole one",
+      find: 'return isLast ? samples - step * batchSize : batchSize;',
+      replace: 'return isLast ? batchSize : batchSize;',
+      tests: ['lib/training/callbacks', 'lib/training/train'],
+    },
+  ]),
+  ...inFile('lib/training/notices.ts', [
+    {
+      name: 'notice-every-epoch',
+      what: 'what goes wrong is told again after every epoch',
+      find: 'if (this.#subjects.has(subject)) return;',
+      replace: '',
+      tests: ['lib/training/observers', 'lib/training/diagnoses'],
+    },
+  ]),
+  ...inFile('lib/schedules/learningRate.ts', [
+    {
+      name: 'milestone-one-step-late',
+      what: 'the rate changes a step behind the milestone',
+      find: 'step >= epochs * stepsPerEpoch',
+      replace: 'step > epochs * stepsPerEpoch',
+      tests: ['lib/schedules'],
+    },
+    {
+      name: 'warmup-from-zero',
+      what: "warm-up's first step has no rate",
+      find: 'fractionOver(schedule.length, step + 1, totalSteps)',
+      replace: 'fractionOver(schedule.length, step, totalSteps)',
+      tests: ['lib/schedules'],
+    },
+  ]),
+
+  // ---- data
+
+  ...inFile('lib/data/samples.ts', [
+    {
+      name: 'hold-out-not-by-class',
+      what: 'the fraction that is held out is not that of each class',
+      find: 'const rank = seen[label]!++;',
+      replace: 'const rank = sample;',
+      tests: ['lib/data/samples'],
+    },
+    {
+      name: 'labels-of-others',
+      what: 'chosen samples are scored by the labels of the first ones',
+      find: 'numbers.map((number) => labels[number]!)',
+      replace: 'numbers.map((_, index) => labels[index]!)',
+      tests: ['lib/data/samples'],
+    },
+    {
+      name: 'images-of-others',
+      what: 'chosen samples get the pixels of those behind the first',
+      find: 'if (numbers.every((number, index) => number === first + index)) {',
+      replace: 'if (first >= 0) {',
+      tests: ['lib/data/samples'],
+    },
+  ]),
+  ...inFile('lib/data/statistics.ts', [
+    {
+      name: 'flat-channel-divides-by-zero',
+      what: 'a channel without contrast makes infinite pixels',
+      find: 'deviation < MIN_STD ? 1 : deviation',
+      replace: 'deviation',
+      tests: ['lib/data/statistics'],
+    },
+  ]),
+  ...inFile('lib/data/sets/fashionMnist.ts', [
+    {
+      name: 'checksum-not-compared',
+      what: 'a damaged sample is trained on',
+      find: 'if (found !== expected) {',
+      replace: 'if (found === undefined) {',
+      tests: ['lib/data/sets'],
+    },
+  ]),
+
+  // ---- heads
+
+  ...inFile('lib/heads/table.ts', [
+    {
+      name: 'pedcc-weight-halved',
+      what: "pedcc's distance gets the factor 1/2 that it does not have",
+      find: 'centerWeight: 2 * weight',
+      replace: 'centerWeight: weight',
+      tests: ['lib/heads/formulas', 'lib/heads/resolve'],
+    },
+    {
+      name: 'detached-gradient-lost',
+      what: "arcface's `gradient: 'detached'` has no effect",
+      find: "exactGradient: gradient === 'exact',",
+      replace: 'exactGradient: true,',
+      tests: ['lib/heads/formulas', 'lib/heads/headLoss'],
+    },
+  ]),
+  ...inFile('lib/heads/resolve.ts', [
+    {
+      name: 'class-weights-lost',
+      what: '`classWeights` do not reach the head',
+      find: '...nativeClassWeights(common.classWeights, numClasses),',
+      replace: '',
+      tests: ['lib/heads/resolve', 'lib/heads/headLoss'],
+    },
+    {
+      name: 'smoothing-lost',
+      what: '`labelSmoothing` does not reach the head',
+      find: '    labelSmoothing,\n    ...nativeClassWeights',
+      replace: '    labelSmoothing: 0,\n    ...nativeClassWeights',
+      tests: ['lib/heads/resolve', 'lib/heads/headLoss'],
+    },
+  ]),
+  ...inFile('lib/schedules/annealing.ts', [
+    {
+      name: 'lambda-without-floor',
+      what: "λ's `min` has no effect on a rule by its end",
+      find: 'return Math.max(min, base * left ** 6);',
+      replace: 'return base * left ** 6;',
+      tests: ['lib/schedules'],
+    },
+  ]),
+
+  // ---- a trained model
+
+  ...inFile('lib/model/inference.ts', [
+    {
+      name: 'evaluation-repeats-first-chunk',
+      what: 'beyond 8,192 images evaluation sees the first ones again',
+      find: 'rangeOf(samples, first, first + most)',
+      replace: 'rangeOf(samples, 0, Math.min(most, count - first))',
+      tests: ['lib/model'],
+    },
+    {
+      name: 'embeddings-of-second-chunk-shifted',
+      what: 'beyond 8,192 images the embeddings behind the angles land in the wrong place',
+      find: 'first * size)',
+      replace: 'first)',
+      tests: ['lib/model', 'lib/training/train'],
+    },
+  ]),
+  ...inFile('lib/model/model.ts', [
+    {
+      name: 'dispose-keeps-memory',
+      what: '`dispose()` frees nothing',
+      find: 'this.#parts.session.dispose();',
+      replace: '',
+      tests: ['lib/model', 'lib/training/abort'],
+    },
+    {
+      name: 'embeddings-not-normalised',
+      what: 'embeddings of heads that compare angles keep their length',
+      find: 'normalize = this.#parts.head.byAngle',
+      replace: 'normalize = false',
+      tests: ['lib/model'],
+    },
+  ]),
+  ...inFile('lib/metrics/accuracy.ts', [
+    {
+      name: 'confusion-transposed',
+      what: "the confusion matrix' rows are predictions",
+      find: 'confusion[label * numClasses + predicted]',
+      replace: 'confusion[predicted * numClasses + label]',
+      tests: ['lib/metrics', 'lib/model'],
+    },
+  ]),
+  ...inFile('lib/model/summary.ts', [
+    {
+      name: 'bias-not-counted',
+      what: "the head's bias is missing from the number of parameters",
+      find: '(bias ? numClasses : 0)',
+      replace: '0',
+      tests: ['lib/model', 'lib/networks'],
+    },
+  ]),
+
+  // ---- ends that are not the planned one
+
+  ...inFile('lib/training/run.ts', [
+    {
+      name: 'failed-run-keeps-memory',
+      what: 'a run that failed keeps its memory',
+      find: 'else model.dispose();',
+      replace: '',
+      tests: ['lib/training/abort', 'lib/training/callbacks'],
+    },
+    {
+      name: 'diverged-model-lost',
+      what: 'the model of a run that diverged is disposed before anybody can have it',
+      find: 'if (keepsModel(error, model) && !signal?.aborted)',
+      replace: 'if (keepsModel(error, model) && signal?.aborted)',
+      tests: ['lib/training/train', 'lib/training/callbacks'],
+    },
+    {
+      name: 'abort-not-passed-on',
+      what: 'an abort waits for what the core is computing',
+      find: 'const cancel = () => session.cancel();',
+      replace: 'const cancel = () => {};',
+      tests: ['lib/training/abort', 'lib/training/upload'],
+    },
+    {
+      name: 'loop-without-signal',
+      what: 'an abort is not looked at between groups of steps',
+      find: '    signal,\n    measure',
+      replace: '    signal: undefined,\n    measure',
+      tests: ['lib/training/abort'],
+    },
+  ]),
+  ...inFile('lib/training/upload.ts', [
+    {
+      name: 'upload-does-not-look-at-signal',
+      what: 'an abort waits for the copy of all images',
+      find: 'signal?.throwIfAborted();',
+      replace: '',
+      tests: ['lib/training/upload'],
+    },
+  ]),
+  ...inFile('lib/cli/interrupt.ts', [
+    {
+      name: 'second-interrupt-ignored',
+      what: 'a second Ctrl-C does not end the program',
+      find: "process.once('SIGINT', interrupt);",
+      replace: "process.on('SIGINT', interrupt);",
+      tests: ['lib/cli'],
+    },
+  ]),
+];

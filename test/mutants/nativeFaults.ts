@@ -1,0 +1,476 @@
+/** Faults of the core, of the loops on the CPU and of the CUDA backend. */
+import { type Fault, inFile } from './fault.js';
+
+export const NATIVE_FAULTS: readonly Fault[] = [
+  // ---- row math
+
+  ...inFile('native/heads/margin.h', [
+    {
+      name: 'margin-derivative-sign',
+      what: "the derivative of arcface's margin has the wrong sign",
+      find: 'cos_m + sin_m * c / floored',
+      replace: 'cos_m - sin_m * c / floored',
+      tests: ['heads/margin_test', 'heads/target_test'],
+    },
+    {
+      name: 'multiple-angle-derivative-sign',
+      what: 'beyond π/m the derivative of ψ(mθ) points the other way',
+      find: 'sign * Real(m) * second',
+      replace: 'Real(m) * second',
+      tests: ['heads/margin_test'],
+    },
+    {
+      name: 'general-angle-without-fall',
+      what: 'ψ of a combined margin does not go on falling beyond π',
+      find: 'sign * std::cos(u) - 2 * k',
+      replace: 'std::cos(u)',
+      tests: ['heads/margin_test'],
+    },
+  ]),
+  ...inFile('native/heads/heads.h', [
+    {
+      name: 'warmup-leaves-angle',
+      what: 'margin warm-up does not reach the angle that is added',
+      find: 'margin.m2 *= ramp;',
+      replace: '',
+      tests: ['ops/margin_softmax_test', 'nn/head_test'],
+    },
+  ]),
+  ...inFile('native/heads/target.h', [
+    {
+      name: 'lambda-without-effect',
+      what: 'λ does not reach the target logit',
+      find: '1 / (1 + lambda)',
+      replace: 'Real(1)',
+      tests: ['heads/target_test'],
+    },
+    {
+      name: 'radial-part-missing',
+      what: "the gradient along the feature lacks the margin's share",
+      find: 'geometry.omega * (phi - geometry.cosine * dphi)',
+      replace: 'Real(0)',
+      tests: ['heads/target_test', 'nn/head_test'],
+    },
+  ]),
+  ...inFile('native/heads/cross_entropy.h', [
+    {
+      name: 'smoothing-not-shared-out',
+      what: 'label smoothing gives each class the whole share',
+      find: 'smoothing / classes * normalizer',
+      replace: 'smoothing * normalizer',
+      tests: ['heads/cross_entropy_test', 'heads/row_test'],
+    },
+  ]),
+  ...inFile('native/heads/row.h', [
+    {
+      name: 'accuracy-with-margin',
+      what: 'training accuracy is that of the logits with margin',
+      find: 'target.plain > others.exponents.max',
+      replace: 'logit.logit > others.exponents.max',
+      tests: ['heads/row_test', 'ops/margin_softmax_test'],
+    },
+  ]),
+  ...inFile('native/base/batch_norm.h', [
+    {
+      name: 'epsilon-outside-root',
+      what: "batch norm's ε is added to the deviation instead of the variance",
+      find: '1 / sqrtf(variance + epsilon)',
+      replace: '1 / (sqrtf(variance) + epsilon)',
+      tests: ['ops/batch_norm_test'],
+    },
+  ]),
+
+  // ---- the core
+
+  ...inFile('native/nn/optimizer.cpp', [
+    {
+      name: 'decay-on-bias',
+      what: 'weight decay on biases and norms too',
+      find: 'decays ? spec_.weight_decay : 0',
+      replace: 'spec_.weight_decay',
+      tests: ['nn/optimizer_test', 'train/trainer_test'],
+    },
+    {
+      name: 'head-rate-missing',
+      what: "the head's own learning rate is not used",
+      find: 'head ? spec_.head_rate : 1',
+      replace: '1.0f',
+      tests: ['nn/optimizer_test'],
+    },
+    {
+      name: 'adamw-coupled',
+      what: 'AdamW decays as Adam does',
+      find: 'spec_.type == OptimizerSpec::Type::AdamW',
+      replace: 'false',
+      tests: ['nn/optimizer_test'],
+    },
+  ]),
+  ...inFile('native/nn/parameters.cpp', [
+    {
+      name: 'tensors-start-alike',
+      what: 'every tensor starts from the same random numbers',
+      find: 'initial_values(entry.spec, seed, ordinal++)',
+      replace: 'initial_values(entry.spec, seed, 0)',
+      tests: ['nn/parameters_test'],
+    },
+    {
+      name: 'weights-ignore-seed',
+      what: 'weights start alike whatever the seed',
+      find: 'if (seed) initialize(*seed);',
+      replace: 'if (seed) initialize(0);',
+      tests: ['nn/parameters_test', 'train/trainer_test'],
+    },
+  ]),
+  ...inFile('native/data/permutation.cpp', [
+    {
+      name: 'epochs-shuffled-alike',
+      what: 'every epoch has the same order (in the core)',
+      find: 'philox(seed, RandomPurpose::Shuffle, epoch, static_cast<uint64_t>(i))',
+      replace: 'philox(seed, RandomPurpose::Shuffle, 0, static_cast<uint64_t>(i))',
+      tests: ['data/permutation_test'],
+    },
+  ]),
+  ...inFile('native/data/training_set.cpp', [
+    {
+      name: 'streamed-slots-not-in-turn',
+      what: 'streamed batches all go through one slot, over the one that is computed on',
+      find: 'turn_ = (turn_ + 1) % slots_.size();',
+      replace: '',
+      tests: ['data/training_set_test', 'train/trainer_test'],
+    },
+    {
+      name: 'streamed-label-of-another',
+      what: 'streamed images get the labels of others',
+      find: 'slot.labels[i] = data_.labels[sample];',
+      replace: 'slot.labels[i] = data_.labels[first + i];',
+      tests: ['data/training_set_test'],
+    },
+  ]),
+  ...inFile('native/nn/head.cpp', [
+    {
+      name: 'feature-dropout-forward-only',
+      what: "the gradient passes feature dropout's zeros",
+      find: 'if (spec.feature_dropout > 0) check(backend.dropout_backward(dx, dx, dropout, step.step));',
+      replace: '',
+      tests: ['nn/head_test', 'nn/exact_gradient_test'],
+    },
+    {
+      name: 'class-gradient-radial',
+      what: 'class weights of cosine heads grow: the radial part of their gradient stays',
+      find: 'if (spec.normalize_weights) check(backend.remove_radial(dweights, weights, class_norms));',
+      replace: '',
+      tests: ['nn/head_test'],
+    },
+    {
+      name: 'radial-without-dropout',
+      what: 'with feature dropout or a learned scale the radial part of the gradient is missing',
+      find: '!rows_on_sphere || spec.feature_dropout > 0 || spec.learn_scale',
+      replace: '!rows_on_sphere',
+      tests: ['nn/head_test'],
+    },
+    {
+      name: 'running-variance-biased',
+      what: "the logit normaliser's running variance lacks N/(N − 1)",
+      find: 'rates.unbiased && batch > 1 ? batch / (batch - 1) : 1',
+      replace: '1.0f',
+      tests: ['train/head_state_test', 'nn/head_test'],
+    },
+    {
+      name: 'bias-not-in-scores',
+      what: 'prediction leaves the bias out',
+      find: 'optional(parameters, head_.bias_, false)',
+      replace: 'Tensor()',
+      tests: ['train/predictor_test', 'nn/head_test'],
+    },
+  ]),
+  ...inFile('native/train/trainer.cpp', [
+    {
+      name: 'lambda-of-first-step',
+      what: 'λ stands still within a group of steps',
+      find: 'request.values[done].lambda',
+      replace: 'request.values[0].lambda',
+      tests: ['train/trainer_test'],
+    },
+    {
+      name: 'abort-not-looked-at',
+      what: 'an abort waits for all steps of a group',
+      find: '!cancelled.load(std::memory_order_relaxed)',
+      replace: 'true',
+      tests: ['train/trainer_test', 'lib/training/abort'],
+    },
+    {
+      name: 'running-statistics-stay',
+      what: "batch norm's running statistics stay where they started",
+      find: 'network_pass_.update_state(backend_, parameters_, halted);',
+      replace: '',
+      tests: ['train/trainer_test', 'train/predictor_test'],
+    },
+    {
+      name: 'last-batch-too-long',
+      what: 'the last, smaller batch of an epoch takes samples of no epoch',
+      find: 'done + 1 == request.values.size() ? samples - first : request.batch_size',
+      replace: 'request.batch_size',
+      tests: ['train/trainer_test'],
+    },
+  ]),
+  ...inFile('native/train/predictor.cpp', [
+    {
+      name: 'prediction-repeats-first-batch',
+      what: 'beyond 128 images prediction sees the first ones again',
+      find: 'request.images + first * image.count()',
+      replace: 'request.images',
+      tests: ['train/predictor_test'],
+    },
+    {
+      name: 'outputs-of-second-batch-shifted',
+      what: "the second batch's outputs land among the first's",
+      find: 'to + first * rows.shape[1]',
+      replace: 'to + first',
+      tests: ['train/predictor_test'],
+    },
+    {
+      name: 'nearest-other-is-own',
+      what: 'the angle to the nearest other class includes the own',
+      find: 'if (j != label) nearest = std::max(nearest, row[j]);',
+      replace: 'nearest = std::max(nearest, row[j]);',
+      tests: ['train/predictor_test'],
+    },
+  ]),
+  ...inFile('native/train/session.cpp', [
+    {
+      name: 'training-memory-kept',
+      what: "a trained model keeps the memory of the optimizer and training's activations",
+      find: 'trainer_.reset();',
+      replace: '',
+      tests: ['train/memory_plan_test', 'lib/model', 'lib/training'],
+    },
+  ]),
+  ...inFile('native/addon/session_object.cpp', [
+    {
+      name: 'dispose-frees-nothing',
+      what: 'the memory of a disposed model stays until it is collected',
+      find: 'state->session.reset();',
+      replace: '',
+      tests: ['lib/model', 'lib/training', 'lib/native'],
+    },
+  ]),
+
+  // ---- loops on the CPU
+
+  ...inFile('native/cpu/loops/update.h', [
+    {
+      name: 'second-moment-with-first-beta',
+      what: "Adam's second moment decays with β1",
+      find: 'beta2 * second_moment[i] + (1 - beta2) * g * g',
+      replace: 'beta1 * second_moment[i] + (1 - beta1) * g * g',
+      tests: ['ops/update_test'],
+    },
+    {
+      name: 'bias-correction-missing',
+      what: "Adam's first steps lack the correction of the mean gradient",
+      find: 'static_cast<float>(rate / (1 - __builtin_pow(beta1, steps)))',
+      replace: 'rate',
+      tests: ['ops/update_test'],
+    },
+    {
+      name: 'nesterov-without-look-ahead',
+      what: "Nesterov's look ahead takes the whole velocity",
+      find: 'options.nesterov ? momentum : 1',
+      replace: '1.0f',
+      tests: ['ops/update_test'],
+    },
+    {
+      name: 'adamw-decay-without-rate',
+      what: "AdamW's decay ignores the learning rate",
+      find: '1 - rate * options.weight_decay',
+      replace: '1 - options.weight_decay',
+      tests: ['ops/update_test'],
+    },
+  ]),
+  ...inFile('native/cpu/loops/elementwise.h', [
+    {
+      name: 'dropout-scale-missing',
+      what: 'what dropout leaves is not scaled up',
+      find: '1 / (1 - dropout.rate)',
+      replace: '1.0f',
+      tests: ['ops/elementwise_test'],
+    },
+    {
+      name: 'dropout-mask-repeats',
+      what: 'every step drops the same units',
+      find: 'step->step << 32',
+      replace: 'uint64_t{0}',
+      tests: ['ops/elementwise_test'],
+    },
+  ]),
+  ...inFile('native/cpu/loops/margin_softmax.h', [
+    {
+      name: 'update-after-nan',
+      what: 'a loss that is no number still changes the parameters',
+      find: 'if (!(loss - loss == 0)) *o.halted = 1;',
+      replace: '',
+      tests: ['ops/margin_softmax_test', 'train/not_finite_test'],
+    },
+    {
+      name: 'class-weights-not-normalised',
+      what: 'with class weights the loss is a sum over samples, not their weighted mean',
+      find: 'batch_weight > 0 ? 1 / batch_weight : 0',
+      replace: '1 / static_cast<double>(work.rows)',
+      tests: ['ops/margin_softmax_test'],
+    },
+  ]),
+  ...inFile('native/cpu/loops/batch_norm.h', [
+    {
+      name: 'gamma-gradient-not-normalised',
+      what: "the gradient of batch norm's scale lacks the deviation",
+      find: 'out.dgamma[j] = static_cast<float>(scratch.second[j] * inverse);',
+      replace: 'out.dgamma[j] = static_cast<float>(scratch.second[j]);',
+      tests: ['ops/batch_norm_test'],
+    },
+  ]),
+  ...inFile('native/cpu/loops/gather.h', [
+    {
+      name: 'labels-not-shuffled',
+      what: 'labels are those of the images in file order',
+      find: 'batch_labels[i] = labels[sample];',
+      replace: 'batch_labels[i] = labels[i];',
+      tests: ['ops/gather_images_test'],
+    },
+  ]),
+  ...inFile('native/cpu/loops/centers.h', [
+    {
+      name: 'center-step-too-long',
+      what: "a centre's step divides by n instead of 1 + n",
+      find: 'rate / (1 + count)',
+      replace: 'rate / count',
+      tests: ['ops/centers_test'],
+    },
+  ]),
+  ...inFile('native/cpu/loops/average_pooling.h', [
+    {
+      name: 'padding-counts-in-average',
+      what: 'zeros around the image count in an average',
+      find: 'count == all ? of_all : 1 / static_cast<float>(count)',
+      replace: 'of_all',
+      tests: ['ops/average_pooling_test'],
+    },
+  ]),
+
+  // ---- CUDA, on the simulated device
+
+  ...inFile('native/cuda/kernels/update.cu', [
+    {
+      name: 'adam-without-barrier',
+      what: "a missing __syncthreads: threads read Adam's corrections before they are written",
+      find: 'device::sync_block();',
+      replace: '',
+      tests: ['ops/update_test'],
+    },
+    {
+      name: 'cuda-betas-swapped',
+      what: "Adam's second correction takes β1",
+      find: 'pow(static_cast<double>(options.beta2), t)',
+      replace: 'pow(static_cast<double>(options.beta1), t)',
+      tests: ['ops/update_test'],
+    },
+  ]),
+  ...inFile('native/cuda/kernels/launch.h', [
+    {
+      name: 'block-sum-without-barrier',
+      what: "a missing __syncthreads: a block's sum is read before every warp has given its own",
+      find: 'device::sync_block();\n  return warp_sum(device::lane() < warps ? shared[device::lane()] : T(0));',
+      replace: 'return warp_sum(device::lane() < warps ? shared[device::lane()] : T(0));',
+      tests: ['ops/rows_test', 'ops/margin_softmax_test'],
+    },
+  ]),
+  ...inFile('native/cuda/kernels/columns.h', [
+    {
+      name: 'column-sum-without-barrier',
+      what: 'a missing __syncthreads: sums of columns are read before they are complete',
+      find: 'device::sync_block();\n    MARGINCORE_UNROLL\n    for (int e = 0; e < kEach; ++e) values[e] = shared[e * all + device::thread() % across];',
+      replace:
+        'MARGINCORE_UNROLL\n    for (int e = 0; e < kEach; ++e) values[e] = shared[e * all + device::thread() % across];',
+      tests: ['ops/linear_test', 'ops/logits_test'],
+    },
+  ]),
+  ...inFile('native/cuda/kernels/elementwise.cu', [
+    {
+      name: 'cuda-dropout-scale-missing',
+      what: 'what dropout leaves is not scaled up',
+      find: '1 / (1 - dropout.rate)',
+      replace: '1.0f',
+      tests: ['ops/elementwise_test'],
+    },
+  ]),
+  ...inFile('native/cuda/kernels/gather.cu', [
+    {
+      name: 'cuda-batch-from-start',
+      what: "every batch is the epoch's first",
+      find: 'chosen.sample(position + image[j])',
+      replace: 'chosen.sample(image[j])',
+      tests: ['ops/gather_images_test'],
+    },
+  ]),
+  ...inFile('native/cuda/kernels/sums.cu', [
+    {
+      name: 'cuda-update-after-nan',
+      what: 'a gradient that is no number still changes the parameters',
+      find: 'if (!(norm - norm == 0)) *halted = 1;',
+      replace: '',
+      tests: ['ops/update_test', 'train/not_finite_test'],
+    },
+  ]),
+  ...inFile('native/cuda/kernels/pooling.cu', [
+    {
+      name: 'cuda-pool-loses-nan',
+      what: 'a max pool hides what is no number',
+      find: 'value > best[c] || value != value',
+      replace: 'value > best[c]',
+      tests: ['ops/pooling_test'],
+    },
+  ]),
+  ...inFile('native/cuda/kernels/scaled_bn.cu', [
+    {
+      name: 'cuda-running-average-after-nan',
+      what: 'a step that counts for nothing still moves the running statistics',
+      find: 'if (*halted != 0) return;',
+      replace: '',
+      tests: ['ops/scaled_bn_test', 'train/not_finite_test'],
+    },
+  ]),
+  ...inFile('native/cuda/operations/convolution.cpp', [
+    {
+      name: 'cuda-gradients-overwritten',
+      what: "where branches meet, a convolution overwrites the other's gradient",
+      find: 'adds != 0',
+      replace: 'false',
+      tests: ['ops/convolution_test', 'nn/gradient_test'],
+    },
+  ]),
+  ...inFile('native/cuda/operations/memory.cpp', [
+    {
+      name: 'cuda-download-not-awaited',
+      what: 'results are read before the device has written them',
+      find: 'if (bytes > 0) MARGINCORE_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_));\n    MARGINCORE_CHECK(cudaStreamSynchronize(stream_));',
+      replace:
+        'if (bytes > 0) MARGINCORE_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_));',
+      tests: ['ops/memory_test', 'ops/elementwise_test'],
+    },
+  ]),
+  ...inFile('native/cuda/feed.h', [
+    {
+      name: 'cuda-upload-over-batch',
+      what: 'a streamed batch is uploaded over the one that is computed on',
+      find: 'MARGINCORE_CHECK(cudaStreamWaitEvent(copies_, at(slot).read, 0));',
+      replace: '',
+      tests: ['data/training_set_test', 'train/trainer_test'],
+    },
+    {
+      name: 'cuda-compute-before-upload',
+      what: 'a streamed batch is computed on before it has arrived',
+      find: 'MARGINCORE_CHECK(cudaStreamWaitEvent(compute_, at(slot).uploaded, 0));',
+      replace: '',
+      tests: ['data/training_set_test', 'train/trainer_test'],
+    },
+  ]),
+];
