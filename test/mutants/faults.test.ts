@@ -6,7 +6,7 @@ import { temporaryFolder } from '../support/temporaryFolder.js';
 import type { Fault } from './fault.js';
 import { LIB_FAULTS } from './libFaults.js';
 import { NATIVE_FAULTS } from './nativeFaults.js';
-import { placeOf, withChoices, withFault } from './plant.js';
+import { numberOf, placeOf, withChoices, withFault } from './plant.js';
 import { compileFaults } from './scratch.js';
 
 const inFolder = temporaryFolder();
@@ -37,19 +37,18 @@ test('each file of lib/ with a fault is still TypeScript, and other JavaScript',
   }
 });
 
-test('all faults of a file of native/ go into it together', () => {
+test('all faults of a file of native/ go into it together, each with a number of its own', () => {
+  expect(new Set(NATIVE_FAULTS.map(numberOf)).size).toBe(NATIVE_FAULTS.length);
   for (const file of new Set(NATIVE_FAULTS.map((fault) => fault.file))) {
-    const own = NATIVE_FAULTS.filter((fault) => fault.file === file).map(
-      (fault, index) => [index + 1, fault] as const,
-    );
+    const own = NATIVE_FAULTS.filter((fault) => fault.file === file);
     const text = withChoices(source(file), own);
-    for (const [number] of own) expect(text.split(`margincore::mutant(${number})`)).toHaveLength(2);
+    for (const fault of own) expect(text.split(`margincore::mutant(${numberOf(fault)})`)).toHaveLength(2);
   }
 });
 
 describe('planting', () => {
-  const fault = (find: string, replace: string): Fault => ({
-    name: 'some',
+  const fault = (find: string, replace: string, name = 'some'): Fault => ({
+    name,
     what: '',
     file: 'a.h',
     tests: [],
@@ -68,19 +67,17 @@ describe('planting', () => {
   });
 
   test('C++ has the right and the wrong: statements and expressions, whatever their order in the table', () => {
-    const text = withChoices('x = a + b;\nfree(x);\n', [
-      [3, fault('free(x);', '')],
-      [8, fault('a + b', 'a - b')],
-    ]);
-    expect(text).toBe(
+    const faults = [fault('free(x);', '', 'leak'), fault('a + b', 'a - b', 'sign')];
+    const [leak, sign] = faults.map(numberOf);
+    expect(withChoices('x = a + b;\nfree(x);\n', faults)).toBe(
       '#include "base/mutant.h"\n' +
-        'x = (::margincore::mutant(8) ? (a - b) : (a + b));\n' +
-        '{ if (::margincore::mutant(3)) {  } else { free(x); } }\n',
+        `x = (::margincore::mutant(${sign}) ? (a - b) : (a + b));\n` +
+        `{ if (::margincore::mutant(${leak})) {  } else { free(x); } }\n`,
     );
   });
 
   test('patterns that overlap are refused', () => {
-    const faults = [fault('a + b', '0'), fault('b + c', '0')].map((row, index) => [index + 1, row] as const);
+    const faults = [fault('a + b', '0'), fault('b + c', '0')];
     expect(() => withChoices('a + b + c', faults)).toThrow(/overlaps/);
   });
 });

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import type { Fault } from './fault.js';
 import { LIB_FAULTS } from './libFaults.js';
 import { NATIVE_FAULTS } from './nativeFaults.js';
-import { CHOSEN } from './plant.js';
+import { CHOSEN, numberOf } from './plant.js';
 import { type Result, Results, type Round, type Side, writeTable } from './results.js';
 import { buildNative, COMPILED, compileFaults, libScratch, nativeScratch, type Scratch } from './scratch.js';
 import { doctests, jest, type Suite } from './suites.js';
@@ -57,7 +57,7 @@ function nativeBench(): Bench {
   const { folder } = scratch;
   const programs = doctests(folder);
   const onCpu = programs.filter(({ name }) => /^margincore_(tests|cpu_tests)$/.test(name));
-  const onCuda = programs.filter(({ name }) => /^margincore_tests_on_.*cuda/.test(name));
+  const onCuda = programs.filter(({ name }) => /on_simulated_cuda$/.test(name));
   const training = jest(folder, TRAINING_TESTS);
   const simulated = jest(folder, ['parity', 'lib/simulatedCuda'], {
     MARGINCORE_CUDA_LIBRARY: join(folder, 'build/sim/libmargincore_cuda_sim.so'),
@@ -69,7 +69,7 @@ function nativeBench(): Bench {
     suites: [...onCpu, ...onCuda, training, simulated],
     suitesFor: ({ file }) =>
       file.startsWith('native/cuda/') ? [...onCuda, simulated] : [...onCpu, training],
-    plant: (fault) => ({ [CHOSEN]: String(NATIVE_FAULTS.indexOf(fault) + 1) }),
+    plant: (fault) => ({ [CHOSEN]: String(numberOf(fault)) }),
     remove: () => {},
   };
 }
@@ -93,7 +93,13 @@ async function expectGreen(bench: Bench, faults: readonly Fault[], round: Round,
   if (known !== undefined) return known;
   const seconds: Record<string, number> = {};
   for (const suite of bench.suites) {
-    const verdict = await suite.run({ [CHOSEN]: '0' }, LIMIT_WITHOUT_FAULT, testsOf(faults, suite, round));
+    const only = testsOf(
+      faults.filter((fault) => bench.suitesFor(fault).includes(suite)),
+      suite,
+      round,
+    );
+    if (only?.length === 0) continue;
+    const verdict = await suite.run({ [CHOSEN]: '0' }, LIMIT_WITHOUT_FAULT, only);
     console.log(
       `without a fault: ${suite.name}, ${round} tests: ${verdict.failed ?? 'passed'}, ${verdict.seconds.toFixed(0)} s`,
     );

@@ -111,7 +111,7 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       what: 'every tensor starts from the same random numbers',
       find: 'initial_values(entry.spec, seed, ordinal++)',
       replace: 'initial_values(entry.spec, seed, 0)',
-      tests: ['nn/parameters_test'],
+      tests: ['nn/parameters_test', 'nn/exact_gradient_test'],
     },
     {
       name: 'weights-ignore-seed',
@@ -131,13 +131,6 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     },
   ]),
   ...inFile('native/data/training_set.cpp', [
-    {
-      name: 'streamed-slots-not-in-turn',
-      what: 'streamed batches all go through one slot, over the one that is computed on',
-      find: 'turn_ = (turn_ + 1) % slots_.size();',
-      replace: '',
-      tests: ['data/training_set_test', 'train/trainer_test'],
-    },
     {
       name: 'streamed-label-of-another',
       what: 'streamed images get the labels of others',
@@ -159,14 +152,14 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       what: 'class weights of cosine heads grow: the radial part of their gradient stays',
       find: 'if (spec.normalize_weights) check(backend.remove_radial(dweights, weights, class_norms));',
       replace: '',
-      tests: ['nn/head_test'],
+      tests: ['nn/exact_gradient_test'],
     },
     {
       name: 'radial-without-dropout',
       what: 'with feature dropout or a learned scale the radial part of the gradient is missing',
       find: '!rows_on_sphere || spec.feature_dropout > 0 || spec.learn_scale',
       replace: '!rows_on_sphere',
-      tests: ['nn/head_test'],
+      tests: ['nn/exact_gradient_test'],
     },
     {
       name: 'running-variance-biased',
@@ -203,7 +196,7 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       what: "batch norm's running statistics stay where they started",
       find: 'network_pass_.update_state(backend_, parameters_, halted);',
       replace: '',
-      tests: ['train/trainer_test', 'train/predictor_test'],
+      tests: ['parity/graphs', 'parity/reference'],
     },
     {
       name: 'last-batch-too-long',
@@ -390,7 +383,7 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       find: 'device::sync_block();\n    MARGINCORE_UNROLL\n    for (int e = 0; e < kEach; ++e) values[e] = shared[e * all + device::thread() % across];',
       replace:
         'MARGINCORE_UNROLL\n    for (int e = 0; e < kEach; ++e) values[e] = shared[e * all + device::thread() % across];',
-      tests: ['ops/linear_test', 'ops/logits_test'],
+      tests: ['ops/batch_norm_test', 'ops/scaled_bn_test'],
     },
   ]),
   ...inFile('native/cuda/kernels/elementwise.cu', [
@@ -445,16 +438,6 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       find: 'adds != 0',
       replace: 'false',
       tests: ['ops/convolution_test', 'nn/gradient_test'],
-    },
-  ]),
-  ...inFile('native/cuda/operations/memory.cpp', [
-    {
-      name: 'cuda-download-not-awaited',
-      what: 'results are read before the device has written them',
-      find: 'if (bytes > 0) MARGINCORE_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_));\n    MARGINCORE_CHECK(cudaStreamSynchronize(stream_));',
-      replace:
-        'if (bytes > 0) MARGINCORE_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_));',
-      tests: ['ops/memory_test', 'ops/elementwise_test'],
     },
   ]),
   ...inFile('native/cuda/feed.h', [

@@ -1,4 +1,5 @@
 /** Writes faults into the text of a source file. */
+import { createHash } from 'node:crypto';
 import type { Fault } from './fault.js';
 
 /** Where the fault goes. Throws unless its pattern stands in the text exactly once: the table follows the sources. */
@@ -17,30 +18,32 @@ export function withFault(text: string, fault: Fault): string {
 /**
  * C++ with all of these faults, each in force only where the program was started with its number: so that one build
  * serves them all.
- * @param faults Of this file, with their numbers
+ * @param faults Of this file
  */
-export function withChoices(
-  text: string,
-  faults: readonly (readonly [number: number, fault: Fault])[],
-): string {
-  const places = faults
-    .map(([number, fault]) => ({ number, fault, at: placeOf(text, fault) }))
-    .sort((a, b) => a.at - b.at);
+export function withChoices(text: string, faults: readonly Fault[]): string {
+  const places = faults.map((fault) => ({ fault, at: placeOf(text, fault) })).sort((a, b) => a.at - b.at);
   let result = '#include "base/mutant.h"\n';
   let done = 0;
-  for (const { number, fault, at } of places) {
+  for (const { fault, at } of places) {
     if (at < done) throw new Error(`${fault.name}: its pattern overlaps another's in ${fault.file}`);
-    result += text.slice(done, at) + choice(number, fault);
+    result += text.slice(done, at) + choice(fault);
     done = at + fault.find.length;
   }
   return result + text.slice(done);
 }
 
 /** Statements end with a semicolon; all else is an expression. */
-function choice(number: number, { find, replace }: Fault): string {
+function choice(fault: Fault): string {
+  const { find, replace } = fault;
+  const number = numberOf(fault);
   return find.endsWith(';')
     ? `{ if (::margincore::mutant(${number})) { ${replace} } else { ${find} } }`
     : `(::margincore::mutant(${number}) ? (${replace}) : (${find}))`;
+}
+
+/** By its name, from 1: a row more or less changes nothing of what was built for the others. */
+export function numberOf({ name }: Pick<Fault, 'name'>): number {
+  return 1 + (createHash('sha256').update(name).digest().readUInt32BE() >>> 2);
 }
 
 /** The environment variable with the number of the fault in force. */

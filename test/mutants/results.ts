@@ -96,13 +96,14 @@ export function writeTable(
     const survivors = rows.filter(({ result }) => result?.caughtBy === null);
     const caught = rows.filter(({ result }) => typeof result?.caughtBy === 'string');
     const missing = rows.length - survivors.length - caught.length;
-    const count = `${rows.length} faults: ${caught.length} caught, ${survivors.length} survived`;
+    const open = survivors.filter(({ result }) => result?.round === 'likely').length + missing;
+    const count = `${rows.length} faults: ${caught.length} caught, ${rows.length - caught.length - open} survived`;
     return [
       `## ${title}\n`,
-      `${count}${missing > 0 ? `, ${missing} not tried` : ''}.\n`,
+      `${count}${open > 0 ? `, ${open} not tried with all tests` : ''}.\n`,
       ...(survivors.length > 0
         ? [
-            table('survived: why', survivors, ({ fault, result }) =>
+            table('not caught: why', survivors, ({ fault, result }) =>
               result?.round === 'likely'
                 ? 'only the tests that its row names were run'
                 : (fault.unseen ?? '**no test sees it**'),

@@ -32,11 +32,10 @@ export function libScratch(): Scratch {
   return scratch;
 }
 
-/** A tree whose native build has all of these faults, each in force where MARGINCORE_MUTANT is its place, from 1. */
+/** A tree whose native build has all of these faults, each in force where MARGINCORE_MUTANT is its number. */
 export function nativeScratch(faults: readonly Fault[]): Scratch {
-  const numbered = faults.map((fault, index) => [index + 1, fault] as const);
   const scratch = mirror('native', (file, text) => {
-    const own = numbered.filter(([, fault]) => fault.file === file);
+    const own = faults.filter((fault) => fault.file === file);
     return own.length === 0 ? text : withChoices(text.toString(), own);
   });
   writeIfChanged(join(scratch.folder, 'native/base/mutant.h'), MUTANT_HEADER);

@@ -1,5 +1,6 @@
 /** Runs tests up to the first that fails, and says which that was. */
 import { execFileSync, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Verdict {
@@ -47,11 +48,12 @@ interface CTest {
   readonly properties: readonly { readonly name: string; readonly value: unknown }[];
 }
 
-/** The programs of C++ tests of a build, by the names that CMake gives them. */
+/** The programs of C++ tests that a build has, by the names that CMake gives them. */
 export function doctests(folder: string): Suite[] {
   const args = ['--test-dir', join(folder, 'build'), '--show-only=json-v1'];
   const { tests } = JSON.parse(execFileSync('ctest', args, { encoding: 'utf8' })) as { tests: CTest[] };
-  return tests.map(({ name, command, properties }) => {
+  const built = tests.filter(({ command }) => existsSync(command[0]!));
+  return built.map(({ name, command, properties }) => {
     const given = properties.find((property) => property.name === 'ENVIRONMENT')?.value as
       | string[]
       | undefined;
