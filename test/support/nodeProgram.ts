@@ -14,18 +14,26 @@ export interface Ended {
  * Runs a program, given as text, in a Node process of its own, at the root of the package: what was built is
  * `require('./dist/lib/index.js')`. Warnings are off: what is said of a run's options is not looked for here.
  * @param onLine Told of each line of its standard output.
+ * @param timeout Milliseconds after which it is killed: no test leaves a process behind.
  */
 export async function nodeProgram(
   text: string,
   {
     flags = [],
     onLine,
-  }: { flags?: string[]; onLine?: (line: string, kill: (signal: NodeJS.Signals) => void) => void } = {},
+    timeout = 50_000,
+  }: {
+    flags?: string[];
+    onLine?: (line: string, kill: (signal: NodeJS.Signals) => void) => void;
+    timeout?: number;
+  } = {},
 ): Promise<Ended> {
   const child = spawn(process.execPath, [...flags, '-e', text], {
     cwd: packageRoot(),
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_NO_WARNINGS: '1' },
+    timeout,
+    killSignal: 'SIGKILL',
   });
   const output = { stdout: '', stderr: '' };
   child.stderr.setEncoding('utf8').on('data', (more: string) => {

@@ -36,7 +36,7 @@ test('a worker that is terminated while it trains leaves the others alone', asyn
     console.log(JSON.stringify(await beside));
   `);
   expect(status).toBe(1);
-  expect(milliseconds).toBeLessThan(3000);
+  expect(milliseconds).toBeLessThan(10_000);
   expect([after, other]).toEqual([before, before]);
 });
 

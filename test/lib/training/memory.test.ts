@@ -9,7 +9,7 @@ let left: Record<string, Left>;
 
 beforeAll(async () => {
   const program = "require('./dist/test/support/memoryRun.js').measure();";
-  const { stdout, ...ended } = await nodeProgram(program, { flags: ['--expose-gc'] });
+  const { stdout, ...ended } = await nodeProgram(program, { flags: ['--expose-gc'], timeout: 170_000 });
   expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
   left = JSON.parse(stdout);
 }, 180_000);

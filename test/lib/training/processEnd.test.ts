@@ -15,7 +15,8 @@ const ENDLESS = `
   const atFirstStep = (call) => ({ onStep: ({ step }) => { if (step === 1) call(); } });
 `;
 
-const limit = 10_000;
+/** Milliseconds, also of a busy machine: the training itself would take many minutes. */
+const LIMIT = 20_000;
 
 test.each<[string, string, number]>([
   ['process.exit in a callback', 'endless(atFirstStep(() => process.exit(7)));', 7],
@@ -28,15 +29,14 @@ test.each<[string, string, number]>([
   ],
   [
     'process.exit while a model predicts',
-    `endless({ epochs: 1, validation: 0.9 }).catch(() => {});
-     endless({ ...atFirstStep(() => {}), onEpoch: () => { setTimeout(() => process.exit(7), 30); } });`,
+    'endless({ validation: 0.9, batchSize: 600, ...atFirstStep(() => setTimeout(() => process.exit(7), 30)) });',
     7,
   ],
 ])('%s', async (_, program, status) => {
   const started = performance.now();
   const ended = await nodeProgram(ENDLESS + program);
   expect(ended).toEqual({ status, signal: null, stdout: '', stderr: '' });
-  expect(performance.now() - started).toBeLessThan(limit);
+  expect(performance.now() - started).toBeLessThan(LIMIT);
 });
 
 test('an exception that nobody catches', async () => {
@@ -53,6 +53,6 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s: the library catches no signal', a
 });
 
 test('a process with nothing left to do but a model ends', async () => {
-  const program = `endless({ epochs: 1, batchSize: 6000 }).then(({ model }) => { globalThis.kept = model; });`;
+  const program = `endless({ onStep: (_, controls) => controls.stop() }).then(({ model }) => { globalThis.kept = model; });`;
   expect(await nodeProgram(ENDLESS + program)).toEqual({ status: 0, signal: null, stdout: '', stderr: '' });
 });
