@@ -12,6 +12,7 @@ import { sets } from './diagnoses/data.mjs';
 import { judge, table } from './diagnoses/judge.mjs';
 import { HELD_OUT, TUNED } from './diagnoses/settings.mjs';
 import { describeMachine } from './shared/machine.mjs';
+import { describeSources, sourcesLine } from './shared/sources.mjs';
 
 /** One run, reduced to what is judged. */
 async function runOnce(data, settings, { options, ...condition }) {
@@ -55,6 +56,7 @@ async function measure(settings, only, histories) {
 }
 
 async function main() {
+  const sources = describeSources();
   const { values } = parseArgs({
     options: {
       'held-out': { type: 'boolean' },
@@ -72,12 +74,13 @@ async function main() {
   console.log(table.counts(runs));
   if (runs.some(({ right, known }) => !right && known === undefined)) process.exitCode = 1;
   if (values.only || values['held-out']) return;
-  const report = { machine: describeMachine(), settings, runs: runs.map(table.kept) };
+  const date = new Date().toISOString();
+  const report = { date, sources, machine: describeMachine(), settings, runs: runs.map(table.kept) };
   const path = (name) => new URL(`results/${name}`, import.meta.url);
   writeFileSync(path('diagnoses.json'), `${JSON.stringify(report, null, 1)}\n`);
   writeFileSync(
     path('diagnoses.md'),
-    `${[table.counts(runs), '', table.heading, ...runs.map(table.row)].join('\n')}\n`,
+    `${[table.counts(runs), '', table.heading, ...runs.map(table.row), '', sourcesLine(report)].join('\n')}\n`,
   );
 }
 

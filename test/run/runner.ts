@@ -75,16 +75,17 @@ async function execute(part: Part): Promise<{ status: number; output: string }> 
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];
-  let [steps, shown] = [0, part.lane === 'build' ? Date.now() : 0];
+  const steps = new Set<string>(); // Jest names what failed a second time
+  let shown = part.lane === 'build' ? Date.now() : 0;
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line);
       log.write(`${line}\n`);
-      if (!part.progress.test(line)) return;
-      steps += 1;
+      if (!part.progress.test(line) || steps.has(line)) return;
+      steps.add(line);
       if (part.lane === 'build' && Date.now() - shown < QUIET_MS) return;
       shown = Date.now();
-      say(`${part.name} ${part.steps ? `${steps}/${part.steps} ` : ''}${line.trim()}`);
+      say(`${part.name} ${part.steps ? `${steps.size}/${part.steps} ` : ''}${line.trim()}`);
     });
   }
   const status = await new Promise<number>((resolve) => {

@@ -10,6 +10,7 @@ import {
   path,
   type RunFacts,
   reachable,
+  stepsOf,
   stride,
   weightGrowth,
 } from './facts.js';
@@ -26,6 +27,8 @@ export interface Case {
 
 export interface Cause {
   readonly name: Diagnosis['name'];
+  /** Says nothing of a few steps. */
+  readonly needsTime?: true;
   fits(found: Case): boolean;
   /** The cause and what to try, after what was seen. */
   describe(found: Case): string;
@@ -56,17 +59,18 @@ const dropoutTooHigh: Cause = {
   },
 };
 
-/** Rates for which the path is known to be too short. Gradients of SGD point to and fro, so its path is a bound that is not reached. */
-const SHORT_PATH = { adam: 0.15, adamw: 0.15, sgd: 1.5 };
+/** Paths known to be too short. Gradients of SGD point to and fro, so its path is a bound that is not reached. */
+const SHORT_PATH = { adam: 0.08, adamw: 0.08, sgd: 1.5 };
 
 const rateTooLow: Cause = {
   name: 'learning-rate-too-low',
+  needsTime: true,
   fits: ({ history, last, facts }) => {
     const whole = (path(history, facts) / last.epoch) * last.epochs;
     return whole < SHORT_PATH[facts.optimizer.type];
   },
-  describe: ({ last }) =>
-    `the learning rate is too low (${rate(last)} on average), or there are too few steps: together they hardly move the ` +
+  describe: ({ history }) =>
+    `the learning rate is too low (${meanRate(history)} on average), or there are too few steps: together they hardly move the ` +
     'weights. Try a learningRate ten times as high, or more epochs',
 };
 
@@ -165,6 +169,11 @@ const rateTooHighLater: Cause = {
 };
 
 const rate = ({ meanLearningRate }: Epoch) => meanLearningRate.toPrecision(2);
+
+function meanRate(history: readonly Epoch[]): string {
+  const sum = history.reduce((total, { meanLearningRate, steps }) => total + meanLearningRate * steps, 0);
+  return (sum / stepsOf(history)).toPrecision(2);
+}
 
 /** In the order in which they are looked for: what is certain from the options first. */
 export const CAUSES: readonly Cause[] = [

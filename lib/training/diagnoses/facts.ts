@@ -28,6 +28,9 @@ export function runFacts({ settings, head, train }: TrainJob, embeddingSize: num
 /** Accuracy of always answering with the most frequent class. */
 export const chance = ({ classShares }: RunFacts): number => classShares.reduce((a, b) => Math.max(a, b), 0);
 
+export const stepsOf = (history: readonly Epoch[]): number =>
+  history.reduce((sum, { steps }) => sum + steps, 0);
+
 /**
  * The best that an epoch shows, margin-free. Training accuracy is taken while weights move and features are dropped, the
  * share that stands nearest to its own class afterwards.

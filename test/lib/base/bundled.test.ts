@@ -30,7 +30,7 @@ async function bundle(output: string, ...flags: string[]) {
   const esbuild = join(dirname(require.resolve('esbuild/package.json')), 'bin', 'esbuild');
   const file = inFolder('program', output);
   const common = ['main.mjs', '--bundle', '--platform=node', `--outfile=${file}`, '--log-level=error'];
-  await execute(process.execPath, [esbuild, ...common, ...flags], { cwd: inFolder('program') });
+  await execute(esbuild, [...common, ...flags], { cwd: inFolder('program') });
   const { stdout } = await execute(process.execPath, [file], { cwd: inFolder('program') });
   return JSON.parse(stdout);
 }

@@ -109,7 +109,7 @@ test('a run that fails through the machine or a file ends with status 1', async 
   ]) {
     const { status, stderr } = await margincore(['train', ...args]);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/\[(FILE_CORRUPT|DEVICE_UNAVAILABLE)\]\n$/);
+    expect(stderr).toMatch(/^margincore: .*\[(FILE_CORRUPT|DEVICE_UNAVAILABLE)\]\n/);
   }
 });
 

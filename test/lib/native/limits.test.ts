@@ -9,7 +9,7 @@ const INDEX = JSON.stringify(join(packageRoot(), 'dist/lib/index.js'));
 /** What a script prints, as JSON, run by a command such as taskset. */
 function printed(command: readonly string[], script: string, env: NodeJS.ProcessEnv = {}): unknown {
   const [file, ...args] = [...command, process.execPath, '-e', script];
-  const environment = { ...process.env, OMP_NUM_THREADS: undefined, ...env };
+  const environment = { ...process.env, NODE_NO_WARNINGS: '1', OMP_NUM_THREADS: undefined, ...env };
   const { stdout, stderr, error } = spawnSync(file!, args, { encoding: 'utf8', env: environment });
   if (error) throw error;
   expect(stderr).toBe('');

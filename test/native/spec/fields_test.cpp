@@ -138,7 +138,7 @@ TEST_CASE("'same' padding, and pools that move by their own size") {
 
 TEST_CASE("a name that no field has is refused, with the one that was probably meant") {
   CHECK(refusal<BatchNormSpec>({{"eps", 5}}) ==
-        "INVALID_OPTION: it: there is no option 'eps'. The options are epsilon, momentum");
+        "INVALID_OPTION: it: there is no option 'eps'. Did you mean 'epsilon'?");
   CHECK(refusal<BatchNormSpec>({{"epsilom", 5}}) ==
         "INVALID_OPTION: it: there is no option 'epsilom'. Did you mean 'epsilon'?");
   CHECK(refusal<ReluSpec>({{"slope", 1}}) == "INVALID_OPTION: it: there is no option 'slope'. There are none");
@@ -163,7 +163,7 @@ TEST_CASE("what is missing or of another kind is refused with what was expected"
   CHECK(refusal<Conv2dSpec>({{"outChannels", 2}, {"kernelSize", Described::List{3}}}) ==
         "INVALID_OPTION: it: expected a whole number or [height, width] for kernelSize but received something");
   CHECK(refusal<Conv2dSpec>({{"outChannels", 2}, {"kernelSize", 3}, {"padding", "valid"}}) ==
-        "INVALID_OPTION: it: expected a whole number or 'same' for padding but received valid");
+        "INVALID_OPTION: it: expected a whole number or 'same' for padding but received valid. Without padding it is 0.");
   CHECK(refusal<HeadSpec>({{"numClasses", 2}, {"wrap", "on"}}) ==
         "INVALID_OPTION: it: expected 'continue', 'linear' or 'none' for wrap but received on");
   CHECK(refusal<HeadSpec>({{"numClasses", 2}, {"scaledBn", 1}}) ==
