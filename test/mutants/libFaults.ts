@@ -8,9 +8,10 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'held-out-in-statistics',
       what: 'samples that are held out leak into the statistics of the training images',
-      find: 'normalization: resolveNormalize(settings.normalize, train),',
-      replace: 'normalization: resolveNormalize(settings.normalize, allOf(dataset.train)),',
-      tests: ['lib/training/train', 'lib/training/measure', 'lib/properties'],
+      find: 'normalization: await resolveNormalize(settings.normalize, train, settings.signal),',
+      replace:
+        'normalization: await resolveNormalize(settings.normalize, allOf(dataset.train), settings.signal),',
+      tests: ['parity/train'],
     },
     {
       name: 'held-out-trained-on',
@@ -24,28 +25,28 @@ export const LIB_FAULTS: readonly Fault[] = [
       what: 'what is held out is not what is scored',
       find: 'return { train: kept, validation: heldOut };',
       replace: 'return { train: kept, validation: kept };',
-      tests: ['lib/training/train', 'lib/training/upload'],
+      tests: ['parity/train'],
     },
     {
       name: 'session-ignores-seed',
       what: 'weights and dropout are alike for every seed',
       find: 'seed: settings.seed,',
       replace: 'seed: 0,',
-      tests: ['lib/training/determinism', 'lib/training/train'],
+      tests: ['parity/train'],
     },
     {
       name: 'head-rate-lost',
       what: "`headLr` does not reach the session's optimizer",
       find: 'nativeOptimizer(settings.optimizer, head.headLr)',
       replace: 'nativeOptimizer(settings.optimizer, 1)',
-      tests: ['lib/heads/training', 'lib/training/train'],
+      tests: ['parity/train'],
     },
     {
       name: 'std-lost',
       what: 'pixels are centred, but not divided by their deviation',
       find: '        std: normalization.std,',
       replace: '        std: normalization.std.map(() => 1),',
-      tests: ['lib/training/train', 'lib/model/model'],
+      tests: ['parity/train'],
     },
     {
       name: 'precision-lost',
@@ -62,21 +63,21 @@ export const LIB_FAULTS: readonly Fault[] = [
       find: 'return { ...unused, ...optimizer, headLr };',
       replace:
         'const given = { ...unused, ...optimizer, headLr };\n  return { ...given, beta1: given.beta2, beta2: given.beta1 };',
-      tests: ['lib/training/train', 'lib/training/options'],
+      tests: ['parity/train'],
     },
     {
       name: 'weight-decay-lost',
       what: '`weightDecay` does not reach the session',
       find: 'return { ...unused, ...optimizer, headLr };',
       replace: 'return { ...unused, ...optimizer, weightDecay: 0, headLr };',
-      tests: ['lib/training/train', 'lib/training/options'],
+      tests: ['parity/train'],
     },
     {
       name: 'momentum-lost',
       what: '`momentum` does not reach the session',
       find: 'return { ...unused, ...optimizer, headLr };',
       replace: 'return { ...unused, ...optimizer, momentum: 0, headLr };',
-      tests: ['lib/training/train', 'lib/training/options'],
+      tests: ['parity/train'],
     },
   ]),
   ...inFile('lib/native/backends.ts', [
@@ -85,7 +86,7 @@ export const LIB_FAULTS: readonly Fault[] = [
       what: '`threads` has no effect',
       find: 'threads: threads ?? backend.defaultThreads,',
       replace: 'threads: backend.defaultThreads,',
-      tests: ['lib/native', 'lib/training/train'],
+      tests: ['lib/native/limits'],
     },
   ]),
 
@@ -97,14 +98,14 @@ export const LIB_FAULTS: readonly Fault[] = [
       what: 'every seed shuffles alike',
       find: 'native().permutation(seed, epoch, samples)',
       replace: 'native().permutation(0, epoch, samples)',
-      tests: ['lib/training/determinism', 'lib/training/train'],
+      tests: ['parity/train'],
     },
     {
       name: 'epochs-in-one-order',
       what: 'every epoch is shuffled alike',
       find: 'native().permutation(seed, epoch, samples)',
       replace: 'native().permutation(seed, 0, samples)',
-      tests: ['lib/training/determinism', 'lib/training/train'],
+      tests: ['parity/train'],
     },
     {
       name: 'lambda-one-step-late',
@@ -148,9 +149,9 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'notice-every-epoch',
       what: 'what goes wrong is told again after every epoch',
-      find: 'if (this.#subjects.has(subject)) return;',
+      find: 'if (this.said.some(({ code }) => code === note.code)) return;',
       replace: '',
-      tests: ['lib/training/observers', 'lib/training/diagnoses'],
+      tests: ['lib/training/diagnosesInTraining', 'lib/training/notes'],
     },
   ]),
   ...inFile('lib/schedules/learningRate.ts', [
@@ -266,23 +267,23 @@ export const LIB_FAULTS: readonly Fault[] = [
       what: 'beyond 8,192 images evaluation sees the first ones again',
       find: 'rangeOf(samples, first, first + most)',
       replace: 'rangeOf(samples, 0, Math.min(most, count - first))',
-      tests: ['lib/model'],
+      tests: ['lib/model/manyImages'],
     },
     {
       name: 'embeddings-of-second-chunk-shifted',
       what: 'beyond 8,192 images the embeddings behind the angles land in the wrong place',
       find: 'first * size)',
       replace: 'first)',
-      tests: ['lib/model', 'lib/training/train'],
+      tests: ['lib/model/manyImages'],
     },
   ]),
   ...inFile('lib/model/model.ts', [
     {
       name: 'dispose-keeps-memory',
       what: '`dispose()` frees nothing',
-      find: 'this.#parts.session.dispose();',
+      find: 'if (!this.#isLent) this.#parts.session.dispose();',
       replace: '',
-      tests: ['lib/model', 'lib/training/abort'],
+      tests: ['lib/training/memory'],
     },
     {
       name: 'embeddings-not-normalised',
@@ -319,7 +320,7 @@ export const LIB_FAULTS: readonly Fault[] = [
       what: 'a run that failed keeps its memory',
       find: 'else model.dispose();',
       replace: '',
-      tests: ['lib/training/abort', 'lib/training/callbacks'],
+      tests: ['lib/training/memory'],
     },
     {
       name: 'diverged-model-lost',
@@ -356,9 +357,9 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'second-interrupt-ignored',
       what: 'a second Ctrl-C does not end the program',
-      find: "process.once('SIGINT', interrupt);",
-      replace: "process.on('SIGINT', interrupt);",
-      tests: ['lib/cli'],
+      find: '    leaveToTheSystem();\n    controller.abort',
+      replace: '    controller.abort',
+      tests: ['lib/cli/interrupt'],
     },
   ]),
 ];
