@@ -2,7 +2,7 @@
  * How well classes are separated by angle, over samples whose classes are known. A class's centre is the mean
  * direction of its own samples' embeddings, so the report says what the embeddings do, whatever the head's weights.
  */
-import { setImmediate } from 'node:timers/promises';
+import { pause } from '../base/abort.js';
 
 /** All angles in degrees. */
 export interface AngleReport {
@@ -56,11 +56,6 @@ export async function angleReport(
     own,
     nearestOther,
   };
-}
-
-async function pause(signal: AbortSignal | undefined): Promise<void> {
-  await setImmediate();
-  signal?.throwIfAborted();
 }
 
 /** (C, D): unit mean directions; zero for a class without samples. */

@@ -1,6 +1,6 @@
 /** One training run: from checked options to a model, its history and its scores. */
 import { setTimeout } from 'node:timers/promises';
-import { untilAborted } from '../base/abort.js';
+import { onAbort, untilAborted } from '../base/abort.js';
 import { MarginCoreError } from '../base/errors.js';
 import { resolveData } from '../data/index.js';
 import { labelsOf, type Samples } from '../data/samples.js';
@@ -53,12 +53,19 @@ export interface TrainResult {
   readonly environment: Environment;
 }
 
-/** Every failure is a rejection, of which the observers learn too. */
-export async function run(settings: TrainSettings, given: readonly Observer[]): Promise<TrainResult> {
+/**
+ * Every failure is a rejection, of which the observers learn too.
+ * @param callbacks Of the user: told last, as what they throw keeps a happening from whoever comes after them.
+ */
+export async function run(
+  settings: TrainSettings,
+  given: readonly Observer[],
+  callbacks: Observer = {},
+): Promise<TrainResult> {
   const started = performance.now();
   const firstStep = new FirstStep();
   const notices = new Notices((note) => observers.notice(note));
-  const observers = new Observers([...given, firstStep, notices]);
+  const observers = new Observers([...given, firstStep, notices, callbacks]);
   let result: TrainResult | undefined;
   try {
     const job = await prepare(settings);
@@ -91,8 +98,7 @@ async function runJob(
   const { signal } = job.settings;
   const session = createSession(job);
   const model = createModel(job, session);
-  const cancel = () => session.cancel();
-  signal?.addEventListener('abort', cancel);
+  const forgetSignal = onAbort(signal, () => session.cancel());
   try {
     const { device, memory } = await startSession(job, session, model, observers);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
@@ -109,12 +115,12 @@ async function runJob(
       environment: describeEnvironment(job.placement.backend, device, memory),
     };
   } catch (error) {
-    if (keepsModel(error, model) && !signal?.aborted) await awaitNative(() => session.endTraining());
-    else model.dispose();
+    const isKept = keepsModel(error, model) && (await endsTraining(session)) && !signal?.aborted;
+    if (!isKept) model.dispose();
     // What breaks off because of the abort is its consequence, not the reason.
     throw signal?.aborted ? signal.reason : error;
   } finally {
-    signal?.removeEventListener('abort', cancel);
+    forgetSignal();
   }
 }
 
@@ -236,6 +242,14 @@ class FirstStep implements Observer {
   step({ step, loss }: Parameters<NonNullable<Observer['step']>>[0]): void {
     if (step === 1) this.loss = loss;
   }
+}
+
+/** After a failure: that is what the run rejects with, whatever else fails. */
+async function endsTraining(session: NativeSession): Promise<boolean> {
+  return awaitNative(() => session.endTraining()).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The error of a run that diverged hands its model over. */

@@ -69,6 +69,15 @@ describe.each(CALLS)('%s', (_, call) => {
     expect(remove).toHaveBeenCalledTimes(add.mock.calls.length);
   });
 
+  test('many at once on one signal are one listener', async () => {
+    const { signal } = new AbortController();
+    const add = jest.spyOn(signal, 'addEventListener');
+    const few = first(data.test!, 2);
+    const calls = Array.from({ length: 12 }, () => model.predict(few.images, { signal }));
+    expect(add).toHaveBeenCalledTimes(1);
+    await Promise.all(calls);
+  });
+
   test('a model that is disposed meanwhile says so', async () => {
     const { model: own } = await train({ data, model: tinyModel, epochs: 1, batchSize: 32 });
     const work = refusal(() => call(own));

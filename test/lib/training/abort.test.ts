@@ -1,4 +1,7 @@
-import { type Dataset, type TrainOptions, train } from '../../../lib/index.js';
+import { type Dataset, type Model, type TrainOptions, train } from '../../../lib/index.js';
+import { Model as ModelClass } from '../../../lib/model/model.js';
+import * as job from '../../../lib/training/job.js';
+import { refusal } from '../../support/refusal.js';
 import { sample } from '../../support/sample.js';
 import { tinyModel } from '../../support/tinyModel.js';
 
@@ -97,6 +100,60 @@ test('aborted after completion: nothing happens, and the model stays usable', as
   expect((await model.predict(data.test!.images)).labels).toHaveLength(100);
   expect(listeners.count).toBe(0);
   model.dispose();
+});
+
+test('many runs on one signal: one listener, which all hear', async () => {
+  const controller = new AbortController();
+  const listeners = observed(controller.signal);
+  const reason = new Error('all of you');
+  const runs = Array.from({ length: 12 }, () => endless({ signal: controller.signal, threads: 1 }));
+  const ends = Promise.allSettled(runs);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(listeners.count).toBe(1);
+  controller.abort(reason);
+  expect(await ends).toEqual(runs.map(() => ({ status: 'rejected', reason })));
+  expect(listeners.count).toBe(0);
+});
+
+describe('a run that diverged', () => {
+  afterEach(() => jest.restoreAllMocks());
+
+  /** The run, with something put before the end of its training. */
+  const diverged = (before: () => void, signal?: AbortSignal) => {
+    const original = job.createSession;
+    jest.spyOn(job, 'createSession').mockImplementation((given) => {
+      const session = original(given);
+      const end = session.endTraining.bind(session);
+      const endTraining = async () => {
+        before();
+        await end();
+      };
+      return Object.defineProperty(session, 'endTraining', { value: endTraining });
+    });
+    return endless({
+      optimizer: { type: 'sgd', momentum: 0 },
+      learningRate: ({ step }) => (step === 3 ? 1e38 : 1e-3),
+      ...(signal && { signal }),
+    });
+  };
+
+  test('aborted while its training is ended: the model, which nobody gets, is disposed', async () => {
+    const controller = new AbortController();
+    const reason = new Error('at the last moment');
+    const dispose = jest.spyOn(ModelClass.prototype, 'dispose');
+    await expect(diverged(() => controller.abort(reason), controller.signal)).rejects.toBe(reason);
+    expect(dispose).toHaveBeenCalledTimes(1);
+  });
+
+  test('what its end fails of hides nothing, and the model is disposed', async () => {
+    const error = await refusal(() =>
+      diverged(() => {
+        throw new Error('no end');
+      }),
+    );
+    expect(error.code).toBe('NON_FINITE');
+    expect((await refusal(() => (error.details.model as Model).summary())).code).toBe('DISPOSED');
+  });
 });
 
 test('two runs at once: the abort of one leaves the other alone', async () => {

@@ -1,5 +1,6 @@
 /** Observers: told in their order, awaited, and what they throw ends the run. */
 import { train } from '../../../lib/index.js';
+import * as diagnoses from '../../../lib/training/diagnoses/diagnose.js';
 import { type Observer, Observers } from '../../../lib/training/observer.js';
 import { resolveTrainOptions } from '../../../lib/training/options.js';
 import { run } from '../../../lib/training/run.js';
@@ -106,6 +107,20 @@ test('a notice reaches all observers, and the result', async () => {
     code: 'NO_MARGIN',
     message: expect.stringContaining('marginWarmup has no effect'),
   });
+});
+
+test('what a callback throws keeps no diagnosis from the display', async () => {
+  jest.spyOn(diagnoses, 'diagnose').mockReturnValue([{ name: 'guessing', message: 'All is chance' }]);
+  const log: string[] = [];
+  const fault = new Error('enough');
+  const callback: Observer = {
+    epoch: () => {
+      throw fault;
+    },
+  };
+  await expect(run(await settings(), [recorder(log, 'a')], callback)).rejects.toBe(fault);
+  jest.restoreAllMocks();
+  expect(log).toContain('a notice guessing: All is cha');
 });
 
 test('a list of none is an observer of nothing', async () => {

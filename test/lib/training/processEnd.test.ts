@@ -39,6 +39,16 @@ test.each<[string, string, number]>([
   expect(performance.now() - started).toBeLessThan(LIMIT);
 });
 
+test.each([
+  ['an option is refused', '{ lr: 1 }'],
+  ['the signal is aborted already', '{ signal: AbortSignal.abort() }'],
+])('data that fails beside it is no rejection that nobody catches: %s', async (_, options) => {
+  const program = `
+    const { datasets, train } = require('./dist/lib/index.js');
+    train({ data: datasets.idx('/nope'), ...${options} }).catch(() => setTimeout(() => console.log('caught'), 100));`;
+  expect(await nodeProgram(program)).toEqual({ status: 0, signal: null, stdout: 'caught\n', stderr: '' });
+});
+
 test('an exception that nobody catches', async () => {
   const program = `endless(atFirstStep(() => setTimeout(() => { throw new Error('unforeseen'); }, 50)));`;
   const { status, signal, stderr } = await nodeProgram(ENDLESS + program);
