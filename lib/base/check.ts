@@ -35,14 +35,21 @@ export function checkOneOf<const T extends string>(value: unknown, option: strin
   throw invalidOption(option, allowed.length === 1 ? expected : `one of ${expected}`, value, hint);
 }
 
-/** An object that is neither an array nor a view of a buffer. */
-export function checkObject(value: unknown, option: string, expected = 'an object'): Record<string, unknown> {
+/** A plain object. */
+export function checkObject(
+  value: unknown,
+  option: string,
+  expected = 'a plain object',
+): Record<string, unknown> {
   if (isRecord(value)) return value;
   throw invalidOption(option, expected, value);
 }
 
+/** As `{ … }` makes it, in whatever realm: of others, such as a Map or a signal, the keys are not what they hold. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 export function checkFunction<T>(value: T, option: string): T {
@@ -50,10 +57,15 @@ export function checkFunction<T>(value: T, option: string): T {
   throw invalidOption(option, 'a function', value);
 }
 
-/** By its form: a signal may come from another realm. */
+const SIGNAL_METHODS = ['addEventListener', 'removeEventListener', 'throwIfAborted'] as const;
+
+/** By its form, as far as that is used: a signal may come from another realm. */
 export function checkSignal(value: unknown, option: string): AbortSignal {
   const signal = value as AbortSignal | null;
-  if (typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function') return signal;
+  const isSignal =
+    typeof signal?.aborted === 'boolean' &&
+    SIGNAL_METHODS.every((name) => typeof signal[name] === 'function');
+  if (isSignal) return signal;
   throw invalidOption(option, 'an AbortSignal', value);
 }
 

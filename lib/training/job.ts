@@ -6,7 +6,7 @@ import { describeEmptyClasses } from '../data/emptyClasses.js';
 import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
 import type { Dataset, Split } from '../data/index.js';
 import { type ChannelNormalization, resolveNormalize } from '../data/normalize.js';
-import { allOf, holdOut, type Samples } from '../data/samples.js';
+import { allOf, holdOut, labelsOf, type Samples } from '../data/samples.js';
 import { hasMargin } from '../heads/margin.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type ResolvedHead, resolveHead } from '../heads/resolve.js';
@@ -61,6 +61,7 @@ export async function prepareJob(
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
   const { train, ...validation } = divideSamples(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head, numClasses);
+  requireWeight(train, head.native.classWeights);
   const { layers } = callNative(() => native().summarize(networkOf(model, input)));
   const hasBatchNorm = layers.some(({ type }) => type === 'batchNorm');
   const batchStatistics = head.native.scaledBn !== undefined || hasBatchNorm;
@@ -80,6 +81,12 @@ export async function prepareJob(
     precision:
       placement.backend.name === 'cpu' && settings.precision === 'tf32' ? 'fp32' : settings.precision,
   };
+}
+
+/** A loss of no weight is 0, whatever the network does. */
+function requireWeight(train: Samples, classWeights: Float32Array | undefined): void {
+  if (classWeights === undefined || labelsOf(train).some((label) => classWeights[label]! > 0)) return;
+  throw invalidOption('classWeights', 'a weight above 0 for a class that has training images', classWeights);
 }
 
 function networkOf({ layers, init }: ModelDescription, [H, W, C]: ImageSize): NativeNetwork {

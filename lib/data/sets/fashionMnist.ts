@@ -37,7 +37,7 @@ export async function fashionMnist(folderPath?: string): Promise<Dataset> {
 }
 
 /** The part of Fashion-MNIST that comes with this package: 600 training and 100 test images of each class. */
-export function fashionMnistSample(): Promise<Dataset> {
+export async function fashionMnistSample(): Promise<Dataset> {
   return verifiedSample(join(packageRoot(), 'datasets', 'fashion-mnist-sample'));
 }
 

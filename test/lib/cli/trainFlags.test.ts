@@ -222,3 +222,11 @@ describe('flags and tables', () => {
     );
   });
 });
+
+test('a wrong scale is not blamed on the rate that is derived from it', async () => {
+  for (const schedule of ['constant', 'cosine']) {
+    const given = ['--optimizer', 'sgd', '--schedule', schedule, '--head', 'arcface', '--s=-3'];
+    const error = await refusal(() => options(...given));
+    expect(error).toMatchObject({ code: 'INVALID_OPTION', details: { option: 's' } });
+  }
+});

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { resolveTrainOptions, type TrainOptions } from '../../../lib/training/options.js';
 import { refusal } from '../../support/refusal.js';
 
@@ -76,10 +77,14 @@ test.each<[Record<string, unknown>, string]>([
   [{ deterministic: 1 }, 'true or false for deterministic'],
   [{ validation: 1 }, 'a number in (0, 1) for validation'],
   [{ signal: {} }, 'an AbortSignal for signal'],
+  [{ signal: { aborted: false, addEventListener: () => 0 } }, 'an AbortSignal for signal'],
   [{ onStep: 'log' }, 'a function for onStep'],
   [{ progress: 'yes' }, "true, false or 'auto' for progress"],
   [{ model: { layers: [] } }, 'a string for model.name'],
   [{ model: { name: 'x', layers: [] } }, 'a list of one or more layers for model.layers'],
+  [{ head: 'arcface', s: -3, optimizer: 'sgd' }, 'Expected a number above 0'],
+  [{ head: 'arcface', s: Number.NaN, optimizer: 'sgd' }, 'for s but received NaN'],
+  [{ head: 'l2', alpha: -1, optimizer: 'sgd' }, 'for alpha but received -1'],
   [{ head: 'arcFace' }, "Did you mean 'arcface'?"],
   [{ lerningRate: 0.1 }, "Did you mean 'learningRate'?"],
   [{ logDir: 'runs' }, 'no value (there is no such option) for logDir'],
@@ -155,8 +160,19 @@ test('a value that cannot even be shown is refused like any other', async () => 
   }
 });
 
-test('options that are no object are refused', async () => {
-  expect((await refusal(() => resolveTrainOptions(null as never))).code).toBe('INVALID_OPTION');
+test.each([null, 7, [], new Map([['epochs', 1]]), new AbortController().signal, Promise.resolve({})])(
+  'options that are no plain object are refused: %p',
+  async (options) => {
+    expect(await refusal(() => resolveTrainOptions(options as never))).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('a plain object for options'),
+    });
+  },
+);
+
+test('options of another realm are options', () => {
+  expect(resolve(runInNewContext('({ epochs: 3 })')).epochs).toBe(3);
+  expect(resolve(Object.assign(Object.create(null), { epochs: 3 })).epochs).toBe(3);
 });
 
 test.each(['bf16', 'tf32'] as const)('the precision %s is taken', async (precision) => {

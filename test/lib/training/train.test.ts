@@ -161,3 +161,19 @@ function perClass(labels: Int32Array): number[] {
   for (const label of labels) counts[label]! += 1;
   return counts;
 }
+
+test('class weights that weigh none of the images are refused', async () => {
+  const { images, labels } = data.train;
+  const two = { ...data, train: { images, labels: labels.map((label) => label % 2) } };
+  const weighed = (first: number, other: number) =>
+    train({
+      ...{ data: two, model: tinyModel, epochs: 1, progress: false },
+      classWeights: [first, ...Array(9).fill(other)].with(1, 0),
+    });
+  await expect(weighed(0, 1)).rejects.toMatchObject({
+    code: 'INVALID_OPTION',
+    details: { option: 'classWeights' },
+  });
+  const { model } = await weighed(0.5, 0);
+  model.dispose();
+});

@@ -3,12 +3,14 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { packageRoot } from '../../../../lib/base/packageRoot.js';
+import * as root from '../../../../lib/base/packageRoot.js';
 import { type Dataset, datasets, type Split } from '../../../../lib/data/index.js';
 import { verifiedSample } from '../../../../lib/data/sets/fashionMnist.js';
 import { idxBytes } from '../../../support/idxBytes.js';
 import { testWhere } from '../../../support/skip.js';
 import { temporaryFolder } from '../../../support/temporaryFolder.js';
+
+const { packageRoot } = root;
 
 const inFolder = temporaryFolder();
 const SAMPLE = join(packageRoot(), 'datasets', 'fashion-mnist-sample');
@@ -164,4 +166,14 @@ describe('fashionMnist', () => {
       message: expect.stringContaining('label of sample 17: expected an integer in 0…9, found 10'),
     });
   });
+});
+
+test('a package that is not whole is a rejection too, as every other failure', async () => {
+  const fault = new Error('bundled');
+  jest.spyOn(root, 'packageRoot').mockImplementation(() => {
+    throw fault;
+  });
+  const loading = datasets.fashionMnistSample();
+  jest.restoreAllMocks();
+  await expect(loading).rejects.toBe(fault);
 });
