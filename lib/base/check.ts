@@ -99,7 +99,7 @@ export function checkKeys(
   }
 }
 
-function isTypedArray(value: unknown): boolean {
+export function isTypedArray(value: unknown): value is Float32Array {
   return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) !== '[object DataView]';
 }
 

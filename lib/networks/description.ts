@@ -19,7 +19,9 @@ export function sequential(
   layers: readonly LayerDescription[],
   options: Partial<Omit<ModelDescription, 'layers'>> = {},
 ): ModelDescription {
-  return checkModel({ name: 'sequential', layers, ...options }, 'sequential');
+  const given = checkObject(options, 'options', 'an object of name, input and init');
+  checkKeys(given, ['name', 'input', 'init']);
+  return checkModel({ name: 'sequential', ...given, layers }, 'sequential');
 }
 
 /**
@@ -30,7 +32,7 @@ export function checkModel(value: unknown, option: string): ModelDescription {
   const given = checkObject(value, option, 'a model, such as models.seedCnn(),');
   checkKeys(given, ['name', 'layers', 'input', 'init'], `${option}.`);
   const { name, layers, input } = given;
-  const init = given.init == null ? {} : { init: copyOf(given.init as Init) };
+  const init = given.init == null ? {} : { init: copyOf(given.init as Init, `${option}.init`) };
   if (typeof name !== 'string') throw invalidOption(`${option}.name`, 'a string', name);
   if (!Array.isArray(layers) || layers.length === 0) {
     throw invalidOption(`${option}.layers`, 'a list of one or more layers', layers);
@@ -38,7 +40,7 @@ export function checkModel(value: unknown, option: string): ModelDescription {
   layers.forEach((layer, index) => {
     checkObject(layer, `${option}.layers[${index}]`, 'a layer, such as relu(),');
   });
-  const own = { name, layers: copyOf(layers as LayerDescription[]), ...init };
+  const own = { name, layers: copyOf(layers as LayerDescription[], `${option}.layers`), ...init };
   if (input === undefined) return own;
   if (!Array.isArray(input) || input.length !== 3) throw invalidOption(`${option}.input`, '[H, W, C]', input);
   const [H, W, C] = input.map((size, axis) => checkInteger(size, `${option}.input[${axis}]`, { min: 1 }));

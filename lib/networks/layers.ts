@@ -1,3 +1,4 @@
+import { checkObject } from '../base/check.js';
 import type { Init } from './init.js';
 
 /**
@@ -100,26 +101,19 @@ export type LayerDescription =
 type Of<T extends LayerDescription['type']> = Extract<LayerDescription, { type: T }>;
 type Options<T extends LayerDescription['type']> = Omit<Of<T>, 'type'>;
 
-export const conv2d = (options: Options<'conv2d'>): Of<'conv2d'> => ({ type: 'conv2d', ...options });
-export const relu = (options: Options<'relu'> = {}): Of<'relu'> => ({ type: 'relu', ...options });
-export const maxPool2d = (options: Options<'maxPool2d'>): Of<'maxPool2d'> => ({
-  type: 'maxPool2d',
-  ...options,
-});
-export const prelu = (options: Options<'prelu'> = {}): Of<'prelu'> => ({ type: 'prelu', ...options });
-export const batchNorm = (options: Options<'batchNorm'> = {}): Of<'batchNorm'> => ({
-  type: 'batchNorm',
-  ...options,
-});
-export const averagePool2d = (options: Options<'averagePool2d'>): Of<'averagePool2d'> => ({
-  type: 'averagePool2d',
-  ...options,
-});
-export const globalAveragePool = (options: Options<'globalAveragePool'> = {}): Of<'globalAveragePool'> => ({
-  type: 'globalAveragePool',
-  ...options,
-});
-export const residual = (options: Options<'residual'>): Of<'residual'> => ({ type: 'residual', ...options });
-export const concat = (options: Options<'concat'>): Of<'concat'> => ({ type: 'concat', ...options });
-export const linear = (options: Options<'linear'>): Of<'linear'> => ({ type: 'linear', ...options });
-export const dropout = (options: Options<'dropout'>): Of<'dropout'> => ({ type: 'dropout', ...options });
+/** What the object holds is checked in native code. */
+const layer = <T extends LayerDescription['type']>(type: T, options: Options<T>) =>
+  ({ type, ...checkObject(options, type, "an object of the layer's options") }) as Of<T>;
+
+export const conv2d = (options: Options<'conv2d'>) => layer('conv2d', options);
+export const relu = (options: Options<'relu'> = {}) => layer('relu', options);
+export const maxPool2d = (options: Options<'maxPool2d'>) => layer('maxPool2d', options);
+export const prelu = (options: Options<'prelu'> = {}) => layer('prelu', options);
+export const batchNorm = (options: Options<'batchNorm'> = {}) => layer('batchNorm', options);
+export const averagePool2d = (options: Options<'averagePool2d'>) => layer('averagePool2d', options);
+export const globalAveragePool = (options: Options<'globalAveragePool'> = {}) =>
+  layer('globalAveragePool', options);
+export const residual = (options: Options<'residual'>) => layer('residual', options);
+export const concat = (options: Options<'concat'>) => layer('concat', options);
+export const linear = (options: Options<'linear'>) => layer('linear', options);
+export const dropout = (options: Options<'dropout'>) => layer('dropout', options);

@@ -3,7 +3,7 @@
  * accepted as well.
  */
 import { MarginCoreError } from '../base/errors.js';
-import { checkVariant, number, numbers, option } from '../base/optionTable.js';
+import { checkOptions, checkVariant, number, numbers, option } from '../base/optionTable.js';
 import { type Duration, duration, fractionOver } from './duration.js';
 
 export type Schedule =
@@ -49,6 +49,11 @@ export const SCHEDULES = {
   },
 } as const;
 
+const COSINE = {
+  ...SCHEDULES.cosine,
+  warmup: duration('of a warm-up around it', { default: 0 }),
+} as const;
+
 export const schedules = {
   /** The same value at every step. */
   constant: (value: number): Schedule => checkSchedule({ type: 'constant', value }, 'schedules.constant'),
@@ -57,19 +62,15 @@ export const schedules = {
    * `base`, multiplied by `gamma` (default 0.1) at each milestone. Milestones are epochs that lie behind: with
    * `[2, 3.5]` the value changes after the second epoch and in the middle of the fourth.
    */
-  step: ({
-    base,
-    gamma = 0.1,
-    milestones,
-  }: {
-    base: number;
-    gamma?: number;
-    milestones: readonly number[];
-  }): Schedule => checkSchedule({ type: 'step', base, gamma, milestones }, 'schedules.step'),
+  step: (options: { base: number; gamma?: number; milestones: readonly number[] }): Schedule => ({
+    type: 'step',
+    ...checkOptions(options, 'schedules.step', SCHEDULES.step),
+  }),
 
   /** min + (base − min)·(1 + cos(π·step/steps))/2: falls from `base` to `min` (default 0), a little at every step. */
-  cosine: ({ base, min = 0, warmup = 0 }: { base: number; min?: number; warmup?: Duration }): Schedule => {
-    const cosine = checkSchedule({ type: 'cosine', base, min }, 'schedules.cosine');
+  cosine: (options: { base: number; min?: number; warmup?: Duration }): Schedule => {
+    const { warmup, ...rest } = checkOptions(options, 'schedules.cosine', COSINE);
+    const cosine: Schedule = { type: 'cosine', ...rest };
     return warmup === 0 ? cosine : schedules.warmup(cosine, warmup);
   },
 

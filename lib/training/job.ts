@@ -177,7 +177,7 @@ function divideSteps(samples: number, wanted: number, batchStatistics: boolean):
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
   const { normalization, head, precision } = job;
   const { data, signal, onStep, onEpoch, progress, validation, head: _, ...repeated } = job.settings;
-  return copyOf({
+  const options = {
     ...(head.effective as HeadOptions),
     ...repeated,
     normalize: { mean: [...normalization.mean], std: [...normalization.std] },
@@ -185,5 +185,6 @@ export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevic
     device: device as Device,
     threads,
     ...(typeof validation === 'number' && { validation }),
-  });
+  };
+  return copyOf(options, 'options');
 }

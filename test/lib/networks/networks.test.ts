@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../../lib/base/packageRoot.js';
 import type { ImageSize } from '../../../lib/data/imageSize.js';
 import { checkHead, resolveHead } from '../../../lib/heads/resolve.js';
-import { type ModelDescription, models, train } from '../../../lib/index.js';
+import { linear, type ModelDescription, models, relu, sequential, train } from '../../../lib/index.js';
 import { summarizeModel } from '../../../lib/model/summary.js';
 import type { NetworkSummary } from '../../../lib/native/contract.js';
 import { native } from '../../../lib/native/load.js';
@@ -53,6 +53,15 @@ function output({ layers }: NetworkSummary, part: string) {
     ({ name }) => name === part || name.startsWith(`${part}.`) || name.startsWith(`${part}_`),
   )?.output;
 }
+
+test.each<[string, () => unknown]>([
+  ['sequential with a number', () => sequential([relu()], 3 as never)],
+  ['sequential with layers twice', () => sequential([relu()], { layers: [] } as never)],
+  ['a layer of a number', () => relu(3 as never)],
+  ['a layer of a list', () => linear([16] as never)],
+])('%s is refused, not without effect', async (_, call) => {
+  expect((await refusal(call)).code).toBe('INVALID_OPTION');
+});
 
 test('PyTorch has counted the networks that are here', () => {
   expect(Object.keys(COUNTS)).toEqual(Object.keys(NETWORKS));

@@ -84,3 +84,30 @@ test('the margin rises from 0 to 1 over its warm-up', () => {
   expect([0, 1, 2, 3].map((step) => ramp(2, step))).toEqual([0, 0.5, 1, 1]);
   expect(ramp(0, 0)).toBe(1);
 });
+
+test.each<[string, unknown, string]>([
+  [
+    'cosine',
+    { base: 1, warmpu: 5 },
+    "for schedules.cosine.warmpu but received 5 of type number. Did you mean 'warmup'?",
+  ],
+  ['cosine', { base: 1, gamma: 0.5 }, 'no value (there is no such option) for schedules.cosine.gamma'],
+  ['cosine', { base: 1, warmup: -1 }, 'for schedules.cosine.warmup'],
+  ['cosine', undefined, 'an object of options for schedules.cosine but received undefined'],
+  ['cosine', 0.1, 'an object of options for schedules.cosine but received 0.1'],
+  [
+    'step',
+    { base: 1, gama: 0.5, milestones: [1] },
+    "for schedules.step.gama but received 0.5 of type number. Did you mean 'gamma'?",
+  ],
+  [
+    'step',
+    { base: 1, milestones: [1], warmup: 5 },
+    'no value (there is no such option) for schedules.step.warmup',
+  ],
+  ['step', undefined, 'an object of options for schedules.step but received undefined'],
+])('schedules.%s(%j) is refused', async (name, given, message) => {
+  const error = await refusal(() => schedules[name as 'cosine'](given as never));
+  expect(error.code).toBe('INVALID_OPTION');
+  expect(error.message).toContain(message);
+});
