@@ -14,8 +14,8 @@ type Outputs = Omit<NativeInferRequest, 'images' | 'count' | 'labels'> & { label
 export interface Ending {
   /** Of the caller: at once, with its reason, whatever is under way. */
   readonly signal?: AbortSignal | undefined;
-  /** Of the model: after the call that is under way. */
-  readonly life?: AbortSignal | undefined;
+  /** Throws once the model has ended: asked after each call, also one that failed. */
+  readonly requireAlive?: () => void;
 }
 
 /** Of one call: floats per output array, 16 MB; bytes of images, 64 MB; images; floating-point operations, some 0.2 s. */
@@ -95,21 +95,30 @@ export async function scoreSamples(
   return tally.result();
 }
 
+/** What the native work comes to, unless that is ended: whatever it fails of then is the consequence. */
+export async function untilEnded<T>(work: Promise<T>, { signal, requireAlive }: Ending): Promise<T> {
+  const result = await untilAborted(work, signal).catch((error) => {
+    if (!signal?.aborted) requireAlive?.();
+    throw error;
+  });
+  requireAlive?.();
+  return result;
+}
+
 /** Outputs for one part of the samples after another. */
 async function* calls(
   session: NativeSession,
   samples: Samples,
   wanted: Partial<Outputs>,
   widest: number,
-  { signal, life }: Ending,
+  ending: Ending,
 ) {
   const [, H, W, C] = samples.images.shape;
   const most = imagesPerCall(H * W * C, widest, session);
   for (let first = 0; first < samples.numbers.length; first += most) {
-    signal?.throwIfAborted();
+    ending.signal?.throwIfAborted();
     const batch = rangeOf(samples, first, first + most);
-    const outputs = await untilAborted(infer(session, imagesOf(batch), wanted), signal);
-    life?.throwIfAborted();
+    const outputs = await untilEnded(infer(session, imagesOf(batch), wanted), ending);
     yield { outputs, first, batch };
   }
 }

@@ -1,6 +1,7 @@
 /** A trained model: the network, its head and the preprocessing, in native memory. */
 
 import { checkBoolean, checkSignal } from '../base/check.js';
+import { copyOf } from '../base/copy.js';
 import { MarginCoreError } from '../base/errors.js';
 import { checkOptions, option } from '../base/optionTable.js';
 import { checkImagesOfSize, checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
@@ -14,7 +15,7 @@ import { argmaxRows, type Scores } from '../metrics/accuracy.js';
 import { unitRows } from '../metrics/angles.js';
 import type { NativeSession } from '../native/contract.js';
 import { awaitNative } from '../native/load.js';
-import { inferRows, scoreSamples } from './inference.js';
+import { type Ending, inferRows, scoreSamples, untilEnded } from './inference.js';
 import { type ModelSummary, summarizeModel } from './summary.js';
 
 export interface Prediction {
@@ -55,10 +56,17 @@ export interface ModelParts {
   readonly head: ResolvedHead;
   readonly classNames: readonly string[];
   readonly normalization: ChannelNormalization;
+  /** Of the run: its abort ends what a model that was lent computes. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const PROBABILITIES: readonly ('probabilities' | 'cosines')[] = ['probabilities'];
 const PROBABILITIES_AND_COSINES = [...PROBABILITIES, 'cosines' as const];
+
+const ENDED = 'This model was disposed: its memory is released, and it can do nothing more';
+const LOAN_ENDED =
+  'This model was lent to onEpoch until that ended: await in the callback what it computes. What is to go on ' +
+  'afterwards is for the model of the result';
 
 const SIGNAL = { signal: option('', checkSignal) };
 const EMBED = { ...SIGNAL, normalize: option('', checkBoolean) };
@@ -74,12 +82,11 @@ const EVALUATE = { ...SIGNAL, confusion: option('', checkBoolean, { default: fal
 export class Model {
   readonly #parts: ModelParts;
   readonly #isLent: boolean;
-  /** Aborted once it is disposed. */
-  readonly #life = new AbortController();
+  #isDisposed = false;
 
   /** @internal */
   constructor(parts: ModelParts, { isLent = false } = {}) {
-    this.#parts = parts;
+    this.#parts = { ...parts, classNames: Object.freeze([...parts.classNames]) };
     this.#isLent = isLent;
   }
 
@@ -88,23 +95,24 @@ export class Model {
     return new Model(this.#parts, { isLent: true });
   }
 
+  /** Frozen. */
   get classNames(): readonly string[] {
     return this.#parts.classNames;
   }
 
   /** The head it was trained with, with all options as they were in force. */
   get head(): EffectiveHead {
-    return this.#parts.head.effective;
+    return copyOf(this.#parts.head.effective, 'head');
   }
 
   /** [H, W, C] of the images it takes. */
   get input(): ImageSize {
-    return this.#parts.input;
+    return copyOf(this.#parts.input, 'input');
   }
 
   /** Pixel p of channel c enters the network as (p/255 − mean[c]) / std[c]. */
   get normalization(): ChannelNormalization {
-    return this.#parts.normalization;
+    return copyOf(this.#parts.normalization, 'normalization');
   }
 
   /**
@@ -116,11 +124,10 @@ export class Model {
     const session = this.#session();
     const { signal } = checkOptions(options, undefined, SIGNAL);
     const checked = checkImagesOfSize(images, this.input, 'images');
-    const numClasses = this.classNames.length;
+    const { numClasses } = this.#parts.head.native;
     const outputs = this.#centres === undefined ? PROBABILITIES : PROBABILITIES_AND_COSINES;
     const columns = new Map(outputs.map((name) => [name, numClasses]));
-    const ending = { signal, life: this.#life.signal };
-    const { probabilities, cosines } = await inferRows(session, checked, columns, ending);
+    const { probabilities, cosines } = await inferRows(session, checked, columns, this.#ending(signal));
     return {
       labels: argmaxRows(probabilities, numClasses),
       probabilities,
@@ -144,8 +151,7 @@ export class Model {
     const { embeddingSize } = session.summary;
     const { embeddings } = await inferRows(session, checked, new Map([['embeddings', embeddingSize]]), {
       normalizeEmbeddings: normalize,
-      signal,
-      life: this.#life.signal,
+      ...this.#ending(signal),
     });
     return { data: embeddings, shape: [checked.shape[0], embeddingSize] };
   }
@@ -156,8 +162,9 @@ export class Model {
    * the loss has (center, and any head with `auxiliary: 'center'`).
    * @throws UNSUPPORTED for other heads.
    */
-  async classCentres(): Promise<ClassCentres> {
+  async classCentres(options: { signal?: AbortSignal } = {}): Promise<ClassCentres> {
     const session = this.#session();
+    const { signal } = checkOptions(options, undefined, SIGNAL);
     const kind = this.#centres;
     if (kind === undefined) {
       throw new MarginCoreError(
@@ -167,12 +174,13 @@ export class Model {
       );
     }
     const size = session.summary.embeddingSize;
-    const rows = await awaitNative(() =>
-      session.readParameter(kind === 'weights' ? 'head.weight' : 'head.centers'),
+    const rows = await untilEnded(
+      awaitNative(() => session.readParameter(kind === 'weights' ? 'head.weight' : 'head.centers')),
+      this.#ending(signal),
     );
     return {
       data: kind === 'weights' ? unitRows(rows, size) : rows,
-      shape: [this.classNames.length, size],
+      shape: [this.#parts.head.native.numClasses, size],
     };
   }
 
@@ -187,32 +195,25 @@ export class Model {
   ): Promise<Evaluation> {
     const session = this.#session();
     const { confusion: isWanted, signal } = checkOptions(options, undefined, EVALUATE);
-    const numClasses = this.classNames.length;
+    const { numClasses } = this.#parts.head.native;
     const checked = checkSplitOfSize(split, this.input, numClasses, 'split');
     const confusion = isWanted ? new Int32Array(numClasses * numClasses) : undefined;
-    const life = this.#life.signal;
-    const scores = await scoreSamples(session, allOf(checked), numClasses, { confusion, signal, life });
+    const ending = this.#ending(signal);
+    const scores = await scoreSamples(session, allOf(checked), numClasses, { confusion, ...ending });
     return { ...scores, ...(confusion && { confusion }) };
   }
 
   /** Layers with output shapes, parameters and FLOPs; as text, a table. */
   summary(): ModelSummary {
     const { summary } = this.#session();
-    const { name, input, head } = this.#parts;
-    return summarizeModel(name, input, summary, head.native, head.effective);
+    const { name, head } = this.#parts;
+    return summarizeModel(name, this.input, summary, head.native, head.effective);
   }
 
   /** Frees the native memory. Calling it again does nothing. */
   dispose(): void {
-    if (this.#life.signal.aborted) return;
-    this.#life.abort(
-      new MarginCoreError(
-        'DISPOSED',
-        this.#isLent
-          ? 'This model was lent to onEpoch until that ended: what is to go on afterwards is for the model of the result'
-          : 'This model was disposed: its memory is released, and it can do nothing more',
-      ),
-    );
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
     if (!this.#isLent) this.#parts.session.dispose();
   }
 
@@ -221,8 +222,18 @@ export class Model {
   }
 
   #session(): NativeSession {
-    this.#life.signal.throwIfAborted();
+    this.#requireAlive();
     return this.#parts.session;
+  }
+
+  #ending(signal: AbortSignal | undefined): Ending {
+    return { signal, requireAlive: () => this.#requireAlive() };
+  }
+
+  /** Throws DISPOSED; of a lent model also the reason of the run's end. */
+  #requireAlive(): void {
+    if (this.#isDisposed) throw new MarginCoreError('DISPOSED', this.#isLent ? LOAN_ENDED : ENDED);
+    if (this.#isLent) this.#parts.signal?.throwIfAborted();
   }
 
   get #centres(): ReturnType<typeof centresOf> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import bindings from 'bindings';
 import { type ErrorCode, MarginCoreError } from '../base/errors.js';
 import { packageRoot, packageVersion } from '../base/packageRoot.js';
+import { warnOnce } from '../base/warn.js';
 import { adviceToBuild } from './advice.js';
 import type { NativeModule } from './contract.js';
 
@@ -95,7 +96,7 @@ function requireThisVersion({ version }: NativeModule): void {
 function warnOfBrokenFiles(failures: readonly Failure[], loadedFile: string): void {
   for (const { file, reason } of failures) {
     if (reason === NO_SUCH_FILE) continue;
-    process.emitWarning(`${file} does not load (${reason}); ${loadedFile} is used`, 'MarginCoreWarning');
+    warnOnce('BROKEN_ADDON', `${file} does not load (${reason}); ${loadedFile} is used`);
   }
 }
 

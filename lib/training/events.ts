@@ -97,7 +97,9 @@ export interface Controls {
 export interface EpochControls extends Controls {
   /**
    * The model as it is after this epoch, to predict, embed and evaluate with. It is lent: once the callback has ended its
-   * methods throw DISPOSED, and its `dispose()` ends the loan alone. What it does leaves training as it is, bit by bit.
+   * methods throw DISPOSED, and so do calls that the callback did not await, which ends a process that catches nothing; its
+   * `dispose()` ends the loan alone. The abort of the run rejects with its reason here as well. What the model does
+   * leaves training as it is, bit by bit.
    */
   readonly model: Model;
 }

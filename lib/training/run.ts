@@ -173,7 +173,8 @@ function createModel(
   { settings, input, head, classNames, normalization }: TrainJob,
   session: NativeSession,
 ): Model {
-  return new Model({ name: settings.model.name, session, input, head, classNames, normalization });
+  const { model, signal } = settings;
+  return new Model({ name: model.name, session, input, head, classNames, normalization, signal });
 }
 
 function describeStart(

@@ -134,3 +134,16 @@ test('after dispose every method says so, and dispose itself may be called again
     expect((await refusal(call)).code).toBe('DISPOSED');
   }
 });
+
+test('what a caller does with what a model says of itself changes nothing in it', async () => {
+  const before = await arcface.predict(data.test!.images);
+  expect(() => (arcface.classNames as string[]).push('x')).toThrow(TypeError);
+  const { head, input, normalization } = arcface;
+  (head as { s?: unknown }).s = 1;
+  (input as unknown as number[])[0] = 5;
+  normalization.mean.fill(9);
+  expect(arcface.head).toMatchObject({ s: 16 });
+  expect(arcface.input).toEqual([28, 28, 1]);
+  expect(arcface.normalization.mean[0]).toBeLessThan(1);
+  expect(await arcface.predict(data.test!.images)).toEqual(before);
+});

@@ -83,7 +83,9 @@ describe.each(CALLS)('%s', (_, call) => {
     const work = refusal(() => call(own));
     await sleep(1);
     own.dispose();
-    expect((await work).code).toBe('DISPOSED');
+    const error = await work;
+    expect(error.code).toBe('DISPOSED');
+    expect(error.message).toContain('This model was disposed');
   });
 });
 
@@ -102,6 +104,26 @@ test('parts are what one call is, bit by bit, and each image is in its place', a
     expect(alone.cosines).toEqual(cosines!.subarray(10 * start, 10 * (start + count)));
     expect((await model.embed(part)).data).toEqual(embeddings.subarray(16 * start, 16 * (start + count)));
   }
+});
+
+test('classCentres: by a signal, and by the end of the model', async () => {
+  const { signal } = new AbortController();
+  expect(await model.classCentres({ signal })).toEqual(await model.classCentres());
+  const reason = new Error('not today');
+  await expect(model.classCentres({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  const { model: own } = await train({ data, model: tinyModel, epochs: 1, batchSize: 32, head: 'arcface' });
+  const work = refusal(() => own.classCentres());
+  own.dispose();
+  expect((await work).message).toContain('This model was disposed');
+});
+
+test('each call on a model that has ended has an error of its own, whose stack says where', async () => {
+  const { model: own } = await train({ data, model: tinyModel, epochs: 1, batchSize: 32 });
+  own.dispose();
+  const [one, other] = [await refusal(() => own.summary()), await refusal(() => own.predict(many))];
+  expect(one).not.toBe(other);
+  expect(one.stack).toContain('Model.summary');
+  expect(other.stack).toContain('Model.predict');
 });
 
 test('outputs that no memory can hold are refused, with what they would take', async () => {
@@ -124,8 +146,15 @@ test.each<[string, (given: never) => Promise<unknown>]>([
   ['predict', (given) => model.predict(data.test!.images, given)],
   ['embed', (given) => model.embed(data.test!.images, given)],
   ['evaluate', (given) => model.evaluate(data.test!, given)],
+  ['classCentres', (given) => model.classCentres(given)],
 ])('%s refuses options that there are not, and signals that are none', async (_, call) => {
-  for (const given of [{ signl: new AbortController().signal }, { signal: 'stop' }, { signal: null }, 7]) {
+  for (const given of [
+    { signl: new AbortController().signal },
+    { signal: 'stop' },
+    { signal: null },
+    7,
+    new AbortController().signal,
+  ]) {
     expect((await refusal(() => call(given as never))).code).toBe('INVALID_OPTION');
   }
   expect((await refusal(() => call({ signl: 1 } as never))).message).toContain("Did you mean 'signal'?");

@@ -128,8 +128,32 @@ test('a prediction that nobody waited for ends with the callback, and training g
     onEpoch: (_, controls) => void left.push(refusal(() => controls.model.predict(images))),
   });
   expect(history).toHaveLength(2);
-  for (const end of left) expect(await end).toMatchObject({ code: 'DISPOSED' });
+  for (const end of left) {
+    expect(await end).toMatchObject({
+      code: 'DISPOSED',
+      message: expect.stringContaining('await in the callback'),
+    });
+  }
   model.dispose();
+});
+
+test('the abort of the run rejects with its reason, also where the call was given no signal', async () => {
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const images = { data: new Uint8Array(40_000 * 784), shape: [40_000, 28, 28, 1] as const };
+  const ends: unknown[] = [];
+  const run = quick({
+    signal: controller.signal,
+    onEpoch: async (_, { model }) => {
+      const work = model.predict(images);
+      work.catch((error) => ends.push(error));
+      controller.abort(reason);
+      await work;
+    },
+  });
+  await expect(run).rejects.toBe(reason);
+  expect(ends).toEqual([reason]);
+  expect(ends[0]).toBe(reason);
 });
 
 test('controls.stop() is beside it, and works out of its object', async () => {
