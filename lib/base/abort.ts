@@ -54,8 +54,8 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | un
   }
 }
 
-/** Between two pieces of work: the event loop turns. Rejects with the signal's reason once that is aborted. */
-export async function pause(signal: AbortSignal | undefined): Promise<void> {
+/** Lets the event loop turn, between two pieces of long work; rejects with the signal's reason once that is aborted. */
+export async function turnEventLoop(signal: AbortSignal | undefined): Promise<void> {
   await setImmediate();
   signal?.throwIfAborted();
 }

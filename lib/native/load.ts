@@ -94,10 +94,10 @@ function requireThisVersion({ version }: NativeModule): void {
 
 /** A build that is there but does not load must not be replaced by another unnoticed. */
 function warnOfBrokenFiles(failures: readonly Failure[], loadedFile: string): void {
-  for (const { file, reason } of failures) {
-    if (reason === NO_SUCH_FILE) continue;
-    warnOnce('BROKEN_ADDON', `${file} does not load (${reason}); ${loadedFile} is used`);
-  }
+  const broken = failures.filter(({ reason }) => reason !== NO_SUCH_FILE);
+  if (broken.length === 0) return;
+  const described = broken.map(({ file, reason }) => `${file} does not load (${reason})`).join('; ');
+  warnOnce('BROKEN_BUILD', `${described}; ${loadedFile} is used`);
 }
 
 /** The codes that the addon uses; anything else it throws is a fault of ours. */

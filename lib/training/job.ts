@@ -61,7 +61,7 @@ export async function prepareJob(
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
   const { train, ...validation } = divideSamples(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head, numClasses);
-  requireWeight(train, head.native.classWeights);
+  requireWeighedImages(head, train);
   const { layers } = callNative(() => native().summarize(networkOf(model, input)));
   const hasBatchNorm = layers.some(({ type }) => type === 'batchNorm');
   const batchStatistics = head.native.scaledBn !== undefined || hasBatchNorm;
@@ -83,10 +83,12 @@ export async function prepareJob(
   };
 }
 
-/** A loss of no weight is 0, whatever the network does. */
-function requireWeight(train: Samples, classWeights: Float32Array | undefined): void {
+/** A loss in which no image counts is 0 whatever is done. */
+function requireWeighedImages({ native: { classWeights } }: ResolvedHead, train: Samples): void {
   if (classWeights === undefined || labelsOf(train).some((label) => classWeights[label]! > 0)) return;
-  throw invalidOption('classWeights', 'a weight above 0 for a class that has training images', classWeights);
+  throw invalidOption('classWeights', 'a weight above 0 for a class that has training images', [
+    ...classWeights,
+  ]);
 }
 
 function networkOf({ layers, init }: ModelDescription, [H, W, C]: ImageSize): NativeNetwork {

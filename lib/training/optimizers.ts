@@ -1,7 +1,7 @@
 /** Optimisers: what a user may say about them, and what the native side is told. */
 import { checkOneOf, isRecord } from '../base/check.js';
 import { checkVariant, flag, type Given, number } from '../base/optionTable.js';
-import { checkHead, givenScale } from '../heads/resolve.js';
+import { givenScale } from '../heads/resolve.js';
 import type { NativeOptimizer } from '../native/contract.js';
 
 /** Stochastic gradient descent as in PyTorch: v = momentum·v + g, w −= learningRate·v. */
@@ -69,10 +69,7 @@ export const LEARNING_RATES_TEXT =
 export function defaultLearningRate({ optimizer = DEFAULT_OPTIMIZER, ...head }: Given): number {
   const type = isRecord(optimizer) ? optimizer.type : optimizer;
   if (type !== 'sgd') return ADAM_RATE;
-  // A wrong scale is refused by its own name, not by that of the rate.
-  const { head: name, own, common } = checkHead(head);
-  const scale = givenScale({ head: name, ...own, ...common }) ?? 1;
-  return Math.min(SGD_RATE, SGD_RATE_TIMES_SCALE / scale);
+  return Math.min(SGD_RATE, SGD_RATE_TIMES_SCALE / (givenScale(head) ?? 1));
 }
 
 export function checkOptimizer(value: unknown, option: string): EffectiveOptimizer {
