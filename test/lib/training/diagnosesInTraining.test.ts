@@ -70,6 +70,16 @@ test.each<[TrainOptions, string, number]>([
   expect(notes.filter(({ message }) => message.startsWith(`${cause}: accuracy is `))).toHaveLength(1);
 });
 
+test.each<[string, TrainOptions]>([
+  ['onStep', { onStep: ({ step }, { stop }) => step >= 80 && stop() }],
+  ['onEpoch', { onEpoch: ({ epoch }, { stop }) => epoch === 2 && stop() }],
+])('a run stopped in %s is judged as one that is over', async (_, options) => {
+  const { history, notes } = await run({ head: 'normface', featureDropout: 0.95, epochs: 20, ...options });
+  expect(history.length).toBeLessThan(20);
+  expect(names(history.at(-1)!)).toEqual(['dropout-too-high']);
+  expect(notes.map(({ code }) => code)).toContain('DROPOUT_TOO_HIGH');
+});
+
 test('images that are all alike: collapsed', async () => {
   const { images, labels } = (await sample(200)).train;
   for (let i = 1; i < 200; i++) images.data.copyWithin(i * 784, 0, 784);
