@@ -1,6 +1,6 @@
 /** From a head's options, as users write them, to what the native side computes. */
 
-import { checkInteger, checkKeys, checkOneOf, isRecord } from '../base/check.js';
+import { checkInteger, checkKeys, checkOneOf } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
 import { type Note, note } from '../base/note.js';
 import { type Checked, type Given, optionValues } from '../base/optionTable.js';
@@ -40,18 +40,6 @@ export function checkHeadName(head: unknown): HeadName {
   if (head === undefined) return 'softmax';
   const word = checkOneOf(head, 'head', HEAD_WORDS);
   return ALIASES.get(word as HeadAlias) ?? (word as HeadName);
-}
-
-/**
- * The length that a head gives to features, by options that may not have been checked yet: the head's default where it is
- * not a number, as 'auto' is none before the data is known. Undefined where features keep their own length.
- */
-export function givenScale(options: Given): number | undefined {
-  const { scale, options: own } = HEADS[checkHeadName(options.head)];
-  if (scale === undefined) return undefined;
-  const value = options[scale];
-  const length = isRecord(value) ? value.init : value;
-  return typeof length === 'number' ? length : (own[scale]!.default as number);
 }
 
 /** `head`, the head's own options and the common ones. */
@@ -110,6 +98,20 @@ export function checkHead(options: Given): CheckedHead {
     );
   }
   return { head, own, common };
+}
+
+/**
+ * The length that a head's logits have from `s` or `alpha`: the head's default where that is 'auto', which is no number
+ * before the data is known. Undefined where features keep their own length, and where a logit normaliser takes it away.
+ * Throws INVALID_OPTION for options of the head.
+ */
+export function givenScale(options: Given): number | undefined {
+  const { head, own, common } = checkHead(options);
+  const { scale, options: table } = HEADS[head];
+  if (scale === undefined || common.logitNormalizer !== undefined) return undefined;
+  const value = (own as Record<typeof scale, Scale>)[scale];
+  if (typeof value === 'object') return value.init;
+  return value === 'auto' ? (table[scale]!.default as number) : value;
 }
 
 /** What the native side computes for a head with this number of classes (≥ 2). Throws INVALID_OPTION. */

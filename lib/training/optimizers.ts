@@ -65,7 +65,7 @@ const SGD_RATE_TIMES_SCALE = 0.1;
 export const LEARNING_RATES_TEXT =
   '1e-3; for sgd 0.03, or 0.1 divided by the scale of the head where that is less';
 
-/** The learning rate by the optimizer and the head, as a user wrote them. */
+/** The learning rate by the optimizer and the head, as a user wrote them. Throws INVALID_OPTION for options of the head. */
 export function defaultLearningRate({ optimizer = DEFAULT_OPTIMIZER, ...head }: Given): number {
   const type = isRecord(optimizer) ? optimizer.type : optimizer;
   if (type !== 'sgd') return ADAM_RATE;

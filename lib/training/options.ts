@@ -61,7 +61,7 @@ export interface RunOptions {
   /**
    * A schedule; or a number, from which a cosine falls to 0 after a warm-up over the first 1 % of training
    * (`schedules.constant(rate)` keeps it). Default 1e-3; for 'sgd' 0.03, or 0.1 divided by the head's `s` or `alpha`
-   * where that is less (of 'auto', by the head's default scale).
+   * where that is less (of 'auto', by the head's default scale; a logit normaliser takes the scale away).
    */
   learningRate?: number | Schedule;
   /** How pixels are normalised, in training and ever after. Default 'dataset'. */

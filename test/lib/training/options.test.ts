@@ -46,6 +46,7 @@ test.each<[Record<string, unknown>, number]>([
   [{ head: 'l2' }, 0.1 / 16],
   [{ head: 'l2', alpha: 0 }, 0.03],
   [{ head: 'pedcc' }, 0.1 / 7.5],
+  [{ head: 'arcface', logitNormalizer: 'scaled-bn' }, 0.03],
 ])('sgd takes smaller steps with a scale: %j', (head, base) => {
   expect(resolve({ ...head, optimizer: 'sgd' }).learningRate).toMatchObject({ schedule: { base } });
   expect(resolve({ ...head, optimizer: { type: 'sgd' } }).learningRate).toMatchObject({ schedule: { base } });
@@ -97,6 +98,10 @@ test.each<[Record<string, unknown>, string]>([
   ],
   [{ head: 'center', auxiliary: 'center' }, 'The head center has its own'],
   [{ head: 'sbn', logitNormalizer: 'scaled-bn' }, 'The head scaled-bn has its own'],
+  // The rate follows from the scale, and is not to blame.
+  [{ head: 'arcface', s: -3, optimizer: 'sgd' }, 'Expected a number above 0 for s but received -3'],
+  [{ head: 'arcface', s: Number.NaN, optimizer: 'sgd' }, 'a number above 0 for s but received NaN'],
+  [{ head: 'l2', alpha: -1, optimizer: 'sgd' }, 'a number of at least 0 for alpha but received -1'],
   [{ head: 'arcface', marginWarmpu: 5 }, "Did you mean 'marginWarmup'?"],
   [{ logitNormaliser: 'scaled-bn' }, "Did you mean 'logitNormalizer'?"],
   [{ head: 'l-softmax', lamda: 5 }, "Did you mean 'lambda'?"],
