@@ -15,6 +15,7 @@ test.each([[[]], [['--help']], [['-h']]])('%j: the commands', async (args) => {
   const { status, stdout, stderr } = await margincore(args);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toMatch(/^ {2}train .*\n {2}doctor /m);
+  expect(stdout).toContain('130 after Ctrl-C, 143 after SIGTERM.');
 });
 
 test('--version is that of the package', async () => {
