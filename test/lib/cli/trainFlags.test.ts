@@ -127,6 +127,16 @@ test.each([
   await expect(options(flag, value)).rejects.toThrow(`${flag} needs `);
 });
 
+test.each([
+  ['--s', 'atuo', 'auto'],
+  ['--alpha', 'laern', 'learn'],
+  ['--lambda', 'mnist2', 'mnist'],
+  ['--auxiliary', 'centre', 'center'],
+  ['--normalize', 'datset', 'dataset'],
+])('%s %s: %s may have been meant', async (flag, value, guess) => {
+  await expect(options(flag, value)).rejects.toThrow(`Did you mean '${guess}'?`);
+});
+
 test.each(['constant', 'cosine'])(
   '--schedule %s: a scale that is none is not blamed on the rate',
   async (schedule) => {
