@@ -6,7 +6,7 @@ import { describeEmptyClasses } from '../data/emptyClasses.js';
 import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
 import type { Dataset, Split } from '../data/index.js';
 import { type ChannelNormalization, resolveNormalize } from '../data/normalize.js';
-import { allOf, holdOut, type Samples } from '../data/samples.js';
+import { allOf, holdOut, labelsOf, type Samples } from '../data/samples.js';
 import { hasMargin } from '../heads/margin.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type ResolvedHead, resolveHead } from '../heads/resolve.js';
@@ -61,6 +61,7 @@ export async function prepareJob(
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
   const { train, ...validation } = divideSamples(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head, numClasses);
+  requireWeighedImages(head, train);
   const { layers } = callNative(() => native().summarize(networkOf(model, input)));
   const hasBatchNorm = layers.some(({ type }) => type === 'batchNorm');
   const batchStatistics = head.native.scaledBn !== undefined || hasBatchNorm;
@@ -82,6 +83,14 @@ export async function prepareJob(
   };
 }
 
+/** A loss in which no image counts is 0 whatever is done. */
+function requireWeighedImages({ native: { classWeights } }: ResolvedHead, train: Samples): void {
+  if (classWeights === undefined || labelsOf(train).some((label) => classWeights[label]! > 0)) return;
+  throw invalidOption('classWeights', 'a weight above 0 for a class that has training images', [
+    ...classWeights,
+  ]);
+}
+
 function networkOf({ layers, init }: ModelDescription, [H, W, C]: ImageSize): NativeNetwork {
   return { input: [H, W, C], layers: [...layers], ...(init !== undefined && { init }) };
 }
@@ -101,7 +110,7 @@ export function notesOn(job: TrainJob): Note[] {
     ),
     ...head.notes,
     ...note('LAMBDA_STAYS_HIGH', hasMargin(head.native) ? annealingWarning(head.lambda, steps) : undefined),
-    ...notesBeyondTheEnd(learningRate, head.marginWarmup, { epochs, steps }),
+    ...notesBeyondTheEnd(learningRate, hasMargin(head.native) ? head.marginWarmup : 0, { epochs, steps }),
     ...note('CPU_TAKEN', placement.note),
     ...sayIf(
       precision !== settings.precision,
