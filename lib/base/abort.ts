@@ -1,4 +1,5 @@
 /** Waiting that an abort ends. */
+import { setImmediate } from 'node:timers/promises';
 
 /**
  * What the work comes to, or a rejection with the signal's reason as soon as that is aborted: the work may go on then, and
@@ -17,4 +18,10 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | un
   } finally {
     signal.removeEventListener('abort', abort);
   }
+}
+
+/** Lets the event loop turn, between two pieces of long work; rejects with the signal's reason once that is aborted. */
+export async function turnEventLoop(signal: AbortSignal | undefined): Promise<void> {
+  await setImmediate();
+  signal?.throwIfAborted();
 }

@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { turnEventLoop } from '../base/abort.js';
 import { checkMemory } from './checkViews.js';
 import { rangeOf, type Samples } from './samples.js';
 
@@ -45,8 +45,7 @@ async function countLevels(samples: Samples, signal?: AbortSignal): Promise<Floa
   const piece = Math.max(1, Math.floor(PIECE_BYTES / (height * width * channels)));
   for (let first = 0; first < samples.numbers.length; first += piece) {
     if (first > 0) {
-      await setImmediate();
-      signal?.throwIfAborted();
+      await turnEventLoop(signal);
       checkMemory(samples.images.data, 'data.images');
     }
     addLevels(histogram, rangeOf(samples, first, first + piece));

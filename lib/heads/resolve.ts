@@ -17,7 +17,7 @@ import { type AnyHeadRow, COMMON_OPTIONS, HEADS } from './table.js';
 export interface ResolvedHead {
   readonly native: NativeHead;
   readonly effective: EffectiveHead;
-  /** Classes are told apart by angle, so embeddings are compared by direction. */
+  /** Embeddings or class weights have a fixed length, so embeddings are compared by direction. */
   readonly byAngle: boolean;
   readonly headLr: number;
   readonly marginWarmup: Duration;

@@ -1,12 +1,13 @@
 /**
  * How well classes are separated by angle, over samples whose classes are known. A class's centre is the mean
- * direction of its own samples' embeddings, so the report says what the embeddings do, whatever the head's weights.
+ * direction of its own samples' embeddings, so the report says what the embeddings do, whatever the head's weights. Not the
+ * centre that `Model.classCentres` and `Prediction.cosines` mean, which is the head's.
  */
-import { setImmediate } from 'node:timers/promises';
+import { turnEventLoop } from '../base/abort.js';
 
 /** All angles in degrees. */
 export interface AngleReport {
-  /** Mean over the samples of the angle to their own class's centre. */
+  /** Mean over the samples of the angle to their own class's centre: the mean direction of its samples, not the head's. */
   readonly ownCentreMean: number;
   /** Mean over the centres of the angle to the nearest other centre. */
   readonly nearestOtherCentreMean: number;
@@ -41,13 +42,13 @@ export async function angleReport(
   const nearestOther = new Float32Array(labels.length);
   const rowsPerSlice = Math.ceil(SLICE / (present.length * size));
   for (const [sample, label] of labels.entries()) {
-    if (sample % rowsPerSlice === 0) await pause(signal);
+    if (sample % rowsPerSlice === 0) await turnEventLoop(signal);
     own[sample] = degrees(dot(samples, sample, centres, label, size));
     nearestOther[sample] = nearestDegrees(samples, sample, centres, label, present, size);
   }
   let betweenCentres = 0;
   for (const [index, label] of present.entries()) {
-    if (index % rowsPerSlice === 0) await pause(signal);
+    if (index % rowsPerSlice === 0) await turnEventLoop(signal);
     betweenCentres += nearestDegrees(centres, label, centres, label, present, size);
   }
   return {
@@ -56,11 +57,6 @@ export async function angleReport(
     own,
     nearestOther,
   };
-}
-
-async function pause(signal: AbortSignal | undefined): Promise<void> {
-  await setImmediate();
-  signal?.throwIfAborted();
 }
 
 /** (C, D): unit mean directions; zero for a class without samples. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import bindings from 'bindings';
 import { type ErrorCode, MarginCoreError } from '../base/errors.js';
 import { packageRoot, packageVersion } from '../base/packageRoot.js';
+import { warnOnce } from '../base/warn.js';
 import { adviceToBuild } from './advice.js';
 import type { NativeModule } from './contract.js';
 
@@ -93,10 +94,10 @@ function requireThisVersion({ version }: NativeModule): void {
 
 /** A build that is there but does not load must not be replaced by another unnoticed. */
 function warnOfBrokenFiles(failures: readonly Failure[], loadedFile: string): void {
-  for (const { file, reason } of failures) {
-    if (reason === NO_SUCH_FILE) continue;
-    process.emitWarning(`${file} does not load (${reason}); ${loadedFile} is used`, 'MarginCoreWarning');
-  }
+  const broken = failures.filter(({ reason }) => reason !== NO_SUCH_FILE);
+  if (broken.length === 0) return;
+  const described = broken.map(({ file, reason }) => `${file} does not load (${reason})`).join('; ');
+  warnOnce('BROKEN_BUILD', `${described}; ${loadedFile} is used`);
 }
 
 /** The codes that the addon uses; anything else it throws is a fault of ours. */

@@ -1,5 +1,5 @@
 /** Hands training images to a native session without holding up the event loop. */
-import { setImmediate } from 'node:timers/promises';
+import { turnEventLoop } from '../base/abort.js';
 import { checkMemory } from '../data/checkViews.js';
 import { labelsOf, rangeOf, type Samples } from '../data/samples.js';
 import type { NativeSession } from '../native/contract.js';
@@ -25,8 +25,7 @@ export async function uploadSamples(
     const part = rangeOf(samples, first, first + piece);
     checkMemory(part.images.data, 'data.images');
     callNative(() => session.addTrainingData(part.images.data, part.numbers, labelsOf(part)));
-    await setImmediate();
-    signal?.throwIfAborted();
+    await turnEventLoop(signal);
   }
   await awaitNative(() => session.uploadTrainingData());
 }
