@@ -4,11 +4,13 @@ import {
   type Dataset,
   type EpochRecord,
   linear,
+  type Model,
   relu,
   sequential,
   type TrainOptions,
   train,
 } from '../../../lib/index.js';
+import { refusal } from '../../support/refusal.js';
 import { sample } from '../../support/sample.js';
 
 const model = sequential([
@@ -92,4 +94,17 @@ test('images that are all alike: collapsed', async () => {
   expect(history.at(-1)!.diagnoses[0]!.message).toMatch(
     /within 0\.\d\d° of one direction.*Are the images all alike\?/,
   );
+});
+
+test.each<[TrainOptions, string]>([
+  [{ head: 'softmax' }, 'Try a lower learningRate or a longer warm-up'],
+  [
+    { head: 'normface', logitNormalizer: 'scaled-bn' },
+    'Try a lower learningRate, a longer warm-up, or a smaller scale',
+  ],
+])('advice where %j diverges', async (options, advice) => {
+  const error = await refusal(() => run({ ...options, optimizer: 'sgd', learningRate: 1e30 }));
+  expect(error.code).toBe('NON_FINITE');
+  (error.details.model as Model).dispose();
+  expect(error.message.endsWith(advice)).toBe(true);
 });
