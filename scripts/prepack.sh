@@ -14,7 +14,8 @@ done
 if ((${#problems[@]} == 0)); then
   is_stamped "$prebuilds/sources.checksum" "${native_sources[@]}" ||
     problems+=("$prebuilds was not built from CMakeLists.txt, package.json and native/ as they are now")
-  is_stamped "$dist_stamp" "${dist_sources[@]}" || problems+=('dist was not built from lib/ as it is now')
+  is_stamped "$dist_stamp" "${dist_sources[@]}" || 
+    problems+=("dist was not built from ${dist_sources[*]} as they are now")
 fi
 ((${#problems[@]} > 0)) || exit 0
 

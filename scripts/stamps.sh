@@ -8,4 +8,4 @@ stamp() { checksum "${@:2}" >"$1"; }
 is_stamped() { [[ -f $1 && $(checksum "${@:2}") == "$(<"$1")" ]]; }
 
 # checksum <file or folder…>: over the names and contents of all files.
-checksum() { find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1; }
+checksum() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1; }

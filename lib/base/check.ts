@@ -94,7 +94,7 @@ export function checkKeys(
   for (const [key, value] of Object.entries(object)) {
     if (value === undefined || allowed.includes(key)) continue;
     const hint =
-      explain(key) || didYouMean(key, allowed) || answerTo(key) || `The options are ${allowed.join(', ')}`;
+      explain(key) || answerTo(key) || didYouMean(key, allowed) || `The options are ${allowed.join(', ')}`;
     throw invalidOption(`${prefix}${key}`, 'no value (there is no such option)', value, hint);
   }
 }

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'NON_FINITE' // a loss, gradient or parameter became NaN or infinite
   | 'DISPOSED' // the object's native memory was already released
   | 'NATIVE_MODULE_NOT_FOUND'
+  | 'BUILD_FAILED' // of the addon, by `margincore build`
   | 'INTERNAL'; // a fault of margincore itself; please report it
 
 /** The one error class of this package. `code` says what kind it is, `details` carries numbers that a program may want. */

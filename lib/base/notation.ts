@@ -31,6 +31,7 @@ export const NUMBERS: Notation = { form: 'A,B,…', parse: parseNumbers };
 /** A word alone, or with numbers for its options: 'center:weight=0.01,rate=0.5'. */
 export const part = (type: string, options: readonly string[]): Notation => ({
   form: `${type}[:${options.map((name) => `${name}=…`).join(',')}]`,
+  words: [type],
   parse(given) {
     if (given === type) return type;
     if (!given.startsWith(`${type}:`)) return undefined;

@@ -6,18 +6,18 @@
 /** By our names, theirs without case, hyphens and underscores. A word of several is the first that there is. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   learningRate: 'lr lrate baselr initiallr eta',
-  weightDecay: 'wd decay l2penalty',
+  weightDecay: 'wd l2penalty',
   optimizer: 'optim optimiser solver',
   batchSize: 'batch bs minibatch minibatchsize',
-  epochs: 'numepochs nepochs maxepochs iterations passes',
+  epochs: 'numepochs nepochs maxepochs passes',
   head: 'loss losstype lossfunction lossfn criterion',
   m: 'margin',
   m2: 'margin',
-  s: 'scale temperature',
+  s: 'scale',
   alpha: 'scale',
   labelSmoothing: 'smoothing',
   featureDropout: 'dropout',
-  classWeights: 'weights classweight',
+  classWeights: 'classweight',
   lambda: 'lambd lam annealing',
   model: 'net network arch architecture backbone',
   data: 'dataset inputs traindata trainset xtrain',
@@ -46,8 +46,19 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   signal: 'abortsignal abort',
 };
 
-/** For what needs no option here. */
+const NO_PRETRAINED =
+  'There are no pretrained weights: init of a layer says how they start, and classWeights weigh classes';
+const STEPS = 'The length of training is epochs: an epoch is a step for each batchSize images';
+
+/** For what needs no option here, or would be taken for another one. */
 const ANSWERS: Readonly<Record<string, string>> = {
+  weights: NO_PRETRAINED,
+  pretrained: NO_PRETRAINED,
+  iterations: STEPS,
+  steps: STEPS,
+  maxsteps: STEPS,
+  temperature: 'It is 1 divided by s, which multiplies the cosines',
+  decay: 'Of weights it is weightDecay of the optimizer; of the rate, a schedule as learningRate',
   numclasses: 'The number of classes follows from data: from its labels, or from classNames',
   shuffle: 'Images are shuffled anew for each epoch, as seed says',
 };

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { nearestWord } from '../base/check.js';
 import type { Notation } from '../base/notation.js';
+import { answerTo } from '../base/otherNames.js';
 
 export interface Flag {
   /** In kebab-case, without dashes; --camelCase is taken as well. */
@@ -98,7 +99,8 @@ function findFlag(flags: readonly Flag[], name: string, rawName: string): Flag {
     name,
     flags.map((each) => each.name),
   );
-  throw new UsageError(`there is no option ${rawName}.${guess ? ` Did you mean --${guess}?` : ''}`);
+  const hint = answerTo(name) || (guess ? `Did you mean --${guess}?` : '');
+  throw new UsageError(`there is no option ${rawName}.${hint && ` ${hint}`}`);
 }
 
 function readSwitch({ name }: Flag, token: OptionToken): boolean {

@@ -71,6 +71,7 @@ function groupBy<K>(words: readonly string[], key: (word: string) => K): [K, str
   return [...groups];
 }
 
-function kebabCase(name: string): string {
+/** embeddingSize → embedding-size */
+export function kebabCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -22,7 +22,7 @@ const EXIT = { failed: 1, usage: 2 } as const;
 /** How the program ends, for its help. */
 const STATUSES = [
   'Exit status: 0 done; 1 it failed, through the machine, a file or the numbers; 2 the command line has to be changed: what',
-  'it asks for is unknown, out of range, nowhere to be found, or does not fit the data; 130 interrupted by Ctrl-C.',
+  'it asks for is unknown, out of range, nowhere to be found, or does not fit the data; 130 after Ctrl-C, 143 after SIGTERM.',
 ];
 
 /** What the API refuses of what the command line said: options, and a network that does not fit the data. */

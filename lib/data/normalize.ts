@@ -39,6 +39,7 @@ export function checkNormalize(value: unknown, option: string): CheckedNormalize
 /** The name of a rule, or each channel's mean and standard deviation. */
 export const NORMALIZE_NOTATION: Notation = {
   form: 'dataset|unit|MEANS:STDS',
+  words: ['dataset', 'unit'],
   parse(given) {
     if (given === 'dataset' || given === 'unit') return given;
     const [mean, std, ...rest] = given.split(':').map(parseNumbers);

@@ -2,6 +2,7 @@
 
 import { checkInteger, checkObject } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
+import type { Note } from '../base/note.js';
 import { type Given, number, optionValues } from '../base/optionTable.js';
 import { type Device, PLACEMENT_OPTIONS, selectDevice } from '../native/backends.js';
 import { awaitNative, native } from '../native/load.js';
@@ -60,6 +61,8 @@ export interface HeadLossResult {
   readonly dScale?: number;
   /** (C, D): Σ(c_j − x)/(1 + n_j) over the samples of class j, which `rate` multiplies; of heads with center loss */
   readonly dCenters?: Float32Array;
+  /** Of the head's options: what is allowed but will not work well, as in the result of `train()` */
+  readonly notes: readonly Note[];
 }
 
 const INPUTS = Object.keys({
@@ -116,7 +119,7 @@ export async function headLoss(options: HeadLossOptions): Promise<HeadLossResult
       lambda,
     }),
   );
-  return result;
+  return { ...result, notes: head.notes };
 }
 
 /** The head's options with `bias` as a head knows it: whether there is one. */

@@ -29,10 +29,15 @@ export function checkAlpha(value: unknown, option: string, fallback: number): nu
 /** A number, 'auto', or 'learn' with or without a number to begin with. */
 export const SCALE_NOTATION: Notation = {
   form: 'NUMBER|auto|learn[:INIT]',
+  words: ['auto', 'learn'],
   parse: (given) => (given === 'auto' ? given : parseLength(given)),
 };
 
-export const ALPHA_NOTATION: Notation = { form: 'NUMBER|learn[:INIT]', parse: parseLength };
+export const ALPHA_NOTATION: Notation = {
+  form: 'NUMBER|learn[:INIT]',
+  words: ['learn'],
+  parse: parseLength,
+};
 
 function parseLength(given: string): unknown {
   if (given === 'learn') return { learn: true };

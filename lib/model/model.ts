@@ -138,7 +138,8 @@ export class Model {
 
   /**
    * The embedding of each image.
-   * @param options.normalize Divide each by its L2 norm. Default: true for heads that compare angles, such as arcface.
+   * @param options.normalize Divide each by its L2 norm. Default: true for heads that give each embedding or
+   *   class weight a fixed length: l2-softmax, normface, a-softmax, am-softmax, arcface, combined, pedcc.
    * @throws SHAPE_MISMATCH for images of another size than in training.
    */
   async embed(
@@ -159,7 +160,8 @@ export class Model {
   /**
    * The centre of each class in the space of embeddings: the class weights, of length 1, of heads that compare angles
    * (normface, a-softmax, am-softmax, arcface, combined, pedcc); otherwise the centres as they are that the distance in
-   * the loss has (center, and any head with `auxiliary: 'center'`).
+   * the loss has (center, and any head with `auxiliary: 'center'`, of a weight above 0). These are the head's own: what
+   * `result.angles` calls centres are mean directions of embeddings.
    * @throws UNSUPPORTED for other heads.
    */
   async classCentres(options: { signal?: AbortSignal } = {}): Promise<ClassCentres> {
@@ -170,7 +172,7 @@ export class Model {
       throw new MarginCoreError(
         'UNSUPPORTED',
         `The head ${this.head.head} has no class centres: the length of a class weight, or its bias, decides as well. ` +
-          "Heads that compare angles have them, such as arcface, and every head with auxiliary: 'center'",
+          "Heads that compare angles have them, such as arcface, and every head with auxiliary: 'center' of a weight above 0",
       );
     }
     const size = session.summary.embeddingSize;

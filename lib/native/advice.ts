@@ -29,9 +29,12 @@ function setupCommand(): string {
   return isInside ? 'npm run setup' : `npm --prefix ${quoted(root)} run setup`;
 }
 
+/** What `margincore` runs. */
+export const programFile = () => join(packageRoot(), 'dist/lib/cli/main.js');
+
 /** `npx` where it finds this very package, and does not fetch another one instead. */
 function programCommand(rest: string): string {
-  const main = join(packageRoot(), 'dist/lib/cli/main.js');
+  const main = programFile();
   return npxRuns(main) ? `npx margincore ${rest}` : `node ${quoted(main)} ${rest}`;
 }
 

@@ -64,6 +64,7 @@ export function checkAnnealing(value: unknown, option: string): Annealing {
 /** A number, the name of a recipe, or the numbers of a rule by name. */
 export const ANNEALING_NOTATION: Notation = {
   form: `NUMBER|${ANNEALING_RECIPES.join('|')}|base=…,until=…|base=…,gamma=…,power=…`,
+  words: ANNEALING_RECIPES,
   parse(given) {
     if (ANNEALING_RECIPES.some((name) => name === given)) return given;
     return given.includes('=') ? parseNamedNumbers(given) : parseNumber(given);

@@ -13,30 +13,45 @@ export interface RunLength {
 export function notesBeyondTheEnd(learningRate: Schedule, marginWarmup: Duration, run: RunLength): Note[] {
   return [
     ...notesOnRate(learningRate, run),
-    ...note('MARGIN_WARMUP_BEYOND_END', tooLong('marginWarmup', marginWarmup, 'the whole margin', run)),
+    ...note('MARGIN_WARMUP_BEYOND_END', tooLong('marginWarmup', [marginWarmup], 'the whole margin', run)),
   ];
 }
 
 function notesOnRate(schedule: Schedule, run: RunLength): Note[] {
-  if (typeof schedule === 'function') return [];
-  if (schedule.type === 'warmup') {
-    const late = tooLong("the learning rate's warm-up", schedule.length, 'the full rate', run);
-    return [...note('WARMUP_BEYOND_END', late), ...notesOnRate(schedule.schedule, run)];
-  }
-  if (schedule.type !== 'step') return [];
+  const { warmups, plain } = unwrapped(schedule);
+  return [
+    ...note('WARMUP_BEYOND_END', tooLong("the learning rate's warm-up", warmups, 'the full rate', run)),
+    ...note('MILESTONES_BEYOND_END', lateMilestones(plain, run)),
+  ];
+}
+
+/** A warm-up may be one of a schedule that has one. */
+function unwrapped(schedule: Schedule): { warmups: Duration[]; plain: Schedule } {
+  if (typeof schedule === 'function' || schedule.type !== 'warmup') return { warmups: [], plain: schedule };
+  const { warmups, plain } = unwrapped(schedule.schedule);
+  return { warmups: [schedule.length, ...warmups], plain };
+}
+
+function lateMilestones(schedule: Schedule, run: RunLength): string | undefined {
+  if (typeof schedule === 'function' || schedule.type !== 'step') return undefined;
   const late = schedule.milestones.filter((milestone) => milestone >= run.epochs);
-  if (late.length === 0) return [];
-  return note(
-    'MILESTONES_BEYOND_END',
+  if (late.length === 0) return undefined;
+  return (
     `learningRate never comes to the ${late.length > 1 ? 'milestones' : 'milestone'} ${late.join(', ')}: milestones are ` +
-      `epochs, and after ${run.epochs} the run is over`,
+    `epochs, and after ${run.epochs} the run is over`
   );
 }
 
-function tooLong(what: string, length: Duration, goal: string, { steps }: RunLength): string | undefined {
-  if (length < 1 || length <= steps) return undefined;
+function tooLong(
+  what: string,
+  lengths: readonly Duration[],
+  goal: string,
+  { steps }: RunLength,
+): string | undefined {
+  const late = lengths.filter((length) => length >= 1 && length > steps);
+  if (late.length === 0) return undefined;
   return (
-    `${what} takes ${length} steps, and the run has ${steps}: it never comes to ${goal}. A number below 1 is a ` +
+    `${what} takes ${late.join(' and ')} steps, and the run has ${steps}: it never comes to ${goal}. A number below 1 is a ` +
     'fraction of the run'
   );
 }

@@ -81,7 +81,10 @@ export interface EpochRecord {
   readonly validation?: Scores;
 }
 
-/** What `onEpoch` receives; the same record is kept in `result.history`. */
+/**
+ * What `onEpoch` receives; the same record is kept in `result.history`. Where `onEpoch` itself stops the run, the record
+ * there has the diagnoses of a last epoch, which are more.
+ */
 export type EpochEvent = EpochRecord;
 
 /** Second argument of `onStep` and `onEpoch`. */

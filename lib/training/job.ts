@@ -110,7 +110,7 @@ export function notesOn(job: TrainJob): Note[] {
     ),
     ...head.notes,
     ...note('LAMBDA_STAYS_HIGH', hasMargin(head.native) ? annealingWarning(head.lambda, steps) : undefined),
-    ...notesBeyondTheEnd(learningRate, head.marginWarmup, { epochs, steps }),
+    ...notesBeyondTheEnd(learningRate, hasMargin(head.native) ? head.marginWarmup : 0, { epochs, steps }),
     ...note('CPU_TAKEN', placement.note),
     ...sayIf(
       precision !== settings.precision,

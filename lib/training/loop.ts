@@ -56,9 +56,14 @@ export async function runEpochs(plan: TrainPlan): Promise<EpochRecord[]> {
       head: await plan.measure(),
       ...(validation !== undefined && { validation }),
     };
-    const record = { ...measured, diagnoses: diagnose([...history, measured], plan.facts) };
-    history.push(record);
+    const judge = () => {
+      const atEnd = loop.stopped || epoch + 1 === plan.epochs;
+      return { ...measured, diagnoses: diagnose([...history, measured], plan.facts, atEnd) };
+    };
+    const wasStopped = loop.stopped;
+    const record = judge();
     await loop.tellEpoch(record);
+    history.push(loop.stopped === wasStopped ? record : judge());
   }
   return history;
 }
@@ -180,7 +185,7 @@ class TrainLoop {
       const { learningRate, marginRamp, lambda } = values[index]!;
       const step = epoch * this.#stepsPerEpoch + first + index + 1;
       if (result.nonFinite !== undefined && index === result.steps - 1) {
-        throw nonFinite(result.nonFinite, step, learningRate, this.#plan.model);
+        throw nonFinite(result.nonFinite, step, learningRate, this.#plan);
       }
       const batch = samplesOfStep(this.#plan, first + index);
       const correct = result.correct[index]!;
@@ -230,12 +235,13 @@ function chunkSteps(millisecondsPerStep: number): number {
   return 2 ** Math.max(0, Math.floor(Math.log2(CHUNK_MILLISECONDS / millisecondsPerStep)));
 }
 
-function nonFinite(tensor: string, step: number, learningRate: number, model: Model): MarginCoreError {
+function nonFinite(tensor: string, step: number, learningRate: number, plan: TrainPlan): MarginCoreError {
+  const { model, head } = plan;
   return new MarginCoreError(
     'NON_FINITE',
     `Training diverged at step ${step}: the ${tensor} became NaN or infinite (learning rate ${learningRate}). ` +
       'That step changed no parameter; error.details.model has the last good ones, and is yours to dispose. ' +
-      'Try a lower learningRate, a longer warm-up, or a smaller scale s',
+      `Try a lower learningRate${head.native.normalizeFeatures ? ', a longer warm-up, or a smaller scale' : ' or a longer warm-up'}`,
     { details: { diagnosis: 'diverged', tensor, step, learningRate, model } },
   );
 }

@@ -5,10 +5,10 @@ import { infer } from '../model/inference.js';
 import type { NativeSession } from '../native/contract.js';
 
 /** Images that are measured: enough for percentiles, few enough to cost next to nothing beside an epoch. */
-const SAMPLES = 512;
+export const MEASURED_IMAGES = 512;
 
 export function headMeasurer(session: NativeSession, train: Samples): () => Promise<HeadStatistics> {
-  const measured = spreadOf(train, SAMPLES);
+  const measured = spreadOf(train, MEASURED_IMAGES);
   const { data, shape } = imagesOf(measured);
   const images = { data: data.slice(), shape }; // a callback may do with its own array what it likes
   const labels = labelsOf(measured);

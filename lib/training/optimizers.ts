@@ -1,6 +1,8 @@
 /** Optimisers: what a user may say about them, and what the native side is told. */
 import { checkOneOf, isRecord } from '../base/check.js';
+import { invalidOption } from '../base/errors.js';
 import { checkVariant, flag, type Given, number } from '../base/optionTable.js';
+import { namesFor } from '../base/otherNames.js';
 import { givenScale } from '../heads/resolve.js';
 import type { NativeOptimizer } from '../native/contract.js';
 
@@ -65,7 +67,7 @@ const SGD_RATE_TIMES_SCALE = 0.1;
 export const LEARNING_RATES_TEXT =
   '1e-3; for sgd 0.03, or 0.1 divided by the scale of the head where that is less';
 
-/** The learning rate by the optimizer and the head, as a user wrote them. */
+/** The learning rate by the optimizer and the head, as a user wrote them. Throws INVALID_OPTION for options of the head. */
 export function defaultLearningRate({ optimizer = DEFAULT_OPTIMIZER, ...head }: Given): number {
   const type = isRecord(optimizer) ? optimizer.type : optimizer;
   if (type !== 'sgd') return ADAM_RATE;
@@ -75,7 +77,21 @@ export function defaultLearningRate({ optimizer = DEFAULT_OPTIMIZER, ...head }: 
 export function checkOptimizer(value: unknown, option: string): EffectiveOptimizer {
   const types = Object.keys(OPTIMIZERS) as OptimizerType[];
   const given = typeof value === 'string' ? { type: checkOneOf(value, option, types) } : value;
+  if (isRecord(given)) refuseRate(given, option);
   return checkVariant(given, option, OPTIMIZERS, 'a name or { type, … }');
+}
+
+/** Elsewhere the rate is the optimizer's. */
+function refuseRate(given: Given, option: string): void {
+  for (const [key, value] of Object.entries(given)) {
+    if (value === undefined || ![key, ...namesFor(key)].includes('learningRate')) continue;
+    throw invalidOption(
+      `${option}.${key}`,
+      'no value (there is no such option)',
+      value,
+      'The rate is an option beside the optimizer: learningRate',
+    );
+  }
 }
 
 /** The native side takes every optimiser's values at once and reads those of its type. */

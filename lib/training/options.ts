@@ -16,10 +16,11 @@ import {
 import { namesFor } from '../base/otherNames.js';
 import { DATA_SET_NAMES, type DataInput } from '../data/index.js';
 import { checkNormalize, NORMALIZE_NOTATION, type Normalize } from '../data/normalize.js';
-import type { SplitInput } from '../data/types.js';
+import type { ArraysInput, SplitInput } from '../data/types.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type CheckedHead, checkHead, checkHeadKeys } from '../heads/resolve.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
+import { EMBEDDING_OPTIONS } from '../networks/imageModel.js';
 import { checkModel, type ModelDescription, models } from '../networks/index.js';
 import { VGG_OPTIONS } from '../networks/vgg.js';
 import { checkSchedule, defaultSchedule, SCHEDULES, type Schedule } from '../schedules/learningRate.js';
@@ -61,7 +62,7 @@ export interface RunOptions {
   /**
    * A schedule; or a number, from which a cosine falls to 0 after a warm-up over the first 1 % of training
    * (`schedules.constant(rate)` keeps it). Default 1e-3; for 'sgd' 0.03, or 0.1 divided by the head's `s` or `alpha`
-   * where that is less (of 'auto', by the head's default scale).
+   * where that is less (of 'auto', by the head's default scale; a logit normaliser takes the scale away).
    */
   learningRate?: number | Schedule;
   /** How pixels are normalised, in training and ever after. Default 'dataset'. */
@@ -170,13 +171,38 @@ function explainNested(key: string): string {
     const optimizer = Object.entries(OPTIMIZERS).find(([, options]) => Object.hasOwn(options, name));
     if (optimizer !== undefined)
       return `It belongs to the optimizer: optimizer: { type: '${optimizer[0]}', ${name}: … }`;
-    if (Object.hasOwn(VGG_OPTIONS, name)) return `It belongs to the model: models.vgg11({ ${name}: … }), say`;
+    const network = NETWORKS.find(([, options]) => Object.hasOwn(options, name));
+    if (network !== undefined) return `It belongs to the model: models.${network[0]}({ ${name}: … }), say`;
+    if (PARTS_OF_DATA.includes(name)) return `It belongs to data: data: { ${PARTS_OF_DATA.join(', ')} }`;
   }
-  const isScheduled = Object.entries(SCHEDULES).some(
-    ([type, options]) => type === key || Object.hasOwn(options, key),
+  const schedule = (Object.keys(SCHEDULE_FORMS) as (keyof typeof SCHEDULES)[]).find(
+    (type) => type === key || Object.hasOwn(SCHEDULES[type], key),
   );
-  return isScheduled ? 'It belongs to a schedule: learningRate: schedules.cosine({ base, warmup }), say' : '';
+  return schedule === undefined
+    ? ''
+    : `It belongs to a schedule: learningRate: schedules.${SCHEDULE_FORMS[schedule]}, say`;
 }
+
+/** For examples: the network that is trained by default, and one with every option. */
+const NETWORKS = [
+  ['seedCnn', EMBEDDING_OPTIONS],
+  ['vgg11', VGG_OPTIONS],
+] as const;
+
+const PARTS_OF_DATA: readonly string[] = [
+  'images',
+  'labels',
+  'classNames',
+  'test',
+] satisfies (keyof ArraysInput)[];
+
+/** How each is made; what several have is shown of the first. */
+const SCHEDULE_FORMS: Readonly<Record<keyof typeof SCHEDULES, string>> = {
+  cosine: 'cosine({ base, min })',
+  warmup: 'cosine({ base, warmup })',
+  step: 'step({ base, gamma, milestones })',
+  constant: 'constant(value)',
+};
 
 /** Whatever it is: it is looked at when it is loaded. */
 function checkData(value: unknown): NonNullable<RunOptions['data']> {

@@ -103,6 +103,7 @@ async function runJob(
     const { device, memory } = await startSession(job, session, model, observers);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
     const history = await trainModel(job, session, model, observers);
+    notices.epoch(history.at(-1)!); // which was judged anew where its own callback stopped the run
     await awaitNative(() => session.endTraining());
     const scores = job.test && (await scoreTest(job, session, job.test));
     return {

@@ -96,6 +96,8 @@ test('JavaScript of other TypeScript is refused', () => {
   write('lib/index.ts', 'other');
   const { status, stderr } = check();
   expect(status).toBe(1);
-  expect(stderr).toContain('dist was not built from lib/ as it is now');
+  expect(stderr).toContain(
+    'dist was not built from tsconfig.json package-lock.json lib test examples as they are now',
+  );
   expect(stderr).toContain(ADVICE);
 });

@@ -54,7 +54,7 @@ async function compute(device: (typeof BACKENDS)[number], { options, lambda }: H
 
 /** All results as arrays; and those of the samples' own classes apart from the others, 0 in their places. */
 function separated(result: HeadLossResult, labels: Int32Array, embedding: number): Results {
-  const { loss, dScale, ...arrays } = result;
+  const { loss, dScale, notes: _, ...arrays } = result;
   const { logits, dWeights, dCenters } = arrays;
   const classes = logits.length / labels.length;
   const ofTargets = Array.from(labels, (label, i) => i * classes + label);

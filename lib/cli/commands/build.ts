@@ -1,12 +1,15 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { MarginCoreError } from '../../base/errors.js';
 import { packageRoot } from '../../base/packageRoot.js';
+import { programFile } from '../../native/advice.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { adviceToInstall, findBuildTools } from '../doctor/buildTools.js';
+import { interruptible } from '../interrupt.js';
 
 const FLAGS: readonly FlagGroup[] = [
   {
@@ -42,14 +45,13 @@ export const buildCommand: Command = {
       throw failure(
         `To compile there is no ${missing.map(({ name }) => name).join(', no ')}\n${adviceToInstall(missing)}`,
       );
-    compile(cuda);
-    return spawnSync(process.execPath, [join(packageRoot(), 'dist/lib/cli/main.js'), 'doctor'], {
-      stdio: 'inherit',
-    }).status!;
+    await compile(cuda);
+    const { status } = await run(process.execPath, [programFile(), 'doctor'], process.env);
+    return status ?? 1;
   },
 };
 
-function compile(cuda: boolean): void {
+async function compile(cuda: boolean): Promise<void> {
   const root = packageRoot();
   const folder = join(root, 'build');
   const sdk = process.env.MARGINCORE_CUDA_PATH ?? '';
@@ -60,8 +62,11 @@ function compile(cuda: boolean): void {
     ...(cuda && cudaCompiler(sdk)),
     PATH: [process.env.PATH, dirname(process.execPath)].join(delimiter), // CMake asks some `node` for its headers
   };
-  cmake(['-S', root, '-B', folder, ...generator(folder), '-DCMAKE_BUILD_TYPE=Release', ...options], env);
-  cmake(['--build', folder, '--parallel', String(availableParallelism()), '--target', ...targets], env);
+  await cmake(
+    ['-S', root, '-B', folder, ...generator(folder), '-DCMAKE_BUILD_TYPE=Release', ...options],
+    env,
+  );
+  await cmake(['--build', folder, '--parallel', String(availableParallelism()), '--target', ...targets], env);
 }
 
 /** A folder keeps the generator that it was made with. */
@@ -78,11 +83,23 @@ function cudaCompiler(sdk: string): { CUDACXX?: string } {
   return nvcc === undefined || isKnown ? {} : { CUDACXX: nvcc };
 }
 
-function cmake(args: readonly string[], env: NodeJS.ProcessEnv): void {
-  const { status, signal } = spawnSync('cmake', args, { stdio: 'inherit', env });
+/** Runs a program to its end. What ends this one ends it first, with all that it has started. */
+async function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv) {
+  return interruptible(async (interrupt) => {
+    // Its own group of processes: CMake would leave the compilers behind.
+    const child = spawn(program, args, { stdio: 'inherit', env, detached: true });
+    interrupt.addEventListener('abort', () => process.kill(-child.pid!, 'SIGTERM'));
+    const [status, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    interrupt.throwIfAborted();
+    return { status, signal };
+  });
+}
+
+async function cmake(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const { status, signal } = await run('cmake', args, env);
   if (status !== 0) throw failure(`cmake ended with ${signal ?? `status ${status}`}: what it said is above`);
 }
 
 const isThere = (program: string) => spawnSync(program, ['--version']).status === 0;
 
-const failure = (message: string) => new MarginCoreError('NATIVE_MODULE_NOT_FOUND', message);
+const failure = (message: string) => new MarginCoreError('BUILD_FAILED', message);

@@ -1,8 +1,9 @@
 /** From parsed flags to the options of `train()`: what a flat command line says is put together into objects. */
 
-import { DEFAULT_OPTIMIZER, type OptimizerType } from '../../training/optimizers.js';
+import { DEFAULT_OPTIMIZER, OPTIMIZERS, type OptimizerType } from '../../training/optimizers.js';
 import type { RunOptions, TrainOptions } from '../../training/options.js';
-import type { ParsedFlags } from '../arguments.js';
+import { type ParsedFlags, UsageError } from '../arguments.js';
+import { kebabCase } from '../flags.js';
 import { learningRate, type RateFlags } from './learningRate.js';
 import { type NetworkFlags, networkOptions } from './network.js';
 
@@ -22,6 +23,7 @@ export async function trainOptions({
   ...rest
 }: ParsedFlags & Groups): Promise<TrainOptions> {
   const type = optimizer?.type ?? DEFAULT_OPTIMIZER;
+  checkOptimizerFlags(type, optimizer ?? {});
   const options: RunOptions = {
     progress: true,
     ...rest,
@@ -30,4 +32,18 @@ export async function trainOptions({
   };
   if (model) return { ...options, ...(await networkOptions(model, data)) };
   return { ...options, ...(data !== undefined && { data }) };
+}
+
+/** In the command line's own words: the API knows no flags. */
+function checkOptimizerFlags(
+  type: OptimizerType,
+  { type: _, ...flags }: object & { type?: OptimizerType },
+): void {
+  for (const name of Object.keys(flags)) {
+    if (Object.hasOwn(OPTIMIZERS[type], name)) continue;
+    const owners = Object.entries(OPTIMIZERS).filter(([, options]) => Object.hasOwn(options, name));
+    throw new UsageError(
+      `--${kebabCase(name)} needs --optimizer ${owners.map(([owner]) => owner).join('|')}`,
+    );
+  }
 }

@@ -66,12 +66,14 @@ const rateTooLow: Cause = {
   name: 'learning-rate-too-low',
   needsTime: true,
   fits: ({ history, last, facts }) => {
-    const whole = (path(history, facts) / last.epoch) * last.epochs;
+    const whole = (path(history, facts) / stepsOf(history)) * facts.stepsPerEpoch * last.epochs;
     return whole < SHORT_PATH[facts.optimizer.type];
   },
   describe: ({ history }) =>
-    `the learning rate is too low (${meanRate(history)} on average), or there are too few steps: together they hardly move the ` +
-    'weights. Try a learningRate ten times as high, or more epochs',
+    history.every(({ meanLearningRate }) => meanLearningRate === 0)
+      ? 'the learning rate is 0, so no step changes anything. Try one above 0'
+      : `the learning rate is too low (${meanRate(history)} on average), or there are too few steps: together they hardly ` +
+        'move the weights. Try a learningRate ten times as high, or more epochs',
 };
 
 /** Steps that made class weights this many times as long as they were outweigh what was there. */
@@ -104,7 +106,7 @@ const rateTooHigh: Cause = {
     (symptom === 'inverted'
       ? 'the first steps threw them there, where the margin holds them: '
       : 'steps are as long as the weights themselves: ') +
-    `the learning rate is too high (${rate(history[0]!)} in the first epoch). Try a tenth of it or less` +
+    `the learning rate is too high (${rate(history[0]!)} in the first epoch${ofHead(facts)}). Try a tenth of it or less` +
     (symptom === 'inverted' && facts.head.native.wrap === 'none'
       ? `, and not wrap 'none', which rewards that`
       : ''),
@@ -168,6 +170,11 @@ const rateTooHighLater: Cause = {
   },
 };
 
+const ofHead = ({ head: { headLr } }: RunFacts) => (headLr > 1 ? `, of the head times headLr ${headLr}` : '');
+
+const orSmallerMargin = ({ facts: { head } }: Case) =>
+  hasMargin(head.native) ? ', or a smaller margin' : '';
+
 const rate = ({ meanLearningRate }: Epoch) => meanLearningRate.toPrecision(2);
 
 function meanRate(history: readonly Epoch[]): string {
@@ -192,13 +199,14 @@ export const UNKNOWN: Readonly<Record<'collapsed' | 'guessing', Cause>> = {
   collapsed: {
     name: 'collapsed',
     fits: () => true,
-    describe: () =>
-      'the network answers the same to every image. Are the images all alike? Otherwise try a lower learningRate, or a smaller margin',
+    describe: (found) =>
+      'the network answers the same to every image. Are the images all alike? Otherwise try a lower learningRate' +
+      orSmallerMargin(found),
   },
   guessing: {
     name: 'guessing',
     fits: () => true,
-    describe: () =>
-      'Do the labels belong to these images? Otherwise try another learningRate, or a smaller margin',
+    describe: (found) =>
+      `Do the labels belong to these images? Otherwise try another learningRate${orSmallerMargin(found)}`,
   },
 };

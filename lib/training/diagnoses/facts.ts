@@ -1,28 +1,45 @@
 /** What a diagnosis rests on: what is known of a run from its beginning, and what its epochs have shown so far. */
 import { labelsOf } from '../../data/samples.js';
 import type { ResolvedHead } from '../../heads/resolve.js';
+import { stepsPerEpoch } from '../batching.js';
 import type { EpochRecord } from '../events.js';
 import type { TrainJob } from '../job.js';
+import { MEASURED_IMAGES } from '../measure.js';
 import type { EffectiveOptimizer } from '../optimizers.js';
 
 /** An epoch before it is judged. */
 export type Epoch = Omit<EpochRecord, 'diagnoses'>;
 
 export interface RunFacts {
-  readonly head: Pick<ResolvedHead, 'native'>;
+  readonly head: Pick<ResolvedHead, 'native' | 'headLr'>;
   readonly embeddingSize: number;
   readonly optimizer: EffectiveOptimizer;
-  /** Training images */
-  readonly samples: number;
+  /** How many images each figure is of */
+  readonly images: Readonly<Record<Figure['of'], number>>;
+  readonly stepsPerEpoch: number;
   /** Of the training images of each class, their share of all: (C) */
   readonly classShares: Float64Array;
 }
 
-export function runFacts({ settings, head, train }: TrainJob, embeddingSize: number): RunFacts {
+export function runFacts(
+  { settings, head, train, validation, batching }: TrainJob,
+  embeddingSize: number,
+): RunFacts {
   const samples = train.numbers.length;
   const classShares = new Float64Array(head.native.numClasses);
   for (const label of labelsOf(train)) classShares[label]! += 1 / samples;
-  return { head, embeddingSize, optimizer: settings.optimizer, samples, classShares };
+  return {
+    head,
+    embeddingSize,
+    optimizer: settings.optimizer,
+    images: {
+      training: samples,
+      measured: Math.min(samples, MEASURED_IMAGES),
+      validation: validation?.numbers.length ?? 0,
+    },
+    stepsPerEpoch: stepsPerEpoch(batching),
+    classShares,
+  };
 }
 
 /** Accuracy of always answering with the most frequent class. */
@@ -31,20 +48,37 @@ export const chance = ({ classShares }: RunFacts): number => classShares.reduce(
 export const stepsOf = (history: readonly Epoch[]): number =>
   history.reduce((sum, { steps }) => sum + steps, 0);
 
-/**
- * The best that an epoch shows, margin-free. Training accuracy is taken while weights move and features are dropped, the
- * share that stands nearest to its own class afterwards.
- */
-export const accuracyOf = ({ accuracy, head, validation }: Epoch): number =>
-  Math.max(accuracy, head.nearestOwn, validation?.accuracy ?? 0);
+/** An accuracy, margin-free, and what it was found on. */
+export interface Figure {
+  readonly accuracy: number;
+  readonly of: 'training' | 'measured' | 'validation';
+}
 
 /**
- * How far one step moves the head's weights, as a part of what they are at the beginning: 1 writes them anew. With Adam
- * every step moves every number by about the rate; with SGD the gradient's length says how far, and momentum repeats it.
+ * The best that an epoch shows. Training accuracy is taken while weights move and features are dropped, the share that
+ * stands nearest to its own class afterwards, of some of the training images.
  */
-export function stride({ meanLearningRate: rate, gradientNorm }: Epoch, facts: RunFacts): number {
+export function bestOf({ accuracy, head, validation }: Epoch): Figure {
+  const figures: Figure[] = [
+    { accuracy, of: 'training' },
+    { accuracy: head.nearestOwn, of: 'measured' },
+    { accuracy: validation?.accuracy ?? 0, of: 'validation' },
+  ];
+  return figures.reduce((best, each) => (each.accuracy > best.accuracy ? each : best));
+}
+
+export const accuracyOf = (epoch: Epoch): number => bestOf(epoch).accuracy;
+
+/**
+ * How far one step moves weights, measured by what the head's are at the beginning: 1 writes them anew. With Adam every
+ * step moves every number by about the rate. With SGD momentum repeats the gradient, of which only the length over the
+ * whole network is known: more than the head's share, so a bound. Where headLr makes the head's rate the larger one, it is
+ * that; a smaller one leaves the network its own.
+ */
+export function stride({ meanLearningRate, gradientNorm }: Epoch, facts: RunFacts): number {
   const { optimizer, head, embeddingSize } = facts;
   const { numClasses } = head.native;
+  const rate = meanLearningRate * Math.max(1, head.headLr);
   const initial = Math.sqrt(2 / (numClasses + embeddingSize)); // root mean square, Xavier-uniform
   if (optimizer.type !== 'sgd') return rate / initial;
   const length = initial * Math.sqrt(numClasses * embeddingSize);

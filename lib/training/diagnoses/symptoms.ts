@@ -1,5 +1,5 @@
 /** What can be seen to go wrong, whatever causes it. */
-import { accuracyOf, chance, type Epoch, isUnsure, type RunFacts } from './facts.js';
+import { accuracyOf, bestOf, chance, type Epoch, isUnsure, type RunFacts } from './facts.js';
 
 export type Symptom = 'collapsed' | 'guessing' | 'inverted' | 'weak' | 'unsure';
 
@@ -38,7 +38,7 @@ export function describeSymptom(symptom: Symptom, epoch: Epoch, facts: RunFacts)
     case 'inverted':
       return `${accuracy}, and embeddings stand ${Math.round(head.targetAngle[1])}° from their own class's weight, opposite it`;
     case 'unsure':
-      return `${accuracy} of the training images, but the loss stays at ${epoch.loss.toFixed(2)}`;
+      return `${accuracy} of the ${bestOf(epoch).of === 'validation' ? 'validation' : 'training'} images, but the loss stays at ${epoch.loss.toFixed(2)}`;
     case 'weak':
       return `${accuracy} at the end`;
   }

@@ -1,5 +1,6 @@
 /** `margincore build`, with tools that write down how they are called; scripts/check-package.sh has the real ones compile. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../../lib/base/packageRoot.js';
@@ -12,6 +13,7 @@ const inFolder = temporaryFolder();
 const CMAKE = `#!/bin/sh
 echo "$*" >>"$CALLS"
 echo "CUDACXX=$CUDACXX" >>"$CALLS"
+[ "$1$CMAKE_WAITS" = -S1 ] && { sleep 60 & echo "compiler $!"; wait; }
 case "$1" in
   -S) [ -z "$CMAKE_FAILS" ] && mkdir -p "$4" && : >"$4/CMakeCache.txt" ;;
   --build) mkdir -p "$2/Release" && cp "$BUILT"/margincore.node "$BUILT"/libmargincore_cpu.so "$2/Release" ;;
@@ -27,7 +29,8 @@ case "$1" in
 esac
 `;
 
-function build(args: readonly string[] = [], variables: Record<string, string> = {}) {
+/** How the program is called, where its tools are those above. */
+function program(args: readonly string[], variables: Record<string, string>) {
   const root = inFolder('package');
   const bin = inFolder('bin');
   if (!existsSync(root)) {
@@ -42,18 +45,17 @@ function build(args: readonly string[] = [], variables: Record<string, string> =
       writeFileSync(join(bin, name), text, { mode: 0o755 });
   }
   writeFileSync(inFolder('calls'), '');
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [join(root, 'dist/lib/cli/main.js'), 'build', ...args],
-    {
-      encoding: 'utf8',
-      env: {
-        ...{ PATH: `${bin}:/bin`, CALLS: inFolder('calls'), BUILT: join(packageRoot(), 'build/Release') },
-        LACKS: 'nothing',
-        ...variables,
-      },
-    },
-  );
+  const env = {
+    ...{ PATH: `${bin}:/bin`, CALLS: inFolder('calls'), BUILT: join(packageRoot(), 'build/Release') },
+    LACKS: 'nothing',
+    ...variables,
+  };
+  return { root, words: [join(root, 'dist/lib/cli/main.js'), 'build', ...args], env };
+}
+
+function build(args: readonly string[] = [], variables: Record<string, string> = {}) {
+  const { root, words, env } = program(args, variables);
+  const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', env });
   const calls = readFileSync(inFolder('calls'), 'utf8').split('\n');
   return {
     status,
@@ -94,9 +96,34 @@ test('--cuda: also that backend, with the libraries and the compiler of MARGINCO
 test('where CMake fails nothing else is tried', () => {
   const { status, stdout, stderr, calls } = build([], { CMAKE_FAILS: '1' });
   expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-  expect(stderr).toContain('cmake ended with status 1: what it said is above');
+  expect(stderr).toContain('cmake ended with status 1: what it said is above [BUILD_FAILED]');
   expect(calls).toHaveLength(1);
 });
+
+test.each([
+  ['SIGINT', 130, 'interrupted'],
+  ['SIGTERM', 143, 'terminated'],
+] as const)('%s ends what CMake has started, too', async (signal, exitStatus, word) => {
+  const { words, env } = program([], { CMAKE_WAITS: '1' });
+  const child = spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 });
+  let said = '';
+  child.stderr.on('data', (text) => {
+    said += text;
+  });
+  const [line] = await once(child.stdout, 'data');
+  const compiler = Number(/^compiler (\d+)/.exec(String(line))![1]);
+  expect(isRunning(compiler)).toBe(true);
+  child.kill(signal);
+  const [status] = await once(child, 'close');
+  expect({ status, said }).toEqual({ status: exitStatus, said: `margincore: ${word}\n` });
+  expect(isRunning(compiler)).toBe(false);
+});
+
+/** Not merely waiting for somebody to ask how it ended. */
+function isRunning(pid: number): boolean {
+  const file = `/proc/${pid}/stat`;
+  return existsSync(file) && !/\) Z /.test(readFileSync(file, 'utf8'));
+}
 
 test('oneDNN where CMAKE_PREFIX_PATH says', () => {
   mkdirSync(inFolder('onednn/include'), { recursive: true });

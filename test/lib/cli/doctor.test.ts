@@ -88,6 +88,7 @@ describe('where there is a prebuild and a build', () => {
     expect(stdout).toContain(join(root, PREBUILD, 'margincore.node'));
     expect(stderr).toContain('[MARGINCORE_BROKEN_BUILD] MarginCoreWarning');
     expect(stderr).toContain(`${join(root, 'build/Release/margincore.node')} does not load (`);
+    expect(stderr).toContain('[MARGINCORE_BROKEN_BUILD] MarginCoreWarning: ');
     expect(stderr).toContain(`${join(root, PREBUILD, 'margincore.node')} is used`);
   });
 });

@@ -15,6 +15,7 @@ test.each([[[]], [['--help']], [['-h']]])('%j: the commands', async (args) => {
   const { status, stdout, stderr } = await margincore(args);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toMatch(/^ {2}train .*\n {2}doctor /m);
+  expect(stdout).toContain('130 after Ctrl-C, 143 after SIGTERM.');
 });
 
 test('--version is that of the package', async () => {
@@ -58,6 +59,18 @@ test.each([
   [['train', 'fashion-mnist'], "unexpected argument 'fashion-mnist'", 'train '],
   [['train', '--schedule', 'step'], '--schedule step needs --milestones', 'train '],
   [['train', '--gamma', '0.5'], '--gamma needs --schedule step', 'train '],
+  [['train', '--momentum', '0.9'], '--momentum needs --optimizer sgd', 'train '],
+  [['train', '--optimizer', 'sgd', '--beta1', '0.9'], '--beta1 needs --optimizer adam|adamw', 'train '],
+  [
+    ['train', '--num-classes', '10'],
+    'there is no option --num-classes. The number of classes follows from data: from its labels, or from classNames',
+    'train ',
+  ],
+  [
+    ['train', '--shuffle'],
+    'there is no option --shuffle. Images are shuffled anew for each epoch, as seed says',
+    'train ',
+  ],
   [
     ['train', '--schedule', 'step', '--min-learning-rate', '0'],
     '--min-learning-rate needs --schedule cosine',

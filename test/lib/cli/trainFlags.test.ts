@@ -127,6 +127,25 @@ test.each([
   await expect(options(flag, value)).rejects.toThrow(`${flag} needs `);
 });
 
+test.each([
+  ['--s', 'atuo', 'auto'],
+  ['--alpha', 'laern', 'learn'],
+  ['--lambda', 'mnist2', 'mnist'],
+  ['--auxiliary', 'centre', 'center'],
+  ['--normalize', 'datset', 'dataset'],
+])('%s %s: %s may have been meant', async (flag, value, guess) => {
+  await expect(options(flag, value)).rejects.toThrow(`Did you mean '${guess}'?`);
+});
+
+test.each(['constant', 'cosine'])(
+  '--schedule %s: a scale that is none is not blamed on the rate',
+  async (schedule) => {
+    const args = ['--optimizer', 'sgd', '--schedule', schedule, '--head', 'arcface', '--s=-3'];
+    const error = await refusal(() => options(...args));
+    expect(error.message).toContain('Expected a number above 0 for s but received -3');
+  },
+);
+
 describe('a network with variants, without --image-size', () => {
   /** A folder of two images of a size. */
   function folderOf(H: number, W: number): string {

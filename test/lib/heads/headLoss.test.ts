@@ -12,6 +12,13 @@ test('centres stand at 0 where none are given', async () => {
   expect(zeros.loss).not.toBeCloseTo((await lossOf({ ...options, ...CENTERED })).loss, 3);
 });
 
+test('what is said of the options stands in the result', async () => {
+  expect((await lossOf({ head: 'arcface', s: 0.1 })).notes).toEqual([
+    { code: 'SCALE_TOO_SMALL', message: expect.stringContaining('s = 0.1 is below ') },
+  ]);
+  expect((await lossOf({})).notes).toEqual([]);
+});
+
 test('the step of the centres does not depend on weight and rate', async () => {
   const first = await lossOf({ head: 'center', weight: 0.3, rate: 0.5, ...CENTERED });
   const other = await lossOf({ head: 'center', weight: 2, rate: 0.1, ...CENTERED });
@@ -88,7 +95,7 @@ const DEGENERATE: [string, { features: Matrix; labels?: number[]; weights?: Matr
 
 describe.each(DEGENERATE)('%s', (_, { features, weights = classes, labels = own }) => {
   test.each(HEADS)('%j: everything is finite', async (options) => {
-    const result = await headLoss({
+    const { notes: _notes, ...result } = await headLoss({
       ...options,
       features: floats(features),
       weights: floats(weights),

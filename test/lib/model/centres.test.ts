@@ -69,6 +69,7 @@ const NONE: TrainOptions[] = [
   { head: 'l-softmax', lambda: 10 },
   { head: 'scaled-bn' },
   { head: 'center', weight: 0 },
+  { head: 'softmax', auxiliary: { type: 'center', weight: 0 } },
 ];
 
 describe.each(BACKENDS)('%s', (device) => {
@@ -100,6 +101,7 @@ describe.each(BACKENDS)('%s', (device) => {
     const error = await refusal(() => model.classCentres());
     expect(error.code).toBe('UNSUPPORTED');
     expect(error.message).toContain(`The head ${model.head.head} has no class centres`);
+    expect(error.message).toContain("auxiliary: 'center' of a weight above 0");
   });
 
   test('a centre that no image has moved has no direction: its cosine is 0', async () => {

@@ -9,6 +9,8 @@ import { checkOptimizer } from '../../../lib/training/optimizers.js';
 
 const D = 64;
 
+const images = (training: number) => ({ training, measured: Math.min(training, 512), validation: 100 });
+
 /** A run with 1,000 images of each class. */
 function facts(options: Record<string, unknown> = {}, numClasses = 10): RunFacts {
   const { optimizer = 'adam', ...head } = options;
@@ -16,7 +18,8 @@ function facts(options: Record<string, unknown> = {}, numClasses = 10): RunFacts
     head: resolveHead(checkHead(head), numClasses),
     embeddingSize: D,
     optimizer: checkOptimizer(optimizer, 'optimizer'),
-    samples: 1000 * numClasses,
+    images: images(1000 * numClasses),
+    stepsPerEpoch: 100,
     classShares: new Float64Array(numClasses).fill(1 / numClasses),
   };
 }
@@ -104,6 +107,26 @@ describe('when it is said', () => {
     expect(names(rising(0.105), facts())).toEqual(['guessing']);
   });
 
+  test('rising is judged by the images that the accuracy is of', () => {
+    const rising = (changes: Changes) => [
+      epochs(1, { accuracy: 0.09 }, 20)[0]!,
+      epochs(2, { accuracy: 0.09, ...changes }, 20)[1]!,
+    ];
+    // At 0.144 one standard error is 0.016 of 512 images, and 0.035 of 100.
+    expect(names(rising({ head: { nearestOwn: 0.12 } }), facts())).toEqual(['guessing']);
+    expect(names(rising({ head: { nearestOwn: 0.144 } }), facts())).toEqual([]);
+    expect(names(rising({ validation: { accuracy: 0.144, loss: 1 } }), facts())).toEqual(['guessing']);
+  });
+
+  test('at the end of a run that was stopped, as of one that is over', () => {
+    const dropped = facts({ featureDropout: 0.95 });
+    expect(names(epochs(2, {}, 5), dropped)).toEqual([]);
+    expect(names(epochs(2, {}, 5), dropped, true)).toEqual(['dropout-too-high']);
+    // Steps of this length are too short for the 60 that were run, but not for the 500 that were meant.
+    const stopped = epochs(1, { ...CHANCE, steps: 60, meanLearningRate: 5e-5 }, 5);
+    expect(names(stopped, facts(), true)).toEqual(['guessing']);
+  });
+
   test('at the end, however short the run', () => {
     expect(names(epochs(1, { ...CHANCE, steps: 3, meanLearningRate: 0.1 }), facts())).toEqual([
       'learning-rate-too-high',
@@ -164,6 +187,37 @@ describe('why', () => {
     const slow = { ...CHANCE, meanLearningRate: 2.5e-5 };
     expect(names(epochs(2, slow, 4), facts())).toEqual(['learning-rate-too-low']);
     expect(names(epochs(2, slow, 8), facts())).toEqual(['guessing']);
+  });
+
+  test("the head's own rate", () => {
+    const slow = { ...CHANCE, meanLearningRate: 1e-6 };
+    expect(names(epochs(4, slow), facts({ headLr: 1e-3 }))).toEqual(['learning-rate-too-low']);
+    expect(names(epochs(4, slow), facts({ headLr: 1e3 }))).toEqual(['guessing']);
+    expect(names(epochs(4, slow), facts({ headLr: 1e3, optimizer: 'sgd' }))).toEqual([
+      'learning-rate-too-low',
+    ]);
+    expect(names(epochs(4, slow), facts({ headLr: 1e5 }))).toEqual(['learning-rate-too-high']);
+    expect(message(epochs(4, slow), facts({ headLr: 1e5 }))).toContain(
+      'of the head times headLr 100000). Try a tenth',
+    );
+    // The network's rate is what it is.
+    expect(names(epochs(4, CHANCE), facts({ headLr: 1e-3 }))).toEqual(['guessing']);
+  });
+
+  test('a rate of 0', () => {
+    const still = message(epochs(4, { ...CHANCE, meanLearningRate: 0 }), facts());
+    expect(still).toContain('the learning rate is 0, so no step changes anything. Try one above 0');
+  });
+
+  test.each(['guessing', 'collapsed'])('%s: a smaller margin is only for heads that have one', (name) => {
+    const history = epochs(4, { ...CHANCE, head: { spread: name === 'collapsed' ? 0.5 : 90 } });
+    const said = (options: Record<string, unknown>) => {
+      expect(names(history, facts(options))).toEqual([name]);
+      return message(history, facts(options));
+    };
+    expect(said({ head: 'arcface' })).toMatch(/learningRate, or a smaller margin$/);
+    expect(said({ head: 'softmax' })).toMatch(/learningRate$/);
+    expect(said({ head: 'arcface', m: 0 })).toMatch(/learningRate$/);
   });
 
   test('steps as long as the weights', () => {
@@ -235,6 +289,11 @@ describe('why', () => {
     // Its own logit at m·√499
     expect(names(epochs(4, {}), facts({ head: 'scaled-bn', m: 0.14 }, 500))).toEqual(['scale-too-small']);
     expect(names(epochs(4, {}), facts({ head: 'scaled-bn', m: 0.15 }, 500))).toEqual([]);
+    const unsure = message(epochs(4, { accuracy: 0.99 }), scaled(3.2, 500));
+    expect(unsure).toMatch(/^accuracy is 99\.0 % of the training images, but/);
+    expect(message(epochs(4, { validation: { accuracy: 0.99, loss: 1 } }), scaled(3.2, 500))).toMatch(
+      /^accuracy is 99\.0 % of the validation images, but/,
+    );
     expect(message(epochs(4, { loss: 6.1 }), scaled(0.5, 500))).toContain(
       'the scale 0.5 is too small for 500 classes: even a perfect embedding gets a probability of 0.33 %',
     );
@@ -260,7 +319,11 @@ const RECORDED: Recorded[] = JSON.parse(
 );
 
 test.each(RECORDED)('recorded: $run', ({ options, numClasses, samples, history, said }) => {
-  const known = { ...facts(options, numClasses), samples };
+  const known = {
+    ...facts(options, numClasses),
+    images: images(samples),
+    stepsPerEpoch: history[0]!.steps,
+  };
   expect(history.map((_, index) => names(history.slice(0, index + 1), known).join())).toEqual(said);
 });
 
@@ -271,8 +334,10 @@ test('classes are counted among the images that are trained on', () => {
     settings: { optimizer: checkOptimizer('sgd', 'optimizer') },
     head: resolveHead(checkHead({}), 4),
     train: { images, labels, numbers: Int32Array.from([0, 1, 3, 4]) },
+    batching: { samples: 4, batchSize: 3, joinsTail: false },
   };
-  const { samples, classShares } = runFacts(job as never, D);
-  expect(samples).toBe(4);
+  const { images: counts, stepsPerEpoch, classShares } = runFacts(job as never, D);
+  expect(counts).toEqual({ training: 4, measured: 4, validation: 0 });
+  expect(stepsPerEpoch).toBe(2);
   expect(Array.from(classShares)).toEqual([0.5, 0.25, 0.25, 0]);
 });

@@ -4,11 +4,13 @@ import {
   type Dataset,
   type EpochRecord,
   linear,
+  type Model,
   relu,
   sequential,
   type TrainOptions,
   train,
 } from '../../../lib/index.js';
+import { refusal } from '../../support/refusal.js';
 import { sample } from '../../support/sample.js';
 
 const model = sequential([
@@ -70,6 +72,16 @@ test.each<[TrainOptions, string, number]>([
   expect(notes.filter(({ message }) => message.startsWith(`${cause}: accuracy is `))).toHaveLength(1);
 });
 
+test.each<[string, TrainOptions]>([
+  ['onStep', { onStep: ({ step }, { stop }) => step >= 80 && stop() }],
+  ['onEpoch', { onEpoch: ({ epoch }, { stop }) => epoch === 2 && stop() }],
+])('a run stopped in %s is judged as one that is over', async (_, options) => {
+  const { history, notes } = await run({ head: 'normface', featureDropout: 0.95, epochs: 20, ...options });
+  expect(history.length).toBeLessThan(20);
+  expect(names(history.at(-1)!)).toEqual(['dropout-too-high']);
+  expect(notes.map(({ code }) => code)).toContain('DROPOUT_TOO_HIGH');
+});
+
 test('images that are all alike: collapsed', async () => {
   const { images, labels } = (await sample(200)).train;
   for (let i = 1; i < 200; i++) images.data.copyWithin(i * 784, 0, 784);
@@ -82,4 +94,17 @@ test('images that are all alike: collapsed', async () => {
   expect(history.at(-1)!.diagnoses[0]!.message).toMatch(
     /within 0\.\d\d° of one direction.*Are the images all alike\?/,
   );
+});
+
+test.each<[TrainOptions, string]>([
+  [{ head: 'softmax' }, 'Try a lower learningRate or a longer warm-up'],
+  [
+    { head: 'normface', logitNormalizer: 'scaled-bn' },
+    'Try a lower learningRate, a longer warm-up, or a smaller scale',
+  ],
+])('advice where %j diverges', async (options, advice) => {
+  const error = await refusal(() => run({ ...options, optimizer: 'sgd', learningRate: 1e30 }));
+  expect(error.code).toBe('NON_FINITE');
+  (error.details.model as Model).dispose();
+  expect(error.message.endsWith(advice)).toBe(true);
 });

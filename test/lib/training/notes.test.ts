@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { packageRoot } from '../../../lib/base/packageRoot.js';
 import type { ArraysInput } from '../../../lib/data/types.js';
 import { type Dataset, schedules, type TrainOptions, train } from '../../../lib/index.js';
+import { refusal } from '../../support/refusal.js';
 import { first, sample } from '../../support/sample.js';
 import { tinyModel } from '../../support/tinyModel.js';
 
@@ -96,6 +97,11 @@ test.each<[TrainOptions, string, ...string[]]>([
     "the learning rate's warm-up takes 7 steps, and the run has 6: it never comes to the full rate",
   ],
   [
+    { learningRate: schedules.warmup(schedules.cosine({ base: 0.01, warmup: 9 }), 7) },
+    'WARMUP_BEYOND_END',
+    "the learning rate's warm-up takes 7 and 9 steps, and the run has 6",
+  ],
+  [
     { head: 'arcface', s: 8, marginWarmup: 7 },
     'MARGIN_WARMUP_BEYOND_END',
     'marginWarmup takes 7 steps, and the run has 6: it never comes to the whole margin',
@@ -104,6 +110,25 @@ test.each<[TrainOptions, string, ...string[]]>([
   [{ head: 'softmax', marginWarmup: 0.5 }, 'NO_MARGIN', 'marginWarmup has no effect'],
 ])('%j is noted as %s', async (options, code, ...texts) => {
   expect(await notes(options)).toContainEqual(note(code, ...texts));
+});
+
+test('of a margin that there is not nothing else is said', async () => {
+  expect(await notes({ head: 'softmax', marginWarmup: 1e6 })).toEqual([
+    note('NO_MARGIN', 'marginWarmup has no effect'),
+  ]);
+});
+
+test('weights of classes without images alone are refused', async () => {
+  const { images, labels } = first(data.train, 40);
+  const classNames = ['a', 'b', 'c'];
+  const given = { images, labels: Array.from(labels, (label) => label % 2), classNames };
+  const weighted = (classWeights: number[]) => notes({ data: given, classWeights, epochs: 1 });
+  const error = await refusal(() => weighted([0, 0, 1]));
+  expect(error.code).toBe('INVALID_OPTION');
+  expect(error.message).toContain(
+    'Expected a weight above 0 for a class that has training images for classWeights but received [0,0,1]',
+  );
+  expect((await weighted([0, 1, 1])).map(({ code }) => code)).toContain('EMPTY_CLASSES');
 });
 
 test.each<[TrainOptions]>([
