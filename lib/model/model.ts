@@ -25,7 +25,7 @@ export interface Prediction {
   readonly probabilities: Float32Array;
   /**
    * (N, numClasses), row-major: cosine of the angle between the image's embedding and each class's centre, where the head
-   * has such (see `Model.classCentres`). Unlike probabilities, which sum to 1 for whatever is shown, all are low for an
+   * has such (see `Model.classCentres`) and `cosines: false` does not do without. Unlike probabilities, which sum to 1 for whatever is shown, all are low for an
    * image that is of none of the classes.
    */
   readonly cosines?: Float32Array;
@@ -69,6 +69,7 @@ const LOAN_ENDED =
   'afterwards is for the model of the result';
 
 const SIGNAL = { signal: option('', checkSignal) };
+const PREDICT = { ...SIGNAL, cosines: option('', checkBoolean, { default: true }) };
 const EMBED = { ...SIGNAL, normalize: option('', checkBoolean) };
 const EVALUATE = { ...SIGNAL, confusion: option('', checkBoolean, { default: false }) };
 
@@ -118,14 +119,19 @@ export class Model {
   /**
    * The class of each image, with the probabilities of all classes and, where the head has class centres, the cosines to
    * them.
+   * @param options.cosines Return those as well: as much memory again as the probabilities. Default true.
    * @throws SHAPE_MISMATCH for images of another size than in training.
    */
-  async predict(images: ImageInput, options: { signal?: AbortSignal } = {}): Promise<Prediction> {
+  async predict(
+    images: ImageInput,
+    options: { cosines?: boolean; signal?: AbortSignal } = {},
+  ): Promise<Prediction> {
     const session = this.#session();
-    const { signal } = checkOptions(options, undefined, SIGNAL);
+    const { cosines: areWanted, signal } = checkOptions(options, undefined, PREDICT);
     const checked = checkImagesOfSize(images, this.input, 'images');
     const { numClasses } = this.#parts.head.native;
-    const outputs = this.#centres === undefined ? PROBABILITIES : PROBABILITIES_AND_COSINES;
+    const hasCosines = areWanted && this.#centres !== undefined;
+    const outputs = hasCosines ? PROBABILITIES_AND_COSINES : PROBABILITIES;
     const columns = new Map(outputs.map((name) => [name, numClasses]));
     const { probabilities, cosines } = await inferRows(session, checked, columns, this.#ending(signal));
     return {

@@ -50,7 +50,7 @@ Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table)
 }
 
 HeadPass::HeadPass(const Head& head, int64_t max_batch, bool training, ActivationPlan& plan, int moment, int last)
-    : head_(head), training_(training) {
+    : head_(head) {
   const HeadSpec& spec = head.spec_;
   const int64_t classes = spec.num_classes, size = head.embedding_size_;
   margin_ = has_margin(spec.margin);
@@ -60,7 +60,6 @@ HeadPass::HeadPass(const Head& head, int64_t max_batch, bool training, Activatio
   };
   const auto add = [&](int64_t rows, int64_t columns) { return until(moment, rows, columns); };
   logits_ = add(max_batch, classes);
-  if (spec.normalize_features || (training && spec.feature_dropout > 0)) features_ = add(max_batch, size);
   input_norms_ = add(max_batch, 0);
   class_norms_ = add(1, classes);
   if (spec.scaled_bn) {
@@ -69,6 +68,7 @@ HeadPass::HeadPass(const Head& head, int64_t max_batch, bool training, Activatio
   }
   if (!training) return;
 
+  if (spec.normalize_features || spec.feature_dropout > 0) features_ = add(max_batch, size);
   feature_norms_ = add(max_batch, 0);
   feature_radial_ = add(max_batch, 0);
   class_radial_ = add(1, classes);
@@ -111,11 +111,9 @@ Tensor HeadPass::transform_rows(Tensor x) const {
   return head_.spec_.l2_scope == L2Scope::Batch ? Tensor(x.data, x.dtype, {1, x.count()}) : x;
 }
 
-/// f of embeddings x; in training with dropout.
+/// f of embeddings x, in training.
 Tensor HeadPass::transform(Backend& backend, const Parameters& parameters, Tensor x) const {
-  const HeadSpec& spec = head_.spec_;
-  const bool normalize = spec.normalize_features && (training_ || spec.l2_scope == L2Scope::Sample);
-  if (!normalize) return x;
+  if (!head_.spec_.normalize_features) return x;
   const Tensor features = rows(features_, x.shape[0]);
   const Tensor source = transform_rows(x), norms = rows(input_norms_, source.shape[0]);
   check(backend.row_norms(norms, source));
@@ -225,13 +223,22 @@ void HeadPass::update_state(Backend& backend, const Parameters& parameters, Tens
                                 rates.center_rate, halted));
 }
 
-Tensor HeadPass::score(Backend& backend, const Parameters& parameters, Tensor x) const {
+Tensor HeadPass::score(Backend& backend, const Parameters& parameters, Tensor x, Tensor cosines) const {
   const HeadSpec& spec = head_.spec_;
+  if (cosines && !spec.normalize_weights) measure_cosines(backend, cosines, parameters.value(*head_.centers_), x);
   const Tensor weights = parameters.value(head_.weight_);
-  const Tensor logits = rows(logits_, x.shape[0]);
-  check(backend.linear_forward(logits, transform(backend, parameters, x), weights, {}));
+  const Tensor logits = rows(logits_, x.shape[0]), norms = rows(input_norms_, x.shape[0]);
   const Tensor unit_weights = spec.normalize_weights ? columns(class_norms_) : Tensor();
+  const bool by_direction = spec.normalize_features && spec.l2_scope == L2Scope::Sample;
+  check(backend.linear_forward(logits, x, weights, {}));
   if (unit_weights) check(backend.row_norms(unit_weights, weights));
+  if (by_direction || (cosines && unit_weights)) check(backend.row_norms(norms, x));
+  if (cosines && unit_weights) {
+    check(backend.copy(cosines.data, logits.data, logits.bytes()));
+    check(backend.scale_logits(cosines, norms, unit_weights, {}, {}));
+  }
+  // w·f of f = scale * x/|x|, without making f: cosines come from the same products.
+  if (by_direction) check(backend.l2_scale_forward(logits, logits, norms, scale(parameters)));
   if (spec.scaled_bn) {
     const Tensor scale = columns(class_scale_), shift = columns(class_shift_);
     check(backend.scaled_bn_fold(scale, shift, parameters.value(*head_.running_mean_),
@@ -244,20 +251,17 @@ Tensor HeadPass::score(Backend& backend, const Parameters& parameters, Tensor x)
 }
 
 Tensor HeadPass::cosines(Backend& backend, const Parameters& parameters, Tensor x) const {
-  return cosines_to(backend, parameters.value(head_.weight_), x);
-}
-
-Tensor HeadPass::centre_cosines(Backend& backend, const Parameters& parameters, Tensor x) const {
-  return cosines_to(backend, parameters.value(head_.spec_.normalize_weights ? head_.weight_ : *head_.centers_), x);
-}
-
-Tensor HeadPass::cosines_to(Backend& backend, Tensor centres, Tensor x) const {
   const Tensor logits = rows(logits_, x.shape[0]);
-  check(backend.linear_forward(logits, x, centres, {}));
-  check(backend.row_norms(class_norms(), centres));
-  check(backend.row_norms(rows(input_norms_, x.shape[0]), x));
-  check(backend.scale_logits(logits, rows(input_norms_, x.shape[0]), class_norms(), {}, {}));
+  measure_cosines(backend, logits, parameters.value(head_.weight_), x);
   return logits;
+}
+
+void HeadPass::measure_cosines(Backend& backend, Tensor cosines, Tensor centres, Tensor x) const {
+  const Tensor norms = rows(input_norms_, x.shape[0]);
+  check(backend.linear_forward(cosines, x, centres, {}));
+  check(backend.row_norms(class_norms(), centres));
+  check(backend.row_norms(norms, x));
+  check(backend.scale_logits(cosines, norms, class_norms(), {}, {}));
 }
 
 }  // namespace margincore

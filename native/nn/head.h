@@ -64,12 +64,11 @@ class HeadPass {
   void update_state(Backend& backend, const Parameters& parameters, Tensor labels, const int32_t* halted,
                     const StateRates& rates) const;
   StateRates state_rates() const { return {0.1f, true, head_.spec_.center_rate}; }
-  /// Margin-free logits (N, C) of embeddings x, as predicted.
-  Tensor score(Backend& backend, const Parameters& parameters, Tensor x) const;
+  /// Margin-free logits (N, C) of embeddings x, as predicted. Where there is room for them, `cosines` (N, C) receives
+  /// cos(theta) between embeddings and class centres, of a head that has those; 0 for a centre without direction.
+  Tensor score(Backend& backend, const Parameters& parameters, Tensor x, Tensor cosines = {}) const;
   /// cos(theta) (N, C) between embeddings and class weights.
   Tensor cosines(Backend& backend, const Parameters& parameters, Tensor x) const;
-  /// cos(theta) (N, C) between embeddings and class centres, of a head that has them; 0 for a centre without direction.
-  Tensor centre_cosines(Backend& backend, const Parameters& parameters, Tensor x) const;
   /// Norms (C) of the class weights; valid after `cosines`.
   Tensor class_norms() const { return columns(class_norms_); }
 
@@ -82,12 +81,12 @@ class HeadPass {
   Tensor columns(const Planned& buffer) const;  // (C)
   void add_center_loss(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x, const HeadStep& step) const;
   const float* scale(const Parameters& parameters) const;
-  Tensor cosines_to(Backend& backend, Tensor centres, Tensor x) const;
+  void measure_cosines(Backend& backend, Tensor cosines, Tensor centres, Tensor x) const;
   Tensor transform(Backend& backend, const Parameters& parameters, Tensor x) const;
   Tensor transform_rows(Tensor x) const;
 
   const Head& head_;
-  bool training_, margin_;
+  bool margin_;
   const ActivationPlan* plan_ = nullptr;
   char* arena_ = nullptr;
   Planned features_, input_norms_, feature_norms_, feature_radial_, logits_;

@@ -111,13 +111,13 @@ void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t 
     deliver(request.embeddings, result);
   }
   if (request.angles != nullptr) measure_angles(request, first, embeddings);
-  if (request.cosines != nullptr)
-    deliver(request.cosines, buffers.head_pass.centre_cosines(backend_, parameters_, embeddings));
-  if (request.scores == nullptr && request.probabilities == nullptr) return;
-  const Tensor scores = buffers.head_pass.score(backend_, parameters_, embeddings);
+  if (request.scores == nullptr && request.probabilities == nullptr && request.cosines == nullptr) return;
+  const Tensor probabilities(planned(buffers.probabilities), {batch, head_.num_classes()});
+  const Tensor cosines = request.cosines != nullptr ? probabilities : Tensor();  // gone before those come
+  const Tensor scores = buffers.head_pass.score(backend_, parameters_, embeddings, cosines);
+  if (request.cosines != nullptr) deliver(request.cosines, cosines);
   if (request.scores != nullptr) deliver(request.scores, scores);
   if (request.probabilities != nullptr) {
-    const Tensor probabilities(planned(buffers.probabilities), scores.shape);
     check(backend_.softmax(probabilities, scores));
     deliver(request.probabilities, probabilities);
   }

@@ -85,7 +85,8 @@ export async function compiles(): Promise<void> {
   const model: Model = result.model;
   const { signal } = new AbortController();
   // Not every head has class centres.
-  const cosines: Float32Array | undefined = (await model.predict(split.images, { signal })).cosines;
+  const cosines: Float32Array | undefined = (await model.predict(split.images, { signal, cosines: true }))
+    .cosines;
   const centres: [number, number] = (await model.classCentres()).shape;
   await model.embed(split.images, { signal, normalize: true });
   const codes: string[] = result.notes.map(({ code }) => code);

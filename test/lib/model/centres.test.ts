@@ -104,6 +104,24 @@ describe.each(BACKENDS)('%s', (device) => {
     expect(error.message).toContain("auxiliary: 'center' of a weight above 0");
   });
 
+  test.each([{ head: 'arcface', s: 8 }, { head: 'center' }, { head: 'softmax' }] as TrainOptions[])(
+    '%j: whoever wants no cosines has the same probabilities without',
+    async (options) => {
+      using model = (await run(options)).model;
+      const { images } = data.test!;
+      const without = await model.predict(images, { cosines: false });
+      const { cosines, ...others } = await model.predict(images, { cosines: true });
+      expect(cosines === undefined).toBe(options.head === 'softmax');
+      expect(without).toEqual(others);
+      expect(await model.predict(images)).toEqual({ ...others, ...(cosines && { cosines }) });
+      const error = await refusal(() => model.predict(images, { cosines: 'no' } as never));
+      expect(error).toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining('true or false for cosines'),
+      });
+    },
+  );
+
   test('a centre that no image has moved has no direction: its cosine is 0', async () => {
     const { images } = data.train;
     const labels = Int32Array.from(data.train.labels, (label) => Math.min(label, 8));

@@ -213,4 +213,26 @@ TEST_CASE("what a construction that fails has made is released") {
   CHECK(after.live_objects == before.live_objects);
 }
 
+TEST_CASE("scores and cosines to class weights are one matmul, cosines to other centres another") {
+  HeadSpec by_distance = softmax(10);
+  by_distance.center_weight = 0.1f;
+  for (const auto& [spec, matmuls] : {std::pair{arcface(10, 16, 0.5f), 1}, std::pair{by_distance, 2}}) {
+    const Opened backend = open_cuda(true);
+    ParameterTable table;
+    const Head head(spec, 16, table);
+    table.arrange();
+    const Parameters parameters(*backend, table, 1);
+    ActivationPlan plan;
+    HeadPass pass(head, kBatch, false, plan, 0, 0);
+    plan.arrange();
+    const Buffer arena(*backend, plan.bytes()), x(*backend, kBatch * 16 * sizeof(float));
+    const Buffer cosines(*backend, kBatch * 10 * sizeof(float));
+    pass.bind(*backend, plan, arena.data());
+    check(backend->zero(x.data(), x.bytes()));
+    cuda_sim::reset_statistics();
+    pass.score(*backend, parameters, {x.f32(), {kBatch, 16}}, {cosines.f32(), {kBatch, 10}});
+    CHECK(calls(cuda_sim::statistics(), "cublasGemm") == matmuls);
+  }
+}
+
 }  // namespace margincore::test
