@@ -49,6 +49,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 /** For what needs no option here. */
 const ANSWERS: Readonly<Record<string, string>> = {
   numclasses: 'The number of classes follows from data: from its labels, or from classNames',
+  init: "How weights start is for the network and its layers to say: { ...models.resnet18(options), init: 'heNormal' }, say",
   shuffle: 'Images are shuffled anew for each epoch, as seed says',
 };
 
