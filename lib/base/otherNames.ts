@@ -60,6 +60,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
   temperature: 'It is 1 divided by s, which multiplies the cosines',
   decay: 'Of weights it is weightDecay of the optimizer; of the rate, a schedule as learningRate',
   numclasses: 'The number of classes follows from data: from its labels, or from classNames',
+  init: "How weights start is for the network and its layers to say: { ...models.resnet18(options), init: 'heNormal' }, say",
   shuffle: 'Images are shuffled anew for each epoch, as seed says',
 };
 

@@ -4,7 +4,10 @@ import { invalidOption } from '../base/errors.js';
 import type { Init } from './init.js';
 import type { LayerDescription } from './layers.js';
 
-/** A network as plain data. The output of the last layer is the embedding; the head is not part of a network. */
+/**
+ * A network as plain data. The output of the last layer is the embedding; the head is not part of a network. What need
+ * not be given may be null, as JSON has it: here and in layers.
+ */
 export interface ModelDescription {
   readonly name: string;
   readonly layers: readonly LayerDescription[];
@@ -41,7 +44,7 @@ export function checkModel(value: unknown, option: string): ModelDescription {
     checkObject(layer, `${option}.layers[${index}]`, 'a layer, such as relu(),');
   });
   const own = { name, layers: copyOf(layers as LayerDescription[], `${option}.layers`), ...init };
-  if (input === undefined) return own;
+  if (input == null) return own;
   if (!Array.isArray(input) || input.length !== 3) throw invalidOption(`${option}.input`, '[H, W, C]', input);
   const [H, W, C] = input.map((size, axis) => checkInteger(size, `${option}.input[${axis}]`, { min: 1 }));
   return { ...own, input: [H!, W!, C!] };

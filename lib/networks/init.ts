@@ -12,7 +12,7 @@ export const INIT_RULES = {
 
 /**
  * How the weights of a convolution or linear layer start: a rule, or normally distributed with a standard deviation
- * above 0. Biases start at 0, but for 'pytorch'.
+ * from 1e-12 to 1e4. Biases start at 0, but for 'pytorch'.
  *
  * A convolution's fanIn is kernel height × width × input channels of one group, its fanOut kernel height × width ×
  * output channels, as PyTorch counts; a linear layer's are its inputs and outputs.

@@ -14,7 +14,7 @@ namespace margincore {
 
 template <class Fields>
 void fields(Fields& f, NormalInit& s) {
-  f.required("std", s.std, above(0));
+  f.required("std", s.std, between(1e-12, 1e4));  // weights that floats hold, and their squares in sums
 }
 
 template <class Fields>

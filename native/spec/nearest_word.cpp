@@ -26,7 +26,7 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   return previous[b.size()];
 }
 
-/// What other libraries have for layers and their options, without case and underscores. What ends in a point is said
+/// What other libraries have for layers, their options and words, without case and underscores. What ends in a point is said
 /// as it is.
 constexpr struct {
   const char* theirs;
@@ -78,6 +78,21 @@ constexpr struct {
     {"add", "residual"},
     {"concatenate", "concat"},
     {"cat", "concat"},
+    {"kernelinitializer", "init"},
+    {"initializer", "init"},
+    {"weightfiller", "init"},
+    {"he", "heNormal"},
+    {"kaiming", "heNormal"},
+    {"kaimingnormal", "heNormal"},
+    {"msra", "heNormal"},
+    {"kaiminguniform", "heUniform"},
+    {"lecun", "lecunUniform"},
+    {"glorot", "xavierUniform"},
+    {"glorotuniform", "xavierUniform"},
+    {"glorotnormal", "xavierNormal"},
+    {"xavier", "It is 'xavierUniform', or 'lecunUniform' where Caffe's is meant."},
+    {"normal", "Normally distributed weights are { std: 0.01 }, say."},
+    {"gaussian", "Normally distributed weights are { std: 0.01 }, say."},
     {"flatten", "A linear layer flattens what goes in."},
 };
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "spec/nearest_word.h"
-
 namespace margincore {
 
 namespace {

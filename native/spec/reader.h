@@ -3,6 +3,7 @@
 #pragma once
 
 #include "spec/fields.h"
+#include "spec/nearest_word.h"
 #include "spec/value.h"
 #include "spec/words.h"
 
@@ -45,7 +46,8 @@ class Reader {
     } else if (const std::optional<Enum> named = find_word<Enum>(found->text().value_or(""))) {
       value = *named;
     } else {
-      fail_kind(name, list_words<Enum>() + ", or an object,", *found);
+      fail_kind(name, list_words<Enum>() + ", or an object,", *found,
+                did_you_mean(found->text().value_or(""), words<Enum>()));
     }
   }
   /// What lies under a name that no struct has; null where nothing does.

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "backend/backend.h"
 #include "spec/head.h"
@@ -54,6 +55,13 @@ const char* word_for(Enum value) {
   for (const Word<Enum>& word : words_of(value))
     if (value == word.value) return word.text;
   return "";
+}
+
+template <class Enum>
+std::vector<std::string> words() {
+  std::vector<std::string> texts;
+  for (const Word<Enum>& word : words_of(Enum{})) texts.push_back(word.text);
+  return texts;
 }
 
 /// "'fp32', 'tf32' or 'bf16'"

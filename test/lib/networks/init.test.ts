@@ -54,12 +54,16 @@ test.each(RULES)('%s is a word for it', (init) => {
 });
 
 test.each<[string, unknown, string]>([
-  ['an unknown rule', 'kaiming', `expected ${LISTED} for init but received "kaiming" of type string`],
+  ['an unknown rule', 'orthogonal', `expected ${LISTED} for init but received "orthogonal" of type string`],
+  ['a misspelt rule', 'heNormel', `received "heNormel" of type string. Did you mean 'heNormal'?`],
+  ["PyTorch's name", 'kaiming_normal_', `"kaiming_normal_" of type string. Did you mean 'heNormal'?`],
   ['a number', 0.01, `expected ${LISTED} for init but received 0.01 of type number`],
   ['an object without std', {}, 'init.std is missing'],
   ['a misspelt std', { stdd: 1 }, "there is no option 'init.stdd'. Did you mean 'std'?"],
   ['a word for std', { std: 'small' }, 'expected a number for init.std but received "small" of type string'],
-  ['a std of 0', { std: 0 }, 'expected init.std above 0 but received 0'],
+  ['a std of 0', { std: 0 }, 'expected init.std in [1e-12, 10000] but received 0'],
+  ['a std that is 0 in fp32', { std: 1e-50 }, 'expected init.std in [1e-12, 10000] but received 1e-50'],
+  ['a std that is infinite in fp32', { std: 1e39 }, 'expected init.std in [1e-12, 10000] but received 1e+39'],
 ])('%s is refused, with the place', async (_, init, message) => {
   const data = await sample(4);
   const told = (model: unknown) => refusal(() => train({ data, model, device: 'cpu' } as never));
@@ -75,6 +79,29 @@ test.each<[string, unknown, string]>([
   const error = await told({ name: 'mine', layers: [prelu()], ...given });
   expect(error).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining(message) });
   expect(error.message).toContain('network');
+});
+
+test('null is what is not given, of a network as of a layer', () => {
+  const layers = [conv2d({ ...CONV, init: null, stride: null } as never)];
+  const model = sequential(layers, { init: null, input: null } as never);
+  expect(model).not.toHaveProperty('init');
+  expect(model).not.toHaveProperty('input');
+  expect(initsOf(model, [8, 8, 3])).toEqual({ stem: 'fanInUniform' });
+});
+
+test('as an option of a run, or of a ready-made network, it is sent where it belongs', async () => {
+  const answer = 'How weights start is for the network and its layers to say';
+  const init = { init: 'heNormal' };
+  for (const call of [
+    async () => train({ data: await sample(4), ...init } as never),
+    async () => models.resnet18({ imageSize: 32, ...init } as never),
+  ]) {
+    const error = await refusal(call);
+    expect(error.code).toBe('INVALID_OPTION');
+    expect(error.message).toContain(answer);
+  }
+  const { layers, init: started } = { ...models.resnet18({ imageSize: 32 }), ...init };
+  expect([layers.length > 0, started]).toEqual([true, 'heNormal']);
 });
 
 test('result.options says it again, and repeats the run', async () => {

@@ -118,15 +118,17 @@ TEST_CASE("a word or an object: how weights start") {
   CHECK(!read_spec<LinearSpec>(Described(Object{{"outFeatures", 8}}), "it").init);
   const auto refused = [](const Described& init) { return refusal<LinearSpec>({{"outFeatures", 8}, {"init", init}}); };
   const std::string expected = "INVALID_OPTION: it: expected " + list_words<InitRule>() + ", or an object,";
-  CHECK(refused("he") == expected + " for init but received he");
+  CHECK(refused("orthogonal") == expected + " for init but received orthogonal");
+  CHECK(refused("heNormel") == expected + " for init but received heNormel. Did you mean 'heNormal'?");
   CHECK(refused(2) == expected + " for init but received 2");
   CHECK(refused(Object{}) == "INVALID_OPTION: it: init.std is missing");
   CHECK(refused(Object{{"sdt", 1}}) == "INVALID_OPTION: it: there is no option 'init.sdt'. Did you mean 'std'?");
-  CHECK(out_of_range(LinearSpec{1, true, NormalInit{1}}) == "");
-  CHECK(out_of_range(LinearSpec{1, true, NormalInit{0}}) ==
-        "INVALID_OPTION: it: expected init.std above 0 but received 0");
+  for (const double usable : {1e-12, 1.0, 1e4}) CHECK(out_of_range(LinearSpec{1, true, NormalInit{usable}}) == "");
+  for (const double extreme : {0.0, -1.0, 1e-50, 1e-13, 1e5, 1e39, 1e300})
+    CHECK(out_of_range(LinearSpec{1, true, NormalInit{extreme}}) ==
+          format("INVALID_OPTION: it: expected init.std in [1e-12, 10000] but received %.10g", extreme));
   CHECK(out_of_range(NetworkSpec{{1, 1, 1}, {}, DType::F32, NormalInit{NAN}}) ==
-        "INVALID_OPTION: it: expected a finite init.std above 0 but received nan");
+        "INVALID_OPTION: it: expected a finite init.std in [1e-12, 10000] but received nan");
 }
 
 TEST_CASE("'same' padding, and pools that move by their own size") {
@@ -162,8 +164,9 @@ TEST_CASE("what is missing or of another kind is refused with what was expected"
         "INVALID_OPTION: it: expected true or false for bias but received 1");
   CHECK(refusal<Conv2dSpec>({{"outChannels", 2}, {"kernelSize", Described::List{3}}}) ==
         "INVALID_OPTION: it: expected a whole number or [height, width] for kernelSize but received something");
-  CHECK(refusal<Conv2dSpec>({{"outChannels", 2}, {"kernelSize", 3}, {"padding", "valid"}}) ==
-        "INVALID_OPTION: it: expected a whole number or 'same' for padding but received valid. Without padding it is 0.");
+  CHECK(
+      refusal<Conv2dSpec>({{"outChannels", 2}, {"kernelSize", 3}, {"padding", "valid"}}) ==
+      "INVALID_OPTION: it: expected a whole number or 'same' for padding but received valid. Without padding it is 0.");
   CHECK(refusal<HeadSpec>({{"numClasses", 2}, {"wrap", "on"}}) ==
         "INVALID_OPTION: it: expected 'continue', 'linear' or 'none' for wrap but received on");
   CHECK(refusal<HeadSpec>({{"numClasses", 2}, {"scaledBn", 1}}) ==
@@ -229,6 +232,21 @@ TEST_CASE("the nearest word") {
   CHECK(did_you_mean("in_channels", words) == "What goes in is known from the layer before.");
   CHECK(did_you_mean(std::string(100'000, 'x'), words) == "");
   CHECK(did_you_mean("stride", {}) == "");
+}
+
+TEST_CASE("rules for weights by what other libraries call them") {
+  const std::vector<std::string> rules = words<InitRule>();
+  for (const char* he :
+       {"heNormel", "he", "HeNormal", "he_normal", "kaiming", "kaiming_normal_", "kaimingNormal", "msra"})
+    CHECK(did_you_mean(he, rules) == "Did you mean 'heNormal'?");
+  CHECK(did_you_mean("kaiming_uniform_", rules) == "Did you mean 'heUniform'?");
+  CHECK(did_you_mean("glorotUniform", rules) == "Did you mean 'xavierUniform'?");
+  CHECK(did_you_mean("glorot_normal", rules) == "Did you mean 'xavierNormal'?");
+  CHECK(did_you_mean("lecun", rules) == "Did you mean 'lecunUniform'?");
+  CHECK(did_you_mean("xavier", rules) == "It is 'xavierUniform', or 'lecunUniform' where Caffe's is meant.");
+  CHECK(did_you_mean("gaussian", rules) == "Normally distributed weights are { std: 0.01 }, say.");
+  CHECK(did_you_mean("orthogonal", rules) == "");
+  CHECK(did_you_mean("kernel_initializer", {"bias", "init"}) == "Did you mean 'init'?");
 }
 
 }  // namespace margincore::test
