@@ -1,7 +1,5 @@
 #include "addon/session_object.h"
 
-#include <malloc.h>
-
 #include <chrono>
 #include <thread>
 
@@ -9,6 +7,10 @@
 #include "addon/guard.h"
 #include "addon/requests.h"
 #include "addon/results.h"
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 namespace margincore {
 
@@ -98,12 +100,12 @@ SessionObject::~SessionObject() { stop(); }
 
 void SessionObject::stop() {
   if (!worker_) return;
-  state_->cancelled = true;
+  *cancelled_ = true;
   // Device memory is released on the thread that used it; much host memory takes a while.
   worker_->stop([state = state_, samples = std::move(samples_), release = std::make_shared<Release>()]() mutable {
     samples.reset();
     state->session.reset();
-    return_freed_memory();
+    if (state->opened) return_freed_memory();
     release.reset();
   });
 }
@@ -132,7 +134,7 @@ Napi::Value SessionObject::read(const Napi::CallbackInfo& info,
 }
 
 const Session& SessionObject::session() const {
-  if (!state_ || !state_->session) throw Error(ErrorCode::Disposed, "the session was disposed");
+  expect_not_disposed();  // from then on the worker may end it at any time
   return *state_->session;
 }
 
@@ -144,10 +146,9 @@ Napi::Value SessionObject::summary(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::plan(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     expect_not_disposed();
-    state_->cancelled = false;
     const int64_t images = info[0].ToNumber().Int64Value();
-    return worker_->run(info.Env(), [state = state_, images]() -> Worker::Result {
-      wait_for_releases(state->cancelled);
+    return worker_->run(info.Env(), [state = state_, cancelled = cancelled_, images]() -> Worker::Result {
+      wait_for_releases(*cancelled);
       const MemoryUse use = state->session->plan(images);
       const BackendInfo device = state->session->backend_info();
       return [device, use](Napi::Env env) {
@@ -167,10 +168,9 @@ Napi::Value SessionObject::progress(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::open(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     expect_not_disposed();
-    state_->cancelled = false;
-    return worker_->run(info.Env(), [state = state_]() -> Worker::Result {
-      wait_for_releases(state->cancelled);
-      state->session->open(state->cancelled);
+    return worker_->run(info.Env(), [state = state_, cancelled = cancelled_]() -> Worker::Result {
+      wait_for_releases(*cancelled);
+      state->session->open(*cancelled);
       state->opened = true;
       const BackendInfo device = state->session->backend_info();
       return [device](Napi::Env env) { return from_device(env, device); };
@@ -190,9 +190,8 @@ Napi::Value SessionObject::memory(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::run_steps(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const StepsRequest request = to_steps_request(object_argument(info, 0));
-    state_->cancelled = false;
-    return run(info.Env(), [state = state_, request](Session& session) -> Worker::Result {
-      const auto result = std::make_shared<const StepsResult>(session.run_steps(request, state->cancelled));
+    return run(info.Env(), [cancelled = cancelled_, request](Session& session) -> Worker::Result {
+      const auto result = std::make_shared<const StepsResult>(session.run_steps(request, *cancelled));
       return [result](Napi::Env env) { return from_steps(env, *result); };
     });
   });
@@ -201,9 +200,8 @@ Napi::Value SessionObject::run_steps(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::infer(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto request = std::make_shared<const InferRequest>(to_infer_request(object_argument(info, 0), session()));
-    state_->cancelled = false;
-    return run(info.Env(), [request, state = state_](Session& session) -> Worker::Result {
-      const auto result = std::make_shared<Inference>(compute(session, *request, state->cancelled));
+    return run(info.Env(), [request, cancelled = cancelled_](Session& session) -> Worker::Result {
+      const auto result = std::make_shared<Inference>(compute(session, *request, *cancelled));
       return [result](Napi::Env env) { return from_inference(env, std::move(*result)); };
     });
   });
@@ -242,7 +240,10 @@ Napi::Value SessionObject::write_parameter(const Napi::CallbackInfo& info) {
   });
 }
 
-void SessionObject::cancel(const Napi::CallbackInfo&) { state_->cancelled = true; }
+void SessionObject::cancel(const Napi::CallbackInfo&) {
+  *cancelled_ = true;
+  cancelled_ = std::make_shared<std::atomic<bool>>(false);
+}
 
 void SessionObject::dispose(const Napi::CallbackInfo&) { stop(); }
 

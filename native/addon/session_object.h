@@ -42,7 +42,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value run(Napi::Env env, std::function<Worker::Result(Session&)> work);
   /// The tensor that an argument names, as its values.
   Napi::Value read(const Napi::CallbackInfo& info, std::vector<float> (*values)(Parameters&, const std::string&));
-  /// What is known without opening it; refuses once its memory is released.
+  /// What is known without opening it; refuses once disposed.
   const Session& session() const;
   void expect_not_disposed() const;
   HostSamples& reserved() const;
@@ -50,10 +50,11 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
 
   struct State {
     std::unique_ptr<Session> session;
-    std::atomic<bool> cancelled{false};
     bool opened = false;  // worker thread only
   };
   std::shared_ptr<State> state_;
+  // Of the jobs that were queued since the last cancel: what is queued after one is another's, and takes nothing back.
+  std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<HostSamples> samples_;  // from their reservation to their upload
   std::shared_ptr<Worker> worker_;
 };

@@ -34,8 +34,7 @@ HostSamples& SessionObject::reserved() const {
 
 void SessionObject::reserve_training_data(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
-    expect_not_disposed();
-    const Session& session = *state_->session;
+    const Session& session = this->session();
     samples_.reset();  // both need not fit
     samples_ = std::make_shared<HostSamples>(count_argument(info, 0), session.input(), session.head().num_classes());
     return info.Env().Undefined();
@@ -55,9 +54,8 @@ Napi::Value SessionObject::upload_training_data(const Napi::CallbackInfo& info) 
   return guarded(info.Env(), [&] {
     TrainingData data = reserved().data();
     data.owner = std::move(samples_);
-    state_->cancelled = false;
-    return run(info.Env(), [data, state = state_](Session& session) -> Worker::Result {
-      session.set_training_data(data, state->cancelled);
+    return run(info.Env(), [data, cancelled = cancelled_](Session& session) -> Worker::Result {
+      session.set_training_data(data, *cancelled);
       return [](Napi::Env env) { return env.Undefined(); };
     });
   });

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "backend/cuda_libraries.h"
+#include "base/process_limits.h"
 
 namespace margincore {
 
@@ -93,9 +94,10 @@ const LoadedPlugin& plugin(const std::string& name) {
 
 }  // namespace
 
-/// The OpenMP runtime reads this once, while it is loaded. Its threads busy-wait at the end of every loop, by default
+/// The OpenMP runtime reads this once, while it is loaded, and may pin the thread that loads it. Its threads busy-wait at the end of every loop, by default
 /// for so long that training beside one other busy process becomes twenty times slower; shorter waits cost little.
 void prepare_environment() {
+  processors_at_start();
   if (std::getenv("OMP_WAIT_POLICY") == nullptr && std::getenv("GOMP_SPINCOUNT") == nullptr)
     setenv("GOMP_SPINCOUNT", "10000", 0);
 }
@@ -112,6 +114,7 @@ std::vector<BackendAvailability> find_backends(int device_index) {
       const Status status = loaded.plugin->probe(&availability.info, device_index);
       availability.available = status.ok();
       availability.reason = status.message;
+      if (availability.info.host_memory != 0) availability.info.threads = usable_cores();
       if (loaded.libraries.loaded && !availability.info.simulated) availability.libraries = loaded.libraries.text;
     }
     result.push_back(std::move(availability));
@@ -122,8 +125,11 @@ std::vector<BackendAvailability> find_backends(int device_index) {
 BackendPtr open_backend(const std::string& name, const BackendOptions& options) {
   const LoadedPlugin& loaded = plugin(name);
   if (loaded.plugin == nullptr) throw Error(ErrorCode::DeviceUnavailable, "device " + name + ": " + loaded.reason);
+  // Not the plugin's to find out: by then its OpenMP may have pinned the thread that asks.
+  BackendOptions decided = options;
+  if (decided.threads == 0) decided.threads = usable_cores();
   Backend* backend = nullptr;
-  check(loaded.plugin->create(&backend, &options));
+  check(loaded.plugin->create(&backend, &decided));
   return BackendPtr(backend);
 }
 

@@ -23,7 +23,8 @@ struct BackendDeleter {
 };
 using BackendPtr = std::unique_ptr<Backend, BackendDeleter>;
 
-/// Sets variables that libraries read once, while they are loaded; to be called before other threads read any.
+/// Sets variables that libraries read once, while they are loaded, and notes what these take away
+/// (processors_at_start); to be called before other threads read any.
 void prepare_environment();
 
 /// Every backend that margincore knows, the preferred one first.

@@ -20,6 +20,17 @@ struct Mount {
   std::string point, begins_with;
 };
 
+/// A path as it is: mountinfo writes a space, a tab, a line's end and a backslash as \ and three octal digits.
+std::string unescaped(const std::string& text) {
+  std::string path;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool escaped = text[i] == '\\' && i + 3 < text.size();
+    path += escaped ? static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8)) : text[i];
+    if (escaped) i += 3;
+  }
+  return path;
+}
+
 /// /proc/self/mountinfo: id parent device root point options [optional…] - type source superoptions
 std::vector<Mount> mounts(const std::string& controller, const std::string& root) {
   std::vector<Mount> found;
@@ -31,6 +42,8 @@ std::vector<Mount> mounts(const std::string& controller, const std::string& root
     while (words >> word && word != "-") {
     }
     words >> type >> source >> options;
+    point = unescaped(point);
+    begins_with = unescaped(begins_with);
     if (type == "cgroup2") found.push_back({2, point, begins_with});
     if (type == "cgroup" && lists(options, controller)) found.push_back({1, point, begins_with});
   }
@@ -52,8 +65,10 @@ std::optional<std::string> own_path(const std::string& controller, int version, 
 /// The path below what is mounted: a container sees its own group as the root, whatever its path outside.
 std::string path_in(const Mount& mount, const std::string& path) {
   if (mount.begins_with == "/") return path;
-  const bool below = path.compare(0, mount.begins_with.size(), mount.begins_with) == 0;
-  return below ? path.substr(mount.begins_with.size()) : "";
+  const size_t length = mount.begins_with.size();
+  const bool starts_so = path.compare(0, length, mount.begins_with) == 0;
+  const bool below = starts_so && (path.size() == length || path[length] == '/');  // '/a.b' is not in '/a'
+  return below ? path.substr(length) : "";
 }
 
 }  // namespace
@@ -65,12 +80,14 @@ std::vector<ControlGroup> control_groups(const std::string& controller, const st
     if (!path) continue;
     std::string name = path_in(mount, *path);
     while (!name.empty() && name.back() == '/') name.pop_back();
-    for (;; name.resize(name.rfind('/'))) {
+    for (;;) {
       std::error_code ignored;
       const std::string folder = root + mount.point + name;
       if (std::filesystem::is_directory(folder, ignored))
         groups.push_back({mount.version, folder, name.empty() ? "/" : name});
       if (name.empty()) break;
+      const size_t parent = name.rfind('/');
+      name.resize(parent == std::string::npos ? 0 : parent);
     }
   }
   return groups;

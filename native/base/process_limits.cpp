@@ -51,7 +51,9 @@ size_t rest(size_t limit, size_t used) {
 
 size_t left_in(const ControlGroup& group) {
   const bool second = group.version == 2;
-  const size_t limit = number_in(group.folder + (second ? "/memory.max" : "/memory.limit_in_bytes"));
+  // Beyond memory.high a group is slowed down until it holds less, which is no better than a refusal.
+  const size_t high = second ? number_in(group.folder + "/memory.high") : kUnknown;
+  const size_t limit = std::min(high, number_in(group.folder + (second ? "/memory.max" : "/memory.limit_in_bytes")));
   const size_t used = number_in(group.folder + (second ? "/memory.current" : "/memory.usage_in_bytes"));
   if (limit == kUnknown || used == kUnknown) return kUnknown;
   // Cached files count as used, but make room when it is needed.
@@ -76,21 +78,6 @@ size_t left_to_promise(const std::string& root) {
   if (number_in(root + "/proc/sys/vm/overcommit_memory") != 2) return kUnknown;
   const std::string file = root + "/proc/meminfo";
   return rest(kibibytes_in(file, "CommitLimit:"), kibibytes_in(file, "Committed_AS:"));
-}
-
-/// Numbers of the processors in the affinity mask; none where it cannot be read.
-std::set<int> allowed_processors() {
-  for (int count = CPU_SETSIZE; count <= 1 << 16; count *= 2) {
-    cpu_set_t* mask = CPU_ALLOC(count);
-    const size_t bytes = CPU_ALLOC_SIZE(count);
-    std::set<int> numbers;
-    const bool read = sched_getaffinity(0, bytes, mask) == 0;
-    for (int number = 0; read && number < count; ++number)
-      if (CPU_ISSET_S(number, bytes, mask)) numbers.insert(number);
-    CPU_FREE(mask);
-    if (read) return numbers;
-  }
-  return {};
 }
 
 int physical_cores(const std::set<int>& allowed, const std::string& root) {
@@ -146,8 +133,9 @@ MemoryRoom memory_room(const std::string& root) {
   return room;
 }
 
-std::string describe_room() {
-  const MemoryRoom room = memory_room();
+std::string describe_room(const std::string& root) {
+  const MemoryRoom room = memory_room(root);
+  if (room.bytes == kUnknown) return "how much is free is not known";
   return readable(room.bytes) + " are free" + (room.limit.empty() ? "" : " by " + room.limit);
 }
 
@@ -156,8 +144,39 @@ std::string no_memory_for(size_t bytes) {
   return "no memory for " + readable(bytes) + (explained ? ": " : ", although ") + describe_room();
 }
 
-int usable_cores(const std::string& root) {
-  double cores = physical_cores(allowed_processors(), root);
+std::set<int> allowed_processors() {
+  for (int count = CPU_SETSIZE; count <= 1 << 16; count *= 2) {
+    cpu_set_t* mask = CPU_ALLOC(count);
+    const size_t bytes = CPU_ALLOC_SIZE(count);
+    std::set<int> numbers;
+    const bool read = sched_getaffinity(0, bytes, mask) == 0;
+    for (int number = 0; read && number < count; ++number)
+      if (CPU_ISSET_S(number, bytes, mask)) numbers.insert(number);
+    CPU_FREE(mask);
+    if (read) return numbers;
+  }
+  return {};
+}
+
+const std::set<int>& processors_at_start() {
+  static const std::set<int> processors = allowed_processors();
+  return processors;
+}
+
+void run_on_processors_of_start() {
+  const std::set<int>& processors = processors_at_start();
+  if (processors.empty()) return;
+  const int count = *processors.rbegin() + 1;
+  cpu_set_t* mask = CPU_ALLOC(count);
+  const size_t bytes = CPU_ALLOC_SIZE(count);
+  CPU_ZERO_S(bytes, mask);
+  for (int number : processors) CPU_SET_S(number, bytes, mask);
+  sched_setaffinity(0, bytes, mask);  // where that is refused, the thread runs where it may
+  CPU_FREE(mask);
+}
+
+int usable_cores(const std::string& root, const std::set<int>& allowed) {
+  double cores = physical_cores(allowed, root);
   for (const ControlGroup& group : control_groups("cpu", root)) cores = std::min(cores, std::ceil(quota_of(group)));
   return static_cast<int>(std::max(1.0, std::min(cores, openmp_threads())));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 #include <string>
 
 namespace margincore {
@@ -17,15 +18,23 @@ struct MemoryRoom {
 /// `root` stands before every path, for tests.
 MemoryRoom memory_room(const std::string& root = "");
 
-/// '<bytes> are free', and by which limit.
-std::string describe_room();
+/// '<bytes> are free', and by which limit; or that this is not known.
+std::string describe_room(const std::string& root = "");
 
 /// 'no memory for <bytes>', and what is free by which limit: for memory that the system refused.
 std::string no_memory_for(size_t bytes);
 
-/// The processor's cores that the process may use: physical ones, those with a processor in its affinity mask, no more than
-/// the quotas of its control groups come to, rounded up, and no more than OMP_NUM_THREADS says. At least 1.
-int usable_cores(const std::string& root = "");
+/// Numbers of the processors in this thread's affinity mask; none where it cannot be read.
+std::set<int> allowed_processors();
+/// Those of the thread that asked first, for good. Asked before a library is loaded that pins the thread which loads it
+/// (OpenMP, with OMP_PROC_BIND or OMP_PLACES): the threads that this one starts later would be pinned with it.
+const std::set<int>& processors_at_start();
+/// Lets this thread run on all of those again.
+void run_on_processors_of_start();
+
+/// The processor's cores that the process may use: physical ones, those with an allowed processor, no more than the
+/// quotas of its control groups come to, rounded up, and no more than OMP_NUM_THREADS says. At least 1.
+int usable_cores(const std::string& root = "", const std::set<int>& allowed = processors_at_start());
 
 /// '1.50 GiB', '12.3 MiB'
 std::string readable(size_t bytes);

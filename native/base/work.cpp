@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
 #include "base/error.h"
+#include "base/process_limits.h"
 
 namespace margincore {
 
@@ -70,16 +70,19 @@ void Work::in_pieces(int64_t count, int64_t piece, const std::function<void(int6
 void Work::in_parallel(int64_t count, int64_t piece, const std::function<void(int64_t, int64_t)>& body) const {
   const int64_t pieces = (count + piece - 1) / piece;
   Pieces shared(count, piece);
-  std::vector<std::thread> helpers;
+  std::vector<std::jthread> helpers;  // join as they go, by whatever way
   for (int64_t helper = 1; helper < std::min<int64_t>(threads_, pieces); ++helper) {
     try {
-      helpers.emplace_back([&] { shared.take_all(*this, body); });
-    } catch (const std::system_error&) {
-      break;  // no more threads for this process: fewer do the same work
+      helpers.emplace_back([&] {
+        run_on_processors_of_start();
+        shared.take_all(*this, body);
+      });
+    } catch (const std::exception&) {
+      break;  // no more threads, or no memory for one: fewer do the same work
     }
   }
   shared.take_all(*this, body);
-  for (std::thread& helper : helpers) helper.join();
+  for (std::jthread& helper : helpers) helper.join();
   shared.rethrow();
 }
 

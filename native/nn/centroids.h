@@ -1,6 +1,7 @@
 // Class centroids spread evenly over the unit sphere (PEDCC, Zhu et al. 2019), fixed before training.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -24,5 +25,8 @@ std::vector<float> centroids(int64_t count, int64_t size, uint64_t seed, const W
 
 /// How many operations at most, which is what `centroids` counts as work done.
 int64_t centroid_work(int64_t count, int64_t size);
+
+/// Bytes of host memory that `centroids` takes at its most, the result among them.
+size_t centroid_bytes(int64_t count, int64_t size);
 
 }  // namespace margincore

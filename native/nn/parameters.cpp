@@ -68,7 +68,7 @@ Parameters::Parameters(Backend& backend, const ParameterTable& table, std::optio
   if (table.bf16_range().count > 0) bf16_twins_ = Buffer(backend, table.bf16_range().count * size_of(DType::BF16));
   if (seed) initialize(*seed, work);
   else clear(backend, values_.data(), static_cast<int64_t>(values_.bytes()), work);
-  refresh_bf16_twins();
+  refresh_bf16_twins(work);
 }
 
 void Parameters::initialize(uint64_t seed, const Work& work) {
@@ -83,6 +83,7 @@ void Parameters::initialize(uint64_t seed, const Work& work) {
       draw(values, entry.spec.initializer, seed, ordinal, count, work);
     }
     check(backend_.zero(values + count, padding * sizeof(float)));
+    work.advance(padding * static_cast<int64_t>(sizeof(float)));
     ++ordinal;
   }
 }
@@ -108,9 +109,13 @@ void Parameters::draw(float* values, const Initializer& init, uint64_t seed, uin
   });
 }
 
-void Parameters::refresh_bf16_twins() {
-  const ParameterTable::Range range = table_.bf16_range();
-  if (range.count > 0) check(backend_.convert(bf16_twin_of(range), values_of(range)));
+void Parameters::refresh_bf16_twins(const Work& work) {
+  const ParameterTable::Range all = table_.bf16_range();
+  work.in_pieces(all.count, kPieceBytes / sizeof(float), [&](int64_t begin, int64_t end) {
+    const ParameterTable::Range range{all.offset + begin, end - begin};
+    check(backend_.convert(bf16_twin_of(range), values_of(range)));
+    work.advance((end - begin) * static_cast<int64_t>(size_of(DType::BF16)));
+  });
 }
 
 Tensor Parameters::bf16_twin_of(ParameterTable::Range range) const {

@@ -97,7 +97,7 @@ class Parameters {
   std::vector<float> read(const Buffer& arena, const std::string& name) const;
   void initialize(uint64_t seed, const Work& work);
   void draw(float* values, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t count, const Work& work);
-  void refresh_bf16_twins();
+  void refresh_bf16_twins(const Work& work = Work());
 
   Backend& backend_;
   const ParameterTable& table_;

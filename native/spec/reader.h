@@ -42,7 +42,7 @@ class Reader {
     const std::unique_ptr<Value> found = find(name);
     if (!found) return;
     if (found->is_object()) {
-      read_object(name, *found, value.emplace(T{}).template emplace<T>());
+      read_object(name, *found, std::get<T>(value.emplace(T{})));
     } else if (const std::optional<Enum> named = find_word<Enum>(found->text().value_or(""))) {
       value = *named;
     } else {

@@ -20,22 +20,39 @@ Session::Session(const SessionSpec& spec)
   table_.arrange();
 }
 
-void Session::open_backend_once() {
-  if (backend_) return;
-  backend_ = open_backend(spec_.backend, spec_.options);
+void Session::prepare() {
+  if (prepared_) return;
+  if (!backend_) backend_ = open_backend(spec_.backend, spec_.options);
   const int threads = backend_->info().threads;
   work_.use_threads(threads > 0 ? threads : usable_cores());
-  if (spec_.batch_size == 0) return;
-  recompute_policy_ = choose_recompute_policy(
-      *backend_, [&](RecomputePolicy policy) { return training_plan(policy)(spec_.batch_size); });
-  expect_memory_for_training(*backend_, training_plan(recompute_policy_), spec_.batch_size);
+  if (spec_.batch_size > 0) {
+    recompute_policy_ = choose_recompute_policy(
+        *backend_, [&](RecomputePolicy policy) { return training_plan(policy)(spec_.batch_size); });
+    expect_memory_for_training(*backend_, training_plan(recompute_policy_), spec_.batch_size);
+  }
+  expect_memory_for_centroids();
+  prepared_ = true;
+}
+
+/// They are sought on the host, beside the parameters where these lie there too. What training adds comes after.
+void Session::expect_memory_for_centroids() {
+  const HeadSpec& head = head_.spec();
+  if (!head.fixed_weights) return;
+  const size_t search = centroid_bytes(head.num_classes, head_.embedding_size());
+  const size_t beside = backend_->info().host_memory != 0 ? parameter_bytes(table_) : 0;
+  const size_t needed = search + beside, free = memory_room().bytes;
+  if (needed <= free) return;
+  throw OutOfMemoryError(readable(needed) + " of host memory are needed to find the classes' centroids, and " +
+                             describe_room() + ": take fewer classes or a smaller embedding",
+                         needed, free, 0);
 }
 
 MemoryUse Session::plan(int64_t training_images) {
-  open_backend_once();
+  prepare();
   MemoryUse use = planned_use();
   if (spec_.batch_size == 0) return use;
-  const size_t free = free_memory(*backend_), rest = free > use.total() ? free - use.total() : 0;
+  const size_t free = free_memory(*backend_), taken = use.total() + use.workspace;
+  const size_t rest = free > taken ? free - taken : 0;
   const TrainingSetUse images = plan_training_set(*backend_, training_images, network_.input(), spec_.batch_size, rest);
   use.dataset = images.bytes;
   use.streamed = images.streamed;
@@ -43,11 +60,19 @@ MemoryUse Session::plan(int64_t training_images) {
 }
 
 void Session::open(const std::atomic<bool>& cancelled) {
-  open_backend_once();
+  prepare();
+  work_.begin(static_cast<int64_t>(planned_use().total()) + centroid_operations(), cancelled);
+  try {
+    advising([&] { allocate(); });
+  } catch (...) {
+    release();
+    throw;
+  }
+}
+
+int64_t Session::centroid_operations() const {
   const HeadSpec& head = head_.spec();
-  const int64_t search = head.fixed_weights ? centroid_work(head.num_classes, head_.embedding_size()) : 0;
-  work_.begin(static_cast<int64_t>(planned_use().total()) + search, cancelled);
-  advising([&] { allocate(); });
+  return head.fixed_weights ? centroid_work(head.num_classes, head_.embedding_size()) : 0;
 }
 
 /// Without the images.
@@ -70,6 +95,12 @@ void Session::allocate() {
                                          spec_.batch_size, spec_.seed, recompute_policy_, work_);
     predictor_->lend(&trainer_->activations());
   }
+}
+
+void Session::release() {
+  predictor_.reset();
+  trainer_.reset();
+  parameters_.reset();
 }
 
 TrainingPlan Session::training_plan(RecomputePolicy policy) const {
@@ -98,10 +129,10 @@ void Session::set_training_data(const TrainingData& data, const std::atomic<bool
 
 /// Where memory runs out in spite of the plan (a library's workspace, another program), the error names a smaller
 /// batch.
-template <class Work>
-void Session::advising(const Work& work) {
+template <class Body>
+void Session::advising(const Body& body) {
   try {
-    work();
+    body();
   } catch (const OutOfMemoryError&) {
     throw;
   } catch (const Error& error) {

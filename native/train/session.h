@@ -42,7 +42,7 @@ class Session {
   /// cannot succeed. What is called from here on runs on the thread that called it.
   MemoryUse plan(int64_t training_images);
   /// Plans, if that was not done, allocates, and draws the weights. Everything below needs it. Throws Disposed once
-  /// cancelled, within some ten milliseconds.
+  /// cancelled, within some ten milliseconds; then, and where it fails, nothing stays allocated.
   void open(const std::atomic<bool>& cancelled = kNever);
   const BackendInfo& backend_info() const { return backend_->info(); }
 
@@ -60,11 +60,15 @@ class Session {
  private:
   static inline const std::atomic<bool> kNever{false};
 
-  void open_backend_once();
+  /// Opens the backend and decides how to train on it. Throws OutOfMemory where there is no room, each time.
+  void prepare();
+  void expect_memory_for_centroids();
   MemoryUse planned_use() const;
+  int64_t centroid_operations() const;
   void allocate();
-  template <class Work>
-  void advising(const Work& work);
+  void release();
+  template <class Body>
+  void advising(const Body& body);
   Trainer& trainer();
   TrainingPlan training_plan(RecomputePolicy policy) const;
 
@@ -74,6 +78,7 @@ class Session {
   Head head_;
   Work work_;
   RecomputePolicy recompute_policy_ = RecomputePolicy::ForwardOnly;
+  bool prepared_ = false;
   // Destroyed in reverse order: what lives in device memory goes before the backend.
   BackendPtr backend_;
   std::unique_ptr<Parameters> parameters_;

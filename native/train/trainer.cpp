@@ -17,10 +17,10 @@ void reserve(Backend& backend, Buffer& buffer, size_t bytes) {
 }
 
 /// Work of these steps (counted from 1), whose failure says so.
-template <class Work>
-void naming(uint64_t first, uint64_t last, const Work& work) {
+template <class Body>
+void naming(uint64_t first, uint64_t last, const Body& body) {
   try {
-    work();
+    body();
   } catch (const Error& error) {
     const std::string steps = first < last ? "steps " + std::to_string(first) + " to " + std::to_string(last)
                                            : "step " + std::to_string(last);

@@ -32,7 +32,13 @@ struct Program {
 Status CpuBackend::allocate(void** memory, size_t bytes) {
   *memory = take_memory(bytes);
   if (*memory == nullptr) return Status::failure(ErrorCode::OutOfMemory, "cpu: %s", no_memory_for(bytes).c_str());
-  sizes_.emplace(*memory, bytes);
+  try {
+    sizes_.emplace(*memory, bytes);
+  } catch (...) {
+    return_memory(*memory, bytes);
+    *memory = nullptr;
+    return Status::failure(ErrorCode::OutOfMemory, "cpu: %s", no_memory_for(bytes).c_str());
+  }
   return Status::success();
 }
 

@@ -31,6 +31,13 @@ describe('threads, where none are asked for', () => {
     expect(printed([], threads, { OMP_NUM_THREADS: '4096' })).toBe(free);
   });
 
+  test.each([
+    ['OMP_PROC_BIND', 'true'],
+    ['OMP_PLACES', 'cores'],
+  ])('are as many where %s pins the thread that loads OpenMP', (variable, value) => {
+    expect(printed([], threads, { [variable]: value })).toBe(printed([], threads));
+  });
+
   test('do not count where threads are given', () => {
     const script = `
       const { train, linear, sequential } = require(${INDEX});

@@ -120,11 +120,40 @@ TEST_CASE("memory: a container's own group is the root of what it sees, whatever
   system.write("/proc/self/mountinfo", "31 23 0:28 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
   system.write("/sys/fs/cgroup/memory.max", std::to_string(64 * kMebibyte));
   system.write("/sys/fs/cgroup/memory.current", "0");
-  for (const std::string path : {"/docker/abc", "/", "/somewhere/else"}) {
+  for (const std::string path : {"/docker/abc", "/", "/somewhere/else", "/docker/abc.helper", "/docker/abcd", ".."}) {
     CAPTURE(path);
     system.write("/proc/self/cgroup", "0::" + path + "\n");
     expect_room(system, 64, "the memory limit of the control group /");
   }
+}
+
+TEST_CASE("memory: a mount point may have a space in its name") {
+  const FakeSystem system;
+  system.write("/proc/self/mountinfo", "31 23 0:28 / /all\\040groups rw - cgroup2 cgroup2 rw\n");
+  system.write("/proc/self/cgroup", "0::/\n");
+  system.write("/all groups/memory.max", std::to_string(64 * kMebibyte));
+  system.write("/all groups/memory.current", "0");
+  expect_room(system, 64, "the memory limit of the control group /");
+}
+
+TEST_CASE("memory: a group is slowed down beyond memory.high, which counts as its limit where that is lower") {
+  const FakeSystem system;
+  system.mount_version_2();
+  system.write("/proc/self/cgroup", "0::/a\n");
+  system.write("/sys/fs/cgroup/a/memory.max", "max\n");
+  system.write("/sys/fs/cgroup/a/memory.high", std::to_string(30 * kMebibyte));
+  system.write("/sys/fs/cgroup/a/memory.current", std::to_string(10 * kMebibyte));
+  expect_room(system, 20, "the memory limit of the control group /a");
+  system.write("/sys/fs/cgroup/a/memory.max", std::to_string(25 * kMebibyte));
+  expect_room(system, 15, "the memory limit of the control group /a");
+}
+
+TEST_CASE("memory: what is free may be unknown, and is then said to be") {
+  const FakeSystem system;
+  system.write("/proc/meminfo", "MemTotal: 99999999 kB\n");
+  CHECK(describe_room(system.root()) == "how much is free is not known");
+  system.write("/proc/meminfo", "MemAvailable: 1024 kB\n");
+  CHECK(describe_room(system.root()) == "1.0 MiB are free");
 }
 
 TEST_CASE("memory: what the system has promised already") {
@@ -178,7 +207,7 @@ TEST_CASE("cores: physical ones with a processor in the affinity mask") {
     CPU_ZERO(&mask);
     CPU_SET(first, &mask);
     sched_setaffinity(0, sizeof mask, &mask);
-    return usable_cores(system.root());
+    return usable_cores(system.root(), allowed_processors());
   });
   CHECK(one == 1);
   system.write("/proc/cpuinfo", cpuinfo(1));  // two processors, one core
@@ -186,6 +215,23 @@ TEST_CASE("cores: physical ones with a processor in the affinity mask") {
           unsetenv("OMP_NUM_THREADS");
           return usable_cores(system.root());
         }) == 1);
+}
+
+TEST_CASE("cores: a thread that is pinned later still has those that the process began with, and may take them back") {
+  const std::set<int>& all = processors_at_start();
+  REQUIRE(!all.empty());
+  const FakeSystem system;
+  CHECK(in_child([&] {
+          unsetenv("OMP_NUM_THREADS");
+          cpu_set_t mask;
+          CPU_ZERO(&mask);
+          CPU_SET(*all.begin(), &mask);
+          sched_setaffinity(0, sizeof mask, &mask);
+          if (allowed_processors().size() != 1) return 1;
+          if (usable_cores(system.root()) != static_cast<int>(all.size())) return 2;
+          run_on_processors_of_start();
+          return allowed_processors() == all ? 0 : 3;
+        }) == 0);
 }
 
 namespace {

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <cmath>
 #include <string>
+#include <thread>
 
 #include "support/backends.h"
 #include "support/model.h"
@@ -63,6 +66,83 @@ TEST_CASE("a batch that does not fit is refused before anything is allocated, wi
     CHECK(message.find("A batch of " + std::to_string(fits) + " would fit") != std::string::npos);
     CHECK(fits > 0);
     CHECK(fits < 1'000'000'000);
+    // It is refused each time, also after a plan that was refused.
+    CHECK_THROWS_AS(session.plan(0), OutOfMemoryError);
+    CHECK_THROWS_AS(session.plan(0), OutOfMemoryError);
+    CHECK_THROWS_AS(session.open(), OutOfMemoryError);
+    CHECK(session.memory().total() == 0);
+  }
+}
+
+TEST_CASE("a search for centroids that the host has no memory for is refused before it begins") {
+  for (const std::string& backend : backend_names()) {
+    SessionSpec spec;
+    spec.backend = backend;
+    // A third of what is free for the weights; the simplex and its basis take four times as much.
+    const auto classes = static_cast<int64_t>(std::sqrt(static_cast<double>(memory_room().bytes) / 12));
+    spec.network = {{1, 1, 1}, {{"embedding", LinearSpec{classes}}}};
+    spec.head = pedcc(classes);
+    Session session(spec);
+    std::string message;
+    try {
+      session.plan(0);
+    } catch (const OutOfMemoryError& error) {
+      CHECK(error.needed > error.free);
+      message = error.what();
+    }
+    CAPTURE(message);
+    CHECK(message.find("of host memory are needed to find the classes' centroids") != std::string::npos);
+  }
+}
+
+TEST_CASE("an open that is cancelled on its way leaves nothing allocated, and may be tried again") {
+  for (const std::string& backend : backend_names()) {
+    const std::atomic<bool> never{false};
+    bool was_cancelled = false;
+    for (int attempt = 0; attempt < 50 && !was_cancelled; ++attempt) {
+      Session session(session_spec(backend, OptimizerSpec::Type::Adam, 500));
+      std::atomic<bool> cancelled{false}, over{false};
+      // The parameters are a small part: beyond this the rest is being cleared.
+      std::thread later([&] {
+        while (session.fraction_done() < 0.2 && !over) std::this_thread::yield();
+        cancelled = true;
+      });
+      try {
+        session.open(cancelled);
+      } catch (const Error& error) {
+        CHECK(error.code() == ErrorCode::Disposed);
+        was_cancelled = true;
+      }
+      over = true;
+      later.join();
+      if (!was_cancelled) continue;
+      CHECK(session.memory().total() == 0);
+      session.open(never);
+      CHECK(session.memory().total() > 0);
+    }
+    CHECK(was_cancelled);
+  }
+}
+
+TEST_CASE("once a session is open, all the work that was announced is done") {
+  for (const std::string& backend : backend_names()) {
+    for (const Precision precision : {Precision::Fp32, Precision::Bf16}) {
+      for (const HeadSpec& head : {arcface(10, 16, 0.5f), pedcc(10), pedcc(40)}) {
+        SessionSpec spec = session_spec(backend, OptimizerSpec::Type::Adam, 8);
+        spec.options.precision = precision;
+        spec.head = head;
+        Session session(spec);
+        try {
+          session.open();
+        } catch (const Error& error) {
+          REQUIRE(error.code() == ErrorCode::Unsupported);  // bf16, on this processor
+          continue;
+        }
+        CAPTURE(precision);
+        CAPTURE(head.num_classes);
+        CHECK(session.fraction_done() == 1);
+      }
+    }
   }
 }
 
