@@ -167,6 +167,17 @@ test.each(['--test', '--ALL'])('test.sh refuses what it does not know: %s', (wor
   expect(stderr).toContain(`${word} is none of: --all, build, typescript, c++`);
 });
 
+test.each([0, 3])('setup.sh leaves no process behind that says how far a step is: status %i', (status) => {
+  const functions = /^with_progress\(\) \{.*?(?=^# --- )/ms.exec(
+    readFileSync(join(packageRoot(), 'scripts/setup.sh'), 'utf8'),
+  )![0];
+  const script = `set -euo pipefail\nlog=/dev/null\n${functions}\nwork() { sleep 0.3; return ${status}; }\nwith_progress work`;
+  // In a group of its own: what is left of it can be asked for.
+  const ended = spawnSync('setsid', ['bash', '-c', script], { encoding: 'utf8' });
+  expect(ended).toMatchObject({ status, stdout: '', stderr: '' });
+  expect(() => process.kill(-ended.pid, 0)).toThrow('ESRCH');
+});
+
 test('setup.sh refuses what it does not know', () => {
   const { status, stderr } = spawnSync('bash', [join(packageRoot(), 'scripts/setup.sh'), '--test'], {
     encoding: 'utf8',
