@@ -23,10 +23,15 @@ describe('counting of C++ test cases', () => {
     ['a test that is no program of ours', program(1, 'fine'), counted(1, 0)],
     ['skips with reasons', program(1, `skipped: no card\n${cases(4, 0, 1)}`), counted(4, 0, 'no card')],
     ['a skip without a reason is a failure', program(1, cases(4, 0, 2)), counted(4, 2)],
-    ['a filter', program(1, cases(1, 0, 39), 'Passed', ' "--test-case=*a*"'), counted(1, 0)],
+    ['a filter', program(1, cases(1, 0, 39), 'Passed', ' "--test-case=*a*" "--no-skip"'), counted(1, 0)],
+    [
+      'a filter that may hide a skip without a reason',
+      program(1, cases(1, 0, 39), 'Passed', ' "--source-file=*a*"'),
+      counted(1, 39),
+    ],
     [
       'a filter that fits nothing',
-      program(1, cases(0, 0, 40), 'Passed', ' "--test-case=*a*"'),
+      program(1, cases(0, 0, 40), 'Passed', ' "--test-case=*a*" "--no-skip"'),
       counted(0, 1),
     ],
     ['no program', '', counted(0, 0)],
