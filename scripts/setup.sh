@@ -53,13 +53,24 @@ step() {
 with_progress() {
   local status=0 reporter
   : >"$log"
-  while sleep 10 >/dev/null; do grep -oE '^\[[0-9]+/[0-9]+\]' "$log" | tail -n 1 | tr '\n' ' '; done &
+  report_progress &
   reporter=$!
   "$1" >"$log" 2>&1 </dev/null || status=$?
   kill "$reporter"
   wait "$reporter" 2>/dev/null || true
   return "$status"
 }
+
+# In the background, until it is told to end: `sleep` ends with it, which a shell does not wait for by itself.
+report_progress() {
+  trap 'kill $(jobs -p); wait; exit' TERM
+  while
+    sleep 10 >/dev/null &
+    wait $!
+  do
+    grep -oE '^\[[0-9]+/[0-9]+\]' "$log" | tail -n 1 | tr '\n' ' '
+  done
+} 2>/dev/null
 
 # --- system packages: what is missing is found by looking for the thing itself, not for a distribution's package
 

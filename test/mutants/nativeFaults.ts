@@ -375,6 +375,20 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       replace: 'return warp_sum(device::lane() < warps ? shared[device::lane()] : T(0));',
       tests: ['ops/rows_test', 'ops/margin_softmax_test'],
     },
+    {
+      name: 'block-sum-over-last-sum',
+      what: "a missing __syncthreads: a warp overwrites its part of a block's last sum before all have read it",
+      find: 'value = warp_sum(value);\n  device::sync_block();',
+      replace: 'value = warp_sum(value);',
+      tests: ['ops/rows_test', 'ops/margin_softmax_test'],
+    },
+    {
+      name: 'block-max-over-last-sum',
+      what: "a missing __syncthreads: a warp overwrites its part of a block's sum before all have read it",
+      find: 'value = warp_max(value);\n  device::sync_block();',
+      replace: 'value = warp_max(value);',
+      tests: ['ops/margin_softmax_test'],
+    },
   ]),
   ...inFile('native/cuda/kernels/columns.h', [
     {

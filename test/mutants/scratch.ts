@@ -43,7 +43,13 @@ export function nativeScratch(faults: readonly Fault[]): Scratch {
 }
 
 /** What the tests of `main.ts` are run by. */
-const TARGETS = ['margincore', 'margincore_tests', 'margincore_cpu_tests', 'margincore_stale_plugin'];
+const TARGETS = [
+  'margincore',
+  'margincore_tests',
+  'margincore_cpu_tests',
+  'margincore_stale_plugin',
+  'margincore_race_tests',
+];
 
 /** Builds the tests with their backends, and the addon; what did not change since the last time is not built again. */
 export function buildNative({ folder }: Scratch): void {

@@ -23,10 +23,15 @@ describe('counting of C++ test cases', () => {
     ['a test that is no program of ours', program(1, 'fine'), counted(1, 0)],
     ['skips with reasons', program(1, `skipped: no card\n${cases(4, 0, 1)}`), counted(4, 0, 'no card')],
     ['a skip without a reason is a failure', program(1, cases(4, 0, 2)), counted(4, 2)],
-    ['a filter', program(1, cases(1, 0, 39), 'Passed', ' "--test-case=*a*"'), counted(1, 0)],
+    ['a filter', program(1, cases(1, 0, 39), 'Passed', ' "--test-case=*a*" "--no-skip"'), counted(1, 0)],
+    [
+      'a filter that may hide a skip without a reason',
+      program(1, cases(1, 0, 39), 'Passed', ' "--source-file=*a*"'),
+      counted(1, 39),
+    ],
     [
       'a filter that fits nothing',
-      program(1, cases(0, 0, 40), 'Passed', ' "--test-case=*a*"'),
+      program(1, cases(0, 0, 40), 'Passed', ' "--test-case=*a*" "--no-skip"'),
       counted(0, 1),
     ],
     ['no program', '', counted(0, 0)],
@@ -165,6 +170,17 @@ test.each(['--test', '--ALL'])('test.sh refuses what it does not know: %s', (wor
   });
   expect(status).toBe(2);
   expect(stderr).toContain(`${word} is none of: --all, build, typescript, c++`);
+});
+
+test.each([0, 3])('setup.sh leaves no process behind that says how far a step is: status %i', (status) => {
+  const functions = /^with_progress\(\) \{.*?(?=^# --- )/ms.exec(
+    readFileSync(join(packageRoot(), 'scripts/setup.sh'), 'utf8'),
+  )![0];
+  const script = `set -euo pipefail\nlog=/dev/null\n${functions}\nwork() { sleep 0.3; return ${status}; }\nwith_progress work`;
+  // In a group of its own: what is left of it can be asked for.
+  const ended = spawnSync('setsid', ['bash', '-c', script], { encoding: 'utf8' });
+  expect(ended).toMatchObject({ status, stdout: '', stderr: '' });
+  expect(() => process.kill(-ended.pid, 0)).toThrow('ESRCH');
 });
 
 test('setup.sh refuses what it does not know', () => {

@@ -56,10 +56,10 @@ function resident(): number {
 }
 
 /**
- * The least of the next second, as soon as it is little: what frees memory is waited for by nobody. Without the garbage
+ * Resident MiB: the least of the next second, as soon as it is little: what frees memory is waited for by nobody. Without the garbage
  * collector, which would hide that a run has not given something back itself.
  */
-async function settled(little: number): Promise<number> {
+export async function settled(little: number): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < 50; i++) {
     await setTimeout(20);

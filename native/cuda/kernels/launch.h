@@ -62,7 +62,7 @@ MARGINCORE_DEVICE T block_sum(T value, T* shared) {
 MARGINCORE_DEVICE float block_max(float value, float* shared) {
   const int warps = device::threads() / device::kWarp;
   value = warp_max(value);
-  device::sync_block();
+  device::sync_block();  // shared may still be read from the call before
   if (device::lane() == 0) shared[device::warp()] = value;
   device::sync_block();
   return warp_max(device::lane() < warps ? shared[device::lane()] : shared[0]);

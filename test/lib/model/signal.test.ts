@@ -5,10 +5,11 @@ import { inferRows } from '../../../lib/model/inference.js';
 import { refusal } from '../../support/refusal.js';
 import { first, sample } from '../../support/sample.js';
 import { tinyModel } from '../../support/tinyModel.js';
+import { isSettledAtOnce } from '../../support/turn.js';
 
 let data: Dataset;
 let model: Model;
-/** A network that takes seconds for `many`. */
+/** A network that takes minutes for `many`. */
 let slow: Model;
 let many: ImageInput;
 let split: { images: ImageInput; labels: Int32Array };
@@ -39,7 +40,7 @@ const CALLS: [string, Call][] = [
 ];
 
 describe.each(CALLS)('%s', (_, call) => {
-  test('rejects with the reason within 0.2 s, whatever the network; the model stays usable', async () => {
+  test('rejects with the reason at once, whatever the network; the model stays usable', async () => {
     const controller = new AbortController();
     const reason = { any: 'value' };
     const work = call(slow, controller.signal);
@@ -47,9 +48,9 @@ describe.each(CALLS)('%s', (_, call) => {
     await sleep(300);
     const aborted = performance.now();
     controller.abort(reason);
+    expect(await isSettledAtOnce(work)).toBe(true);
     await expect(work).rejects.toBe(reason);
-    expect(performance.now() - aborted).toBeLessThan(200);
-    // What was under way ends soon: the rest of the images was not.
+    // What was under way ends soon: the rest of the images, which would take minutes, was not.
     const { labels } = await slow.predict(first(data.test!, 2).images);
     expect(labels).toHaveLength(2);
     expect(performance.now() - aborted).toBeLessThan(10_000);
@@ -134,12 +135,12 @@ test('outputs that no memory can hold are refused, with what they would take', a
 });
 
 test('the event loop goes on meanwhile', async () => {
+  // What is computed in one call on another thread: on this one, no timer would fire before its end.
   let ticks = 0;
-  const timer = setInterval(() => ticks++, 5);
-  const before = performance.now();
-  await slow.predict({ data: many.data.subarray(0, 512 * 784), shape: [512, 28, 28, 1] });
+  const timer = setInterval(() => ticks++, 1);
+  await slow.predict({ data: many.data.subarray(0, 128 * 784), shape: [128, 28, 28, 1] });
   clearInterval(timer);
-  expect(ticks).toBeGreaterThan((performance.now() - before) / 50);
+  expect(ticks).toBeGreaterThan(2);
 });
 
 test.each<[string, (given: never) => Promise<unknown>]>([

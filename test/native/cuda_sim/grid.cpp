@@ -56,6 +56,8 @@ class Scheduler {
   void end();
   void wait(State state, Where where);
   int choose();
+  void draw_turns();
+  std::vector<int>* next_ready();
   void make_ready(int thread);
   void release_block();
   void release_warp(int first);
@@ -70,7 +72,9 @@ class Scheduler {
   const Launch* launch_ = nullptr;
   bool failed_ = false, in_order_ = true;
   std::vector<Thread> threads_;
-  std::vector<int> ready_;  // the next one last, or in any order where orders are random
+  /// Whose turn is first: threads that are ready, the next one last, or in any order where orders are random.
+  std::vector<int> ready_[kMaxThreads / kWarp];
+  int turns_[kMaxThreads / kWarp] = {};  // of each warp
   int64_t at_barrier_ = 0;
   int64_t in_shuffle_[kMaxThreads / kWarp] = {};
 
@@ -93,9 +97,20 @@ void Scheduler::run_block(const Launch& launch) {
   at_barrier_ = 0;
   std::fill(std::begin(in_shuffle_), std::end(in_shuffle_), 0);
   threads_.assign(launch.threads, {});
-  ready_.resize(launch.threads);
-  std::iota(ready_.rbegin(), ready_.rend(), 0);
+  draw_turns();
+  for (auto& ready : ready_) ready.clear();
+  for (int64_t i = launch.threads - 1; i >= 0; --i) ready_[turns_[i / kWarp]].push_back(static_cast<int>(i));
   go_to(fiber_of(choose()));
+}
+
+/// Two kinds of random order, by the seed. Odd: any thread may be next, so that warps keep pace with each other. Even:
+/// one warp runs as far as it can before the next one does, in a random order of warps: what a warp overwrites before
+/// another has read it shows only where it is far ahead.
+void Scheduler::draw_turns() {
+  std::fill(std::begin(turns_), std::end(turns_), 0);
+  if (in_order_ || settings().shuffle % 2 != 0) return;
+  std::iota(std::begin(turns_), std::end(turns_), 0);
+  for (size_t i = std::size(turns_) - 1; i > 0; --i) std::swap(turns_[i], turns_[random_below(i + 1)]);
 }
 
 /// What every fiber does, for ever.
@@ -144,19 +159,27 @@ void Scheduler::go_to(Fiber& fiber) {
 
 void Scheduler::make_ready(int thread) {
   threads_[thread].state = State::Ready;
-  ready_.push_back(thread);
+  ready_[turns_[thread / kWarp]].push_back(thread);
+}
+
+/// The threads of which one is next; null where none is ready.
+std::vector<int>* Scheduler::next_ready() {
+  const auto some = std::find_if(std::begin(ready_), std::end(ready_), [](auto& ready) { return !ready.empty(); });
+  return some == std::end(ready_) ? nullptr : some;
 }
 
 /// The thread to run next. Where all are stuck the kernel fails, and those that wait run to be unwound.
 int Scheduler::choose() {
-  if (ready_.empty() && !failed_) {
+  std::vector<int>* ready = next_ready();
+  if (ready == nullptr && !failed_) {
     const std::string why = stalled();
     if (!why.empty()) fail(why);
+    ready = next_ready();
   }
-  if (ready_.empty()) return kNone;
-  if (!in_order_) std::swap(ready_[random_below(ready_.size())], ready_.back());
-  const int next = ready_.back();
-  ready_.pop_back();
+  if (ready == nullptr) return kNone;
+  if (!in_order_) std::swap((*ready)[random_below(ready->size())], ready->back());
+  const int next = ready->back();
+  ready->pop_back();
   return next;
 }
 
@@ -217,7 +240,7 @@ void Scheduler::fail(const std::string& why) {
   break_device(format("kernel %s, block %lld of %lld: %s", launch_->kernel, static_cast<long long>(place.block),
                       static_cast<long long>(place.blocks), why.c_str()));
   failed_ = true;
-  ready_.clear();  // fresh threads are not run any more
+  for (auto& ready : ready_) ready.clear();  // fresh threads are not run any more
   for (size_t i = 0; i < threads_.size(); ++i)
     if (threads_[i].fiber != nullptr && threads_[i].state != State::Ended) make_ready(static_cast<int>(i));
 }

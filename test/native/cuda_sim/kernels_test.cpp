@@ -87,6 +87,25 @@ MARGINCORE_KERNEL reuse(int* to, bool barrier) {
   to[thread()] = sum;
 }
 
+MARGINCORE_DEVICE int warp_sum(int value) {
+  for (int mask = kWarp / 2; mask > 0; mask /= 2) value += shuffle_xor(value, mask);
+  return value;
+}
+
+/// Two sums through one array. Between reading the first and overwriting it lie so many shuffles that a warp has to be
+/// far ahead of another for the barrier to matter.
+MARGINCORE_KERNEL sum_twice(int* to, bool barrier) {
+  MARGINCORE_SHARED(int, partial, kWarp);
+  to[thread()] = 0;
+  for (int round = 0; round < 2; ++round) {
+    const int part = warp_sum(round);
+    if (barrier) sync_block();
+    if (lane() == 0) partial[warp()] = part;
+    sync_block();
+    to[thread()] += warp_sum(lane() < threads() / kWarp ? partial[lane()] : 0);
+  }
+}
+
 enum class Fault {
   DifferentBarriers,
   TooFewAtBarrier,
@@ -233,18 +252,38 @@ TEST_CASE("a missing barrier shows in random orders, in most of them") {
   }
 }
 
+TEST_CASE("a missing barrier that only a warp far ahead shows is seen with every even seed") {
+  Device device;
+  const int threads = 256;
+  const DeviceArray<int> to(threads);
+  for (const bool barrier : {true, false}) {
+    for (int seed = 1; seed <= kSeeds; ++seed) {
+      settings().shuffle = seed;
+      CAPTURE(seed);
+      MARGINCORE_LAUNCH(sum_twice, 1, threads, device.stream, to.data(), barrier);
+      CHECK(device.synchronize() == cudaSuccess);
+      const bool right = to.values() == std::vector<int>(threads, threads);
+      if (barrier) CHECK(right);
+      else if (seed % 2 == 0) CHECK_FALSE(right);
+    }
+  }
+  race_reports = 0;  // what is missing is the barrier
+}
+
 TEST_CASE("a seed gives the same order again") {
   Device device;
   const DeviceArray<int> to(64);
-  std::vector<int> seen[2];
-  settings().shuffle = 11;
-  for (auto& values : seen) {
-    device.reset();
-    MARGINCORE_LAUNCH(broadcast, 1, 64, device.stream, to.data(), false);
-    CHECK(device.synchronize() == cudaSuccess);
-    values = to.values();
+  for (const uint64_t seed : {11, 12}) {
+    std::vector<int> seen[2];
+    settings().shuffle = seed;
+    for (auto& values : seen) {
+      device.reset();
+      MARGINCORE_LAUNCH(broadcast, 1, 64, device.stream, to.data(), false);
+      CHECK(device.synchronize() == cudaSuccess);
+      values = to.values();
+    }
+    CHECK(seen[0] == seen[1]);
   }
-  CHECK(seen[0] == seen[1]);
   race_reports = 0;  // what is missing is the barrier
 }
 
