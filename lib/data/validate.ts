@@ -1,6 +1,6 @@
 /** The one check of everything that a user may give as data. Code behind it takes a Dataset at its word. */
 import { inspect } from 'node:util';
-import { checkKeys, checkObject } from '../base/check.js';
+import { checkKeys } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { checkLabelArray, checkPixels } from './checkViews.js';
 import type {
@@ -35,8 +35,12 @@ export function checkDataset(input: DataInput, optionName: string): Dataset {
   return { name, train, test, classNames, numClasses };
 }
 
-export function checkFields(value: object, where: string, fields: readonly string[]): void {
-  checkKeys(checkObject(value, where, `an object of ${fields.join(', ')}`), fields, `${where}.`);
+/** Data may be of a class, whose fields are getters, where options are plain objects. */
+export function checkFields(value: unknown, where: string, fields: readonly string[]): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
+    throw invalidOption(where, `an object of ${fields.join(', ')}`, value);
+  }
+  checkKeys(value as Record<string, unknown>, fields, `${where}.`);
 }
 
 interface Parts {

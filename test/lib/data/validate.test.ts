@@ -33,6 +33,18 @@ function withLabels(labels: unknown, classNames?: unknown) {
 }
 
 describe('what is accepted', () => {
+  test('objects of a class, whose fields are getters', () => {
+    class Split {
+      get images() {
+        return arrays().images;
+      }
+      get labels() {
+        return arrays().labels;
+      }
+    }
+    expect(check(new Split()).train).toEqual(check(arrays()).train);
+  });
+
   test('arrays, with classes named by number', () => {
     expect(check(arrays())).toStrictEqual({
       name: 'arrays',
