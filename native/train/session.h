@@ -42,7 +42,7 @@ class Session {
   /// cannot succeed. What is called from here on runs on the thread that called it.
   MemoryUse plan(int64_t training_images);
   /// Plans, if that was not done, allocates, and draws the weights. Everything below needs it. Throws Disposed once
-  /// cancelled, within some ten milliseconds; then, and where it fails, nothing stays allocated.
+  /// cancelled, within a fifth of a second; then, and where it fails, nothing stays allocated.
   void open(const std::atomic<bool>& cancelled = kNever);
   const BackendInfo& backend_info() const { return backend_->info(); }
 
