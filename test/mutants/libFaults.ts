@@ -318,22 +318,22 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'failed-run-keeps-memory',
       what: 'a run that failed keeps its memory',
-      find: 'else model.dispose();',
+      find: 'if (!isKept) model.dispose();',
       replace: '',
       tests: ['lib/training/memory'],
     },
     {
       name: 'diverged-model-lost',
       what: 'the model of a run that diverged is disposed before anybody can have it',
-      find: 'if (keepsModel(error, model) && !signal?.aborted)',
-      replace: 'if (keepsModel(error, model) && signal?.aborted)',
+      find: '(await endsTraining(session)) && !signal?.aborted;',
+      replace: '(await endsTraining(session)) && signal?.aborted;',
       tests: ['lib/training/train', 'lib/training/callbacks'],
     },
     {
       name: 'abort-not-passed-on',
       what: 'an abort waits for what the core is computing',
-      find: 'const cancel = () => session.cancel();',
-      replace: 'const cancel = () => {};',
+      find: 'onAbort(signal, () => session.cancel())',
+      replace: 'onAbort(signal, () => {})',
       tests: ['lib/training/abort', 'lib/training/upload'],
     },
     {
@@ -348,8 +348,8 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'upload-does-not-look-at-signal',
       what: 'an abort waits for the copy of all images',
-      find: 'signal?.throwIfAborted();',
-      replace: '',
+      find: 'await turnEventLoop(signal);',
+      replace: 'await turnEventLoop(undefined);',
       tests: ['lib/training/upload'],
     },
   ]),

@@ -233,8 +233,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'training-memory-kept',
       what: "a trained model keeps the memory of the optimizer and training's activations",
-      find: 'trainer_.reset();',
-      replace: '',
+      find: 'trainer_.reset();\n  parameters_->release_gradients();',
+      replace: 'parameters_->release_gradients();',
       tests: ['train/memory_plan_test', 'lib/model', 'lib/training'],
     },
   ]),
