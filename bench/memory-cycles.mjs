@@ -1,5 +1,5 @@
 // Whether a process that creates, trains and disposes of models again and again stays as large as it was:
-//   node --expose-gc bench/memory-cycles.mjs [--cycles 400] [--models seed,resnet] [--threads 1,2,4]
+//   node --expose-gc --max-semi-space-size=1 bench/memory-cycles.mjs [--cycles 400] [--models seed,resnet] [--threads 1,2,4]
 // Prints resident memory after every 50th cycle, and how far it rises above that of the first of these. Thread counts
 // take turns, a cycle each.
 import { createRequire } from 'node:module';

@@ -327,14 +327,14 @@ export const LIB_FAULTS: readonly Fault[] = [
       what: 'the model of a run that diverged is disposed before anybody can have it',
       find: '(await endsTraining(session)) && !signal?.aborted;',
       replace: '(await endsTraining(session)) && signal?.aborted;',
-      tests: ['lib/training/train', 'lib/training/callbacks'],
+      tests: ['lib/training/abort'],
     },
     {
       name: 'abort-not-passed-on',
       what: 'an abort waits for what the core is computing',
       find: 'onAbort(signal, () => session.cancel())',
       replace: 'onAbort(signal, () => {})',
-      tests: ['lib/training/abort', 'lib/training/upload'],
+      tests: ['lib/training/abort'],
     },
     {
       name: 'loop-without-signal',

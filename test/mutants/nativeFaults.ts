@@ -116,8 +116,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'weights-ignore-seed',
       what: 'weights start alike whatever the seed',
-      find: 'if (seed) initialize(*seed, work);',
-      replace: 'if (seed) initialize(0, work);',
+      find: 'initialize(*seed, work)',
+      replace: 'initialize(0, work)',
       tests: ['nn/parameters_test', 'train/trainer_test'],
     },
   ]),

@@ -20,10 +20,12 @@ export async function nodeProgram(
   text: string,
   {
     flags = [],
+    environment = {},
     onLine,
     timeout = 50_000,
   }: {
     flags?: string[];
+    environment?: NodeJS.ProcessEnv;
     onLine?: (line: string, kill: (signal: NodeJS.Signals) => void) => void;
     timeout?: number;
   } = {},
@@ -31,7 +33,7 @@ export async function nodeProgram(
   const child = spawn(process.execPath, [...flags, '-e', text], {
     cwd: packageRoot(),
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_NO_WARNINGS: '1' },
+    env: { ...process.env, NODE_NO_WARNINGS: '1', ...environment },
     timeout,
     killSignal: 'SIGKILL',
   });

@@ -102,6 +102,25 @@ test('aborted after completion: nothing happens, and the model stays usable', as
   model.dispose();
 });
 
+test('an abort ends what the core computes, between two of its steps', async () => {
+  const controller = new AbortController();
+  let cancel = jest.fn();
+  const original = job.createSession;
+  const made = jest.spyOn(job, 'createSession').mockImplementation((given) => {
+    const session = original(given);
+    cancel = jest.fn(session.cancel.bind(session));
+    return Object.defineProperty(session, 'cancel', { value: cancel });
+  });
+  const run = endless({ signal: controller.signal });
+  run.catch(() => undefined);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(cancel).not.toHaveBeenCalled();
+  controller.abort();
+  expect(cancel).toHaveBeenCalledTimes(1);
+  await expect(run).rejects.toMatchObject({ name: 'AbortError' });
+  made.mockRestore();
+});
+
 test('many runs on one signal: one listener, which all hear', async () => {
   const controller = new AbortController();
   const listeners = observed(controller.signal);
@@ -136,6 +155,12 @@ describe('a run that diverged', () => {
       ...(signal && { signal }),
     });
   };
+
+  test('hands its model over, for the caller to use and to dispose of', async () => {
+    const model = (await refusal(() => diverged(() => undefined))).details.model as Model;
+    expect((await model.predict(data.test!.images)).labels).toHaveLength(100);
+    model.dispose();
+  });
 
   test('aborted while its training is ended: the model, which nobody gets, is disposed', async () => {
     const controller = new AbortController();
