@@ -14,6 +14,7 @@ export {
 } from './data/index.js';
 export type { ChannelNormalization, Normalize } from './data/normalize.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
+export type { Diagnosis } from './diagnoses/diagnosis.js';
 export type { FirstLoss } from './heads/firstLoss.js';
 export {
   type HeadLossInputs,
@@ -88,7 +89,6 @@ export { type Schedule, type ScheduleProgress, schedules } from './schedules/lea
 export { train } from './train.js';
 export type {
   Controls,
-  Diagnosis,
   EpochControls,
   EpochEvent,
   EpochRecord,

@@ -1,5 +1,6 @@
 /** What a training run reports while it goes on. Epochs and steps are counted from 1 here, as they are shown. */
 
+import type { Diagnosis } from '../diagnoses/diagnosis.js';
 import type { Margin } from '../heads/margin.js';
 import type { Scores } from '../metrics/accuracy.js';
 import type { HeadStatistics } from '../metrics/headStatistics.js';
@@ -28,22 +29,6 @@ export interface StepEvent {
   readonly lambda: number;
   /** Fraction of the batch whose angle with margin, m1·θ + m2, lies beyond π. */
   readonly pastPi: number;
-}
-
-/** A known way in which training goes wrong without an error. */
-export interface Diagnosis {
-  readonly name:
-    | 'one-class-weighted'
-    | 'dropout-too-high'
-    | 'learning-rate-too-low'
-    | 'learning-rate-too-high'
-    | 'scale-too-small'
-    | 'crowded-centroids'
-    | 'margin-too-large'
-    | 'collapsed'
-    | 'guessing';
-  /** A sentence for the user: what was seen, its cause, and what to try. */
-  readonly message: string;
 }
 
 /** One pass over the training images. */

@@ -1,6 +1,8 @@
 /** The loop over epochs and steps: what to run next, what happened, and whom to tell. */
 
 import { MarginCoreError } from '../base/errors.js';
+import { diagnose } from '../diagnoses/diagnose.js';
+import type { RunFacts } from '../diagnoses/facts.js';
 import { hasMargin, rampedMargin } from '../heads/margin.js';
 import type { ResolvedHead } from '../heads/resolve.js';
 import type { Scores } from '../metrics/accuracy.js';
@@ -12,8 +14,6 @@ import { lambdaAt } from '../schedules/annealing.js';
 import { fractionOver } from '../schedules/duration.js';
 import { learningRateAt, type Schedule } from '../schedules/learningRate.js';
 import { type Batching, samplesOfStep, stepsPerEpoch } from './batching.js';
-import { diagnose } from './diagnoses/diagnose.js';
-import type { RunFacts } from './diagnoses/facts.js';
 import type { Controls, EpochRecord, StepEvent } from './events.js';
 import type { Observers } from './observer.js';
 

@@ -1,5 +1,5 @@
 import type { Note, NoteCode } from '../base/note.js';
-import type { Diagnosis } from './events.js';
+import type { Diagnosis } from '../diagnoses/diagnosis.js';
 import type { Observer } from './observer.js';
 
 /** 'margin-too-large' → 'MARGIN_TOO_LARGE' */

@@ -13,7 +13,6 @@ import { selectDevice } from '../native/backends.js';
 import type { NativeDevice, NativeSession } from '../native/contract.js';
 import { describeEnvironment, type Environment, type MemoryPlan } from '../native/environment.js';
 import { awaitNative } from '../native/load.js';
-import { runFacts } from './diagnoses/facts.js';
 import type { EpochRecord } from './events.js';
 import {
   createSession,
@@ -28,6 +27,7 @@ import { headMeasurer } from './measure.js';
 import { Notices, type RunNote } from './notices.js';
 import { type Observer, Observers, type Preparation, type RunStart } from './observer.js';
 import type { TrainSettings } from './options.js';
+import { runFacts } from './runFacts.js';
 import { uploadSamples } from './upload.js';
 
 const STREAMED =

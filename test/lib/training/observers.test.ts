@@ -1,6 +1,7 @@
 /** Observers: told in their order, awaited, and what they throw ends the run. */
+
+import * as diagnoses from '../../../lib/diagnoses/diagnose.js';
 import { train } from '../../../lib/index.js';
-import * as diagnoses from '../../../lib/training/diagnoses/diagnose.js';
 import { type Observer, Observers } from '../../../lib/training/observer.js';
 import { resolveTrainOptions } from '../../../lib/training/options.js';
 import { run } from '../../../lib/training/run.js';

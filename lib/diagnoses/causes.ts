@@ -1,7 +1,7 @@
 /** Why training goes wrong: each cause with the evidence for it, what is said of it, and what to try. */
-import { hasMargin, NO_MARGIN, targetFactor } from '../../heads/margin.js';
-import { scaleBound } from '../../heads/scale.js';
-import type { Diagnosis } from '../events.js';
+import { hasMargin, NO_MARGIN, targetFactor } from '../heads/margin.js';
+import { scaleBound } from '../heads/scale.js';
+import type { Diagnosis } from './diagnosis.js';
 import {
   accuracyOf,
   chance,

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../../lib/base/packageRoot.js';
+import { diagnose } from '../../../lib/diagnoses/diagnose.js';
+import type { Epoch, RunFacts } from '../../../lib/diagnoses/facts.js';
 import { checkHead, resolveHead } from '../../../lib/heads/resolve.js';
-import { diagnose } from '../../../lib/training/diagnoses/diagnose.js';
-import { type Epoch, type RunFacts, runFacts } from '../../../lib/training/diagnoses/facts.js';
 import { checkOptimizer } from '../../../lib/training/optimizers.js';
+import { runFacts } from '../../../lib/training/runFacts.js';
 
 const D = 64;
 
@@ -315,7 +316,7 @@ interface Recorded {
   readonly said: string[];
 }
 const RECORDED: Recorded[] = JSON.parse(
-  readFileSync(join(packageRoot(), 'test/lib/training/histories.json'), 'utf8'),
+  readFileSync(join(packageRoot(), 'test/lib/diagnoses/histories.json'), 'utf8'),
 );
 
 test.each(RECORDED)('recorded: $run', ({ options, numClasses, samples, history, said }) => {

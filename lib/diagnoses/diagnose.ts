@@ -1,6 +1,6 @@
 /** Known ways in which training goes wrong without an error, told by name. */
-import type { Diagnosis } from '../events.js';
 import { CAUSES, type Case, UNKNOWN } from './causes.js';
+import type { Diagnosis } from './diagnosis.js';
 import { bestOf, type Epoch, type Figure, type RunFacts, stepsOf } from './facts.js';
 import { describeSymptom, symptomOf } from './symptoms.js';
 

@@ -1,45 +1,36 @@
 /** What a diagnosis rests on: what is known of a run from its beginning, and what its epochs have shown so far. */
-import { labelsOf } from '../../data/samples.js';
-import type { ResolvedHead } from '../../heads/resolve.js';
-import { stepsPerEpoch } from '../batching.js';
-import type { EpochRecord } from '../events.js';
-import type { TrainJob } from '../job.js';
-import { MEASURED_IMAGES } from '../measure.js';
-import type { EffectiveOptimizer } from '../optimizers.js';
+import type { Margin } from '../heads/margin.js';
+import type { ResolvedHead } from '../heads/resolve.js';
+import type { Scores } from '../metrics/accuracy.js';
+import type { HeadStatistics } from '../metrics/headStatistics.js';
 
-/** An epoch before it is judged. */
-export type Epoch = Omit<EpochRecord, 'diagnoses'>;
+/** What is looked at of an epoch; its record, in `training/events.ts`, says what each number means. */
+export interface Epoch {
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly steps: number;
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly meanLearningRate: number;
+  readonly margin?: Margin;
+  readonly lambda: number;
+  readonly pastPi: number;
+  readonly gradientNorm: number;
+  readonly head: HeadStatistics;
+  readonly validation?: Scores;
+}
 
 export interface RunFacts {
   readonly head: Pick<ResolvedHead, 'native' | 'headLr'>;
   readonly embeddingSize: number;
-  readonly optimizer: EffectiveOptimizer;
+  readonly optimizer:
+    | { readonly type: 'adam' | 'adamw' }
+    | { readonly type: 'sgd'; readonly momentum: number };
   /** How many images each figure is of */
   readonly images: Readonly<Record<Figure['of'], number>>;
   readonly stepsPerEpoch: number;
   /** Of the training images of each class, their share of all: (C) */
   readonly classShares: Float64Array;
-}
-
-export function runFacts(
-  { settings, head, train, validation, batching }: TrainJob,
-  embeddingSize: number,
-): RunFacts {
-  const samples = train.numbers.length;
-  const classShares = new Float64Array(head.native.numClasses);
-  for (const label of labelsOf(train)) classShares[label]! += 1 / samples;
-  return {
-    head,
-    embeddingSize,
-    optimizer: settings.optimizer,
-    images: {
-      training: samples,
-      measured: Math.min(samples, MEASURED_IMAGES),
-      validation: validation?.numbers.length ?? 0,
-    },
-    stepsPerEpoch: stepsPerEpoch(batching),
-    classShares,
-  };
 }
 
 /** Accuracy of always answering with the most frequent class. */
