@@ -77,6 +77,14 @@ Napi::Value run_head_loss(const Napi::CallbackInfo& info) {
   });
 }
 
+/// Before the process ends: a thread that computes on while libraries destroy their globals would crash it.
+Napi::Value stop_all(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    info.Env().GetInstanceData<WorkerRegistry>()->stop_all();
+    return info.Env().Undefined();
+  });
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   prepare_environment();
   env.SetInstanceData(new WorkerRegistry(env));
@@ -86,6 +94,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("permutation", Napi::Function::New(env, make_permutation, "permutation"));
   exports.Set("summarize", Napi::Function::New(env, summarize, "summarize"));
   exports.Set("headLoss", Napi::Function::New(env, run_head_loss, "headLoss"));
+  exports.Set("stopAll", Napi::Function::New(env, stop_all, "stopAll"));
   exports.Set("Session", SessionObject::define(env));
   return exports;
 }
