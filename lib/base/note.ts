@@ -13,6 +13,7 @@ export type NoteCode =
   | 'NO_MARGIN' // but options that are about one
   | 'NO_SCALE_SUFFICES' // for this margin
   | 'PRECISION_CHANGED'
+  | 'RESUMED' // from a checkpoint
   | 'SCALE_TOO_SMALL'
   | 'WARMUP_BEYOND_END'; // of the learning rate
 

@@ -1,22 +1,27 @@
 /** A trained model: the network, its head and the preprocessing, in native memory. */
 
-import { checkBoolean, checkSignal } from '../base/check.js';
+import { checkBoolean, checkPath, checkSignal } from '../base/check.js';
 import { copyOf } from '../base/copy.js';
 import { MarginCoreError } from '../base/errors.js';
-import { checkOptions, option } from '../base/optionTable.js';
+import { checkOptions, choice, option } from '../base/optionTable.js';
 import { checkImagesOfSize, checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
 import type { ChannelNormalization } from '../data/normalize.js';
 import { allOf } from '../data/samples.js';
 import type { ImageInput, SplitInput } from '../data/types.js';
+import { writeSafetensors } from '../files/safetensors.js';
 import { centresOf } from '../heads/centres.js';
 import type { EffectiveHead } from '../heads/options.js';
-import type { ResolvedHead } from '../heads/resolve.js';
 import { argmaxRows, type Scores } from '../metrics/accuracy.js';
 import { unitRows } from '../metrics/angles.js';
+import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import type { NativeSession } from '../native/contract.js';
 import { awaitNative } from '../native/load.js';
+import { PRECISIONS, type Precision } from '../native/precision.js';
 import { type Ending, inferRows, scoreSamples, untilEnded } from './inference.js';
+import { loadModel } from './loadModel.js';
+import { type ModelDescriptor, modelMetadata } from './modelFile.js';
 import { type ModelSummary, summarizeModel } from './summary.js';
+import { parameterTensors } from './weights.js';
 
 export interface Prediction {
   /** (N): the most probable class of each image */
@@ -49,13 +54,8 @@ export interface Evaluation extends Scores {
   readonly confusion?: Int32Array;
 }
 
-export interface ModelParts {
-  readonly name: string;
+export interface ModelParts extends ModelDescriptor {
   readonly session: NativeSession;
-  readonly input: ImageSize;
-  readonly head: ResolvedHead;
-  readonly classNames: readonly string[];
-  readonly normalization: ChannelNormalization;
   /** Of the run: its abort ends what a model that was lent computes. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -71,10 +71,16 @@ const LOAN_ENDED =
 const SIGNAL = { signal: option('', checkSignal) };
 const PREDICT = { ...SIGNAL, cosines: option('', checkBoolean, { default: true }) };
 const EMBED = { ...SIGNAL, normalize: option('', checkBoolean) };
+const SAVE = { ...SIGNAL, dtype: choice('', ['fp32', 'bf16'], { default: 'fp32' }) };
+const LOAD = {
+  ...SIGNAL,
+  ...PLACEMENT_OPTIONS,
+  precision: choice('', PRECISIONS, { default: 'fp32' }),
+} as const;
 const EVALUATE = { ...SIGNAL, confusion: option('', checkBoolean, { default: false }) };
 
 /**
- * Made by `train()`. Predictions have no margin and need no label, and images are normalised as in training.
+ * Made by `train()`, or read from a file by `Model.load()`. Predictions have no margin and need no label, and images are normalised as in training.
  * The model holds native memory until `dispose()` (or `using`); every method but `dispose` then throws DISPOSED.
  *
  * Many images are computed in parts. With a `signal`, a call rejects with its reason as soon as that is aborted; of what
@@ -214,8 +220,42 @@ export class Model {
   /** Layers with output shapes, parameters and FLOPs; as text, a table. */
   summary(): ModelSummary {
     const { summary } = this.#session();
-    const { name, head } = this.#parts;
-    return summarizeModel(name, this.input, summary, head.native, head.effective);
+    const { network, head } = this.#parts;
+    return summarizeModel(network.name, this.input, summary, head.native, head.effective);
+  }
+
+  /**
+   * Writes the model to a file that `Model.load` reads: a safetensors file with the network, the head, class names and
+   * normalisation in its metadata. It is whole under its name, or what stood there before is.
+   * @param options.dtype 'bf16' halves the file, and keeps 8 bits of precision of each number. Default 'fp32'.
+   * @throws FILE_NOT_WRITTEN where the disk is full, say, or the folder read-only.
+   */
+  async save(path: string, options: { dtype?: 'fp32' | 'bf16'; signal?: AbortSignal } = {}): Promise<void> {
+    const session = this.#session();
+    const file = checkPath(path, 'path');
+    const { dtype, signal } = checkOptions(options, undefined, SAVE);
+    signal?.throwIfAborted();
+    const tensors = parameterTensors(session, dtype === 'bf16' ? 'BF16' : 'F32');
+    const ending = this.#ending(signal);
+    const ended = tensors.map((tensor) => ({ ...tensor, values: () => untilEnded(tensor.values(), ending) }));
+    await writeSafetensors(file, ended, modelMetadata(this.#parts));
+  }
+
+  /**
+   * A model from its file, to predict, embed and evaluate with; a checkpoint of a run is one as well. Safe to be given files of
+   * strangers: they are data, of which every size and description is checked before memory is taken for it.
+   * @param options.device Default 'auto'.
+   * @param options.precision Of the network's arithmetic, whatever it was in training. Default 'fp32'.
+   * @throws FILE_NOT_FOUND; FILE_CORRUPT for what is no model, damaged or altered; NEWER_VERSION.
+   */
+  static async load(
+    path: string,
+    options: { device?: Device; threads?: number; precision?: Precision; signal?: AbortSignal } = {},
+  ): Promise<Model> {
+    const file = checkPath(path, 'path');
+    const settings = checkOptions(options, undefined, LOAD);
+    const { descriptor, session } = await loadModel(file, settings);
+    return new Model({ ...descriptor, session });
   }
 
   /** Frees the native memory. Calling it again does nothing. */

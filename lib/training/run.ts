@@ -13,7 +13,11 @@ import { selectDevice } from '../native/backends.js';
 import type { NativeDevice, NativeSession } from '../native/contract.js';
 import { describeEnvironment, type Environment, type MemoryPlan } from '../native/environment.js';
 import { awaitNative } from '../native/load.js';
+import { stepsPerEpoch } from './batching.js';
+import { bestEpoch, isOutOfPatience } from './best.js';
+import { BestInMemory } from './bestInMemory.js';
 import type { EpochRecord } from './events.js';
+import { FolderKeeper } from './folderKeeper.js';
 import {
   createSession,
   type EffectiveOptions,
@@ -22,11 +26,13 @@ import {
   prepareJob,
   type TrainJob,
 } from './job.js';
-import { runEpochs } from './loop.js';
+import { type BestKeeper, type Keeper, type Progress, runEpochs } from './loop.js';
 import { headMeasurer } from './measure.js';
 import { Notices, type RunNote } from './notices.js';
 import { type Observer, Observers, type Preparation, type RunStart } from './observer.js';
+import { momentsOf } from './optimizers.js';
 import type { TrainSettings } from './options.js';
+import { begin, type OpenFolder, openRunFolder } from './resume.js';
 import { runFacts } from './runFacts.js';
 import { uploadSamples } from './upload.js';
 
@@ -41,6 +47,8 @@ export interface TrainResult {
   readonly model: Model;
   /** One record per epoch. */
   readonly history: readonly EpochRecord[];
+  /** Whose model it is, counted from 1; with `keepBest`. */
+  readonly bestEpoch?: number;
   /** Of the very first step, beside that of an untrained network where the head has such an expectation. */
   readonly firstLoss: FirstLoss;
   /** Over all test samples; where the data has any. */
@@ -95,25 +103,50 @@ async function runJob(
   notices: Notices,
   firstStep: FirstStep,
 ): Promise<TrainResult> {
-  const { signal } = job.settings;
-  const session = createSession(job);
+  const opened = await openRunFolder(job);
+  try {
+    return await runWith(job, opened, observers, notices, firstStep);
+  } finally {
+    await opened?.folder.close();
+  }
+}
+
+async function runWith(
+  job: TrainJob,
+  opened: OpenFolder | undefined,
+  observers: Observers,
+  notices: Notices,
+  firstStep: FirstStep,
+): Promise<TrainResult> {
+  const { signal, keepBest, monitor } = job.settings;
+  const from = opened?.from;
+  const session = createSession(job, { drawWeights: from?.state === undefined });
   const model = createModel(job, session);
   const forgetSignal = onAbort(signal, () => session.cancel());
   try {
+    const earlier = from?.state?.notes.filter(({ code }) => code !== 'RESUMED') ?? [];
+    for (const note of [...earlier, ...(opened?.notes ?? [])]) notices.say(note);
     const { device, memory } = await startSession(job, session, model, observers);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
-    const history = await trainModel(job, session, model, observers);
+    const moments = momentsOf(job.settings.optimizer);
+    if (from) await begin(session, from, moments, signal);
+    if (from?.state) firstStep.loss = from.state.firstLoss;
+    const environment = describeEnvironment(job.placement.backend, device, memory);
+    const keeper = await createKeeper(job, opened, session, { environment, moments, firstStep, notices });
+    const history = await trainModel(job, session, model, observers, { from: from?.state?.progress, keeper });
     notices.epoch(history.at(-1)!); // which was judged anew where its own callback stopped the run
+    if (keepBest) await keeper!.restoreBest();
     await awaitNative(() => session.endTraining());
     const scores = job.test && (await scoreTest(job, session, job.test));
     return {
       model,
       history,
+      ...(keepBest && { bestEpoch: bestEpoch(history, monitor)! + 1 }),
       firstLoss: firstLoss(job, session, firstStep),
       ...scores,
       options: effectiveOptions(job, device),
       notes: notices.said,
-      environment: describeEnvironment(job.placement.backend, device, memory),
+      environment,
     };
   } catch (error) {
     const isKept = keepsModel(error, model) && (await endsTraining(session)) && !signal?.aborted;
@@ -174,8 +207,37 @@ function createModel(
   { settings, input, head, classNames, normalization }: TrainJob,
   session: NativeSession,
 ): Model {
-  const { model, signal } = settings;
-  return new Model({ name: model.name, session, input, head, classNames, normalization, signal });
+  const { model: network, signal } = settings;
+  return new Model({ network, session, input, head, classNames, normalization, signal });
+}
+
+/** What keeps the run or its best model; undefined where neither is asked for. */
+async function createKeeper(
+  job: TrainJob,
+  opened: OpenFolder | undefined,
+  session: NativeSession,
+  run: { environment: Environment; moments: number; firstStep: FirstStep; notices: Notices },
+): Promise<BestKeeper | undefined> {
+  const { keepBest, monitor, checkpointEvery: every, keepCheckpoints: kept } = job.settings;
+  if (opened === undefined) return keepBest ? new BestInMemory(session, monitor) : undefined;
+  const { settings, input, head, classNames, normalization, batching } = job;
+  const keeper = new FolderKeeper(
+    opened.folder,
+    {
+      session,
+      descriptor: { network: settings.model, input, head, classNames, normalization },
+      moments: run.moments,
+      identity: opened.identity,
+      environment: run.environment,
+      stepsPerEpoch: stepsPerEpoch(batching),
+      firstLoss: () => run.firstStep.loss,
+      notes: () => run.notices.said,
+    },
+    { every, kept, monitor: keepBest ? monitor : undefined },
+  );
+  const progress = opened.from?.state?.progress;
+  if (progress !== undefined) await keeper.resumed(progress);
+  return keeper;
 }
 
 function describeStart(
@@ -202,9 +264,10 @@ function trainModel(
   session: NativeSession,
   model: Model,
   observers: Observers,
+  kept: { from: Progress | undefined; keeper: Keeper | undefined },
 ): Promise<EpochRecord[]> {
   const { settings, head, train, validation, batching, classNames } = job;
-  const { epochs, seed, learningRate, signal } = settings;
+  const { epochs, seed, learningRate, monitor, patience, signal } = settings;
   const options = { ...(signal && { signal }) };
   return runEpochs({
     session,
@@ -218,6 +281,8 @@ function trainModel(
     signal,
     measure: headMeasurer(session, train),
     validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),
+    isEnough: (history) => isOutOfPatience(history, monitor, patience),
+    ...kept,
     observers,
   });
 }
