@@ -7,11 +7,13 @@ import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
 import { buildCommand } from './commands/build.js';
 import { doctorCommand } from './commands/doctor.js';
+import { evaluateCommand } from './commands/evaluate.js';
 import { trainCommand } from './commands/train.js';
 import { Interrupted } from './interrupt.js';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   train: trainCommand,
+  evaluate: evaluateCommand,
   doctor: doctorCommand,
   build: buildCommand,
 };

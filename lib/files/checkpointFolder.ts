@@ -78,3 +78,13 @@ export class CheckpointFolder {
 }
 
 const numberOf = (name: string) => Number(CHECKPOINT.exec(name)![1]);
+
+/** The oldest first. */
+const checkpointsAmong = (names: readonly string[]): string[] =>
+  names.filter((name) => CHECKPOINT.test(name)).sort((a, b) => numberOf(a) - numberOf(b));
+
+/** Path of the last checkpoint in a folder, whoever has it; undefined where there is none. */
+export async function lastCheckpoint(folder: string): Promise<string | undefined> {
+  const last = checkpointsAmong(await readdir(folder).catch(() => [])).at(-1);
+  return last === undefined ? undefined : join(folder, last);
+}

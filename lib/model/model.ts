@@ -1,6 +1,6 @@
 /** A trained model: the network, its head and the preprocessing, in native memory. */
 
-import { checkBoolean, checkPath, checkSignal } from '../base/check.js';
+import { checkBoolean, checkPath, checkSignal, checkText } from '../base/check.js';
 import { copyOf } from '../base/copy.js';
 import { MarginCoreError } from '../base/errors.js';
 import { checkOptions, choice, option } from '../base/optionTable.js';
@@ -9,6 +9,7 @@ import type { ChannelNormalization } from '../data/normalize.js';
 import { allOf } from '../data/samples.js';
 import type { ImageInput, SplitInput } from '../data/types.js';
 import { writeSafetensors } from '../files/safetensors.js';
+import { writeAside } from '../files/writeAside.js';
 import { centresOf } from '../heads/centres.js';
 import type { EffectiveHead } from '../heads/options.js';
 import { argmaxRows, type Scores } from '../metrics/accuracy.js';
@@ -17,11 +18,13 @@ import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import type { NativeSession } from '../native/contract.js';
 import { awaitNative } from '../native/load.js';
 import { PRECISIONS, type Precision } from '../native/precision.js';
+import { exportOnnx } from '../onnx/exportOnnx.js';
 import { type Ending, inferRows, scoreSamples, untilEnded } from './inference.js';
 import { loadModel } from './loadModel.js';
 import { type ModelDescriptor, modelMetadata } from './modelFile.js';
+import { classifierName, pytorchNames } from './pytorchNames.js';
 import { type ModelSummary, summarizeModel } from './summary.js';
-import { parameterTensors } from './weights.js';
+import { parameterTensors, readParameters } from './weights.js';
 
 export interface Prediction {
   /** (N): the most probable class of each image */
@@ -72,6 +75,13 @@ const SIGNAL = { signal: option('', checkSignal) };
 const PREDICT = { ...SIGNAL, cosines: option('', checkBoolean, { default: true }) };
 const EMBED = { ...SIGNAL, normalize: option('', checkBoolean) };
 const SAVE = { ...SIGNAL, dtype: choice('', ['fp32', 'bf16'], { default: 'fp32' }) };
+const EXPORT_ONNX = {
+  ...SIGNAL,
+  input: choice('', ['uint8', 'float'], { default: 'uint8' }),
+  fold: option('', checkBoolean, { default: false }),
+  normalize: option('', checkBoolean),
+} as const;
+const EXPORT_PYTORCH = { ...SIGNAL, classifier: option('', checkText) };
 const LOAD = {
   ...SIGNAL,
   ...PLACEMENT_OPTIONS,
@@ -235,10 +245,66 @@ export class Model {
     const file = checkPath(path, 'path');
     const { dtype, signal } = checkOptions(options, undefined, SAVE);
     signal?.throwIfAborted();
-    const tensors = parameterTensors(session, dtype === 'bf16' ? 'BF16' : 'F32');
-    const ending = this.#ending(signal);
-    const ended = tensors.map((tensor) => ({ ...tensor, values: () => untilEnded(tensor.values(), ending) }));
-    await writeSafetensors(file, ended, modelMetadata(this.#parts));
+    const tensors = parameterTensors(session, dtype === 'bf16' ? 'BF16' : 'F32', this.#ending(signal));
+    await writeSafetensors(file, tensors, modelMetadata(this.#parts));
+  }
+
+  /**
+   * Writes the model as an ONNX file (opset 17), for onnxruntime and its like: any number of images as `images`, and `embedding` (N, D),
+   * `logits` and `probabilities` (N, C) of them, without margin.
+   * @param options.input 'uint8': images (N, H, W, C) as `predict` takes them, normalised in the graph; 'float': (N, C, H, W),
+   *   already normalised. Default 'uint8'.
+   * @param options.fold Let weights take over the batch norms behind them, and class weights the normalisation of
+   *   logits: fewer nodes, numbers that differ in their last digits. Default false.
+   * @param options.normalize Divide each embedding by its L2 norm. Default: as `embed` has it.
+   * @throws FILE_NOT_WRITTEN; UNSUPPORTED for parameters of 2 GB or more, which the format cannot hold.
+   */
+  async exportOnnx(
+    path: string,
+    options: { input?: 'uint8' | 'float'; fold?: boolean; normalize?: boolean; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const session = this.#session();
+    const file = checkPath(path, 'path');
+    const { input, fold, normalize, signal } = checkOptions(options, undefined, EXPORT_ONNX);
+    const { network, input: size, head, classNames, normalization } = this.#parts;
+    const values = await readParameters(session, this.#ending(signal));
+    const { layers, embeddingSize } = session.summary;
+    const bytes = exportOnnx(
+      { network, input: size, head: head.native, classNames, normalization, layers, embeddingSize },
+      (name) => values.get(name)!,
+      { input, fold, normalizeEmbedding: normalize ?? head.byAngle },
+    );
+    await writeAside(file, async (handle) => {
+      await handle.writeFile(bytes);
+    });
+  }
+
+  /**
+   * Writes the parameters as a safetensors file for PyTorch, under its names and in its layouts: a state dict of torchvision's
+   * network, where the network is one of its.
+   * @param options.classifier What the head's weights are called. Default: as torchvision calls its last layer, 'fc' of a
+   *   ResNet say; otherwise 'head'.
+   */
+  async exportPyTorch(
+    path: string,
+    options: { classifier?: string; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const session = this.#session();
+    const file = checkPath(path, 'path');
+    const { layers } = session.summary;
+    const { classifier = classifierName(this.#parts.network.name, layers), signal } = checkOptions(
+      options,
+      undefined,
+      EXPORT_PYTORCH,
+    );
+    const tensors = parameterTensors(session, 'F32', this.#ending(signal));
+    const named = pytorchNames(this.input, layers, session.parameters(), classifier).map(
+      ({ theirs, shape, toTheirs }, index) => ({
+        ...{ name: theirs, shape, dtype: 'F32' as const },
+        values: async () => toTheirs(await tensors[index]!.values()),
+      }),
+    );
+    await writeSafetensors(file, named, { format: 'pt' });
   }
 
   /**

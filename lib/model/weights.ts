@@ -4,6 +4,7 @@ import type { TensorToWrite } from '../files/safetensors.js';
 import { corruptFile, type TensorFile } from '../files/tensorFile.js';
 import type { NativeParameter, NativeSession } from '../native/contract.js';
 import { awaitNative, callNative } from '../native/load.js';
+import { type Ending, untilEnded } from './inference.js';
 
 /** Tensors of a checkpoint that are none of the model: what the optimizer keeps of each parameter. */
 export const MOMENTS = /^optimizer\.\d+\./;
@@ -15,13 +16,36 @@ const PIECE = 2 ** 22;
 export function parameterTensors(
   session: NativeSession,
   dtype: TensorToWrite['dtype'] = 'F32',
+  ending: Ending = {},
 ): TensorToWrite[] {
   return callNative(() => session.parameters()).map(({ name, shape }) => ({
     name,
     shape,
     dtype,
-    values: () => awaitNative(() => session.readParameter(name)),
+    values: () =>
+      untilEnded(
+        awaitNative(() => session.readParameter(name)),
+        ending,
+      ),
   }));
+}
+
+/** All values by name. */
+export async function readParameters(
+  session: NativeSession,
+  ending: Ending,
+): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const { name } of callNative(() => session.parameters())) {
+    values.set(
+      name,
+      await untilEnded(
+        awaitNative(() => session.readParameter(name)),
+        ending,
+      ),
+    );
+  }
+  return values;
 }
 
 /**

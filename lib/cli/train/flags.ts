@@ -27,6 +27,18 @@ export const TRAIN_FLAGS: readonly FlagGroup[] = [
     title: 'Training',
     flags: flagsOf(RUN_OPTION_GROUPS.training, { instead: { learningRate: RATE_FLAGS } }),
   },
+  {
+    title: 'Keeping',
+    flags: [
+      ...flagsOf(RUN_OPTION_GROUPS.keeping),
+      {
+        name: 'save',
+        to: 'save',
+        value: text('FILE'),
+        help: 'the trained model, to be evaluated and loaded',
+      },
+    ],
+  },
   { title: 'Machine', flags: flagsOf(RUN_OPTION_GROUPS.machine) },
   {
     title: 'Output',

@@ -58,7 +58,7 @@ const withBatchNorm = sequential(
   [...tinyModel.layers.slice(0, 1), batchNorm(), ...tinyModel.layers.slice(1)],
   {
     name: 'with batch norm',
-    init: 'kaimingNormal',
+    init: 'heNormal',
   } as never,
 );
 
@@ -148,10 +148,11 @@ describe('what is refused', () => {
     const length = Number(bytes.readBigUInt64LE());
     const header = JSON.parse(bytes.toString('utf8', 8, 8 + length));
     const { sha256: _, ...metadata } = header.__metadata__;
-    const description = JSON.parse(metadata.model);
+    const before = metadata.model;
+    const description = JSON.parse(before);
     header.__metadata__ = metadata;
     change(header, description);
-    if (header.__metadata__?.model === metadata.model)
+    if (header.__metadata__?.model === before)
       header.__metadata__ = { ...metadata, ...header.__metadata__, model: JSON.stringify(description) };
     const text = Buffer.from(JSON.stringify(header));
     const size = Buffer.alloc(8);

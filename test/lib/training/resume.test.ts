@@ -197,7 +197,7 @@ describe('refused', () => {
       { model: { ...tinyModel, layers: [...tinyModel.layers, { type: 'relu' }] } as never },
       /model: .* there/,
     ],
-    ['more validation', { validation: 0.2 }, /number of training images: 270 there, 240 now/],
+    ['more validation', { validation: 0.2 }, /number of training images: \d+ there, \d+ now/],
   ];
 
   let folder: string;
