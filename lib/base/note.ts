@@ -15,6 +15,7 @@ export type NoteCode =
   | 'PRECISION_CHANGED'
   | 'RESUMED' // from a checkpoint
   | 'SCALE_TOO_SMALL'
+  | 'WEIGHTS_INCOMPLETE' // a file of weights lacks some of the network's, or has others
   | 'WARMUP_BEYOND_END'; // of the learning rate
 
 export interface Note<Code extends string = NoteCode> {

@@ -54,6 +54,9 @@ export function modelMetadata({
   return { [FORMAT]: String(VERSION), [DESCRIPTION]: JSON.stringify(description) };
 }
 
+/** Whether a margincore wrote it. */
+export const isOurs = ({ metadata }: TensorFile): boolean => metadata[FORMAT] !== undefined;
+
 /** Throws NEWER_VERSION, and FILE_CORRUPT with what is wrong of it. */
 export function readDescriptor(file: TensorFile): ModelDescriptor {
   const { network, input, head, classes, normalization } = checkedDescription(file);

@@ -9,6 +9,7 @@ import type { Scores } from '../metrics/accuracy.js';
 import { type AngleReport, angleReport } from '../metrics/angles.js';
 import { scoreSamples } from '../model/inference.js';
 import { Model } from '../model/model.js';
+import { loadPretrained } from '../model/pretrained.js';
 import { selectDevice } from '../native/backends.js';
 import type { NativeDevice, NativeSession } from '../native/contract.js';
 import { describeEnvironment, type Environment, type MemoryPlan } from '../native/environment.js';
@@ -129,6 +130,10 @@ async function runWith(
     const { device, memory } = await startSession(job, session, model, observers);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
     const moments = momentsOf(job.settings.optimizer);
+    const { weights } = job.settings.model;
+    if (weights !== undefined && from === undefined) {
+      for (const note of await loadPretrained(session, weights, job.input, signal)) notices.say(note);
+    }
     if (from) await begin(session, from, moments, signal);
     if (from?.state) firstStep.loss = from.state.firstLoss;
     const environment = describeEnvironment(job.placement.backend, device, memory);
