@@ -2,6 +2,7 @@
 
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
+export type { Picture, Preprocessing } from './data/decode.js';
 export type { ImageSize } from './data/imageSize.js';
 export {
   type DataInput,
@@ -55,6 +56,7 @@ export {
   Model,
   type Prediction,
 } from './model/model.js';
+export type { ImagesInput } from './model/pictures.js';
 export type { ModelSummary } from './model/summary.js';
 export { type BackendInfo, backends, type Device } from './native/backends.js';
 export type { LayerSummary } from './native/contract.js';

@@ -30,7 +30,8 @@ export class UsageError extends Error {
 /**
  * Throws UsageError for an unknown or repeated flag, a value that is missing or not of its form, a word that is missing, and
  * other words.
- * @param words Where the words go that are no flags, in their order: each has to be there.
+ * @param words Where the words go that are no flags, in their order: each has to be there. The last takes all that are left, as a
+ *   list, where its name ends with '…'.
  */
 export function parseFlags(
   groups: readonly FlagGroup[],
@@ -50,9 +51,7 @@ export function parseFlags(
   const seen = new Set<Flag>();
   for (const token of tokens) {
     if (token.kind === 'positional') {
-      const word = words.find((each) => parsed[each] === undefined);
-      if (word === undefined) throw new UsageError(`unexpected argument '${token.value}'`);
-      parsed[word] = token.value;
+      takeWord(parsed, words, token.value);
       continue;
     }
     if (token.kind === 'option-terminator') continue;
@@ -61,9 +60,19 @@ export function parseFlags(
     seen.add(flag);
     place(parsed, flag.to, flag.value ? readValue(flag, flag.value, token) : readSwitch(flag, token));
   }
-  const missing = words.find((each) => parsed[each] === undefined);
-  if (missing !== undefined) throw new UsageError(`${missing.toUpperCase()} is missing`);
+  const missing = words.find((each) => parsed[nameOf(each)] === undefined);
+  if (missing !== undefined) throw new UsageError(`${nameOf(missing).toUpperCase()} is missing`);
   return parsed;
+}
+
+const REST = '…';
+const nameOf = (word: string) => (word.endsWith(REST) ? word.slice(0, -REST.length) : word);
+
+function takeWord(parsed: ParsedFlags, words: readonly string[], value: string): void {
+  const word = words.find((each) => each.endsWith(REST) || parsed[each] === undefined);
+  if (word === undefined) throw new UsageError(`unexpected argument '${value}'`);
+  if (!word.endsWith(REST)) parsed[word] = value;
+  else parsed[nameOf(word)] = [...((parsed[nameOf(word)] as string[] | undefined) ?? []), value];
 }
 
 /** Columns that help takes. */

@@ -4,10 +4,10 @@ import { checkBoolean, checkPath, checkSignal, checkText } from '../base/check.j
 import { copyOf } from '../base/copy.js';
 import { MarginCoreError } from '../base/errors.js';
 import { checkOptions, choice, option } from '../base/optionTable.js';
-import { checkImagesOfSize, checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
+import { checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
 import type { ChannelNormalization } from '../data/normalize.js';
 import { allOf } from '../data/samples.js';
-import type { ImageInput, SplitInput } from '../data/types.js';
+import type { SplitInput } from '../data/types.js';
 import { writeSafetensors } from '../files/safetensors.js';
 import { writeAside } from '../files/writeAside.js';
 import { centresOf } from '../heads/centres.js';
@@ -19,9 +19,10 @@ import type { NativeSession } from '../native/contract.js';
 import { awaitNative } from '../native/load.js';
 import { PRECISIONS, type Precision } from '../native/precision.js';
 import { exportOnnx } from '../onnx/exportOnnx.js';
-import { type Ending, inferRows, scoreSamples, untilEnded } from './inference.js';
+import { type Ending, inferRows, joined, type RowName, scoreSamples, untilEnded } from './inference.js';
 import { loadModel } from './loadModel.js';
 import { type ModelDescriptor, modelMetadata } from './modelFile.js';
+import { type ImagesInput, partsOf } from './pictures.js';
 import { classifierName, pytorchNames } from './pytorchNames.js';
 import { type ModelSummary, summarizeModel } from './summary.js';
 import { parameterTensors, readParameters } from './weights.js';
@@ -38,12 +39,16 @@ export interface Prediction {
    */
   readonly cosines?: Float32Array;
   readonly numClasses: number;
+  /** (N): the file of each image, where some came from files; '' of others. */
+  readonly files?: readonly string[];
 }
 
 export interface Embeddings {
   /** Row-major */
   readonly data: Float32Array;
   readonly shape: [N: number, D: number];
+  /** (N): the file of each image, where some came from files; '' of others. */
+  readonly files?: readonly string[];
 }
 
 /** Row-major. */
@@ -136,25 +141,28 @@ export class Model {
    * The class of each image, with the probabilities of all classes and, where the head has class centres, the cosines to
    * them.
    * @param options.cosines Return those as well: as much memory again as the probabilities. Default true.
-   * @throws SHAPE_MISMATCH for images of another size than in training.
+   * @param images An array of pixels of the size in training; or pictures: files, folders, what would be in a file, a list of
+   *   these, or an async iterable. Pictures are turned as their EXIF says, scaled and coloured as the network takes them.
+   * @throws SHAPE_MISMATCH for arrays of another size than in training, FILE_CORRUPT for what cannot be decoded.
    */
   async predict(
-    images: ImageInput,
+    images: ImagesInput,
     options: { cosines?: boolean; signal?: AbortSignal } = {},
   ): Promise<Prediction> {
-    const session = this.#session();
+    this.#requireAlive();
     const { cosines: areWanted, signal } = checkOptions(options, undefined, PREDICT);
-    const checked = checkImagesOfSize(images, this.input, 'images');
     const { numClasses } = this.#parts.head.native;
     const hasCosines = areWanted && this.#centres !== undefined;
     const outputs = hasCosines ? PROBABILITIES_AND_COSINES : PROBABILITIES;
     const columns = new Map(outputs.map((name) => [name, numClasses]));
-    const { probabilities, cosines } = await inferRows(session, checked, columns, this.#ending(signal));
+    const { rows, files } = await this.#rows(images, columns, { signal });
+    const { probabilities, cosines } = rows;
     return {
       labels: argmaxRows(probabilities, numClasses),
       probabilities,
       ...(cosines && { cosines }),
       numClasses,
+      ...(files && { files }),
     };
   }
 
@@ -162,21 +170,23 @@ export class Model {
    * The embedding of each image.
    * @param options.normalize Divide each by its L2 norm. Default: true for heads that give each embedding or
    *   class weight a fixed length: l2-softmax, normface, a-softmax, am-softmax, arcface, combined, pedcc.
-   * @throws SHAPE_MISMATCH for images of another size than in training.
+   * @param images As `predict` takes them.
+   * @throws As `predict` does.
    */
   async embed(
-    images: ImageInput,
+    images: ImagesInput,
     options: { normalize?: boolean; signal?: AbortSignal } = {},
   ): Promise<Embeddings> {
-    const session = this.#session();
+    const { embeddingSize } = this.#session().summary;
     const { normalize = this.#parts.head.byAngle, signal } = checkOptions(options, undefined, EMBED);
-    const checked = checkImagesOfSize(images, this.input, 'images');
-    const { embeddingSize } = session.summary;
-    const { embeddings } = await inferRows(session, checked, new Map([['embeddings', embeddingSize]]), {
-      normalizeEmbeddings: normalize,
-      ...this.#ending(signal),
-    });
-    return { data: embeddings, shape: [checked.shape[0], embeddingSize] };
+    const columns = new Map([['embeddings', embeddingSize] as const]);
+    const { rows, files } = await this.#rows(images, columns, { normalizeEmbeddings: normalize, signal });
+    const { embeddings } = rows;
+    return {
+      data: embeddings,
+      shape: [embeddings.length / embeddingSize, embeddingSize],
+      ...(files && { files }),
+    };
   }
 
   /**
@@ -338,6 +348,23 @@ export class Model {
   #session(): NativeSession {
     this.#requireAlive();
     return this.#parts.session;
+  }
+
+  /** Outputs for all images, whatever they are given as; and the files that they came from, where they did. */
+  async #rows<Name extends RowName>(
+    images: ImagesInput,
+    columns: ReadonlyMap<Name, number>,
+    { signal, ...options }: { signal: AbortSignal | undefined; normalizeEmbeddings?: boolean },
+  ): Promise<{ rows: Record<Name, Float32Array>; files?: string[] }> {
+    const parts: Record<Name, Float32Array>[] = [];
+    const files: string[] = [];
+    const { input: size, preprocessing } = this.#parts;
+    for await (const part of partsOf(images, { size, preprocessing, signal })) {
+      const ending = { ...options, ...this.#ending(signal) };
+      parts.push(await inferRows(this.#session(), part.images, columns, ending));
+      files.push(...(part.files ?? []));
+    }
+    return { rows: joined(parts, [...columns.keys()]), ...(files.some((file) => file !== '') && { files }) };
   }
 
   #ending(signal: AbortSignal | undefined): Ending {

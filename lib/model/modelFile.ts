@@ -2,6 +2,7 @@
 import { checkInteger, isRecord } from '../base/check.js';
 import { MarginCoreError } from '../base/errors.js';
 import { type Checked, checkOptions, option } from '../base/optionTable.js';
+import { checkPreprocessing, type Preprocessing } from '../data/decode.js';
 import { type ImageSize, isImageSize } from '../data/imageSize.js';
 import { type ChannelNormalization, checkChannels } from '../data/normalize.js';
 import { checkClassNames, MAX_CLASSES, numberedNames } from '../data/validate.js';
@@ -18,6 +19,8 @@ export interface ModelDescriptor {
   readonly head: ResolvedHead;
   readonly classNames: readonly string[];
   readonly normalization: ChannelNormalization;
+  /** Of pictures, before they are normalised. */
+  readonly preprocessing: Preprocessing;
 }
 
 /** Raised by whatever older versions would misread. */
@@ -33,6 +36,7 @@ const DESCRIPTION_PARTS = {
   head: option('', checkHeadOptions, { required: true }),
   classes: option('', checkClasses, { required: true }),
   normalization: option('', checkChannels, { required: true }),
+  preprocessing: option('', checkPreprocessing, { default: {} }),
 } as const;
 
 export function modelMetadata({
@@ -41,6 +45,7 @@ export function modelMetadata({
   head,
   classNames,
   normalization,
+  preprocessing,
 }: ModelDescriptor): Metadata {
   const { name, layers, init } = network;
   const numbered = numberedNames(classNames.length);
@@ -50,6 +55,7 @@ export function modelMetadata({
     head: head.effective,
     classes: classNames.every((name, index) => name === numbered[index]) ? classNames.length : classNames,
     normalization: { mean: [...normalization.mean], std: [...normalization.std] },
+    preprocessing,
   };
   return { [FORMAT]: String(VERSION), [DESCRIPTION]: JSON.stringify(description) };
 }
@@ -59,7 +65,7 @@ export const isOurs = ({ metadata }: TensorFile): boolean => metadata[FORMAT] !=
 
 /** Throws NEWER_VERSION, and FILE_CORRUPT with what is wrong of it. */
 export function readDescriptor(file: TensorFile): ModelDescriptor {
-  const { network, input, head, classes, normalization } = checkedDescription(file);
+  const { network, input, head, classes, normalization, preprocessing } = checkedDescription(file);
   const classNames = typeof classes === 'number' ? numberedNames(classes) : classes;
   return believing(file, () => {
     const { mean, std } = normalization;
@@ -72,6 +78,7 @@ export function readDescriptor(file: TensorFile): ModelDescriptor {
       head: resolveHead(checkHead(head), classNames.length),
       classNames,
       normalization: { mean: Float32Array.from(mean), std: Float32Array.from(std) },
+      preprocessing,
     };
   });
 }

@@ -16,6 +16,7 @@ import {
   optionValues,
 } from '../base/optionTable.js';
 import { namesFor } from '../base/otherNames.js';
+import { checkPreprocessing, PREPROCESSING, type Preprocessing } from '../data/decode.js';
 import { DATA_SET_NAMES, type DataInput } from '../data/index.js';
 import { checkNormalize, NORMALIZE_NOTATION, type Normalize } from '../data/normalize.js';
 import type { ArraysInput, SplitInput } from '../data/types.js';
@@ -69,6 +70,12 @@ export interface RunOptions {
   learningRate?: number | Schedule;
   /** How pixels are normalised, in training and ever after. Default 'dataset'. */
   normalize?: Normalize;
+  /**
+   * How the model will bring pictures of any size to that of the training images, in `predict` and its like: 'cover' fits
+   * the shorter side and cuts out the middle, 'contain' keeps all of it and adds bars, 'stretch' changes proportions;
+   * `background` is the grey, 0…255, of bars and of what is transparent. Default `{ resize: 'cover', background: 0 }`
+   */
+  preprocessing?: Partial<Preprocessing>;
   /** Of the network's arithmetic. Default 'fp32'. */
   precision?: Precision;
   /** Default 'auto' */
@@ -147,6 +154,11 @@ export const RUN_OPTION_GROUPS = {
     normalize: option('how pixels are normalised: by a rule, or by mean and std', checkNormalize, {
       default: 'dataset',
       notation: NORMALIZE_NOTATION,
+    }),
+    preprocessing: option('how the model will bring pictures to size', checkPreprocessing, {
+      default: {},
+      defaultText: 'cover',
+      parts: PREPROCESSING,
     }),
     model: option('the network', checkModel, { default: () => models.seedCnn(), defaultText: 'seedCnn' }),
   },

@@ -9,6 +9,7 @@ import type { Scores } from '../metrics/accuracy.js';
 import { type AngleReport, angleReport } from '../metrics/angles.js';
 import { scoreSamples } from '../model/inference.js';
 import { Model } from '../model/model.js';
+import type { ModelDescriptor } from '../model/modelFile.js';
 import { loadPretrained } from '../model/pretrained.js';
 import { selectDevice } from '../native/backends.js';
 import type { NativeDevice, NativeSession } from '../native/contract.js';
@@ -208,12 +209,13 @@ function firstLoss(job: TrainJob, session: NativeSession, { loss }: FirstStep): 
   return { measured: loss, ...(expected !== undefined && { expected }) };
 }
 
-function createModel(
-  { settings, input, head, classNames, normalization }: TrainJob,
-  session: NativeSession,
-): Model {
-  const { model: network, signal } = settings;
-  return new Model({ network, session, input, head, classNames, normalization, signal });
+function descriptorOf({ settings, input, head, classNames, normalization }: TrainJob): ModelDescriptor {
+  const { model: network, preprocessing } = settings;
+  return { network, input, head, classNames, normalization, preprocessing };
+}
+
+function createModel(job: TrainJob, session: NativeSession): Model {
+  return new Model({ ...descriptorOf(job), session, signal: job.settings.signal });
 }
 
 /** What keeps the run or its best model; undefined where neither is asked for. */
@@ -225,16 +227,15 @@ async function createKeeper(
 ): Promise<BestKeeper | undefined> {
   const { keepBest, monitor, checkpointEvery: every, keepCheckpoints: kept } = job.settings;
   if (opened === undefined) return keepBest ? new BestInMemory(session, monitor) : undefined;
-  const { settings, input, head, classNames, normalization, batching } = job;
   const keeper = new FolderKeeper(
     opened.folder,
     {
       session,
-      descriptor: { network: settings.model, input, head, classNames, normalization },
+      descriptor: descriptorOf(job),
       moments: run.moments,
       identity: opened.identity,
       environment: run.environment,
-      stepsPerEpoch: stepsPerEpoch(batching),
+      stepsPerEpoch: stepsPerEpoch(job.batching),
       firstLoss: () => run.firstStep.loss,
       notes: () => run.notices.said,
     },

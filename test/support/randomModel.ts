@@ -64,5 +64,6 @@ export async function randomModel(
     );
   }
   const classNames = Array.from({ length: numClasses }, (_, index) => `class ${index}`);
-  return new Model({ network, session, input, head, classNames, normalization });
+  const preprocessing = { resize: 'cover', background: 0 } as const;
+  return new Model({ network, session, input, head, classNames, normalization, preprocessing });
 }

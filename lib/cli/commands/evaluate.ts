@@ -1,16 +1,14 @@
 import { MarginCoreError } from '../../base/errors.js';
 import { text } from '../../base/notation.js';
-import { choice } from '../../base/optionTable.js';
 import { resolveData } from '../../data/index.js';
 import { Model } from '../../model/model.js';
-import { PLACEMENT_OPTIONS } from '../../native/backends.js';
-import { PRECISIONS } from '../../native/precision.js';
-import { percent } from '../../report/format.js';
+import { count, percent } from '../../report/format.js';
 import { RUN_OPTION_GROUPS } from '../../training/options.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';
 import { interruptible } from '../interrupt.js';
+import { MACHINE_FLAGS, type MachineFlags } from '../modelFlags.js';
 import { prepareJson } from '../output.js';
 
 const { data } = RUN_OPTION_GROUPS.data;
@@ -18,15 +16,9 @@ const { data } = RUN_OPTION_GROUPS.data;
 const FLAGS: readonly FlagGroup[] = [
   {
     title: 'Data',
-    flags: flagsOf({ data: { ...data, help: 'images with labels, of which the test images are scored' } }),
+    flags: flagsOf({ data: { ...data, help: 'a data set, of which the test images are scored' } }),
   },
-  {
-    title: 'Machine',
-    flags: flagsOf({
-      ...PLACEMENT_OPTIONS,
-      precision: choice("the network's arithmetic", PRECISIONS, { default: 'fp32' }),
-    }),
-  },
+  MACHINE_FLAGS,
   {
     title: 'Output',
     flags: [
@@ -35,13 +27,10 @@ const FLAGS: readonly FlagGroup[] = [
   },
 ];
 
-interface Parsed {
+interface Parsed extends MachineFlags {
   model: string;
   data?: string;
   json?: string;
-  device?: 'auto';
-  threads?: number;
-  precision?: 'fp32';
 }
 
 export const evaluateCommand: Command = {
@@ -57,19 +46,19 @@ export const evaluateCommand: Command = {
     ].join('\n'),
 
   async run(argv) {
-    const { model: path, data, json, ...options } = parseFlags(FLAGS, argv, ['model']) as unknown as Parsed;
+    const { model: path, data, json, ...machine } = parseFlags(FLAGS, argv, ['model']) as unknown as Parsed;
     const writeJson = json === undefined ? undefined : await prepareJson(json);
     const report = await interruptible(async (signal) => {
       const { test, name } = await resolveData(data);
       if (test === undefined) throw new MarginCoreError('INVALID_DATA', `${name} has no test images`);
-      using model = await Model.load(path, { ...options, signal });
+      using model = await Model.load(path, { ...machine, signal });
       const evaluation = await model.evaluate(test, { confusion: true, signal });
       return { data: name, images: test.labels.length, classNames: model.classNames, ...evaluation };
     });
     await writeJson?.(report);
     const { accuracy, loss, images } = report;
     if (json !== '-')
-      console.log(`test accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}, of ${images} images`);
+      console.log(`test accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}, of ${count(images)} images`);
     return 0;
   },
 };

@@ -1,5 +1,6 @@
 /** Networks that begin with weights of a file: ours, and those that go out to PyTorch and come back. */
 import { writeSafetensors } from '../../../lib/files/safetensors.js';
+import { usingFile } from '../../../lib/files/tensorFile.js';
 import {
   batchNorm,
   conv2d,
@@ -58,7 +59,6 @@ const start = (weights: string, layers = network(), options: TrainOptions = {}) 
 async function firstWeights(model: Model, name: string): Promise<Float32Array> {
   const path = inFolder(`read ${name} ${Math.random()}`);
   await model.exportPyTorch(path);
-  const { usingFile } = await import('../../../lib/files/tensorFile.js');
   return usingFile(path, (file) => file.floats(name));
 }
 
