@@ -27,7 +27,8 @@ inline Napi::Object object_argument(const Napi::CallbackInfo& info, size_t index
 
 /// A whole number from 0.
 inline int64_t index_argument(const Napi::CallbackInfo& info, size_t index) {
-  const double value = info.Length() > index && info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : -1;
+  const double value =
+      info.Length() > index && info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : -1;
   if (!(value >= 0 && value <= 9007199254740991.0 && value == std::floor(value)))
     throw Error(ErrorCode::InvalidOption, "native: expected a whole number from 0 as argument");
   return static_cast<int64_t>(value);

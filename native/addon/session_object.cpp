@@ -70,24 +70,28 @@ Inference compute(Session& session, const InferRequest& request, const std::atom
 }  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
-  return DefineClass(
-      env, "Session",
-      {InstanceAccessor<&SessionObject::summary>("summary"), InstanceMethod<&SessionObject::plan>("plan"),
-       InstanceMethod<&SessionObject::progress>("progress"), InstanceMethod<&SessionObject::open>("open"),
-       InstanceMethod<&SessionObject::memory>("memory"),
-       InstanceMethod<&SessionObject::reserve_training_data>("reserveTrainingData"),
-       InstanceMethod<&SessionObject::add_training_data>("addTrainingData"),
-       InstanceMethod<&SessionObject::upload_training_data>("uploadTrainingData"),
-       InstanceMethod<&SessionObject::run_steps>("runSteps"), InstanceMethod<&SessionObject::infer>("infer"),
-       InstanceMethod<&SessionObject::cancel>("cancel"), InstanceMethod<&SessionObject::end_training>("endTraining"),
-       InstanceMethod<&SessionObject::parameters>("parameters"),
-       InstanceMethod<&SessionObject::read_parameter>("readParameter"),
-       InstanceMethod<&SessionObject::write_parameter>("writeParameter"),
-       InstanceMethod<&SessionObject::read_gradient>("readGradient"),
-       InstanceMethod<&SessionObject::read_moment>("readMoment"),
-       InstanceMethod<&SessionObject::write_moment>("writeMoment"), InstanceMethod<&SessionObject::step>("step"),
-       InstanceMethod<&SessionObject::set_step>("setStep"),
-       InstanceMethod<&SessionObject::dispose>("dispose")});
+  return DefineClass(env, "Session",
+                     {InstanceAccessor<&SessionObject::summary>("summary"),
+                      InstanceMethod<&SessionObject::plan>("plan"),
+                      InstanceMethod<&SessionObject::progress>("progress"),
+                      InstanceMethod<&SessionObject::open>("open"),
+                      InstanceMethod<&SessionObject::memory>("memory"),
+                      InstanceMethod<&SessionObject::reserve_training_data>("reserveTrainingData"),
+                      InstanceMethod<&SessionObject::add_training_data>("addTrainingData"),
+                      InstanceMethod<&SessionObject::upload_training_data>("uploadTrainingData"),
+                      InstanceMethod<&SessionObject::run_steps>("runSteps"),
+                      InstanceMethod<&SessionObject::infer>("infer"),
+                      InstanceMethod<&SessionObject::cancel>("cancel"),
+                      InstanceMethod<&SessionObject::end_training>("endTraining"),
+                      InstanceMethod<&SessionObject::parameters>("parameters"),
+                      InstanceMethod<&SessionObject::read_parameter>("readParameter"),
+                      InstanceMethod<&SessionObject::write_parameter>("writeParameter"),
+                      InstanceMethod<&SessionObject::read_gradient>("readGradient"),
+                      InstanceMethod<&SessionObject::read_moment>("readMoment"),
+                      InstanceMethod<&SessionObject::write_moment>("writeMoment"),
+                      InstanceMethod<&SessionObject::step>("step"),
+                      InstanceMethod<&SessionObject::set_step>("setStep"),
+                      InstanceMethod<&SessionObject::dispose>("dispose")});
 }
 
 SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionObject>(info) {
@@ -229,17 +233,15 @@ Napi::Value SessionObject::parameters(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::read_parameter(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return read(info.Env(), [name = text_argument(info, 0)](Session& session) {
-      return session.parameters().read_value(name);
-    });
+    return read(info.Env(),
+                [name = text_argument(info, 0)](Session& session) { return session.parameters().read_value(name); });
   });
 }
 
 Napi::Value SessionObject::read_gradient(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return read(info.Env(), [name = text_argument(info, 0)](Session& session) {
-      return session.parameters().read_gradient(name);
-    });
+    return read(info.Env(),
+                [name = text_argument(info, 0)](Session& session) { return session.parameters().read_gradient(name); });
   });
 }
 

@@ -42,8 +42,8 @@ Tensor Optimizer::moment_of(const ParameterTable& table, const std::string& name
   if (entry.spec.group == ParameterGroup::State)
     throw Error(ErrorCode::InvalidOption, name + " is not trained: it has no moments");
   if (moment < 0 || moment >= moments())
-    throw Error(ErrorCode::InvalidOption, format("this optimizer has %d moments, not a number %lld", moments(),
-                                                 static_cast<long long>(moment)));
+    throw Error(ErrorCode::InvalidOption,
+                format("this optimizer has %d moments, not a number %lld", moments(), static_cast<long long>(moment)));
   const Buffer& buffer = moment == 0 ? first_ : second_;
   return {buffer.f32() + entry.offset, entry.spec.shape};
 }

@@ -87,8 +87,8 @@ MemoryUse Session::planned_use() const {
 }
 
 void Session::allocate() {
-  parameters_ = std::make_unique<Parameters>(
-      *backend_, table_, spec_.draws_weights ? std::optional(spec_.seed) : std::nullopt, work_);
+  parameters_ = std::make_unique<Parameters>(*backend_, table_,
+                                             spec_.draws_weights ? std::optional(spec_.seed) : std::nullopt, work_);
   predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, *parameters_, spec_.normalization);
   if (spec_.batch_size > 0) {
     trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer, spec_.normalization,

@@ -20,7 +20,10 @@ METADATA = {"format": "pt", "note": "ü"}
 
 save_file({**TENSORS, "counter": torch.tensor([3])}, HERE / "python.safetensors", METADATA)
 described = {
-    name: {"shape": list(tensor.shape), "values": [v if abs(v) != float("inf") else "Infinity" for v in tensor.flatten().double().tolist()]}
+    name: {
+        "shape": list(tensor.shape),
+        "values": [v if abs(v) != float("inf") else "Infinity" for v in tensor.flatten().double().tolist()],
+    }
     for name, tensor in TENSORS.items()
 }
 (HERE / "python.json").write_text(json.dumps({"metadata": METADATA, "tensors": described}, indent=1) + "\n")
