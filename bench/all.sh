@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# npm run bench:all: measures anew what stands in bench/results, but for h100/ and cpu-fp32, which is a part of cpu with
-# later sources and goes once cpu is measured with these; on a machine with nothing else to do. A part that fails
-# does not keep the others from running; the exit status is then 1. An argument is the folder of the full Fashion-MNIST,
+# npm run bench:all: measures anew what stands in bench/results, but for h100/, on a machine with nothing else to do. A part
+# that fails does not keep the others from running; the exit status is then 1. An argument is the folder of the full Fashion-MNIST,
 # where Debian's package dataset-fashion-mnist is not installed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit

@@ -45,7 +45,7 @@ test.each(
   expect(origin(file)).toEqual(origin(file.replace(/\.\w+$/, '.json'))),
 );
 
-test.each(['cpu.json', 'cpu-fp32.json', 'accuracy.json', 'h100/seed-cnn.json', 'h100/resnet18.json'])(
+test.each(['cpu.json', 'accuracy.json', 'h100/seed-cnn.json', 'h100/resnet18.json'])(
   'README names day and commit of what it shows of %s',
   (file) => {
     const { day, commit } = origin(file)!;
