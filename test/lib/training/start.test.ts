@@ -29,13 +29,13 @@ const large = async (options: TrainOptions = {}): Promise<TrainOptions> => {
   };
 };
 
-/** Of centroids for so many classes the start takes half a minute. */
-const slow = async (): Promise<TrainOptions> => ({
+/** Seeking centroids for so many classes takes half a minute or more, for 1,500 a second or more. */
+const slow = async (classes = 10_000): Promise<TrainOptions> => ({
   ...(await large()),
   head: 'pedcc',
   data: {
     images: { data: new Uint8Array(64), shape: [1, 8, 8, 1] as [number, number, number, number] },
-    labels: Int32Array.of(10_000 - 1),
+    labels: Int32Array.of(classes - 1),
   },
 });
 
@@ -72,7 +72,7 @@ test('what training will take is told before any of it is taken, and is what it 
 test('how far the start has come is told until the first step', async () => {
   const told: (Preparation | 'start' | 'step')[] = [];
   const controller = new AbortController();
-  const settings = resolveTrainOptions({ ...(await large()), signal: controller.signal });
+  const settings = resolveTrainOptions({ ...(await slow(1500)), signal: controller.signal });
   const observer: Observer = {
     start: () => told.push('start'),
     prepare: (preparation) => told.push(preparation),
@@ -99,7 +99,7 @@ test('what an observer throws on the way to the first step ends the run', async 
       throw fault;
     },
   };
-  await expect(run(resolveTrainOptions(await large()), [observer])).rejects.toBe(fault);
+  await expect(run(resolveTrainOptions(await slow()), [observer])).rejects.toBe(fault);
 });
 
 test.each([0, 20, 300])('an abort %i ms after the memory plan is noticed at once', async (delay) => {
