@@ -3,6 +3,7 @@
 /** What a note is about, so that a program can tell notes apart. */
 export type NoteCode =
   | 'BATCH_LARGER_THAN_DATA'
+  | 'CHECKPOINT_FAILED' // to be written
   | 'CPU_TAKEN' // by device 'auto'
   | 'EMPTY_CLASSES' // classes without a training image
   | 'IMAGES_STREAMED' // they do not fit into device memory

@@ -1,7 +1,8 @@
 /** Pictures in files and buffers as bytes of the size and colours that a network takes. */
 import { availableParallelism } from 'node:os';
-import sharp from 'sharp';
+import type Sharp from 'sharp';
 import { MarginCoreError } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import { type Checked, checkOptions, choice, integer } from '../base/optionTable.js';
 import { readBytes } from '../files/readBytes.js';
 import { isPnm, parsePnm } from './formats/pnm.js';
@@ -25,6 +26,8 @@ export const checkPreprocessing = (value: unknown, option: string): Preprocessin
 
 /** A file's path, or what would be in it: JPEG, PNG, WebP, GIF, TIFF, AVIF, PGM or PPM. */
 export type Picture = string | Uint8Array;
+
+const sharp = lazy<typeof Sharp>('sharp');
 
 /** Pixels of a picture: more is a bomb, or nothing that a network of 1024×1024 at most would need. */
 const MOST_PIXELS = 2 ** 27;
@@ -99,9 +102,9 @@ async function decodePicture(
   }
 }
 
-function sharpOf(bytes: Uint8Array): sharp.Sharp {
+function sharpOf(bytes: Uint8Array): Sharp.Sharp {
   const limits = { limitInputPixels: MOST_PIXELS, failOn: 'error' } as const;
-  if (!isPnm(bytes)) return sharp(bytes, limits);
+  if (!isPnm(bytes)) return sharp()(bytes, limits);
   const { data, ...raw } = parsePnm(bytes);
-  return sharp(data, { ...limits, raw });
+  return sharp()(data, { ...limits, raw });
 }

@@ -1,13 +1,15 @@
 /** A folder of checkpoints: `checkpoint-0007-step-1234.safetensors`, the last few of them, and the best model. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Lock, lockFolder } from './lock.js';
 import { type Metadata, type TensorToWrite, writeSafetensors } from './safetensors.js';
-import { ASIDE, notWritten } from './writeAside.js';
+import { notWritten } from './writeAside.js';
 
 /** The number goes up with every one, whatever their steps: those of another run may have been there before. */
 const CHECKPOINT = /^checkpoint-(\d+)-step-\d+\.safetensors$/;
 const BEST = 'best.safetensors';
+/** What `writeAside` leaves of one of these where the process was killed. */
+const LEFT_OVER = /^\.(checkpoint-\d+-step-\d+|best)\.safetensors\.[0-9a-f-]{36}\.part$/;
 
 export class CheckpointFolder {
   private constructor(
@@ -18,7 +20,8 @@ export class CheckpointFolder {
   ) {}
 
   /** Makes the folder where it is not there, and locks it. Rejects with FOLDER_IN_USE or FILE_NOT_WRITTEN. */
-  static async open(path: string): Promise<CheckpointFolder> {
+  static async open(given: string): Promise<CheckpointFolder> {
+    const path = resolve(given); // wherever the process may go
     try {
       await mkdir(path, { recursive: true });
     } catch (error) {
@@ -29,7 +32,7 @@ export class CheckpointFolder {
       const names = await readdir(path);
       // Of a process that was killed while it wrote.
       await Promise.all(
-        names.filter((name) => name.endsWith(ASIDE)).map((name) => rm(join(path, name), { force: true })),
+        names.filter((name) => LEFT_OVER.test(name)).map((name) => rm(join(path, name), { force: true })),
       );
       const checkpoints = names.filter((name) => CHECKPOINT.test(name));
       return new CheckpointFolder(
@@ -65,11 +68,19 @@ export class CheckpointFolder {
     const name = `checkpoint-${String(number).padStart(4, '0')}-step-${step}.safetensors`;
     await writeSafetensors(join(this.path, name), tensors, metadata);
     this.names.push(name);
-    while (this.names.length > kept) await rm(join(this.path, this.names.shift()!), { force: true });
+    // What cannot be removed now is found again when the folder is opened.
+    while (this.names.length > kept) {
+      await rm(join(this.path, this.names.shift()!), { force: true }).catch(() => undefined);
+    }
   }
 
   async saveBest(tensors: readonly TensorToWrite[], metadata: Metadata): Promise<void> {
     await writeSafetensors(this.bestPath, tensors, metadata);
+  }
+
+  /** A new run begins: the best of another one is not its own. */
+  async forgetBest(): Promise<void> {
+    await rm(this.bestPath, { force: true });
   }
 
   async close(): Promise<void> {

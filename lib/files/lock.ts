@@ -23,8 +23,11 @@ export async function lockFolder(folder: string): Promise<Lock> {
   });
   try {
     if (!callNative(() => native().lockFile(file.fd))) throw await inUse(folder, file);
-    await file.truncate(0);
-    await file.write(`process ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`);
+    // The lock holds without its owner's name, where the disk is full say.
+    await file.truncate(0).catch(() => undefined);
+    await file
+      .write(`process ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`)
+      .catch(() => undefined);
   } catch (error) {
     await file.close();
     throw error;

@@ -4,6 +4,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import { MarginCoreError } from '../base/errors.js';
 import { BYTES, type DType, toBfloat16 } from './dtype.js';
 import { writeAside } from './writeAside.js';
 
@@ -39,6 +40,8 @@ const ALIGNMENT = 8;
 const PIECE_BYTES = 2 ** 23;
 
 export const LENGTH_BYTES = 8;
+/** What the format's own library reads at most. */
+export const LARGEST_HEADER = 100_000_000;
 
 /** Written aside: see `writeAside`. */
 export async function writeSafetensors(
@@ -61,11 +64,23 @@ function headerOf(tensors: readonly TensorToWrite[], metadata: Metadata): Uint8A
   const entries: Record<string, unknown> = { [METADATA]: { [CHECKSUM]: NO_CHECKSUM, ...metadata } };
   let end = 0;
   for (const { name, shape, dtype } of tensors) {
+    if (Object.hasOwn(entries, name)) {
+      throw new MarginCoreError(
+        'INVALID_OPTION',
+        `Two tensors would be called '${name}': one of them needs another name`,
+      );
+    }
     const begin = end;
     end += shape.reduce((product, size) => product * size, BYTES[dtype]);
     entries[name] = { dtype, shape, data_offsets: [begin, end] };
   }
   const json = Buffer.from(JSON.stringify(entries));
+  if (json.length > LARGEST_HEADER - ALIGNMENT) {
+    throw new MarginCoreError(
+      'UNSUPPORTED',
+      `Names and descriptions take ${json.length} bytes, and a file has ${LARGEST_HEADER} for them`,
+    );
+  }
   const padded = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
   const header = Buffer.alloc(LENGTH_BYTES + padded, ' ');
   header.writeBigUInt64LE(BigInt(padded));

@@ -9,6 +9,7 @@ import { unreadable } from './readBytes.js';
 import {
   BEFORE_CHECKSUM,
   CHECKSUM,
+  LARGEST_HEADER,
   LENGTH_BYTES,
   METADATA,
   type Metadata,
@@ -16,8 +17,6 @@ import {
   type TensorInfo,
 } from './safetensors.js';
 
-/** What the format's own library reads at most. */
-const LARGEST_HEADER = 100_000_000;
 /** Read and hashed at once: some 5 ms of the event loop. */
 const PIECE_BYTES = 2 ** 23;
 
@@ -57,7 +56,11 @@ export class TensorFile {
       return new TensorFile(path, file, status.size, await readHeader(path, file, status.size));
     } catch (error) {
       await file.close();
-      throw error instanceof MarginCoreError ? error : unreadable(path, error);
+      throw isOfSystem(error)
+        ? unreadable(path, error)
+        : error instanceof MarginCoreError
+          ? error
+          : corruptFile(path, `its header cannot be read (${(error as Error).message})`);
     }
   }
 
@@ -80,13 +83,14 @@ export class TensorFile {
   }
 
   /** Reads all of it, and rejects with FILE_CORRUPT where its checksum is that of another content. */
-  async verify(): Promise<void> {
+  async verify(signal?: AbortSignal): Promise<void> {
     const expected = this.metadata[CHECKSUM];
     const hash = createHash('sha256');
     const header = Buffer.from(this.header);
     header.write(NO_CHECKSUM, LENGTH_BYTES + BEFORE_CHECKSUM.length, 'latin1');
     hash.update(header);
     for (let begin = header.length; begin < this.size; begin += PIECE_BYTES) {
+      signal?.throwIfAborted();
       hash.update(await this.#read(begin, Math.min(begin + PIECE_BYTES, this.size)));
     }
     if (!this.hasChecksum || hash.digest('hex') !== expected) {
@@ -117,6 +121,8 @@ export async function usingFile<T>(path: string, use: (file: TensorFile) => Prom
     await file.close();
   }
 }
+
+const isOfSystem = (error: unknown) => (error as NodeJS.ErrnoException).syscall !== undefined;
 
 export function corruptFile(path: string, what: string): MarginCoreError {
   return new MarginCoreError('FILE_CORRUPT', `${path} cannot be used: ${what}`, { details: { path } });
@@ -188,7 +194,8 @@ function placeOf(name: string, entry: unknown, dataBegin: number, corrupt: Corru
   if (!isRecord(entry)) throw wrong('is not described by an object');
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !Object.hasOwn(BYTES, dtype)) {
-    throw wrong(`has the type ${JSON.stringify(dtype)}; expected one of ${Object.keys(BYTES).join(', ')}`);
+    const shown = typeof dtype === 'string' ? JSON.stringify(dtype.slice(0, 40)) : typeof dtype;
+    throw wrong(`has the type ${shown}; expected one of ${Object.keys(BYTES).join(', ')}`);
   }
   if (!isSizes(shape)) throw wrong('has no list of sizes as its shape');
   if (!isSizes(offsets) || offsets.length !== 2) throw wrong('has no two offsets');

@@ -58,7 +58,7 @@ export async function loadModel(
     );
     try {
       expectParameters(session, file);
-      if (file.hasChecksum) await file.verify();
+      if (file.hasChecksum) await file.verify(signal);
       await untilAborted(
         awaitNative(() => session.open()),
         signal,

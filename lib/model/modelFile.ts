@@ -69,6 +69,12 @@ export function readDescriptor(file: TensorFile): ModelDescriptor {
   const classNames = typeof classes === 'number' ? numberedNames(classes) : classes;
   return believing(file, () => {
     const { mean, std } = normalization;
+    if (
+      [...mean, ...std].some((value) => !Number.isFinite(Math.fround(value))) ||
+      std.some((value) => Math.fround(value) === 0)
+    ) {
+      throw corruptFile(file.path, 'normalization: expected numbers that fp32 has');
+    }
     if (mean.length !== input[2] || std.length !== input[2]) {
       throw corruptFile(file.path, `normalization: expected ${input[2]} numbers, one per channel`);
     }

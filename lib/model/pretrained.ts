@@ -6,9 +6,9 @@ import type { NativeSession } from '../native/contract.js';
 import { awaitNative, callNative } from '../native/load.js';
 import { isOurs } from './modelFile.js';
 import { type Correspondence, pytorchNames } from './pytorchNames.js';
-import { finiteFloats, MOMENTS } from './weights.js';
+import { finiteFloats, isOfHead, MOMENTS } from './weights.js';
 
-const HEAD = /^head\./;
+const HEAD = /^head\.(running_mean|running_var)$/;
 /** What no network needs: counters of PyTorch's batch norms, and the last layers of torchvision's networks, which are heads. */
 const NEEDLESS = [
   HEAD,
@@ -31,8 +31,8 @@ export async function loadPretrained(
   signal?: AbortSignal,
 ): Promise<Note[]> {
   return usingFile(path, async (file) => {
-    if (file.hasChecksum) await file.verify();
-    const network = callNative(() => session.parameters()).filter(({ name }) => !HEAD.test(name));
+    if (file.hasChecksum) await file.verify(signal);
+    const network = callNative(() => session.parameters()).filter(({ name }) => !isOfHead(name));
     const named = isOurs(file)
       ? network.map(asItIs)
       : pytorchNames(input, session.summary.layers, network, 'head');
@@ -47,7 +47,7 @@ export async function loadPretrained(
     }
     const known = new Set(named.map(({ theirs }) => theirs));
     const others = [...file.tensors.keys()].filter(
-      (name) => !known.has(name) && !NEEDLESS.some((pattern) => pattern.test(name)),
+      (name) => !known.has(name) && !isOfHead(name) && !NEEDLESS.some((pattern) => pattern.test(name)),
     );
     return note('WEIGHTS_INCOMPLETE', describe(path, missing, others));
   });

@@ -32,7 +32,8 @@ const CLASSIFIERS: readonly (readonly [network: RegExp, embedding: RegExp, name:
 /** The name of the head's weights in PyTorch: torchvision's, where the network is one of its; otherwise 'head'. */
 export function classifierName(network: string, layers: readonly LayerSummary[]): string {
   const embedding = layers.at(-1)!.name;
-  return CLASSIFIERS.find(([name, last]) => name.test(network) && last.test(embedding))?.[2] ?? 'head';
+  const found = CLASSIFIERS.find(([name, last]) => name.test(network) && last.test(embedding))?.[2] ?? 'head';
+  return layers.some(({ name }) => name === found) ? 'head' : found;
 }
 
 /** @param input [H, W, C] of the images. @param classifier What the head's weights are called there */
@@ -55,7 +56,12 @@ export function pytorchNames(
         toOurs: (values) => fromOihw(values, shape),
       };
     }
-    const image = layer?.type === 'linear' ? shapes.get(layer.inputs[0]!) : undefined;
+    const isOfHead = name === 'head.weight' || name === 'head.centers';
+    const image = isOfHead
+      ? layers.at(-1)!.output
+      : layer?.type === 'linear'
+        ? shapes.get(layer.inputs[0]!)
+        : undefined;
     if (shape.length === 2 && image?.length === 3) {
       const [rows] = shape as [number, number];
       return {

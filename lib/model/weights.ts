@@ -7,7 +7,11 @@ import { awaitNative, callNative } from '../native/load.js';
 import { type Ending, untilEnded } from './inference.js';
 
 /** Tensors of a checkpoint that are none of the model: what the optimizer keeps of each parameter. */
-export const MOMENTS = /^optimizer\.\d+\./;
+export const MOMENTS = /^optimizer\.\d+:/;
+
+/** A layer may be called 'head.fc', say: those of the head are these. */
+export const isOfHead = (name: string): boolean =>
+  /^head\.(weight|bias|scale|centers|runningMean|runningVariance)$/.test(name);
 
 /** Numbers that are looked at between two turns of the event loop. */
 const PIECE = 2 ** 22;

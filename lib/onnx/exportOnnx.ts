@@ -69,7 +69,7 @@ export function exportOnnx(model: ExportedModel, read: Read, options: OnnxOption
   });
   return encodeModel(
     {
-      name: network.name,
+      name: network.name || 'margincore',
       nodes: graph.nodes,
       initializers: graph.initializers,
       inputs: [

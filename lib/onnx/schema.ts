@@ -1,7 +1,8 @@
 /** ONNX's own messages, as its schema (onnx.proto) has them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse, type Type } from 'protobufjs';
+import type { parse, Type } from 'protobufjs';
+import { lazy } from '../base/lazy.js';
 import { packageRoot } from '../base/packageRoot.js';
 
 /** Of the standard operators: the newest whose every reader of the last years knows. */
@@ -79,13 +80,15 @@ export function encodeModel(graph: OnnxGraph, { version, metadata }: OnnxProduce
   return model.encode(model.fromObject(message)).finish();
 }
 
+const protobuf = lazy<{ parse: typeof parse }>('protobufjs');
+
 let loaded: Type | undefined;
 
 /** The schema is read once it is needed. */
 function modelProto(): Type {
   if (loaded === undefined) {
     const text = readFileSync(join(packageRoot(), 'schemas/onnx.proto'), 'utf8');
-    loaded = parse(text).root.lookupType('onnx.ModelProto');
+    loaded = protobuf().parse(text).root.lookupType('onnx.ModelProto');
   }
   return loaded;
 }

@@ -22,7 +22,8 @@ export function bestEpoch(history: readonly Scored[], monitor: Monitor): number 
 }
 
 function isBetter(a: Scores, b: Scores, monitor: Monitor): boolean {
-  return monitor === 'loss' ? a.loss < b.loss : a.accuracy > b.accuracy;
+  if (monitor === 'accuracy') return a.accuracy > b.accuracy;
+  return a.loss < b.loss || (Number.isNaN(b.loss) && !Number.isNaN(a.loss));
 }
 
 /** Whether as many epochs came after the best as are waited for. */

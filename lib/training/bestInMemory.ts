@@ -6,6 +6,7 @@ import type { BestKeeper, Progress } from './loop.js';
 
 export class BestInMemory implements BestKeeper {
   readonly #kept = new Map<string, Float32Array>();
+  #epoch: number | undefined;
 
   constructor(
     private readonly session: NativeSession,
@@ -22,14 +23,16 @@ export class BestInMemory implements BestKeeper {
 
   async epochDone({ history }: Progress): Promise<void> {
     if (bestEpoch(history, this.monitor) !== history.length - 1) return;
+    this.#epoch = history.length;
     for (const { name } of callNative(() => this.session.parameters())) {
       this.#kept.set(name, await awaitNative(() => this.session.readParameter(name)));
     }
   }
 
-  async restoreBest(): Promise<void> {
+  async restoreBest(): Promise<number | undefined> {
     for (const [name, values] of this.#kept) {
       await awaitNative(() => this.session.writeParameter(name, values));
     }
+    return this.#epoch;
   }
 }

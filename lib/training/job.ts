@@ -195,7 +195,7 @@ function divideSteps(samples: number, wanted: number, batchStatistics: boolean):
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
   const { normalization, head, precision } = job;
   const { data, checkpoint, resume, resetHead, signal, onStep, onEpoch, progress, ...rest } = job.settings;
-  const { validation, head: _, ...repeated } = rest;
+  const { validation, patience, head: _, ...repeated } = rest;
   const options = {
     ...(head.effective as HeadOptions),
     ...repeated,
@@ -203,7 +203,10 @@ export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevic
     precision,
     device: device as Device,
     threads,
-    ...(typeof validation === 'number' && { validation }),
+    // Images are not repeated, and without them epochs are not compared.
+    ...(typeof validation === 'number'
+      ? { validation, ...(patience !== undefined && { patience }) }
+      : { keepBest: false }),
   };
   return copyOf(options, 'options');
 }

@@ -58,16 +58,16 @@ export interface Keeper {
   stepsUntilDue(step: number): number;
   /** Steps were run. */
   stepsDone(progress: Progress): Promise<void>;
-  /** An epoch is in the history. */
-  epochDone(progress: Progress): Promise<void>;
-  /** Nothing comes after this, by whatever cause. */
+  /** An epoch is in the history. @param isWhole Not ended by `stop()` before its last step */
+  epochDone(progress: Progress, isWhole: boolean): Promise<void>;
+  /** The run may end here, by whatever cause. */
   save(progress: Progress): Promise<void>;
 }
 
 /** One that has the best model as well, where that is wanted. */
 export interface BestKeeper extends Keeper {
-  /** Gives the session the parameters of the best epoch. */
-  restoreBest(): Promise<void>;
+  /** Gives the session the parameters of the best epoch that was kept; returns that, counted from 1. */
+  restoreBest(): Promise<number | undefined>;
 }
 
 /**
@@ -91,18 +91,23 @@ export async function runEpochs(plan: TrainPlan): Promise<EpochRecord[]> {
     if (!loop.isShortened) await keeper?.save(loop.progress);
     return loop.history;
   } catch (error) {
-    // What an abort breaks off is kept, if it stands between two steps.
-    const isBetween = plan.signal?.aborted && (await loop.isAtStepOfSession());
-    if (isBetween) await keeper?.save(loop.progress);
+    // What an abort or a callback's exception breaks off is kept, if it stands between two steps.
+    if (isKeepable(error) && (await loop.isAtStepOfSession())) await keeper?.save(loop.progress);
     throw error;
   }
 }
+
+/** Numbers that are no more, and a disk that takes no more, are not to be saved (again). */
+const UNKEEPABLE: readonly unknown[] = ['NON_FINITE', 'FILE_NOT_WRITTEN'];
+const isKeepable = (error: unknown) => !(error instanceof MarginCoreError && UNKEEPABLE.includes(error.code));
 
 /** Epochs and steps count from 0 here, and from 1 in what is reported. */
 class TrainLoop {
   readonly history: EpochRecord[];
   #sums: EpochSums;
   #stopped = false;
+  /** By an observer, on a step. */
+  #thrown: { readonly error: unknown } | undefined;
   readonly #controls: Controls = {
     stop: () => {
       this.#stopped = true;
@@ -116,7 +121,7 @@ class TrainLoop {
   constructor(plan: TrainPlan) {
     this.#plan = plan;
     this.#stepsPerEpoch = stepsPerEpoch(plan);
-    this.history = [...(plan.from?.history ?? [])];
+    this.history = (plan.from?.history ?? []).map((record) => ({ ...record, epochs: plan.epochs }));
     this.#sums = plan.from === undefined ? noSteps() : { ...plan.from.sums };
   }
 
@@ -126,6 +131,7 @@ class TrainLoop {
 
   get isOver(): boolean {
     const { epochs, isEnough } = this.#plan;
+    if (this.#sums.steps > 0) return this.#stopped; // an epoch that was begun is ended
     return this.#stopped || this.history.length >= epochs || isEnough(this.history);
   }
 
@@ -152,9 +158,15 @@ class TrainLoop {
     const epoch = this.history.length;
     for await (const report of this.#steps(epoch)) {
       addStep(this.#sums, report);
-      // What was run is counted, even if nobody wants to hear of it any more.
-      if (!signal?.aborted) await observers.step(report.event, this.#controls);
+      // What was run is counted, even if nobody hears of it any more.
+      if (signal?.aborted || this.#thrown !== undefined) continue;
+      try {
+        await observers.step(report.event, this.#controls);
+      } catch (error) {
+        this.#thrown = { error };
+      }
     }
+    if (this.#thrown !== undefined) throw this.#thrown.error;
     signal?.throwIfAborted();
     // Whoever resumes goes on with the epoch; whoever stopped gets the record of a shorter one.
     if (this.#stopped && this.#sums.steps < this.#stepsPerEpoch) await keeper?.save(this.progress);
@@ -174,7 +186,7 @@ class TrainLoop {
     await this.#tellEpoch(record);
     history.push(this.#stopped === wasStopped ? record : judge());
     this.#sums = noSteps();
-    if (isWhole) await keeper?.epochDone(this.progress);
+    await keeper?.epochDone(this.progress, isWhole);
   }
 
   async #tellEpoch(record: EpochRecord): Promise<void> {
@@ -192,12 +204,15 @@ class TrainLoop {
     const { seed, samples } = this.#plan;
     const order = callNative(() => native().permutation(seed, epoch, samples));
     const { keeper, signal } = this.#plan;
-    while (this.#sums.steps < this.#stepsPerEpoch && !this.#stopped && !signal?.aborted) {
+    const isBrokenOff = () => signal?.aborted || this.#thrown !== undefined;
+    while (this.#sums.steps < this.#stepsPerEpoch && !this.#stopped && !isBrokenOff()) {
       const first = this.#sums.steps;
       const left = this.#stepsPerEpoch - first;
       const untilDue = keeper?.stepsUntilDue(this.#step) ?? left;
       yield* await this.#runChunk(epoch, first, Math.min(this.#chunkSteps, left, untilDue), order);
-      if (!signal?.aborted) await keeper?.stepsDone(this.progress);
+      // At its end the epoch itself is kept, with its record.
+      const isWithin = this.#sums.steps < this.#stepsPerEpoch;
+      if (isWithin && !isBrokenOff()) await keeper?.stepsDone(this.progress);
     }
   }
 

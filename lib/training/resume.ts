@@ -2,19 +2,20 @@
 import { MarginCoreError } from '../base/errors.js';
 import { type Note, note } from '../base/note.js';
 import { CheckpointFolder } from '../files/checkpointFolder.js';
-import { type TensorFile, usingFile } from '../files/tensorFile.js';
+import { corruptFile, type TensorFile, usingFile } from '../files/tensorFile.js';
 import { readDescriptor } from '../model/modelFile.js';
-import { loadParameters } from '../model/weights.js';
+import { isOfHead, loadParameters } from '../model/weights.js';
 import type { NativeSession } from '../native/contract.js';
 import { callNative } from '../native/load.js';
+import { stepsPerEpoch } from './batching.js';
 import type { TrainJob } from './job.js';
-import { expectSameRun, type Identity, identityOf } from './runIdentity.js';
+import { expectSameRun, identityOf, type RunIdentity } from './runIdentity.js';
 import { loadState, type RunState, readRunState } from './runState.js';
 
 /** A run's folder, which is locked until it is closed. */
 export interface OpenFolder {
   readonly folder: CheckpointFolder;
-  readonly identity: Identity;
+  readonly identity: RunIdentity;
   /** What to go on from; undefined: from the beginning. */
   readonly from?: Beginning;
   readonly notes: readonly Note[];
@@ -24,7 +25,7 @@ export interface OpenFolder {
 export type Beginning =
   | { readonly path: string; readonly state: RunState }
   /** Only the network's parameters; the head is new. */
-  | { readonly path: string; readonly state?: undefined };
+  | { readonly path: string; readonly state?: undefined; readonly because: string };
 
 /**
  * Undefined where nothing is to be kept. Rejects with CHECKPOINT_EXISTS where a new run would begin beside an old one,
@@ -47,25 +48,50 @@ export async function openRunFolder(job: TrainJob): Promise<OpenFolder | undefin
   }
 }
 
-async function beginning(file: TensorFile, job: TrainJob, wanted: Identity): Promise<Beginning> {
+async function beginning(file: TensorFile, job: TrainJob, wanted: RunIdentity): Promise<Beginning> {
   await file.verify();
   const { path } = file;
   const state = readRunState(file);
   try {
     expectSameRun(path, state.identity, job, wanted, state.step);
-    return { path, state };
   } catch (error) {
     const isOther = error instanceof MarginCoreError && error.code === 'CHECKPOINT_MISMATCH';
-    if (isOther && job.settings.resetHead) return { path };
+    if (isOther && job.settings.resetHead) return { path, because: error.message };
     throw error;
   }
+  expectPlace(path, state, job);
+  return { path, state };
 }
 
-function describe({ path, state }: Beginning): string {
-  if (state === undefined)
-    return `The network is that of ${path}; the head is new, and the run begins with step 1`;
+function describe(from: Beginning): string {
+  const { path, state } = from;
+  if (state === undefined) {
+    return `The network is that of ${path}; the head is new, and the run begins with step 1: ${from.because}`;
+  }
   const { history, sums } = state.progress;
   return `Resumed from ${path}: ${state.step} steps (${history.length} epochs and ${sums.steps} steps) are done`;
+}
+
+/** Where the run stands is where this one could go on. */
+function expectPlace(
+  path: string,
+  { step, progress: { history, sums } }: RunState,
+  { settings, batching }: TrainJob,
+): void {
+  const perEpoch = stepsPerEpoch(batching);
+  if (step !== history.length * perEpoch + sums.steps || sums.steps > perEpoch) {
+    throw corruptFile(
+      path,
+      `${step} steps are not ${history.length} epochs of ${perEpoch} and ${sums.steps} steps`,
+    );
+  }
+  const begun = history.length + (sums.steps > 0 ? 1 : 0);
+  if (begun <= settings.epochs) return;
+  throw new MarginCoreError(
+    'CHECKPOINT_MISMATCH',
+    `${path} is in epoch ${begun} already, and epochs is ${settings.epochs}`,
+    { details: { path, option: 'epochs', found: begun, expected: settings.epochs } },
+  );
 }
 
 /** Fills the session. @param moments How many the optimizer keeps of each parameter */
@@ -77,7 +103,7 @@ export async function begin(
 ): Promise<void> {
   await usingFile(path, async (file) => {
     if (state !== undefined) return loadState(session, file, state, moments, signal);
-    const network = callNative(() => session.parameters()).filter(({ name }) => !name.startsWith('head.'));
+    const network = callNative(() => session.parameters()).filter(({ name }) => !isOfHead(name));
     expectNetwork(file, network);
     return loadParameters(session, file, network, signal);
   });

@@ -16,7 +16,7 @@ import type { NativeDevice, NativeSession } from '../native/contract.js';
 import { describeEnvironment, type Environment, type MemoryPlan } from '../native/environment.js';
 import { awaitNative } from '../native/load.js';
 import { stepsPerEpoch } from './batching.js';
-import { bestEpoch, isOutOfPatience } from './best.js';
+import { isOutOfPatience } from './best.js';
 import { BestInMemory } from './bestInMemory.js';
 import type { EpochRecord } from './events.js';
 import { FolderKeeper } from './folderKeeper.js';
@@ -36,6 +36,7 @@ import { momentsOf } from './optimizers.js';
 import type { TrainSettings } from './options.js';
 import { begin, type OpenFolder, openRunFolder } from './resume.js';
 import { runFacts } from './runFacts.js';
+import { rulesOf, StepsHash } from './runIdentity.js';
 import { uploadSamples } from './upload.js';
 
 const STREAMED =
@@ -120,14 +121,14 @@ async function runWith(
   notices: Notices,
   firstStep: FirstStep,
 ): Promise<TrainResult> {
-  const { signal, keepBest, monitor } = job.settings;
+  const { signal, keepBest } = job.settings;
   const from = opened?.from;
   const session = createSession(job, { drawWeights: from?.state === undefined });
   const model = createModel(job, session);
   const forgetSignal = onAbort(signal, () => session.cancel());
   try {
-    const earlier = from?.state?.notes.filter(({ code }) => code !== 'RESUMED') ?? [];
-    for (const note of [...earlier, ...(opened?.notes ?? [])]) notices.say(note);
+    for (const note of opened?.notes ?? []) notices.say(note);
+    for (const record of from?.state?.progress.history ?? []) notices.epoch(record);
     const { device, memory } = await startSession(job, session, model, observers);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
     const moments = momentsOf(job.settings.optimizer);
@@ -141,13 +142,13 @@ async function runWith(
     const keeper = await createKeeper(job, opened, session, { environment, moments, firstStep, notices });
     const history = await trainModel(job, session, model, observers, { from: from?.state?.progress, keeper });
     notices.epoch(history.at(-1)!); // which was judged anew where its own callback stopped the run
-    if (keepBest) await keeper!.restoreBest();
+    const best = keepBest ? await keeper!.restoreBest() : undefined;
     await awaitNative(() => session.endTraining());
     const scores = job.test && (await scoreTest(job, session, job.test));
     return {
       model,
       history,
-      ...(keepBest && { bestEpoch: bestEpoch(history, monitor)! + 1 }),
+      ...(best !== undefined && { bestEpoch: best }),
       firstLoss: firstLoss(job, session, firstStep),
       ...scores,
       options: effectiveOptions(job, device),
@@ -158,7 +159,7 @@ async function runWith(
     const isKept = keepsModel(error, model) && (await endsTraining(session)) && !signal?.aborted;
     if (!isKept) model.dispose();
     // What breaks off because of the abort is its consequence, not the reason.
-    throw signal?.aborted ? signal.reason : error;
+    throw signal?.aborted && !isUnsaved(error) ? signal.reason : error;
   } finally {
     forgetSignal();
   }
@@ -227,6 +228,7 @@ async function createKeeper(
 ): Promise<BestKeeper | undefined> {
   const { keepBest, monitor, checkpointEvery: every, keepCheckpoints: kept } = job.settings;
   if (opened === undefined) return keepBest ? new BestInMemory(session, monitor) : undefined;
+  const hash = new StepsHash(rulesOf(job), stepsPerEpoch(job.batching));
   const keeper = new FolderKeeper(
     opened.folder,
     {
@@ -237,12 +239,13 @@ async function createKeeper(
       environment: run.environment,
       stepsPerEpoch: stepsPerEpoch(job.batching),
       firstLoss: () => run.firstStep.loss,
-      notes: () => run.notices.said,
+      say: (note) => run.notices.say(note),
+      stepsHash: (steps) => hash.after(steps),
     },
     { every, kept, monitor: keepBest ? monitor : undefined },
   );
   const progress = opened.from?.state?.progress;
-  if (progress !== undefined) await keeper.resumed(progress);
+  await (progress === undefined ? keeper.began() : keeper.resumed(progress));
   return keeper;
 }
 
@@ -323,6 +326,11 @@ async function endsTraining(session: NativeSession): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** What the abort should have saved is not: that is more than that it was aborted. */
+function isUnsaved(error: unknown): boolean {
+  return error instanceof MarginCoreError && error.code === 'FILE_NOT_WRITTEN';
 }
 
 /** The error of a run that diverged hands its model over. */

@@ -1,30 +1,58 @@
 /** Which run a checkpoint belongs to: what has to be the same for the next step to be the one that would have come. */
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { MarginCoreError } from '../base/errors.js';
 import { type Fingerprint, fingerprint } from '../data/fingerprint.js';
-import type { Schedule } from '../schedules/learningRate.js';
 import { stepsPerEpoch } from './batching.js';
 import type { TrainJob } from './job.js';
 import { type StepRules, stepValues } from './stepValues.js';
 
 /** Plain data, as JSON has it. */
-export interface Identity {
+export interface RunIdentity {
   readonly data: Fingerprint;
+  /** Of images that are scored beside the others. */
+  readonly validation?: Fingerprint;
   readonly classNames: readonly string[];
   /** Without its name */
   readonly model: unknown;
   /** Options by name, as they are in force, but for the rules. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** What gives each step its values: other rules are the same run where the steps so far had the same values. */
+  /** What gives each step its values, as far as JSON has it: for messages. */
   readonly rules: StepRules;
+}
+
+/** At a step. */
+export interface Identity extends RunIdentity {
+  /** Hash of the values of all steps so far: other rules with the same values are the same run. */
+  readonly steps: string;
+}
+
+/** Hash of what each step of a run is given: rate, λ and margin. Goes on from step to step. */
+export class StepsHash {
+  readonly #hash = createHash('sha256');
+  #steps = 0;
+
+  constructor(
+    private readonly rules: StepRules,
+    private readonly stepsPerEpoch: number,
+  ) {}
+
+  /** @param steps Not fewer than were asked for before */
+  after(steps: number): string {
+    for (; this.#steps < steps; this.#steps++) {
+      const { learningRate, lambda, marginRamp } = stepValues(this.rules, this.#steps, this.stepsPerEpoch);
+      this.#hash.update(Float64Array.of(learningRate, lambda, marginRamp));
+    }
+    return this.#hash.copy().digest('hex');
+  }
 }
 
 /** Options of the head that are rules over the run. */
 const RULES_OF_HEAD = ['lambda', 'marginWarmup'];
 
-export async function identityOf(job: TrainJob): Promise<Identity> {
-  const { settings, classNames, train, normalization, head, precision } = job;
-  const { batchSize, optimizer, seed, model, signal } = settings;
+export async function identityOf(job: TrainJob): Promise<RunIdentity> {
+  const { settings, classNames, train, validation, normalization, head } = job;
+  const { batchSize, optimizer, seed, precision, model, signal } = settings;
   const { layers, init } = model;
   const own = Object.entries(head.effective).filter(([name]) => !RULES_OF_HEAD.includes(name));
   const { mean, std } = normalization;
@@ -37,10 +65,11 @@ export async function identityOf(job: TrainJob): Promise<Identity> {
     normalize: { mean: [...mean], std: [...std] },
   };
   const data = await fingerprint(train, signal);
-  return plain({ data, classNames, model: { layers, init }, options, rules: rulesOf(job) });
+  const scored = validation && { validation: await fingerprint(validation, signal) };
+  return plain({ data, ...scored, classNames, model: { layers, init }, options, rules: rulesOf(job) });
 }
 
-function rulesOf({
+export function rulesOf({
   settings: { learningRate, epochs },
   head: { lambda, marginWarmup },
 }: TrainJob): StepRules {
@@ -59,7 +88,7 @@ export function expectSameRun(
   path: string,
   found: Identity,
   job: TrainJob,
-  wanted: Identity,
+  wanted: RunIdentity,
   steps: number,
 ): void {
   const compare = (what: string, before: unknown, now: unknown, hint = '') => {
@@ -75,42 +104,39 @@ export function expectSameRun(
   for (const name of new Set([...Object.keys(found.options), ...Object.keys(wanted.options)])) {
     compare(name, found.options[name], wanted.options[name]);
   }
-  expectSameRules(path, found.rules, wanted.rules, steps, stepsPerEpoch(job.batching));
+  compare(
+    'SHA-256 of the validation images',
+    found.validation?.pixels,
+    wanted.validation?.pixels,
+    HINT_ON_DATA,
+  );
+  expectSameSteps(path, found, job, steps);
 }
 
 /** Every step so far was taken with the very rate, λ and margin that it would be given now. */
-function expectSameRules(
-  path: string,
-  found: StepRules,
-  wanted: StepRules,
-  steps: number,
-  perEpoch: number,
-): void {
-  if (isDeepStrictEqual(found, wanted)) return;
-  for (let step = 0; step < steps; step++) {
-    const before = stepValues(found, step, perEpoch);
-    const now = stepValues(wanted, step, perEpoch);
-    if (isDeepStrictEqual(before, now)) continue;
-    const [name, was, is] = differingRule(found, wanted);
-    const hint =
-      `With it the steps behind the checkpoint would have been others: step ${step + 1} had ${JSON.stringify(before)}, ` +
-      `and would have ${JSON.stringify(now)}. A rule that does not depend on the length of the run can be continued`;
-    throw mismatch(path, name, was, is, hint);
+function expectSameSteps(path: string, found: Identity, job: TrainJob, steps: number): void {
+  const wanted = rulesOf(job);
+  if (new StepsHash(wanted, stepsPerEpoch(job.batching)).after(steps) !== found.steps) {
+    const [name, was, is] = differingRule(found.rules, wanted);
+    throw mismatch(path, name, was, is, HINT_ON_RULES);
   }
 }
 
 function differingRule(found: StepRules, wanted: StepRules): [name: string, found: unknown, wanted: unknown] {
-  const flat = ({ learningRate, epochs, head }: StepRules): Record<string, number | Schedule | unknown> => ({
+  const flat = ({ learningRate, epochs, head }: StepRules): Readonly<Record<string, unknown>> => ({
     epochs,
     learningRate,
     ...head,
   });
   const before = flat(found);
-  const now = flat(wanted);
-  const name = Object.keys(now).find((key) => !isDeepStrictEqual(before[key], now[key]))!;
+  const now = flat(plain(wanted));
+  const name = Object.keys(now).find((key) => !isDeepStrictEqual(before[key], now[key])) ?? 'learningRate';
   return [name, before[name], now[name]];
 }
 
+const HINT_ON_RULES =
+  'With it the steps behind the checkpoint would have been others. A rule that does not depend on the length of the run can be ' +
+  'continued';
 const HINT_ON_CLASSES = 'resetHead: true keeps the network and begins with a new head';
 const HINT_ON_DATA = 'Other data, or the same in another order, is another run';
 

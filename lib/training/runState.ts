@@ -10,7 +10,6 @@ import type { Environment } from '../native/environment.js';
 import { awaitNative, callNative } from '../native/load.js';
 import { noSteps } from './epochSums.js';
 import type { Progress } from './loop.js';
-import type { RunNote } from './notices.js';
 import type { Identity } from './runIdentity.js';
 
 /** Plain data. */
@@ -20,7 +19,6 @@ export interface RunState {
   readonly progress: Progress;
   readonly identity: Identity;
   readonly firstLoss: FirstLoss['measured'];
-  readonly notes: readonly RunNote[];
   /** What computed it: for people. */
   readonly environment: Environment;
 }
@@ -37,14 +35,13 @@ export function readRunState(file: TensorFile): RunState {
     isRecord(state) &&
     Number.isSafeInteger(state.step) &&
     isProgress(state.progress) &&
-    isRecord(state.identity) &&
-    Array.isArray(state.notes);
+    isIdentity(state.identity);
   if (!isOne) throw corruptFile(file.path, 'it says of no run where that stands');
   return state as unknown as RunState;
 }
 
 /** Names of what the optimizer keeps. */
-const momentName = (moment: number, parameter: string) => `optimizer.${moment}.${parameter}`;
+const momentName = (moment: number, parameter: string) => `optimizer.${moment}:${parameter}`;
 
 /** All numbers that the next step depends on. @param moments How many the optimizer keeps of each parameter */
 export function stateTensors(session: NativeSession, moments: number): TensorToWrite[] {
@@ -90,6 +87,15 @@ function withNonFinite(_key: string, value: unknown): unknown {
 
 function fromNonFinite(_key: string, value: unknown): unknown {
   return isRecord(value) && typeof value.nonFinite === 'string' ? Number(value.nonFinite) : value;
+}
+
+function isIdentity(value: unknown): value is Identity {
+  return (
+    isRecord(value) &&
+    [value.data, value.options, value.model].every(isRecord) &&
+    Array.isArray(value.classNames) &&
+    typeof value.steps === 'string'
+  );
 }
 
 function isProgress(value: unknown): value is Progress {

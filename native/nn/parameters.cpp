@@ -42,11 +42,10 @@ void ParameterTable::arrange() {
 }
 
 const ParameterTable::Entry& ParameterTable::find(const std::string& name) const {
-  std::string known;
-  for (const Entry& entry : entries_) {
+  for (const Entry& entry : entries_)
     if (entry.spec.name == name) return entry;
-    known += (known.empty() ? "" : ", ") + entry.spec.name;
-  }
+  std::string known;
+  for (const Entry& entry : entries_) known += (known.empty() ? "" : ", ") + entry.spec.name;
   throw Error(ErrorCode::InvalidOption, "no parameter is named '" + name + "'; there are " + known);
 }
 

@@ -52,7 +52,7 @@ export const evaluateCommand: Command = {
       const { test, name } = await resolveData(data);
       if (test === undefined) throw new MarginCoreError('INVALID_DATA', `${name} has no test images`);
       using model = await Model.load(path, { ...machine, signal });
-      const evaluation = await model.evaluate(test, { confusion: true, signal });
+      const evaluation = await model.evaluate(test, { confusion: json !== undefined, signal });
       return { data: name, images: test.labels.length, classNames: model.classNames, ...evaluation };
     });
     await writeJson?.(report);

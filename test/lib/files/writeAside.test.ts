@@ -1,6 +1,15 @@
 /** What stands under a name is whole, whatever goes wrong. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { writeAside } from '../../../lib/files/writeAside.js';
 import { nodeProgram } from '../../support/nodeProgram.js';
 import { refusal } from '../../support/refusal.js';
@@ -42,6 +51,18 @@ test.each<[string, string[], RegExp]>([
     code: 'FILE_NOT_WRITTEN',
     message: expect.stringMatching(message),
   });
+});
+
+test('a link is kept, a pipe is no file, and a mode stays', async () => {
+  writeFileSync(inFolder('a'), 'old', { mode: 0o600 });
+  symlinkSync(inFolder('a'), inFolder('link'));
+  await write(inFolder('link'), 'new');
+  expect(readFileSync(inFolder('a'), 'utf8')).toBe('new');
+  expect(lstatSync(inFolder('link')).isSymbolicLink()).toBe(true);
+  expect(statSync(inFolder('a')).mode & 0o777).toBe(0o600);
+  execFileSync('mkfifo', [inFolder('pipe')]);
+  expect(await refusal(() => write(inFolder('pipe'), 'text'))).toMatchObject({ code: 'FILE_NOT_WRITTEN' });
+  expect(statSync(inFolder('pipe')).isFIFO()).toBe(true);
 });
 
 /** As a user that file permissions hold for, and with a limit of the size of files in place of a full disk. */

@@ -1,5 +1,5 @@
 /** Runs that were broken off, and go on: to the very numbers that they would have come to. */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import {
   type Dataset,
@@ -182,8 +182,8 @@ test('more epochs go on where the rate does not depend on their number', async (
 
 describe('refused', () => {
   const WRONG: [string, TrainOptions, RegExp][] = [
-    ['another rate', { learningRate: 0.01 }, /learningRate: .* there, .* now.* step 1 had/],
-    ['more epochs under a cosine', { epochs: 5 }, /epochs: 3 there, 5 now.*would have/],
+    ['another rate', { learningRate: 0.01 }, /learningRate: .* there, .* now.* would have been others/],
+    ['more epochs under a cosine', { epochs: 5 }, /epochs: 3 there, 5 now.*would have been others/],
     ['another batch size', { batchSize: 16 }, /batchSize: 32 there, 16 now/],
     ['another head', { head: 'arcface' }, /head: "softmax" there, "arcface" now/],
     ['another seed', { seed: 1 }, /seed: 0 there, 1 now/],
@@ -302,7 +302,110 @@ test('a checkpoint is a model', async () => {
   expect(await loaded.predict(data.test!.images)).toEqual(await trained.predict(data.test!.images));
 });
 
+test('fewer epochs than were begun are refused', async () => {
+  const checkpoint = inFolder('run');
+  const constant: TrainOptions = { learningRate: schedules.constant(1e-3), checkpoint };
+  await interrupted(constant);
+  const error = await refusal(() => outcomeOf({ ...constant, epochs: 1, resume: true }));
+  expect(error).toMatchObject({
+    code: 'CHECKPOINT_MISMATCH',
+    message: expect.stringMatching(/in epoch 2 already, and epochs is 1/),
+  });
+});
+
+describe('a schedule that is a function', () => {
+  const falling = ({ step }: { step: number }) => 1e-3 / (1 + step);
+
+  test('goes on', async () => {
+    const whole = await outcomeOf({ learningRate: falling });
+    const checkpoint = inFolder('run');
+    await interrupted({ learningRate: falling, checkpoint });
+    const rest = await outcomeOf({ learningRate: falling, checkpoint, resume: true });
+    expect(rest.predictions).toEqual(whole.predictions);
+  });
+
+  test.each([() => 0.5, schedules.constant(1e-3)])('is not another one', async (learningRate) => {
+    const checkpoint = inFolder('run');
+    await interrupted({ learningRate: falling, checkpoint });
+    const error = await refusal(() => outcomeOf({ learningRate, checkpoint, resume: true }));
+    expect(error).toMatchObject({ code: 'CHECKPOINT_MISMATCH', details: { option: 'learningRate' } });
+  });
+});
+
+test('what a callback throws loses no step', async () => {
+  const whole = await outcomeOf({});
+  const checkpoint = inFolder('run');
+  const broken = outcomeOf({
+    checkpoint,
+    checkpointEvery: { steps: 5 },
+    onStep: ({ step }) => {
+      if (step === 12) throw new Error('mine');
+    },
+  });
+  await expect(broken).rejects.toThrow('mine');
+  const rest = await outcomeOf({ checkpoint, resume: true });
+  expect(rest.steps[0]![0]).toBe(16);
+  expect(rest.predictions).toEqual(whole.predictions);
+});
+
+test('other files of the folder are left alone', async () => {
+  writeFileSync(inFolder('download.part'), 'mine');
+  await outcomeOf({ checkpoint: inFolder(), epochs: 1 });
+  expect(readdirSync(inFolder())).toContain('download.part');
+});
+
+test('the folder stays the same wherever the process goes', async () => {
+  const before = process.cwd();
+  mkdirSync(inFolder('elsewhere'));
+  process.chdir(inFolder());
+  try {
+    await outcomeOf({
+      checkpoint: 'run',
+      keepBest: true,
+      onEpoch: () => process.chdir(inFolder('elsewhere')),
+    } as TrainOptions);
+  } finally {
+    process.chdir(before);
+  }
+  expect(readdirSync(inFolder('run'))).toContain('best.safetensors');
+  expect(readdirSync(inFolder('elsewhere'))).toEqual([]);
+});
+
+test('validation images that are others are another run', async () => {
+  const checkpoint = inFolder('run');
+  const validation = { images: data.test!.images, labels: data.test!.labels };
+  await interrupted({ checkpoint, validation });
+  const labels = validation.labels.slice().reverse();
+  const images = { ...validation.images, data: validation.images.data.slice().reverse() };
+  const other = { checkpoint, resume: true, validation: { images, labels } };
+  expect(await refusal(() => outcomeOf(other))).toMatchObject({ code: 'CHECKPOINT_MISMATCH' });
+  await outcomeOf({ checkpoint, resume: true, validation });
+});
+
 describe('the best epoch', () => {
+  test('is none of those whose model is nowhere', async () => {
+    const checkpoint = inFolder('run');
+    const options = { data, ...OPTIONS, checkpoint, learningRate: schedules.constant(1e-3) };
+    // The first part keeps no best; stopped in the third epoch, before its end.
+    const part = await train({
+      ...{ ...options, checkpointEvery: { steps: 5 } },
+      onStep: ({ step }, { stop }) => (step === 20 ? stop() : undefined),
+    });
+    part.model.dispose();
+    const { model, bestEpoch } = await train({ ...options, resume: true, keepBest: true });
+    model.dispose();
+    expect(bestEpoch).toBe(3);
+  });
+
+  test('of a run that is stopped in its first epoch is that', async () => {
+    const { model, bestEpoch } = await train({
+      ...{ data, ...OPTIONS, keepBest: true, checkpoint: inFolder('run'), checkpointEvery: { steps: 5 } },
+      onStep: (_, { stop }) => stop(),
+    });
+    model.dispose();
+    expect(bestEpoch).toBe(1);
+  });
+
   // Half of the training makes it worse.
   const UP_AND_DOWN: TrainOptions = {
     epochs: 4,
