@@ -2,7 +2,7 @@
  * safetensors (https://github.com/huggingface/safetensors, format): eight bytes with the length of a JSON header, the
  * header with each tensor's type, shape and place, then the tensors one behind the other. Ours carry a checksum as well.
  */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { MarginCoreError } from '../base/errors.js';
 import { BYTES, type DType, toBfloat16 } from './dtype.js';
@@ -26,13 +26,30 @@ export type Metadata = Readonly<Record<string, string>>;
 
 export const METADATA = '__metadata__';
 
-/**
- * The first entry of our metadata: SHA-256, in hexadecimal, of the whole file as it would be with zeros in this place.
- */
+/** The entry of our metadata that has the checksum: see `checksumOf`. */
 export const CHECKSUM = 'sha256';
-export const NO_CHECKSUM = '0'.repeat(64);
+const NO_CHECKSUM = '0'.repeat(64);
 /** What stands before it in a header of ours. */
-export const BEFORE_CHECKSUM = `{"${METADATA}":{"${CHECKSUM}":"`;
+const BEFORE_CHECKSUM = `{"${METADATA}":{"${CHECKSUM}":"`;
+
+/** A tensor's description, with the SHA-256 of its bytes. */
+export interface Digest extends TensorInfo {
+  readonly name: string;
+  readonly sha256: string;
+}
+
+/**
+ * SHA-256, in hexadecimal, of all that a file says, in whatever order it says it: other programs that write our file anew, with its metadata,
+ * leave it right.
+ */
+export function checksumOf(metadata: Metadata, tensors: readonly Digest[]): string {
+  const sorted = <T>(entries: readonly (readonly [string, T])[]) =>
+    entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const { [CHECKSUM]: _, ...entries } = metadata;
+  const described = tensors.map(({ name, dtype, shape, sha256 }) => [name, [dtype, shape, sha256]] as const);
+  const content = [sorted(Object.entries(entries)), sorted(described)];
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
+}
 
 /** The format leaves it open; readers that map a file take them as they lie. */
 const ALIGNMENT = 8;
@@ -50,13 +67,14 @@ export async function writeSafetensors(
   metadata: Metadata,
 ): Promise<void> {
   await writeAside(path, async (file) => {
-    const hash = createHash('sha256');
-    await write(file, hash, headerOf(tensors, metadata));
-    for (const { dtype, values } of tensors) {
+    await writeWhole(file, headerOf(tensors, metadata));
+    const digests: Digest[] = [];
+    for (const { name, shape, dtype, values } of tensors) {
       const numbers = await values();
-      await write(file, hash, dtype === 'BF16' ? toBfloat16(numbers) : numbers);
+      const sha256 = await writeHashed(file, dtype === 'BF16' ? toBfloat16(numbers) : numbers);
+      digests.push({ name, shape, dtype, sha256 });
     }
-    await file.write(hash.digest('hex'), LENGTH_BYTES + BEFORE_CHECKSUM.length, 'ascii');
+    await file.write(checksumOf(metadata, digests), LENGTH_BYTES + BEFORE_CHECKSUM.length, 'ascii');
   });
 }
 
@@ -88,13 +106,16 @@ function headerOf(tensors: readonly TensorToWrite[], metadata: Metadata): Uint8A
   return header;
 }
 
-async function write(file: FileHandle, hash: Hash, values: ArrayBufferView): Promise<void> {
+/** Returns the SHA-256 of what it wrote. */
+async function writeHashed(file: FileHandle, values: ArrayBufferView): Promise<string> {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const hash = createHash('sha256');
   for (let begin = 0; begin < bytes.length; begin += PIECE_BYTES) {
     const piece = bytes.subarray(begin, begin + PIECE_BYTES);
     hash.update(piece);
     await writeWhole(file, piece);
   }
+  return hash.digest('hex');
 }
 
 /** A write may end early, where the disk is nearly full say; the next one says why. */

@@ -5,18 +5,21 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { isRecord } from '../base/check.js';
 import { MarginCoreError } from '../base/errors.js';
 import { BYTES, type DType, isFloatType, toFloat32 } from './dtype.js';
+import { parseJson } from './json.js';
 import { unreadable } from './readBytes.js';
 import {
-  BEFORE_CHECKSUM,
   CHECKSUM,
+  checksumOf,
+  type Digest,
   LARGEST_HEADER,
   LENGTH_BYTES,
   METADATA,
   type Metadata,
-  NO_CHECKSUM,
   type TensorInfo,
 } from './safetensors.js';
 
+/** Of a header: entries of tensors with their shapes and offsets. */
+const HEADER_LIMITS = { depth: 3, count: 3 * 2 ** 18 };
 /** Read and hashed at once: some 5 ms of the event loop. */
 const PIECE_BYTES = 2 ** 23;
 
@@ -34,8 +37,8 @@ export class TensorFile {
   private constructor(
     readonly path: string,
     private readonly file: FileHandle,
-    private readonly size: number,
-    private readonly header: Buffer,
+    size: number,
+    header: Buffer,
   ) {
     const corrupt = (what: string) => corruptFile(path, what);
     const { metadata, places } = parseHeader(header, size, corrupt);
@@ -77,23 +80,21 @@ export class TensorFile {
 
   /** Whether the file carries a checksum at all: other programs write none. */
   get hasChecksum(): boolean {
-    return (
-      this.header.toString('latin1', LENGTH_BYTES, LENGTH_BYTES + BEFORE_CHECKSUM.length) === BEFORE_CHECKSUM
-    );
+    return this.metadata[CHECKSUM] !== undefined;
   }
 
-  /** Reads all of it, and rejects with FILE_CORRUPT where its checksum is that of another content. */
+  /** Reads all of it, and rejects with FILE_CORRUPT where its checksum is missing, or that of another content. */
   async verify(signal?: AbortSignal): Promise<void> {
-    const expected = this.metadata[CHECKSUM];
-    const hash = createHash('sha256');
-    const header = Buffer.from(this.header);
-    header.write(NO_CHECKSUM, LENGTH_BYTES + BEFORE_CHECKSUM.length, 'latin1');
-    hash.update(header);
-    for (let begin = header.length; begin < this.size; begin += PIECE_BYTES) {
-      signal?.throwIfAborted();
-      hash.update(await this.#read(begin, Math.min(begin + PIECE_BYTES, this.size)));
+    const digests: Digest[] = [];
+    for (const [name, { dtype, shape, begin, end }] of this.#places) {
+      const hash = createHash('sha256');
+      for (let from = begin; from < end; from += PIECE_BYTES) {
+        signal?.throwIfAborted();
+        hash.update(await this.#read(from, Math.min(from + PIECE_BYTES, end)));
+      }
+      digests.push({ name, dtype, shape, sha256: hash.digest('hex') });
     }
-    if (!this.hasChecksum || hash.digest('hex') !== expected) {
+    if (checksumOf(this.metadata, digests) !== this.metadata[CHECKSUM]) {
       throw corruptFile(
         this.path,
         'its content does not have the checksum that it carries: it was altered or damaged',
@@ -168,7 +169,7 @@ function parseHeader(
   size: number,
   corrupt: Corrupt,
 ): { metadata: Metadata; places: Map<string, Place> } {
-  const json = parseJson(header.subarray(LENGTH_BYTES), corrupt);
+  const json = headerJson(header.subarray(LENGTH_BYTES), corrupt);
   if (!isRecord(json)) throw corrupt('its header is not an object');
   const { [METADATA]: metadata = {}, ...entries } = json;
   if (!isRecord(metadata) || !Object.values(metadata).every((text) => typeof text === 'string')) {
@@ -181,9 +182,9 @@ function parseHeader(
   return { metadata: metadata as Metadata, places };
 }
 
-function parseJson(text: Buffer, corrupt: Corrupt): unknown {
+function headerJson(text: Buffer, corrupt: Corrupt): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text));
+    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(text), HEADER_LIMITS);
   } catch (error) {
     throw corrupt(`its header is not JSON (${(error as Error).message})`);
   }

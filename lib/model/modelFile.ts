@@ -6,6 +6,7 @@ import { checkPreprocessing, type Preprocessing } from '../data/decode.js';
 import { type ImageSize, isImageSize } from '../data/imageSize.js';
 import { type ChannelNormalization, checkChannels } from '../data/normalize.js';
 import { checkClassNames, MAX_CLASSES, numberedNames } from '../data/validate.js';
+import { parseJson } from '../files/json.js';
 import { CHECKSUM, type Metadata } from '../files/safetensors.js';
 import { corruptFile, type TensorFile } from '../files/tensorFile.js';
 import { checkHead, checkHeadKeys, type ResolvedHead, resolveHead } from '../heads/resolve.js';
@@ -25,6 +26,9 @@ export interface ModelDescriptor {
 
 /** Raised by whatever older versions would misread. */
 const VERSION = 1;
+
+/** Of descriptions: native code takes 64 layers within one another, and 65,536 of them; a run may have many epochs. */
+const DESCRIPTION_LIMITS = { depth: 160, count: 2 ** 20 };
 
 /** Names of the entries in the metadata. */
 const FORMAT = 'margincore';
@@ -118,7 +122,7 @@ export function readMetadata(
     );
   }
   try {
-    return JSON.parse(text, reviver);
+    return parseJson(text, DESCRIPTION_LIMITS, reviver);
   } catch (error) {
     throw corruptFile(path, `the entry '${name}' of its metadata is not JSON (${(error as Error).message})`);
   }

@@ -49,9 +49,10 @@ export const evaluateCommand: Command = {
     const { model: path, data, json, ...machine } = parseFlags(FLAGS, argv, ['model']) as unknown as Parsed;
     const writeJson = json === undefined ? undefined : await prepareJson(json);
     const report = await interruptible(async (signal) => {
-      const { test, name } = await resolveData(data);
+      const { test, name, classNames } = await resolveData(data);
       if (test === undefined) throw new MarginCoreError('INVALID_DATA', `${name} has no test images`);
       using model = await Model.load(path, { ...machine, signal });
+      expectSameClasses(model.classNames, classNames);
       const evaluation = await model.evaluate(test, { confusion: json !== undefined, signal });
       return { data: name, images: test.labels.length, classNames: model.classNames, ...evaluation };
     });
@@ -62,3 +63,15 @@ export const evaluateCommand: Command = {
     return 0;
   },
 };
+
+/** Names that are but numbers say nothing. */
+function expectSameClasses(ofModel: readonly string[], ofData: readonly string[]): void {
+  const isNumbered = [ofModel, ofData].some((names) => names.every((name, index) => name === String(index)));
+  const differs = ofData.findIndex((name, index) => name !== ofModel[index]);
+  if (isNumbered || (differs < 0 && ofModel.length === ofData.length)) return;
+  const index = differs < 0 ? ofData.length : differs;
+  throw new MarginCoreError(
+    'INVALID_DATA',
+    `The data has other classes than the model: class ${index} is '${ofData[index] ?? 'none'}' there, '${ofModel[index] ?? 'none'}' here`,
+  );
+}

@@ -1,10 +1,15 @@
-"""Makes python.safetensors with the format's own library, and python.json, what is in it."""
+"""Makes python.safetensors with the format's own library, and python.json, what is in it.
+
+With the name of a file that margincore wrote it also writes that anew, as rewritten.safetensors.
+"""
 
 import json
 import pathlib
+import sys
 
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 HERE = pathlib.Path(__file__).parent
 VALUES = [0.0, -1.5, 3.0517578125e-05, 65504.0, 2.0**-24, -(2.0**-20) * 3, 1.0 + 2.0**-7, float("inf")]
@@ -27,3 +32,8 @@ described = {
     for name, tensor in TENSORS.items()
 }
 (HERE / "python.json").write_text(json.dumps({"metadata": METADATA, "tensors": described}, indent=1) + "\n")
+
+if len(sys.argv) > 1:
+    with safe_open(sys.argv[1], "pt") as ours:
+        metadata = ours.metadata()
+    save_file(load_file(sys.argv[1]), HERE / "rewritten.safetensors", metadata)

@@ -96,18 +96,31 @@ test('bf16 rounds to the nearest of the two, and to the even one between them', 
 });
 
 test.each([
-  ['a bit of a tensor', -3],
-  ['a bit of its checksum', 30],
-  ['a bit of its padding', -60],
-])('%s that was turned is seen', async (_, at) => {
+  ['of a tensor', (bytes: Buffer) => bytes.length - 3],
+  ['of its checksum', (bytes: Buffer) => bytes.indexOf('sha256') + 12],
+  ['of its metadata', (bytes: Buffer) => bytes.indexOf('of mine') + 1],
+  ['of the name of a tensor', (bytes: Buffer) => bytes.indexOf('"a"') + 1],
+])('a bit %s that was turned is seen', async (_, place) => {
   const path = inFolder('damaged.safetensors');
-  await writeSafetensors(path, [tensor('a', [4], [1, 2, 3, 4])], {});
+  await writeSafetensors(path, [tensor('a', [4], [1, 2, 3, 4])], { text: 'of mine' });
   const bytes = readFileSync(path);
-  const place = at < 0 ? bytes.length + at : at;
-  bytes[place] = bytes[place]! ^ 1;
+  bytes[place(bytes)]! ^= 1;
   writeFileSync(path, bytes);
   const error = await refusal(() => usingFile(path, (file) => file.verify()));
   expect(error.code).toBe('FILE_CORRUPT');
+});
+
+test("our file, written anew by the format's own library, keeps its checksum (python.py)", () =>
+  usingFile(join(packageRoot(), 'test/lib/files/rewritten.safetensors'), async (file) => {
+    expect(file.metadata.text).toBe('of mine');
+    await file.verify();
+  }));
+
+test('two tensors of one name are not written', async () => {
+  const twice = [tensor('a', [1], [1]), tensor('a', [1], [2])];
+  const error = await refusal(() => writeSafetensors(inFolder('twice'), twice, {}));
+  expect(error).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining("'a'") });
+  expect(readdirSync(inFolder())).toEqual([]);
 });
 
 /** A file with this header, as text or object, and so many bytes of data. */
