@@ -25,6 +25,8 @@ export interface NativeModule {
   summarize(network: NativeNetwork): NetworkSummary;
   /** One head, forward and backward, on given arrays. */
   headLoss(request: NativeHeadLossRequest): Promise<NativeHeadLossResult>;
+  /** Cancels what runs, and waits until no thread computes any more: for the end of the process. */
+  stopAll(): void;
   Session: new (config: NativeSessionConfig) => NativeSession;
 }
 

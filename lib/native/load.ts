@@ -15,7 +15,12 @@ let loaded: NativeModule | undefined;
 
 /** The addon. Throws NATIVE_MODULE_NOT_FOUND, listing every file tried and why it did not do. */
 export function native(): NativeModule {
-  loaded ??= load();
+  if (loaded === undefined) {
+    const addon = load();
+    // At process.exit() and after an exception that nobody caught the system takes libraries apart under threads that compute.
+    process.once('exit', () => addon.stopAll());
+    loaded = addon;
+  }
   return loaded;
 }
 

@@ -88,6 +88,12 @@ Napi::Value lock_file(const Napi::CallbackInfo& info) {
     if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(info.Env(), true);
     if (errno == EWOULDBLOCK) return Napi::Boolean::New(info.Env(), false);
     throw Error(ErrorCode::Unsupported, std::string("this file system has no locks: ") + std::strerror(errno));
+
+/// Before the process ends: a thread that computes on while libraries destroy their globals would crash it.
+Napi::Value stop_all(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    info.Env().GetInstanceData<WorkerRegistry>()->stop_all();
+    return info.Env().Undefined();
   });
 }
 
@@ -101,6 +107,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("summarize", Napi::Function::New(env, summarize, "summarize"));
   exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
   exports.Set("headLoss", Napi::Function::New(env, run_head_loss, "headLoss"));
+  exports.Set("stopAll", Napi::Function::New(env, stop_all, "stopAll"));
   exports.Set("Session", SessionObject::define(env));
   return exports;
 }

@@ -99,6 +99,7 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
     state_ = std::make_shared<State>();
     state_->session = std::make_unique<Session>(to_session_spec(object_argument(info, 0)));
     worker_ = Worker::create(info.Env());
+    worker_->on_stop([this] { *cancelled_ = true; });
     return info.Env().Undefined();
   });
 }
@@ -107,7 +108,6 @@ SessionObject::~SessionObject() { stop(); }
 
 void SessionObject::stop() {
   if (!worker_) return;
-  *cancelled_ = true;
   // Device memory is released on the thread that used it; much host memory takes a while.
   worker_->stop([state = state_, samples = std::move(samples_), release = std::make_shared<Release>()]() mutable {
     samples.reset();

@@ -90,6 +90,7 @@ Napi::Promise Worker::run(Napi::Env env, std::function<Result()> work) {
 void Worker::stop(std::function<void()> last) {
   if (stopped_) return;
   stopped_ = true;
+  if (cancel_) cancel_();
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;

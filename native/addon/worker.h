@@ -31,6 +31,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
   /// The event loop stays alive until then.
   Napi::Promise run(Napi::Env env, std::function<Result()> work);
 
+  /// What makes the job in hand end soon: called once, when the worker is told to stop.
+  void on_stop(std::function<void()> cancel) { cancel_ = std::move(cancel); }
   /// Runs `last` after the job in hand, rejects the jobs still waiting, and ends the thread. Does not wait.
   void stop(std::function<void()> last = {});
   bool stopped() const { return stopped_; }
@@ -48,9 +50,10 @@ class Worker : public std::enable_shared_from_this<Worker> {
   std::deque<Job> jobs_;
   std::counting_semaphore<> wake_{0};
   std::function<void()> last_;
-  bool stopping_ = false;  // guarded by mutex_
-  bool stopped_ = false;   // JavaScript thread only
-  int64_t pending_ = 0;    // JavaScript thread only
+  std::function<void()> cancel_;  // JavaScript thread only
+  bool stopping_ = false;         // guarded by mutex_
+  bool stopped_ = false;          // JavaScript thread only
+  int64_t pending_ = 0;           // JavaScript thread only
   napi_threadsafe_function completions_ = nullptr;
   std::thread thread_;
 };
@@ -64,9 +67,10 @@ class WorkerRegistry {
   /// A worker for calls that belong to no session.
   Worker& shared(Napi::Env env);
 
- private:
+  /// Ends and joins all. Called again it does nothing.
   void stop_all();
 
+ private:
   std::vector<std::weak_ptr<Worker>> workers_;
   std::shared_ptr<Worker> shared_;
 };
