@@ -88,6 +88,8 @@ Napi::Value lock_file(const Napi::CallbackInfo& info) {
     if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(info.Env(), true);
     if (errno == EWOULDBLOCK) return Napi::Boolean::New(info.Env(), false);
     throw Error(ErrorCode::Unsupported, std::string("this file system has no locks: ") + std::strerror(errno));
+  });
+}
 
 /// Before the process ends: a thread that computes on while libraries destroy their globals would crash it.
 Napi::Value stop_all(const Napi::CallbackInfo& info) {
