@@ -2,6 +2,7 @@
 
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
+export type { Picture, Preprocessing } from './data/decode.js';
 export type { ImageSize } from './data/imageSize.js';
 export {
   type DataInput,
@@ -55,10 +56,12 @@ export {
   Model,
   type Prediction,
 } from './model/model.js';
+export type { ImagesInput } from './model/pictures.js';
 export type { ModelSummary } from './model/summary.js';
 export { type BackendInfo, backends, type Device } from './native/backends.js';
 export type { LayerSummary } from './native/contract.js';
 export type { Environment } from './native/environment.js';
+export type { Precision } from './native/precision.js';
 export {
   type EmbeddingOptions,
   type ImageModelOptions,
@@ -87,6 +90,7 @@ export type { Annealing, AnnealingRecipe } from './schedules/annealing.js';
 export type { Duration } from './schedules/duration.js';
 export { type Schedule, type ScheduleProgress, schedules } from './schedules/learningRate.js';
 export { train } from './train.js';
+export type { Monitor } from './training/best.js';
 export type {
   Controls,
   EpochControls,
@@ -103,5 +107,5 @@ export type {
   OptimizerType,
   SgdOptions,
 } from './training/optimizers.js';
-export type { Precision, RunOptions, TrainOptions } from './training/options.js';
+export type { CheckpointEvery, RunOptions, TrainOptions } from './training/options.js';
 export type { TrainResult } from './training/run.js';

@@ -67,11 +67,11 @@ check_floors() {
 # --- the tarball
 
 pack() {
-  local packed unpacked
+  local packed unpacked dependencies
   npm pack --silent --pack-destination "$work" >/dev/null  # runs scripts/prepack.sh
   # The dependencies too, so that nothing has to come from elsewhere.
-  npm pack --silent --ignore-scripts --pack-destination "$work" ./node_modules/{bindings,file-uri-to-path} \
-    ./node_modules/{node-addon-api,node-api-headers} >/dev/null
+  mapfile -t dependencies < <(npm ls --omit=dev --all --parseable | tail -n +2)
+  npm pack --silent --ignore-scripts --pack-destination "$work" "${dependencies[@]}" >/dev/null
   packed=$(stat -c %s "$work"/margincore-*.tgz)
   unpacked=$(gzip -dc "$work"/margincore-*.tgz | wc -c)
   echo "packed $((packed / 1000000)) MB of at most $packed_limit, unpacked $((unpacked / 1000000)) of $unpacked_limit"
@@ -82,7 +82,7 @@ check_contents() {
   local contents file
   contents=$(tar -tzf "$work"/margincore-*.tgz | sed 's,^package/,,')
   for file in LICENSE README.md dist/lib/{index.js,index.mjs,index.d.ts,index.d.mts,cli/main.js} \
-    datasets/fashion-mnist-sample/{README.md,train-images-idx3-ubyte.gz} \
+    datasets/fashion-mnist-sample/{README.md,train-images-idx3-ubyte.gz} schemas/{onnx.proto,LICENSE-onnx.txt} \
     CMakeLists.txt native/{CMakeLists.txt,addon/addon.cpp,cpu/loops.cpp,cuda/sources.cmake} \
     "$prebuilds"/{margincore.node,libmargincore_{cpu,cuda}.so,libdnnl.so.2,libgomp.so.1,sources.checksum} \
     "$prebuilds"/licenses/{README,libdnnl2,libgomp1,node-addon-api,Apache-2.0,GPL-3}.*; do

@@ -114,7 +114,8 @@ links() { [[ $("${CXX:-c++}" -print-file-name="$1" 2>/dev/null) == /* ]]; }
 
 npm_is_current() { [[ -f node_modules/.package-lock.json && ! package-lock.json -nt node_modules/.package-lock.json ]]; }
 
-install_npm_packages() { npm ci; }
+# Of onnxruntime the CPU part, which is in the package, is enough: nothing is downloaded beside it.
+install_npm_packages() { ONNXRUNTIME_NODE_INSTALL=skip npm ci; }
 
 # --- native build
 

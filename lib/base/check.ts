@@ -52,6 +52,17 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+export function checkText(value: unknown, option: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw invalidOption(option, 'a text', value);
+}
+
+/** A path as a text; what is there is for whoever opens it. */
+export function checkPath(value: unknown, option: string): string {
+  if (typeof value === 'string' && value !== '' && !value.includes('\0')) return value;
+  throw invalidOption(option, 'a path', value);
+}
+
 export function checkFunction<T>(value: T, option: string): T {
   if (typeof value === 'function') return value;
   throw invalidOption(option, 'a function', value);

@@ -4,6 +4,12 @@ export type ErrorCode =
   | 'INVALID_DATA' // arrays whose shapes, labels or values cannot be trained on
   | 'FILE_NOT_FOUND'
   | 'FILE_CORRUPT' // truncated, not the format it claims, or a checksum that differs
+  | 'FILE_NOT_WRITTEN' // the disk is full, the folder read-only; details: path, and the system's reason
+  | 'NEWER_VERSION' // a file that a newer margincore wrote
+  | 'CHECKPOINT_MISMATCH' // what is to be resumed is another run; details: option, found and expected
+  | 'CHECKPOINT_EXISTS' // in a folder where a new run would begin
+  | 'FOLDER_IN_USE' // by another run
+  | 'WEIGHTS_MISMATCH' // a file of weights that does not fit the network
   | 'SHAPE_MISMATCH' // a network whose layers do not fit each other or the data
   | 'DEVICE_UNAVAILABLE'
   | 'UNSUPPORTED' // an operation or precision that this backend does not have

@@ -3,6 +3,7 @@
 /** What a note is about, so that a program can tell notes apart. */
 export type NoteCode =
   | 'BATCH_LARGER_THAN_DATA'
+  | 'CHECKPOINT_FAILED' // to be written
   | 'CPU_TAKEN' // by device 'auto'
   | 'EMPTY_CLASSES' // classes without a training image
   | 'IMAGES_STREAMED' // they do not fit into device memory
@@ -13,7 +14,9 @@ export type NoteCode =
   | 'NO_MARGIN' // but options that are about one
   | 'NO_SCALE_SUFFICES' // for this margin
   | 'PRECISION_CHANGED'
+  | 'RESUMED' // from a checkpoint
   | 'SCALE_TOO_SMALL'
+  | 'WEIGHTS_INCOMPLETE' // a file of weights lacks some of the network's, or has others
   | 'WARMUP_BEYOND_END'; // of the learning rate
 
 export interface Note<Code extends string = NoteCode> {

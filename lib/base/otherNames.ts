@@ -47,7 +47,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 };
 
 const NO_PRETRAINED =
-  'There are no pretrained weights: init of a layer says how they start, and classWeights weigh classes';
+  'A network begins with weights of a file: models.resnet18({ weights: FILE }). Without one, init of a layer says how they start, and classWeights weigh classes';
 const STEPS = 'The length of training is epochs: an epoch is a step for each batchSize images';
 
 /** For what needs no option here, or would be taken for another one. */

@@ -27,8 +27,17 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Throws UsageError for an unknown or repeated flag, a value that is missing or not of its form, and other words. */
-export function parseFlags(groups: readonly FlagGroup[], argv: readonly string[]): ParsedFlags {
+/**
+ * Throws UsageError for an unknown or repeated flag, a value that is missing or not of its form, a word that is missing, and
+ * other words.
+ * @param words Where the words go that are no flags, in their order: each has to be there. The last takes all that are left, as a
+ *   list, where its name ends with '…'.
+ */
+export function parseFlags(
+  groups: readonly FlagGroup[],
+  argv: readonly string[],
+  words: readonly string[] = [],
+): ParsedFlags {
   const flags = groups.flatMap((group) => group.flags);
   const { tokens } = parseArgs({
     args: argv.map(toKebabCase),
@@ -41,14 +50,29 @@ export function parseFlags(groups: readonly FlagGroup[], argv: readonly string[]
   const parsed: ParsedFlags = {};
   const seen = new Set<Flag>();
   for (const token of tokens) {
-    if (token.kind === 'positional') throw new UsageError(`unexpected argument '${token.value}'`);
+    if (token.kind === 'positional') {
+      takeWord(parsed, words, token.value);
+      continue;
+    }
     if (token.kind === 'option-terminator') continue;
     const flag = findFlag(flags, token.name, token.rawName);
     if (seen.has(flag)) throw new UsageError(`--${flag.name} is given twice`);
     seen.add(flag);
     place(parsed, flag.to, flag.value ? readValue(flag, flag.value, token) : readSwitch(flag, token));
   }
+  const missing = words.find((each) => parsed[nameOf(each)] === undefined);
+  if (missing !== undefined) throw new UsageError(`${nameOf(missing).toUpperCase()} is missing`);
   return parsed;
+}
+
+const REST = '…';
+const nameOf = (word: string) => (word.endsWith(REST) ? word.slice(0, -REST.length) : word);
+
+function takeWord(parsed: ParsedFlags, words: readonly string[], value: string): void {
+  const word = words.find((each) => each.endsWith(REST) || parsed[each] === undefined);
+  if (word === undefined) throw new UsageError(`unexpected argument '${value}'`);
+  if (!word.endsWith(REST)) parsed[word] = value;
+  else parsed[nameOf(word)] = [...((parsed[nameOf(word)] as string[] | undefined) ?? []), value];
 }
 
 /** Columns that help takes. */

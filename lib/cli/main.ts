@@ -7,11 +7,15 @@ import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
 import { buildCommand } from './commands/build.js';
 import { doctorCommand } from './commands/doctor.js';
+import { evaluateCommand } from './commands/evaluate.js';
+import { predictCommand } from './commands/predict.js';
 import { trainCommand } from './commands/train.js';
 import { Interrupted } from './interrupt.js';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   train: trainCommand,
+  evaluate: evaluateCommand,
+  predict: predictCommand,
   doctor: doctorCommand,
   build: buildCommand,
 };

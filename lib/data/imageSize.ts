@@ -11,6 +11,15 @@ export function imageSize({ shape: [, H, W, C] }: ImageArray): ImageSize {
   return [H, W, C];
 }
 
+/** Whether a value from outside is one. */
+export function isImageSize(value: unknown): value is ImageSize {
+  return (
+    Array.isArray(value) &&
+    value.length === 3 &&
+    value.every((size) => Number.isSafeInteger(size) && size > 0)
+  );
+}
+
 /** Throws SHAPE_MISMATCH for images of another size, and what any data throws. */
 export function checkImagesOfSize(images: ImageInput, size: ImageSize, option: string): ImageArray {
   const checked = checkImages(images, option);

@@ -1,7 +1,7 @@
 /** How bytes become the numbers that a network sees: pixel p of channel c enters as (p/255 − mean[c]) / std[c]. */
 import { invalidOption } from '../base/errors.js';
 import { type Notation, parseNumbers } from '../base/notation.js';
-import { checkOptions, numbers } from '../base/optionTable.js';
+import { type Checked, checkOptions, numbers } from '../base/optionTable.js';
 import type { Samples } from './samples.js';
 import { channelStatistics } from './statistics.js';
 
@@ -30,6 +30,11 @@ const CHANNELS = {
   mean: numbers("each channel's mean", { required: true }),
   std: numbers("each channel's standard deviation", { required: true, above: 0 }),
 } as const;
+
+/** One number per channel each. */
+export function checkChannels(value: unknown, option: string): Checked<typeof CHANNELS> {
+  return checkOptions(value, option, CHANNELS);
+}
 
 export function checkNormalize(value: unknown, option: string): CheckedNormalize {
   if (value === 'dataset' || value === 'unit') return value;

@@ -18,7 +18,7 @@ const MAX_CHANNELS = 16;
 const MIN_CLASSES = 2;
 
 /** The largest face sets have four million identities: a label above is an identifier, not a class number. */
-const MAX_CLASSES = 2 ** 22;
+export const MAX_CLASSES = 2 ** 22;
 
 /** Labels are copied, so that no later write gets past this check. Pixels are not: every byte is a valid one. */
 export function checkDataset(input: DataInput, optionName: string): Dataset {
@@ -74,7 +74,7 @@ function partsOf(input: DataInput, where: string): Parts {
   return { name: input.name, train: input.train, trainName: `${where}.train`, test: input.test, classNames };
 }
 
-function checkClassNames(classNames: readonly string[], where: string): string[] {
+export function checkClassNames(classNames: readonly string[], where: string): string[] {
   if (!Array.isArray(classNames) || !classNames.every((name) => typeof name === 'string')) {
     throw invalidOption(where, 'an array of strings', classNames);
   }
@@ -86,7 +86,12 @@ function checkClassNames(classNames: readonly string[], where: string): string[]
 
 function numberedClasses(labels: Int32Array): string[] {
   const highest = labels.reduce((max, label) => Math.max(max, label), 0);
-  return Array.from({ length: Math.max(MIN_CLASSES, highest + 1) }, (_, label) => String(label));
+  return numberedNames(Math.max(MIN_CLASSES, highest + 1));
+}
+
+/** '0', '1', … for classes that have no other names. */
+export function numberedNames(count: number): string[] {
+  return Array.from({ length: count }, (_, label) => String(label));
 }
 
 /** Without `numClasses` any label of 0 or more is a class. */

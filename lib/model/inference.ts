@@ -44,11 +44,33 @@ export function infer(
   return awaitNative(() => session.infer({ images: images.data, count: images.shape[0], ...wanted }));
 }
 
+/** Outputs that have a row for each image. */
+export type RowName = 'probabilities' | 'cosines' | 'embeddings';
+
+/** The outputs of several calls as those of one. */
+export function joined<Name extends RowName>(
+  parts: readonly Record<Name, Float32Array>[],
+  names: readonly Name[],
+): Record<Name, Float32Array> {
+  if (parts.length === 1) return parts[0]!;
+  const all = (name: Name) => {
+    const length = parts.reduce((sum, part) => sum + part[name].length, 0);
+    const values = new Float32Array(length);
+    let end = 0;
+    for (const { [name]: rows } of parts) {
+      values.set(rows, end);
+      end += rows.length;
+    }
+    return values;
+  };
+  return Object.fromEntries(names.map((name) => [name, all(name)])) as Record<Name, Float32Array>;
+}
+
 /**
  * Outputs for the images, each (N, columns). Rejects with OUT_OF_MEMORY where there is no room for them.
  * @param columns Of the outputs that are wanted: numbers per image.
  */
-export async function inferRows<Name extends 'probabilities' | 'cosines' | 'embeddings'>(
+export async function inferRows<Name extends RowName>(
   session: NativeSession,
   images: ImageArray,
   columns: ReadonlyMap<Name, number>,

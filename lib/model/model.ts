@@ -1,22 +1,31 @@
 /** A trained model: the network, its head and the preprocessing, in native memory. */
 
-import { checkBoolean, checkSignal } from '../base/check.js';
+import { checkBoolean, checkPath, checkSignal, checkText } from '../base/check.js';
 import { copyOf } from '../base/copy.js';
 import { MarginCoreError } from '../base/errors.js';
-import { checkOptions, option } from '../base/optionTable.js';
-import { checkImagesOfSize, checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
+import { checkOptions, choice, option } from '../base/optionTable.js';
+import { checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
 import type { ChannelNormalization } from '../data/normalize.js';
 import { allOf } from '../data/samples.js';
-import type { ImageInput, SplitInput } from '../data/types.js';
+import type { SplitInput } from '../data/types.js';
+import { writeSafetensors } from '../files/safetensors.js';
+import { writeAside } from '../files/writeAside.js';
 import { centresOf } from '../heads/centres.js';
 import type { EffectiveHead } from '../heads/options.js';
-import type { ResolvedHead } from '../heads/resolve.js';
 import { argmaxRows, type Scores } from '../metrics/accuracy.js';
 import { unitRows } from '../metrics/angles.js';
+import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import type { NativeSession } from '../native/contract.js';
 import { awaitNative } from '../native/load.js';
-import { type Ending, inferRows, scoreSamples, untilEnded } from './inference.js';
+import { PRECISIONS, type Precision } from '../native/precision.js';
+import { exportOnnx } from '../onnx/exportOnnx.js';
+import { type Ending, inferRows, joined, type RowName, scoreSamples, untilEnded } from './inference.js';
+import { loadModel } from './loadModel.js';
+import { type ModelDescriptor, modelMetadata } from './modelFile.js';
+import { type ImagesInput, partsOf } from './pictures.js';
+import { classifierName, pytorchNames } from './pytorchNames.js';
 import { type ModelSummary, summarizeModel } from './summary.js';
+import { parameterTensors, readParameters } from './weights.js';
 
 export interface Prediction {
   /** (N): the most probable class of each image */
@@ -30,12 +39,16 @@ export interface Prediction {
    */
   readonly cosines?: Float32Array;
   readonly numClasses: number;
+  /** (N): the file of each image, where some came from files; '' of others. */
+  readonly files?: readonly string[];
 }
 
 export interface Embeddings {
   /** Row-major */
   readonly data: Float32Array;
   readonly shape: [N: number, D: number];
+  /** (N): the file of each image, where some came from files; '' of others. */
+  readonly files?: readonly string[];
 }
 
 /** Row-major. */
@@ -49,13 +62,8 @@ export interface Evaluation extends Scores {
   readonly confusion?: Int32Array;
 }
 
-export interface ModelParts {
-  readonly name: string;
+export interface ModelParts extends ModelDescriptor {
   readonly session: NativeSession;
-  readonly input: ImageSize;
-  readonly head: ResolvedHead;
-  readonly classNames: readonly string[];
-  readonly normalization: ChannelNormalization;
   /** Of the run: its abort ends what a model that was lent computes. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -71,10 +79,23 @@ const LOAN_ENDED =
 const SIGNAL = { signal: option('', checkSignal) };
 const PREDICT = { ...SIGNAL, cosines: option('', checkBoolean, { default: true }) };
 const EMBED = { ...SIGNAL, normalize: option('', checkBoolean) };
+const SAVE = { ...SIGNAL, dtype: choice('', ['fp32', 'bf16'], { default: 'fp32' }) };
+const EXPORT_ONNX = {
+  ...SIGNAL,
+  input: choice('', ['uint8', 'float'], { default: 'uint8' }),
+  fold: option('', checkBoolean, { default: false }),
+  normalize: option('', checkBoolean),
+} as const;
+const EXPORT_PYTORCH = { ...SIGNAL, classifier: option('', checkText) };
+const LOAD = {
+  ...SIGNAL,
+  ...PLACEMENT_OPTIONS,
+  precision: choice('', PRECISIONS, { default: 'fp32' }),
+} as const;
 const EVALUATE = { ...SIGNAL, confusion: option('', checkBoolean, { default: false }) };
 
 /**
- * Made by `train()`. Predictions have no margin and need no label, and images are normalised as in training.
+ * Made by `train()`, or read from a file by `Model.load()`. Predictions have no margin and need no label, and images are normalised as in training.
  * The model holds native memory until `dispose()` (or `using`); every method but `dispose` then throws DISPOSED.
  *
  * Many images are computed in parts. With a `signal`, a call rejects with its reason as soon as that is aborted; of what
@@ -120,25 +141,28 @@ export class Model {
    * The class of each image, with the probabilities of all classes and, where the head has class centres, the cosines to
    * them.
    * @param options.cosines Return those as well: as much memory again as the probabilities. Default true.
-   * @throws SHAPE_MISMATCH for images of another size than in training.
+   * @param images An array of pixels of the size in training; or pictures: files, folders, what would be in a file, a list of
+   *   these, or an async iterable. Pictures are turned as their EXIF says, scaled and coloured as the network takes them.
+   * @throws SHAPE_MISMATCH for arrays of another size than in training, FILE_CORRUPT for what cannot be decoded.
    */
   async predict(
-    images: ImageInput,
+    images: ImagesInput,
     options: { cosines?: boolean; signal?: AbortSignal } = {},
   ): Promise<Prediction> {
-    const session = this.#session();
+    this.#requireAlive();
     const { cosines: areWanted, signal } = checkOptions(options, undefined, PREDICT);
-    const checked = checkImagesOfSize(images, this.input, 'images');
     const { numClasses } = this.#parts.head.native;
     const hasCosines = areWanted && this.#centres !== undefined;
     const outputs = hasCosines ? PROBABILITIES_AND_COSINES : PROBABILITIES;
     const columns = new Map(outputs.map((name) => [name, numClasses]));
-    const { probabilities, cosines } = await inferRows(session, checked, columns, this.#ending(signal));
+    const { rows, files } = await this.#rows(images, columns, { signal });
+    const { probabilities, cosines } = rows;
     return {
       labels: argmaxRows(probabilities, numClasses),
       probabilities,
       ...(cosines && { cosines }),
       numClasses,
+      ...(files && { files }),
     };
   }
 
@@ -146,21 +170,23 @@ export class Model {
    * The embedding of each image.
    * @param options.normalize Divide each by its L2 norm. Default: true for heads that give each embedding or
    *   class weight a fixed length: l2-softmax, normface, a-softmax, am-softmax, arcface, combined, pedcc.
-   * @throws SHAPE_MISMATCH for images of another size than in training.
+   * @param images As `predict` takes them.
+   * @throws As `predict` does.
    */
   async embed(
-    images: ImageInput,
+    images: ImagesInput,
     options: { normalize?: boolean; signal?: AbortSignal } = {},
   ): Promise<Embeddings> {
-    const session = this.#session();
+    const { embeddingSize } = this.#session().summary;
     const { normalize = this.#parts.head.byAngle, signal } = checkOptions(options, undefined, EMBED);
-    const checked = checkImagesOfSize(images, this.input, 'images');
-    const { embeddingSize } = session.summary;
-    const { embeddings } = await inferRows(session, checked, new Map([['embeddings', embeddingSize]]), {
-      normalizeEmbeddings: normalize,
-      ...this.#ending(signal),
-    });
-    return { data: embeddings, shape: [checked.shape[0], embeddingSize] };
+    const columns = new Map([['embeddings', embeddingSize] as const]);
+    const { rows, files } = await this.#rows(images, columns, { normalizeEmbeddings: normalize, signal });
+    const { embeddings } = rows;
+    return {
+      data: embeddings,
+      shape: [embeddings.length / embeddingSize, embeddingSize],
+      ...(files && { files }),
+    };
   }
 
   /**
@@ -214,8 +240,98 @@ export class Model {
   /** Layers with output shapes, parameters and FLOPs; as text, a table. */
   summary(): ModelSummary {
     const { summary } = this.#session();
-    const { name, head } = this.#parts;
-    return summarizeModel(name, this.input, summary, head.native, head.effective);
+    const { network, head } = this.#parts;
+    return summarizeModel(network.name, this.input, summary, head.native, head.effective);
+  }
+
+  /**
+   * Writes the model to a file that `Model.load` reads: a safetensors file with the network, the head, class names and
+   * normalisation in its metadata. It is whole under its name, or what stood there before is.
+   * @param options.dtype 'bf16' halves the file, and keeps 8 bits of precision of each number. Default 'fp32'.
+   * @throws FILE_NOT_WRITTEN where the disk is full, say, or the folder read-only.
+   */
+  async save(path: string, options: { dtype?: 'fp32' | 'bf16'; signal?: AbortSignal } = {}): Promise<void> {
+    const session = this.#session();
+    const file = checkPath(path, 'path');
+    const { dtype, signal } = checkOptions(options, undefined, SAVE);
+    signal?.throwIfAborted();
+    const tensors = parameterTensors(session, dtype === 'bf16' ? 'BF16' : 'F32', this.#ending(signal));
+    await writeSafetensors(file, tensors, modelMetadata(this.#parts));
+  }
+
+  /**
+   * Writes the model as an ONNX file (opset 17), for onnxruntime and its like: any number of images as `images`, and `embedding` (N, D),
+   * `logits` and `probabilities` (N, C) of them, without margin.
+   * @param options.input 'uint8': images (N, H, W, C) as `predict` takes them, normalised in the graph; 'float': (N, C, H, W),
+   *   already normalised. Default 'uint8'.
+   * @param options.fold Let weights take over the batch norms behind them, and class weights the normalisation of
+   *   logits: fewer nodes, numbers that differ in their last digits. Default false.
+   * @param options.normalize Divide each embedding by its L2 norm. Default: as `embed` has it.
+   * @throws FILE_NOT_WRITTEN; UNSUPPORTED for parameters of 2 GB or more, which the format cannot hold.
+   */
+  async exportOnnx(
+    path: string,
+    options: { input?: 'uint8' | 'float'; fold?: boolean; normalize?: boolean; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const session = this.#session();
+    const file = checkPath(path, 'path');
+    const { input, fold, normalize, signal } = checkOptions(options, undefined, EXPORT_ONNX);
+    const { network, input: size, head, classNames, normalization } = this.#parts;
+    const values = await readParameters(session, this.#ending(signal));
+    const { layers, embeddingSize } = session.summary;
+    const bytes = exportOnnx(
+      { network, input: size, head: head.native, classNames, normalization, layers, embeddingSize },
+      (name) => values.get(name)!,
+      { input, fold, normalizeEmbedding: normalize ?? head.byAngle },
+    );
+    await writeAside(file, async (handle) => {
+      await handle.writeFile(bytes);
+    });
+  }
+
+  /**
+   * Writes the parameters as a safetensors file for PyTorch, under its names and in its layouts: a state dict of torchvision's
+   * network, where the network is one of its.
+   * @param options.classifier What the head's weights are called. Default: as torchvision calls its last layer, 'fc' of a
+   *   ResNet say; otherwise 'head'.
+   */
+  async exportPyTorch(
+    path: string,
+    options: { classifier?: string; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const session = this.#session();
+    const file = checkPath(path, 'path');
+    const { layers } = session.summary;
+    const { classifier = classifierName(this.#parts.network.name, layers), signal } = checkOptions(
+      options,
+      undefined,
+      EXPORT_PYTORCH,
+    );
+    const tensors = parameterTensors(session, 'F32', this.#ending(signal));
+    const named = pytorchNames(this.input, layers, session.parameters(), classifier).map(
+      ({ theirs, shape, toTheirs }, index) => ({
+        ...{ name: theirs, shape, dtype: 'F32' as const },
+        values: async () => toTheirs(await tensors[index]!.values()),
+      }),
+    );
+    await writeSafetensors(file, named, { format: 'pt' });
+  }
+
+  /**
+   * A model from its file, to predict, embed and evaluate with; a checkpoint of a run is one as well. Safe to be given files of
+   * strangers: they are data, of which every size and description is checked before memory is taken for it.
+   * @param options.device Default 'auto'.
+   * @param options.precision Of the network's arithmetic, whatever it was in training. Default 'fp32'.
+   * @throws FILE_NOT_FOUND; FILE_CORRUPT for what is no model, damaged or altered; NEWER_VERSION.
+   */
+  static async load(
+    path: string,
+    options: { device?: Device; threads?: number; precision?: Precision; signal?: AbortSignal } = {},
+  ): Promise<Model> {
+    const file = checkPath(path, 'path');
+    const settings = checkOptions(options, undefined, LOAD);
+    const { descriptor, session } = await loadModel(file, settings);
+    return new Model({ ...descriptor, session });
   }
 
   /** Frees the native memory. Calling it again does nothing. */
@@ -232,6 +348,23 @@ export class Model {
   #session(): NativeSession {
     this.#requireAlive();
     return this.#parts.session;
+  }
+
+  /** Outputs for all images, whatever they are given as; and the files that they came from, where they did. */
+  async #rows<Name extends RowName>(
+    images: ImagesInput,
+    columns: ReadonlyMap<Name, number>,
+    { signal, ...options }: { signal: AbortSignal | undefined; normalizeEmbeddings?: boolean },
+  ): Promise<{ rows: Record<Name, Float32Array>; files?: string[] }> {
+    const parts: Record<Name, Float32Array>[] = [];
+    const files: string[] = [];
+    const { input: size, preprocessing } = this.#parts;
+    for await (const part of partsOf(images, { size, preprocessing, signal })) {
+      const ending = { ...options, ...this.#ending(signal) };
+      parts.push(await inferRows(this.#session(), part.images, columns, ending));
+      files.push(...(part.files ?? []));
+    }
+    return { rows: joined(parts, [...columns.keys()]), ...(files.some((file) => file !== '') && { files }) };
   }
 
   #ending(signal: AbortSignal | undefined): Ending {

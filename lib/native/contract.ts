@@ -16,6 +16,11 @@ export interface NativeModule {
   findBackends(deviceIndex: number): Promise<NativeBackend[]>;
   /** Deterministic permutation of 0…count-1, the same on every machine and backend. */
   permutation(seed: number, epoch: number, count: number): Int32Array;
+  /**
+   * Takes the lock of an open file, for as long as it is open; false where somebody has it. Throws UNSUPPORTED where the file
+   * system has none.
+   */
+  lockFile(descriptor: number): boolean;
   /** Validates a network, infers its shapes. Throws SHAPE_MISMATCH or INVALID_OPTION naming the layer. */
   summarize(network: NativeNetwork): NetworkSummary;
   /** One head, forward and backward, on given arrays. */
@@ -135,6 +140,8 @@ export interface NativeSessionConfig {
   /** Largest batch of a training step; 0 for a session that only predicts. */
   batchSize: number;
   optimizer: NativeOptimizer;
+  /** Default true; otherwise weights are 0 until they are written. */
+  drawWeights?: boolean;
 }
 
 /** Values of one step, in this order, in `NativeStepsRequest.values`. */
@@ -216,6 +223,13 @@ export interface NativePlan {
   readonly memory: NativeMemoryPlan;
 }
 
+export interface NativeParameter {
+  name: string;
+  shape: number[];
+  /** By the gradient; otherwise it is state of the network or the head: running statistics, centres, centroids. */
+  trained: boolean;
+}
+
 /** The device that a session runs on. */
 export interface NativeDevice {
   /** 'cpu', 'cuda:0' */
@@ -264,10 +278,16 @@ export interface NativeSession {
   cancel(): void;
   /** Releases gradients, optimizer state, training activations and data; the session can still infer. */
   endTraining(): Promise<void>;
-  /** Names and shapes of all parameters, in arena order. */
-  parameters(): { name: string; shape: number[] }[];
+  /** All parameters, in arena order. */
+  parameters(): NativeParameter[];
   readParameter(name: string): Promise<Float32Array>;
   writeParameter(name: string, values: Float32Array): Promise<void>;
+  /** What the optimizer keeps of a trained parameter: 0 is SGD's velocity or Adam's mean, 1 Adam's mean square. */
+  readMoment(name: string, moment: number): Promise<Float32Array>;
+  writeMoment(name: string, moment: number, values: Float32Array): Promise<void>;
+  /** Steps so far: random numbers and Adam's bias correction count on from it. Valid until endTraining. */
+  step(): Promise<number>;
+  setStep(step: number): Promise<void>;
   /** Gradients of the last step; valid until endTraining. */
   readGradient(name: string): Promise<Float32Array>;
   /** Cancels what runs, frees all memory, ends the thread; does not wait for it. Calling it twice is allowed. */

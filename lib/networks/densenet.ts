@@ -4,6 +4,7 @@ import {
   embeddingLayers,
   IMAGE_MODEL_OPTIONS,
   type ImageModelOptions,
+  startingFrom,
   stem,
   variantFor,
 } from './imageModel.js';
@@ -39,7 +40,7 @@ const STEM_NAMES = {
  * Convolutions start He-normal by fan-in, as torchvision's.
  */
 export function densenet121(options: ImageModelOptions = {}): ModelDescription {
-  const { imageSize, embeddingSize } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
+  const { imageSize, embeddingSize, weights } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
   const depths = [6, 12, 24, 16];
   let channels = 64;
   const blocks = depths.flatMap((depth, index) => {
@@ -55,6 +56,7 @@ export function densenet121(options: ImageModelOptions = {}): ModelDescription {
   return {
     name: 'densenet121',
     init: 'heNormal',
+    ...startingFrom(weights),
     layers: [
       ...stem(variantFor(imageSize), STEM_NAMES),
       ...blocks,

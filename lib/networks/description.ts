@@ -1,4 +1,4 @@
-import { checkInteger, checkKeys, checkObject } from '../base/check.js';
+import { checkInteger, checkKeys, checkObject, checkPath } from '../base/check.js';
 import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import type { Init } from './init.js';
@@ -15,6 +15,12 @@ export interface ModelDescription {
   readonly input?: readonly [H: number, W: number, C: number];
   /** How the weights of layers start that have no `init` of their own. Default 'fanInUniform' */
   readonly init?: Init;
+  /**
+   * A safetensors file whose weights the network begins with: one of margincore's, or a PyTorch state dict whose layers are called as
+   * these, as torchvision's and timm's ResNets are. Layers that it does not have start by `init`; which they are, and what
+   * of the file is left over, is a note of the run. The head is always new. Default: none
+   */
+  readonly weights?: string;
 }
 
 /** A network of one layer after another. Its shapes, and `init`, are checked when its first input is known. */
@@ -22,8 +28,8 @@ export function sequential(
   layers: readonly LayerDescription[],
   options: Partial<Omit<ModelDescription, 'layers'>> = {},
 ): ModelDescription {
-  const given = checkObject(options, 'options', 'an object of name, input and init');
-  checkKeys(given, ['name', 'input', 'init']);
+  const given = checkObject(options, 'options', 'an object of name, input, init and weights');
+  checkKeys(given, ['name', 'input', 'init', 'weights']);
   return checkModel({ name: 'sequential', ...given, layers }, 'sequential');
 }
 
@@ -33,8 +39,9 @@ export function sequential(
  */
 export function checkModel(value: unknown, option: string): ModelDescription {
   const given = checkObject(value, option, 'a model, such as models.seedCnn(),');
-  checkKeys(given, ['name', 'layers', 'input', 'init'], `${option}.`);
+  checkKeys(given, ['name', 'layers', 'input', 'init', 'weights'], `${option}.`);
   const { name, layers, input } = given;
+  const weights = given.weights == null ? {} : { weights: checkPath(given.weights, `${option}.weights`) };
   const init = given.init == null ? {} : { init: copyOf(given.init as Init, `${option}.init`) };
   if (typeof name !== 'string') throw invalidOption(`${option}.name`, 'a string', name);
   if (!Array.isArray(layers) || layers.length === 0) {
@@ -43,7 +50,7 @@ export function checkModel(value: unknown, option: string): ModelDescription {
   layers.forEach((layer, index) => {
     checkObject(layer, `${option}.layers[${index}]`, 'a layer, such as relu(),');
   });
-  const own = { name, layers: copyOf(layers as LayerDescription[], `${option}.layers`), ...init };
+  const own = { name, layers: copyOf(layers as LayerDescription[], `${option}.layers`), ...init, ...weights };
   if (input == null) return own;
   if (!Array.isArray(input) || input.length !== 3) throw invalidOption(`${option}.input`, '[H, W, C]', input);
   const [H, W, C] = input.map((size, axis) => checkInteger(size, `${option}.input[${axis}]`, { min: 1 }));

@@ -1,10 +1,14 @@
 /** What the networks of the ImageNet literature have in common: their options, first layers, and an embedding on top. */
-import { checkOptions, integer, type OptionTable } from '../base/optionTable.js';
+import { checkPath } from '../base/check.js';
+import { text } from '../base/notation.js';
+import { checkOptions, integer, type OptionTable, option } from '../base/optionTable.js';
 import { batchNorm, conv2d, type LayerDescription, linear, maxPool2d, relu } from './layers.js';
 
 export interface EmbeddingOptions {
   /** Numbers that the head sees of an image. The network says its default. */
   embeddingSize?: number;
+  /** See `ModelDescription.weights`. */
+  weights?: string;
 }
 
 /** Height and width of images that a variant is published for: CIFAR's, Tiny ImageNet's, ImageNet's. */
@@ -28,6 +32,8 @@ export interface ImageModelOptions {
    * is added, the embedding is what the published classifier sees.
    */
   embeddingSize?: number;
+  /** See `ModelDescription.weights`. */
+  weights?: string;
 }
 
 /** The options of a network that has no variants. */
@@ -35,6 +41,10 @@ export const EMBEDDING_OPTIONS = {
   embeddingSize: integer('numbers that the head sees of an image', {
     defaultText: "the network's own",
     min: 1,
+  }),
+  weights: option('a file of weights to begin with', checkPath, {
+    defaultText: 'none: they are drawn',
+    notation: text('FILE'),
   }),
 } as const;
 
@@ -91,3 +101,6 @@ export function embeddingLayers(embeddingSize: number | undefined): LayerDescrip
     batchNorm({ name: 'embedding.bn' }),
   ];
 }
+
+/** What a description has of options that are no layers. */
+export const startingFrom = (weights: string | undefined) => (weights === undefined ? {} : { weights });

@@ -1,7 +1,7 @@
 import { invalidOption } from '../base/errors.js';
 import { choice } from '../base/optionTable.js';
 import type { ModelDescription } from './description.js';
-import { checkModelOptions, EMBEDDING_OPTIONS, type EmbeddingOptions } from './imageModel.js';
+import { checkModelOptions, EMBEDDING_OPTIONS, type EmbeddingOptions, startingFrom } from './imageModel.js';
 import { batchNorm, conv2d, type LayerDescription, linear, maxPool2d, prelu, relu } from './layers.js';
 
 export type LSoftmaxNetOptions = EmbeddingOptions &
@@ -57,7 +57,7 @@ const DESIGNS: Readonly<Record<'paper' | 'released', Readonly<Record<string, Des
  * All layers start He-normal by fan-in: the files' msra, and what the paper says of its networks (sec. 5.1).
  */
 export function lSoftmaxNet(options: LSoftmaxNetOptions): ModelDescription {
-  const { dataset, variant, embeddingSize } = checkModelOptions(options, L_SOFTMAX_NET_OPTIONS);
+  const { dataset, variant, embeddingSize, weights } = checkModelOptions(options, L_SOFTMAX_NET_OPTIONS);
   const design = DESIGNS[variant][dataset];
   if (design === undefined) {
     throw invalidOption('variant', "'paper'", variant, 'The authors released no network for CIFAR-100');
@@ -72,6 +72,7 @@ export function lSoftmaxNet(options: LSoftmaxNetOptions): ModelDescription {
   return {
     name: variant === 'paper' ? `lSoftmaxNet-${dataset}` : `lSoftmaxNet-${dataset}-released`,
     init: 'heNormal',
+    ...startingFrom(weights),
     layers: [
       ...unit('', 'pre_', first),
       ...stages.flatMap((outChannels, index) => [

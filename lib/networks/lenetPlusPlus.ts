@@ -1,5 +1,5 @@
 import type { ModelDescription } from './description.js';
-import { checkModelOptions, EMBEDDING_OPTIONS, type EmbeddingOptions } from './imageModel.js';
+import { checkModelOptions, EMBEDDING_OPTIONS, type EmbeddingOptions, startingFrom } from './imageModel.js';
 import { conv2d, linear, maxPool2d, prelu } from './layers.js';
 
 /**
@@ -9,9 +9,10 @@ import { conv2d, linear, maxPool2d, prelu } from './layers.js';
  * xavier.
  */
 export function lenetPlusPlus(options: EmbeddingOptions = {}): ModelDescription {
-  const { embeddingSize = 2 } = checkModelOptions(options, EMBEDDING_OPTIONS);
+  const { embeddingSize = 2, weights } = checkModelOptions(options, EMBEDDING_OPTIONS);
   return {
     name: 'lenetPlusPlus',
+    ...startingFrom(weights),
     init: 'lecunUniform',
     layers: [
       ...[32, 64, 128].flatMap((outChannels, index) => [

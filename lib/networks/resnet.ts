@@ -4,6 +4,7 @@ import {
   embeddingLayers,
   IMAGE_MODEL_OPTIONS,
   type ImageModelOptions,
+  startingFrom,
   stem,
   variantFor,
 } from './imageModel.js';
@@ -92,7 +93,7 @@ function resnet(
   depths: readonly number[],
   options: ImageModelOptions,
 ): ModelDescription {
-  const { imageSize, embeddingSize } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
+  const { imageSize, embeddingSize, weights } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
   const layers = stem(variantFor(imageSize), { conv: 'conv1', norm: 'bn1', relu: 'relu', pool: 'maxpool' });
   let inChannels = 64;
   depths.forEach((depth, stage) => {
@@ -113,7 +114,7 @@ function resnet(
     }
   });
   layers.push(globalAveragePool({ name: 'avgpool' }), ...embeddingLayers(embeddingSize));
-  return { name, layers, init: 'heNormalFanOut' };
+  return { name, layers, init: 'heNormalFanOut', ...startingFrom(weights) };
 }
 
 const project = (name: string, outChannels: number, stride: number) => [

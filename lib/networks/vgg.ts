@@ -9,6 +9,7 @@ import {
   imageSize,
   type ModelVariant,
   smallStride,
+  startingFrom,
   variantFor,
 } from './imageModel.js';
 import { batchNorm, conv2d, dropout, type LayerDescription, linear, maxPool2d, relu } from './layers.js';
@@ -44,11 +45,12 @@ export const vgg11 = (options: VggOptions = {}): ModelDescription => vgg('vgg11'
 export const vgg16 = (options: VggOptions = {}): ModelDescription => vgg('vgg16', [2, 2, 3, 3, 3], options);
 
 function vgg(name: string, depths: readonly number[], options: VggOptions): ModelDescription {
-  const { imageSize, embeddingSize, dropout: rate } = checkModelOptions(options, VGG_OPTIONS);
+  const { imageSize, embeddingSize, weights, dropout: rate } = checkModelOptions(options, VGG_OPTIONS);
   const variant = variantFor(imageSize);
   return {
     name,
     init: 'heNormalFanOut',
+    ...startingFrom(weights),
     layers: [
       ...convolutions(depths, variant),
       ...(variant === 224 ? largeClassifier(rate) : smallClassifier(rate)),

@@ -4,7 +4,12 @@ import type { RunNote } from '../training/notices.js';
 import type { Observer } from '../training/observer.js';
 
 /** Nothing about what was asked for: these say how it is done, and stand in the result. */
-const INFORMATION: readonly RunNote['code'][] = ['CPU_TAKEN', 'IMAGES_STREAMED', 'LAST_BATCH_JOINED'];
+const INFORMATION: readonly RunNote['code'][] = [
+  'CPU_TAKEN',
+  'IMAGES_STREAMED',
+  'LAST_BATCH_JOINED',
+  'RESUMED',
+];
 
 export const WARNINGS: Observer = {
   notice({ code, message }) {

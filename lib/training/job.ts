@@ -13,12 +13,13 @@ import { type ResolvedHead, resolveHead } from '../heads/resolve.js';
 import type { Device, Placement } from '../native/backends.js';
 import type { NativeDevice, NativeNetwork, NativeSession } from '../native/contract.js';
 import { callNative, native } from '../native/load.js';
+import { type Precision, precisionOn } from '../native/precision.js';
 import type { ModelDescription } from '../networks/index.js';
 import { annealingWarning } from '../schedules/annealing.js';
 import { notesBeyondTheEnd } from '../schedules/beyondTheEnd.js';
 import { type Batching, hasJoinedTail, largestBatch, stepsPerEpoch } from './batching.js';
 import { nativeOptimizer } from './optimizers.js';
-import type { Precision, RunOptions, TrainSettings } from './options.js';
+import type { RunOptions, TrainSettings } from './options.js';
 
 export interface TrainJob {
   readonly settings: TrainSettings;
@@ -38,13 +39,25 @@ export interface TrainJob {
   readonly precision: Precision;
 }
 
+/** What is of this run alone: its data, its folder, who is told. */
+type NotRepeated =
+  | 'data'
+  | 'checkpoint'
+  | 'resume'
+  | 'resetHead'
+  | 'signal'
+  | 'onStep'
+  | 'onEpoch'
+  | 'progress';
+
 /**
  * All options as they were in force, defaults and values taken from the data included. With the same `data` they
  * repeat the run: `train({ ...result.options, data })`. They are a copy, which shares nothing with what the caller gave or
  * with the model.
  */
 export type EffectiveOptions = HeadOptions &
-  Required<Omit<RunOptions, 'data' | 'validation' | 'signal' | 'onStep' | 'onEpoch' | 'progress'>> & {
+  Required<Omit<RunOptions, NotRepeated | 'validation' | 'patience'>> & {
+    patience?: number;
     /** Where a fraction was asked for. */
     validation?: number;
   };
@@ -78,8 +91,7 @@ export async function prepareJob(
     batching,
     steps: settings.epochs * stepsPerEpoch(batching),
     placement,
-    precision:
-      placement.backend.name === 'cpu' && settings.precision === 'tf32' ? 'fp32' : settings.precision,
+    precision: precisionOn(placement.backend.name, settings.precision),
   };
 }
 
@@ -125,8 +137,11 @@ export function notesOn(job: TrainJob): Note[] {
   ];
 }
 
-/** A session for the job's network, not yet opened: it holds no device memory. Throws SHAPE_MISMATCH or INVALID_OPTION. */
-export function createSession(job: TrainJob): NativeSession {
+/**
+ * A session for the job's network, not yet opened: it holds no device memory. Throws SHAPE_MISMATCH or INVALID_OPTION.
+ * @param drawWeights Whether to, where they will not be written before the first step
+ */
+export function createSession(job: TrainJob, { drawWeights = true } = {}): NativeSession {
   const { settings, input, normalization, head, batching, placement, precision } = job;
   return callNative(
     () =>
@@ -143,6 +158,7 @@ export function createSession(job: TrainJob): NativeSession {
         std: normalization.std,
         batchSize: largestBatch(batching),
         optimizer: nativeOptimizer(settings.optimizer, head.headLr),
+        drawWeights,
       }),
   );
 }
@@ -178,7 +194,8 @@ function divideSteps(samples: number, wanted: number, batchStatistics: boolean):
 
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
   const { normalization, head, precision } = job;
-  const { data, signal, onStep, onEpoch, progress, validation, head: _, ...repeated } = job.settings;
+  const { data, checkpoint, resume, resetHead, signal, onStep, onEpoch, progress, ...rest } = job.settings;
+  const { validation, patience, head: _, ...repeated } = rest;
   const options = {
     ...(head.effective as HeadOptions),
     ...repeated,
@@ -186,7 +203,10 @@ export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevic
     precision,
     device: device as Device,
     threads,
-    ...(typeof validation === 'number' && { validation }),
+    // Images are not repeated, and without them epochs are not compared.
+    ...(typeof validation === 'number'
+      ? { validation, ...(patience !== undefined && { patience }) }
+      : { keepBest: false }),
   };
   return copyOf(options, 'options');
 }

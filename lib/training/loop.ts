@@ -3,19 +3,18 @@
 import { MarginCoreError } from '../base/errors.js';
 import { diagnose } from '../diagnoses/diagnose.js';
 import type { RunFacts } from '../diagnoses/facts.js';
-import { hasMargin, rampedMargin } from '../heads/margin.js';
 import type { ResolvedHead } from '../heads/resolve.js';
 import type { Scores } from '../metrics/accuracy.js';
 import type { HeadStatistics } from '../metrics/headStatistics.js';
 import type { Model } from '../model/model.js';
 import { type NativeSession, type NativeStepsResult, STEP_VALUES } from '../native/contract.js';
 import { awaitNative, callNative, native } from '../native/load.js';
-import { lambdaAt } from '../schedules/annealing.js';
-import { fractionOver } from '../schedules/duration.js';
-import { learningRateAt, type Schedule } from '../schedules/learningRate.js';
+import type { Schedule } from '../schedules/learningRate.js';
 import { type Batching, samplesOfStep, stepsPerEpoch } from './batching.js';
-import type { Controls, EpochRecord, StepEvent } from './events.js';
+import { addStep, type EpochSums, noSteps, recordOf, type StepReport } from './epochSums.js';
+import type { Controls, EpochRecord } from './events.js';
 import type { Observers } from './observer.js';
+import { type StepValues, stepValues } from './stepValues.js';
 
 /** The training images are already with the session. */
 export interface TrainPlan extends Batching {
@@ -33,6 +32,11 @@ export interface TrainPlan extends Batching {
   readonly validate: (() => Promise<Scores>) | undefined;
   /** Statistics of the head; called after each epoch. */
   readonly measure: () => Promise<HeadStatistics>;
+  /** Where to begin, the session being there; default: at the beginning. */
+  readonly from?: Progress | undefined;
+  readonly keeper?: Keeper | undefined;
+  /** Whether no further epoch is worth it. */
+  isEnough(history: readonly Omit<EpochRecord, 'diagnoses'>[]): boolean;
   /** Told of steps and epochs. */
   readonly observers: Pick<Observers, 'step' | 'epoch'>;
 }
@@ -40,49 +44,73 @@ export interface TrainPlan extends Batching {
 /** A call of the addon runs as many steps as fit this time: callbacks, `stop()` and the progress display wait for it. */
 const CHUNK_MILLISECONDS = 200;
 
+/** Where a run stands: all of it but the session's own state and what follows from the options. */
+export interface Progress {
+  /** Epochs that have ended. */
+  readonly history: readonly EpochRecord[];
+  /** Of the epoch after them. */
+  readonly sums: EpochSums;
+}
+
+/** Keeps a run, so that it can be resumed. All but the first are awaited, and are called between two steps only. */
+export interface Keeper {
+  /** How many steps may be run before it is due again; at least 1. @param step Steps of the run so far */
+  stepsUntilDue(step: number): number;
+  /** Steps were run. */
+  stepsDone(progress: Progress): Promise<void>;
+  /** An epoch is in the history. @param isWhole Not ended by `stop()` before its last step */
+  epochDone(progress: Progress, isWhole: boolean): Promise<void>;
+  /** The run may end here, by whatever cause. */
+  save(progress: Progress): Promise<void>;
+}
+
+/** One that has the best model as well, where that is wanted. */
+export interface BestKeeper extends Keeper {
+  /** Gives the session the parameters of the best epoch that was kept; returns that, counted from 1. */
+  restoreBest(): Promise<number | undefined>;
+}
+
 /**
- * Runs all epochs, or fewer after `controls.stop()`, and returns their records.
+ * Runs all epochs, or fewer after `controls.stop()` or by early stopping, and returns their records.
  * @throws NON_FINITE where a loss or a gradient is; the parameters are then those before that step.
  * @throws signal.reason once the signal is aborted; whatever a callback throws.
  */
 export async function runEpochs(plan: TrainPlan): Promise<EpochRecord[]> {
   const loop = new TrainLoop(plan);
-  const history: EpochRecord[] = [];
-  for (let epoch = 0; epoch < plan.epochs && !loop.stopped; epoch++) {
-    const trained = await loop.runEpoch(epoch);
-    const validation = await plan.validate?.();
-    const measured = {
-      ...trained,
-      head: await plan.measure(),
-      ...(validation !== undefined && { validation }),
-    };
-    const judge = () => {
-      const atEnd = loop.stopped || epoch + 1 === plan.epochs;
-      return { ...measured, diagnoses: diagnose([...history, measured], plan.facts, atEnd) };
-    };
-    const wasStopped = loop.stopped;
-    const record = judge();
-    await loop.tellEpoch(record);
-    history.push(loop.stopped === wasStopped ? record : judge());
+  const { keeper } = plan;
+  try {
+    while (!loop.isOver) {
+      const trained = await loop.runEpoch();
+      const validation = await plan.validate?.();
+      await loop.endEpoch({
+        ...trained,
+        head: await plan.measure(),
+        ...(validation !== undefined && { validation }),
+      });
+    }
+    if (!loop.isShortened) await keeper?.save(loop.progress);
+    return loop.history;
+  } catch (error) {
+    // What an abort or a callback's exception breaks off is kept, if it stands between two steps.
+    if (isKeepable(error) && (await loop.isAtStepOfSession())) await keeper?.save(loop.progress);
+    throw error;
   }
-  return history;
 }
 
-/** A step that was run. */
-interface StepReport {
-  readonly event: StepEvent;
-  readonly samples: number;
-  readonly correct: number;
-  readonly pastPi: number;
-  readonly milliseconds: number;
-}
+/** Numbers that are no more, and a disk that takes no more, are not to be saved (again). */
+const UNKEEPABLE: readonly unknown[] = ['NON_FINITE', 'FILE_NOT_WRITTEN'];
+const isKeepable = (error: unknown) => !(error instanceof MarginCoreError && UNKEEPABLE.includes(error.code));
 
 /** Epochs and steps count from 0 here, and from 1 in what is reported. */
 class TrainLoop {
-  stopped = false;
+  readonly history: EpochRecord[];
+  #sums: EpochSums;
+  #stopped = false;
+  /** By an observer, on a step. */
+  #thrown: { readonly error: unknown } | undefined;
   readonly #controls: Controls = {
     stop: () => {
-      this.stopped = true;
+      this.#stopped = true;
     },
   };
   readonly #plan: TrainPlan;
@@ -93,46 +121,75 @@ class TrainLoop {
   constructor(plan: TrainPlan) {
     this.#plan = plan;
     this.#stepsPerEpoch = stepsPerEpoch(plan);
+    this.history = (plan.from?.history ?? []).map((record) => ({ ...record, epochs: plan.epochs }));
+    this.#sums = plan.from === undefined ? noSteps() : { ...plan.from.sums };
   }
 
-  async runEpoch(epoch: number): Promise<Omit<EpochRecord, 'head' | 'diagnoses'>> {
-    const sums = { steps: 0, samples: 0, loss: 0, correct: 0, pastPi: 0, milliseconds: 0, learningRate: 0 };
-    const norms = { gradient: 0, logits: 0 };
-    let last = { learningRate: 0, lambda: 0, marginRamp: 0 };
-    for await (const { event, samples, correct, pastPi, milliseconds } of this.#steps(epoch)) {
-      sums.steps += 1;
-      sums.samples += samples;
-      sums.loss += event.loss * samples;
-      sums.correct += correct;
-      sums.pastPi += pastPi;
-      sums.milliseconds += milliseconds;
-      sums.learningRate += event.learningRate;
-      norms.gradient += event.gradientNorm;
-      norms.logits += event.logitGradientNorm;
-      last = event;
-      await this.#plan.observers.step(event, this.#controls);
-      this.#plan.signal?.throwIfAborted();
+  get progress(): Progress {
+    return { history: this.history, sums: this.#sums };
+  }
+
+  get isOver(): boolean {
+    const { epochs, isEnough } = this.#plan;
+    if (this.#sums.steps > 0) return this.#stopped; // an epoch that was begun is ended
+    return this.#stopped || this.history.length >= epochs || isEnough(this.history);
+  }
+
+  /** Whether the last epoch in the history was ended before all of its steps were run. */
+  get isShortened(): boolean {
+    const last = this.history.at(-1);
+    return last !== undefined && last.steps < this.#stepsPerEpoch;
+  }
+
+  /** Whether the session has run these very steps, and nothing of a step that was broken off. */
+  async isAtStepOfSession(): Promise<boolean> {
+    const step = await awaitNative(() => this.#plan.session.step()).catch(() => undefined);
+    return step === this.#step;
+  }
+
+  /** Steps of the run so far. */
+  get #step(): number {
+    return this.history.length * this.#stepsPerEpoch + this.#sums.steps;
+  }
+
+  /** The steps of the epoch that are left. */
+  async runEpoch(): Promise<Omit<EpochRecord, 'head' | 'diagnoses'>> {
+    const { observers, signal, keeper, epochs, head } = this.#plan;
+    const epoch = this.history.length;
+    for await (const report of this.#steps(epoch)) {
+      addStep(this.#sums, report);
+      // What was run is counted, even if nobody hears of it any more.
+      if (signal?.aborted || this.#thrown !== undefined) continue;
+      try {
+        await observers.step(report.event, this.#controls);
+      } catch (error) {
+        this.#thrown = { error };
+      }
     }
-    const { native: head } = this.#plan.head;
-    return {
-      epoch: epoch + 1,
-      epochs: this.#plan.epochs,
-      steps: sums.steps,
-      loss: sums.loss / sums.samples,
-      accuracy: sums.correct / sums.samples,
-      learningRate: last.learningRate,
-      meanLearningRate: sums.learningRate / sums.steps,
-      ...(hasMargin(head) && { margin: rampedMargin(head, last.marginRamp) }),
-      lambda: last.lambda,
-      pastPi: sums.pastPi / sums.samples,
-      gradientNorm: norms.gradient / sums.steps,
-      logitGradientNorm: norms.logits / sums.steps,
-      seconds: sums.milliseconds / 1000,
-      imagesPerSecond: (sums.samples * 1000) / sums.milliseconds,
-    };
+    if (this.#thrown !== undefined) throw this.#thrown.error;
+    signal?.throwIfAborted();
+    // Whoever resumes goes on with the epoch; whoever stopped gets the record of a shorter one.
+    if (this.#stopped && this.#sums.steps < this.#stepsPerEpoch) await keeper?.save(this.progress);
+    return recordOf(this.#sums, epoch, epochs, head.native);
   }
 
-  async tellEpoch(record: EpochRecord): Promise<void> {
+  async endEpoch(measured: Omit<EpochRecord, 'diagnoses'>): Promise<void> {
+    const { epochs, facts, keeper, isEnough } = this.#plan;
+    const { history } = this;
+    const judge = () => {
+      const atEnd = this.#stopped || history.length + 1 === epochs || isEnough([...history, measured]);
+      return { ...measured, diagnoses: diagnose([...history, measured], facts, atEnd) };
+    };
+    const wasStopped = this.#stopped;
+    const isWhole = this.#sums.steps === this.#stepsPerEpoch;
+    const record = judge();
+    await this.#tellEpoch(record);
+    history.push(this.#stopped === wasStopped ? record : judge());
+    this.#sums = noSteps();
+    await keeper?.epochDone(this.progress, isWhole);
+  }
+
+  async #tellEpoch(record: EpochRecord): Promise<void> {
     const model = this.#plan.model.lend();
     try {
       await this.#plan.observers.epoch(record, { ...this.#controls, model });
@@ -142,22 +199,30 @@ class TrainLoop {
     this.#plan.signal?.throwIfAborted();
   }
 
-  /** The epoch's steps, each after it was run; none beyond the running chunk once stopped. */
+  /** The epoch's steps that are left, each after it was run; none beyond the running chunk once stopped or aborted. */
   async *#steps(epoch: number): AsyncGenerator<StepReport> {
     const { seed, samples } = this.#plan;
     const order = callNative(() => native().permutation(seed, epoch, samples));
-    for (let first = 0; first < this.#stepsPerEpoch && !this.stopped; ) {
-      const count = Math.min(this.#chunkSteps, this.#stepsPerEpoch - first);
-      yield* await this.#runChunk(epoch, first, count, order);
-      first += count;
+    const { keeper, signal } = this.#plan;
+    const isBrokenOff = () => signal?.aborted || this.#thrown !== undefined;
+    while (this.#sums.steps < this.#stepsPerEpoch && !this.#stopped && !isBrokenOff()) {
+      const first = this.#sums.steps;
+      const left = this.#stepsPerEpoch - first;
+      const untilDue = keeper?.stepsUntilDue(this.#step) ?? left;
+      yield* await this.#runChunk(epoch, first, Math.min(this.#chunkSteps, left, untilDue), order);
+      // At its end the epoch itself is kept, with its record.
+      const isWithin = this.#sums.steps < this.#stepsPerEpoch;
+      if (isWithin && !isBrokenOff()) await keeper?.stepsDone(this.progress);
     }
   }
 
   /** Runs `count` steps of an epoch in one call, beginning with its step `first`. */
   async #runChunk(epoch: number, first: number, count: number, order: Int32Array) {
-    const { session, batchSize, signal, samples } = this.#plan;
+    const { session, batchSize, samples } = this.#plan;
     const end = first + count === this.#stepsPerEpoch ? samples : (first + count) * batchSize;
-    const values = Array.from({ length: count }, (_, index) => this.#values(epoch, first + index));
+    const values = Array.from({ length: count }, (_, index) =>
+      stepValues(this.#plan, epoch * this.#stepsPerEpoch + first + index, this.#stepsPerEpoch),
+    );
     const request = {
       epoch,
       order: order.subarray(first * batchSize, end),
@@ -167,7 +232,6 @@ class TrainLoop {
     const started = performance.now();
     const result = await awaitNative(() => session.runSteps(request));
     const milliseconds = performance.now() - started;
-    signal?.throwIfAborted();
     this.#chunkSteps = chunkSteps(milliseconds / count);
     return this.#reports(epoch, first, values, result, milliseconds / result.steps);
   }
@@ -212,23 +276,7 @@ class TrainLoop {
       };
     }
   }
-
-  #values(epoch: number, stepOfEpoch: number): StepValues {
-    const { epochs, learningRate, head } = this.#plan;
-    const position = {
-      step: epoch * this.#stepsPerEpoch + stepOfEpoch,
-      totalSteps: epochs * this.#stepsPerEpoch,
-      stepsPerEpoch: this.#stepsPerEpoch,
-    };
-    return {
-      learningRate: learningRateAt(learningRate, position),
-      lambda: lambdaAt(head.lambda, position.step, position.totalSteps),
-      marginRamp: fractionOver(head.marginWarmup, position.step, position.totalSteps),
-    };
-  }
 }
-
-type StepValues = Record<(typeof STEP_VALUES)[number], number>;
 
 /** A power of two, so that the native side seldom meets a longer chunk than before, for which it has to prepare anew. */
 function chunkSteps(millisecondsPerStep: number): number {

@@ -94,6 +94,9 @@ function refuseRate(given: Given, option: string): void {
   }
 }
 
+/** How many numbers an optimizer keeps of each parameter: SGD its velocity, Adam two means. */
+export const momentsOf = ({ type }: EffectiveOptimizer): number => (type === 'sgd' ? 1 : 2);
+
 /** The native side takes every optimiser's values at once and reads those of its type. */
 export function nativeOptimizer(optimizer: EffectiveOptimizer, headLr: number): NativeOptimizer {
   const unused = { momentum: 0, nesterov: false, beta1: 0, beta2: 0, epsilon: 0 };

@@ -1,29 +1,34 @@
 /** The options of `train()`: their types, their defaults, and the one place that checks them. */
 
-import { checkNumber, checkObject, checkSignal } from '../base/check.js';
+import { checkNumber, checkObject, checkPath, checkSignal } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
-import { NUMBER, SWITCH, text } from '../base/notation.js';
+import { NUMBER, parseNamedNumbers, SWITCH, text } from '../base/notation.js';
 import {
   type Checked,
   callback,
+  checkOptions,
   choice,
   flag,
   integer,
+  number,
   type Option,
   option,
   optionValues,
 } from '../base/optionTable.js';
 import { namesFor } from '../base/otherNames.js';
+import { checkPreprocessing, PREPROCESSING, type Preprocessing } from '../data/decode.js';
 import { DATA_SET_NAMES, type DataInput } from '../data/index.js';
 import { checkNormalize, NORMALIZE_NOTATION, type Normalize } from '../data/normalize.js';
 import type { ArraysInput, SplitInput } from '../data/types.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type CheckedHead, checkHead, checkHeadKeys } from '../heads/resolve.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
+import { PRECISIONS, type Precision } from '../native/precision.js';
 import { EMBEDDING_OPTIONS } from '../networks/imageModel.js';
 import { checkModel, type ModelDescription, models } from '../networks/index.js';
 import { VGG_OPTIONS } from '../networks/vgg.js';
 import { checkSchedule, defaultSchedule, SCHEDULES, type Schedule } from '../schedules/learningRate.js';
+import { MONITORS, type Monitor } from './best.js';
 import type { Controls, EpochControls, EpochEvent, StepEvent } from './events.js';
 import {
   checkOptimizer,
@@ -34,14 +39,12 @@ import {
   type OptimizerOptions,
 } from './optimizers.js';
 
-/**
- * 'fp32': single precision throughout. 'tf32': matmuls and convolutions round their operands to 11 bits, which tensor
- * cores take; on the CPU it means 'fp32'. 'bf16': activations and the weights of layers are stored with 8 bits of
- * precision and multiplied so, sums are fp32; the parameters themselves, the head and the optimizer stay fp32 (the
- * head's matmuls are taken as with 'tf32'). Both need a card of compute capability 8.0 or newer; on the CPU, 'bf16' needs
- * a processor with AVX512_BF16 or AMX instructions.
- */
-export type Precision = 'fp32' | 'tf32' | 'bf16';
+/** When a checkpoint is due: whichever comes first. */
+export interface CheckpointEvery {
+  readonly steps?: number;
+  readonly epochs?: number;
+  readonly minutes?: number;
+}
 
 /** Options that do not depend on the head. */
 export interface RunOptions {
@@ -67,6 +70,12 @@ export interface RunOptions {
   learningRate?: number | Schedule;
   /** How pixels are normalised, in training and ever after. Default 'dataset'. */
   normalize?: Normalize;
+  /**
+   * How the model will bring pictures of any size to that of the training images, in `predict` and its like: 'cover' fits
+   * the shorter side and cuts out the middle, 'contain' keeps all of it and adds bars, 'stretch' changes proportions;
+   * `background` is the grey, 0…255, of bars and of what is transparent. Default `{ resize: 'cover', background: 0 }`
+   */
+  preprocessing?: Partial<Preprocessing>;
   /** Of the network's arithmetic. Default 'fp32'. */
   precision?: Precision;
   /** Default 'auto' */
@@ -80,6 +89,35 @@ export interface RunOptions {
   seed?: number;
   /** Bit-equal results on the same kind of machine with the same number of threads. Default false. */
   deterministic?: boolean;
+  /**
+   * A folder in which the run is kept, so that it can be resumed whatever ends it: see `checkpointEvery`. An abort by
+   * `signal` saves first. The folder is locked while the run goes on. Default: none.
+   */
+  checkpoint?: string;
+  /** When a checkpoint is due: whichever comes first. Default `{ epochs: 1, minutes: 10 }` */
+  checkpointEvery?: CheckpointEvery;
+  /** How many of the last checkpoints stay in the folder. Default 3. */
+  keepCheckpoints?: number;
+  /**
+   * Go on from the last checkpoint of the folder, where there is one: with `deterministic`, on the same machine, to the very numbers
+   * that the run would have come to. Data and options have to be those of that run; device, threads and callbacks may be
+   * others. Default false.
+   */
+  resume?: boolean;
+  /**
+   * Where the checkpoint is of another run: begin a new one with its network, and a new head. Once that has a checkpoint of its own, `resume`
+   * goes on from there. Default false.
+   */
+  resetHead?: boolean;
+  /**
+   * The model of the result is that of the epoch whose validation was best, by `monitor`; with `checkpoint` it is also kept as
+   * `best.safetensors`. Needs `validation`. Default false.
+   */
+  keepBest?: boolean;
+  /** End the run once so many epochs in a row were no better than the best, by `monitor`. Needs `validation`. Default: never. */
+  patience?: number;
+  /** Which score of the validation is the better one: the higher accuracy, or the lower loss. Default 'accuracy'. */
+  monitor?: Monitor;
   /** Scored after every epoch: `{ images, labels }`, or the fraction of each class's training images to hold out. */
   validation?: number | SplitInput;
   /** Aborting it stops the run, frees its memory, and rejects with `signal.reason`. */
@@ -117,6 +155,11 @@ export const RUN_OPTION_GROUPS = {
       default: 'dataset',
       notation: NORMALIZE_NOTATION,
     }),
+    preprocessing: option('how the model will bring pictures to size', checkPreprocessing, {
+      default: {},
+      defaultText: 'cover',
+      parts: PREPROCESSING,
+    }),
     model: option('the network', checkModel, { default: () => models.seedCnn(), defaultText: 'seedCnn' }),
   },
   training: {
@@ -132,9 +175,29 @@ export const RUN_OPTION_GROUPS = {
     }),
     seed: integer('weights, shuffles and dropout follow from it', { default: 0, min: 0, below: 2 ** 32 }),
   },
+  keeping: {
+    checkpoint: option('a folder in which the run is kept, to be resumed', checkPath, {
+      defaultText: 'none',
+      notation: text('DIR'),
+    }),
+    checkpointEvery: option('when a checkpoint is due', checkEvery, {
+      default: { epochs: 1, minutes: 10 },
+      defaultText: 'epochs=1,minutes=10',
+      notation: { form: 'steps=…,epochs=…,minutes=…', parse: parseNamedNumbers },
+    }),
+    keepCheckpoints: integer('how many of the last checkpoints stay', { default: 3, min: 1 }),
+    resume: flag('go on from the last checkpoint, where there is one', { default: false }),
+    resetHead: flag("begin with another run's network, and a new head", { default: false }),
+    keepBest: flag('the model of the epoch with the best validation', { default: false }),
+    patience: integer('epochs without a better validation that end the run', {
+      min: 1,
+      defaultText: 'never',
+    }),
+    monitor: choice('the score of the validation that tells the best', MONITORS, { default: 'accuracy' }),
+  },
   machine: {
     ...PLACEMENT_OPTIONS,
-    precision: choice("the network's arithmetic", ['fp32', 'tf32', 'bf16'], { default: 'fp32' }),
+    precision: choice("the network's arithmetic", PRECISIONS, { default: 'fp32' }),
     deterministic: flag('bit-equal results on the same machine', { default: false }),
   },
   output: {
@@ -151,6 +214,7 @@ export const RUN_OPTION_GROUPS = {
 export const RUN_OPTIONS = {
   ...RUN_OPTION_GROUPS.data,
   ...RUN_OPTION_GROUPS.training,
+  ...RUN_OPTION_GROUPS.keeping,
   ...RUN_OPTION_GROUPS.machine,
   ...RUN_OPTION_GROUPS.output,
 } as const satisfies Readonly<Record<keyof RunOptions, Option>>;
@@ -162,7 +226,19 @@ export type TrainSettings = Checked<typeof RUN_OPTIONS> & { readonly head: Check
 export function resolveTrainOptions(options: TrainOptions): TrainSettings {
   const given = checkObject(options, 'options');
   checkHeadKeys(given, Object.keys(RUN_OPTIONS), { explain: explainNested });
-  return { ...optionValues(RUN_OPTIONS, given), head: checkHead(given) };
+  const settings = { ...optionValues(RUN_OPTIONS, given), head: checkHead(given) };
+  requireOthers(settings);
+  return settings;
+}
+
+/** Options that mean nothing without another. */
+function requireOthers({ checkpoint, validation, ...settings }: TrainSettings): void {
+  const wanting = (names: readonly (keyof typeof settings)[], other: string) => {
+    const name = names.find((each) => settings[each] !== undefined && settings[each] !== false);
+    if (name !== undefined) throw invalidOption(name, `no value without ${other}`, settings[name]);
+  };
+  if (checkpoint === undefined) wanting(['resume', 'resetHead'], 'checkpoint, the folder of the run');
+  if (validation === undefined) wanting(['keepBest', 'patience'], 'validation, by which epochs are compared');
 }
 
 /** Says where an option belongs that is one of an option's own. */
@@ -207,6 +283,18 @@ const SCHEDULE_FORMS: Readonly<Record<keyof typeof SCHEDULES, string>> = {
 /** Whatever it is: it is looked at when it is loaded. */
 function checkData(value: unknown): NonNullable<RunOptions['data']> {
   return value as NonNullable<RunOptions['data']>;
+}
+
+const EVERY = {
+  steps: integer('', { min: 1 }),
+  epochs: integer('', { min: 1 }),
+  minutes: number('', { above: 0 }),
+};
+
+function checkEvery(value: unknown, name: string): CheckpointEvery {
+  const every = checkOptions(value, name, EVERY);
+  if (Object.keys(every).length > 0) return every;
+  throw invalidOption(name, 'steps, epochs or minutes, one at least,', value);
 }
 
 function checkLearningRate(value: unknown, option: string): Schedule {

@@ -9,11 +9,17 @@ import type { Scores } from '../metrics/accuracy.js';
 import { type AngleReport, angleReport } from '../metrics/angles.js';
 import { scoreSamples } from '../model/inference.js';
 import { Model } from '../model/model.js';
+import type { ModelDescriptor } from '../model/modelFile.js';
+import { loadPretrained } from '../model/pretrained.js';
 import { selectDevice } from '../native/backends.js';
 import type { NativeDevice, NativeSession } from '../native/contract.js';
 import { describeEnvironment, type Environment, type MemoryPlan } from '../native/environment.js';
 import { awaitNative } from '../native/load.js';
+import { stepsPerEpoch } from './batching.js';
+import { isOutOfPatience } from './best.js';
+import { BestInMemory } from './bestInMemory.js';
 import type { EpochRecord } from './events.js';
+import { FolderKeeper } from './folderKeeper.js';
 import {
   createSession,
   type EffectiveOptions,
@@ -22,12 +28,15 @@ import {
   prepareJob,
   type TrainJob,
 } from './job.js';
-import { runEpochs } from './loop.js';
+import { type BestKeeper, type Keeper, type Progress, runEpochs } from './loop.js';
 import { headMeasurer } from './measure.js';
 import { Notices, type RunNote } from './notices.js';
 import { type Observer, Observers, type Preparation, type RunStart } from './observer.js';
+import { momentsOf } from './optimizers.js';
 import type { TrainSettings } from './options.js';
+import { begin, type OpenFolder, openRunFolder } from './resume.js';
 import { runFacts } from './runFacts.js';
+import { rulesOf, StepsHash } from './runIdentity.js';
 import { uploadSamples } from './upload.js';
 
 const STREAMED =
@@ -41,6 +50,8 @@ export interface TrainResult {
   readonly model: Model;
   /** One record per epoch. */
   readonly history: readonly EpochRecord[];
+  /** Whose model it is, counted from 1; with `keepBest`. */
+  readonly bestEpoch?: number;
   /** Of the very first step, beside that of an untrained network where the head has such an expectation. */
   readonly firstLoss: FirstLoss;
   /** Over all test samples; where the data has any. */
@@ -95,31 +106,60 @@ async function runJob(
   notices: Notices,
   firstStep: FirstStep,
 ): Promise<TrainResult> {
-  const { signal } = job.settings;
-  const session = createSession(job);
+  const opened = await openRunFolder(job);
+  try {
+    return await runWith(job, opened, observers, notices, firstStep);
+  } finally {
+    await opened?.folder.close();
+  }
+}
+
+async function runWith(
+  job: TrainJob,
+  opened: OpenFolder | undefined,
+  observers: Observers,
+  notices: Notices,
+  firstStep: FirstStep,
+): Promise<TrainResult> {
+  const { signal, keepBest } = job.settings;
+  const from = opened?.from;
+  const session = createSession(job, { drawWeights: from?.state === undefined });
   const model = createModel(job, session);
   const forgetSignal = onAbort(signal, () => session.cancel());
   try {
+    for (const note of opened?.notes ?? []) notices.say(note);
+    for (const record of from?.state?.progress.history ?? []) notices.epoch(record);
     const { device, memory } = await startSession(job, session, model, observers);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
-    const history = await trainModel(job, session, model, observers);
+    const moments = momentsOf(job.settings.optimizer);
+    const { weights } = job.settings.model;
+    if (weights !== undefined && from === undefined) {
+      for (const note of await loadPretrained(session, weights, job.input, signal)) notices.say(note);
+    }
+    if (from) await begin(session, from, moments, signal);
+    if (from?.state) firstStep.loss = from.state.firstLoss;
+    const environment = describeEnvironment(job.placement.backend, device, memory);
+    const keeper = await createKeeper(job, opened, session, { environment, moments, firstStep, notices });
+    const history = await trainModel(job, session, model, observers, { from: from?.state?.progress, keeper });
     notices.epoch(history.at(-1)!); // which was judged anew where its own callback stopped the run
+    const best = keepBest ? await keeper!.restoreBest() : undefined;
     await awaitNative(() => session.endTraining());
     const scores = job.test && (await scoreTest(job, session, job.test));
     return {
       model,
       history,
+      ...(best !== undefined && { bestEpoch: best }),
       firstLoss: firstLoss(job, session, firstStep),
       ...scores,
       options: effectiveOptions(job, device),
       notes: notices.said,
-      environment: describeEnvironment(job.placement.backend, device, memory),
+      environment,
     };
   } catch (error) {
     const isKept = keepsModel(error, model) && (await endsTraining(session)) && !signal?.aborted;
     if (!isKept) model.dispose();
     // What breaks off because of the abort is its consequence, not the reason.
-    throw signal?.aborted ? signal.reason : error;
+    throw signal?.aborted && !isUnsaved(error) ? signal.reason : error;
   } finally {
     forgetSignal();
   }
@@ -170,12 +210,43 @@ function firstLoss(job: TrainJob, session: NativeSession, { loss }: FirstStep): 
   return { measured: loss, ...(expected !== undefined && { expected }) };
 }
 
-function createModel(
-  { settings, input, head, classNames, normalization }: TrainJob,
+function descriptorOf({ settings, input, head, classNames, normalization }: TrainJob): ModelDescriptor {
+  const { model: network, preprocessing } = settings;
+  return { network, input, head, classNames, normalization, preprocessing };
+}
+
+function createModel(job: TrainJob, session: NativeSession): Model {
+  return new Model({ ...descriptorOf(job), session, signal: job.settings.signal });
+}
+
+/** What keeps the run or its best model; undefined where neither is asked for. */
+async function createKeeper(
+  job: TrainJob,
+  opened: OpenFolder | undefined,
   session: NativeSession,
-): Model {
-  const { model, signal } = settings;
-  return new Model({ name: model.name, session, input, head, classNames, normalization, signal });
+  run: { environment: Environment; moments: number; firstStep: FirstStep; notices: Notices },
+): Promise<BestKeeper | undefined> {
+  const { keepBest, monitor, checkpointEvery: every, keepCheckpoints: kept } = job.settings;
+  if (opened === undefined) return keepBest ? new BestInMemory(session, monitor) : undefined;
+  const hash = new StepsHash(rulesOf(job), stepsPerEpoch(job.batching));
+  const keeper = new FolderKeeper(
+    opened.folder,
+    {
+      session,
+      descriptor: descriptorOf(job),
+      moments: run.moments,
+      identity: opened.identity,
+      environment: run.environment,
+      stepsPerEpoch: stepsPerEpoch(job.batching),
+      firstLoss: () => run.firstStep.loss,
+      say: (note) => run.notices.say(note),
+      stepsHash: (steps) => hash.after(steps),
+    },
+    { every, kept, monitor: keepBest ? monitor : undefined },
+  );
+  const progress = opened.from?.state?.progress;
+  await (progress === undefined ? keeper.began() : keeper.resumed(progress));
+  return keeper;
 }
 
 function describeStart(
@@ -202,9 +273,10 @@ function trainModel(
   session: NativeSession,
   model: Model,
   observers: Observers,
+  kept: { from: Progress | undefined; keeper: Keeper | undefined },
 ): Promise<EpochRecord[]> {
   const { settings, head, train, validation, batching, classNames } = job;
-  const { epochs, seed, learningRate, signal } = settings;
+  const { epochs, seed, learningRate, monitor, patience, signal } = settings;
   const options = { ...(signal && { signal }) };
   return runEpochs({
     session,
@@ -218,6 +290,8 @@ function trainModel(
     signal,
     measure: headMeasurer(session, train),
     validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),
+    isEnough: (history) => isOutOfPatience(history, monitor, patience),
+    ...kept,
     observers,
   });
 }
@@ -252,6 +326,11 @@ async function endsTraining(session: NativeSession): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** What the abort should have saved is not: that is more than that it was aborted. */
+function isUnsaved(error: unknown): boolean {
+  return error instanceof MarginCoreError && error.code === 'FILE_NOT_WRITTEN';
 }
 
 /** The error of a run that diverged hands its model over. */

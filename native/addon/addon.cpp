@@ -1,5 +1,9 @@
 // What margincore.node exports; lib/native/contract.ts has the types.
 #include <napi.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "addon/convert.h"
 #include "addon/guard.h"
@@ -77,6 +81,16 @@ Napi::Value run_head_loss(const Napi::CallbackInfo& info) {
   });
 }
 
+/// Takes the lock of an open file for as long as that is open: whoever has it elsewhere, the answer is false at once.
+Napi::Value lock_file(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const int descriptor = static_cast<int>(index_argument(info, 0));
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return Napi::Boolean::New(info.Env(), true);
+    if (errno == EWOULDBLOCK) return Napi::Boolean::New(info.Env(), false);
+    throw Error(ErrorCode::Unsupported, std::string("this file system has no locks: ") + std::strerror(errno));
+  });
+}
+
 /// Before the process ends: a thread that computes on while libraries destroy their globals would crash it.
 Napi::Value stop_all(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -93,6 +107,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("findBackends", Napi::Function::New(env, look_for_backends, "findBackends"));
   exports.Set("permutation", Napi::Function::New(env, make_permutation, "permutation"));
   exports.Set("summarize", Napi::Function::New(env, summarize, "summarize"));
+  exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
   exports.Set("headLoss", Napi::Function::New(env, run_head_loss, "headLoss"));
   exports.Set("stopAll", Napi::Function::New(env, stop_all, "stopAll"));
   exports.Set("Session", SessionObject::define(env));

@@ -3,6 +3,8 @@
 
 #include <napi.h>
 
+#include <cmath>
+
 #include "addon/worker.h"
 #include "base/error.h"
 
@@ -21,6 +23,15 @@ inline Napi::Object object_argument(const Napi::CallbackInfo& info, size_t index
   if (info.Length() <= index || !info[index].IsObject())
     throw Error(ErrorCode::InvalidOption, "native: expected an object as argument");
   return info[index].As<Napi::Object>();
+}
+
+/// A whole number from 0.
+inline int64_t index_argument(const Napi::CallbackInfo& info, size_t index) {
+  const double value =
+      info.Length() > index && info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : -1;
+  if (!(value >= 0 && value <= 9007199254740991.0 && value == std::floor(value)))
+    throw Error(ErrorCode::InvalidOption, "native: expected a whole number from 0 as argument");
+  return static_cast<int64_t>(value);
 }
 
 inline std::string text_argument(const Napi::CallbackInfo& info, size_t index) {

@@ -39,6 +39,7 @@ SessionSpec to_session_spec(const Napi::Object& config) {
   spec.backend = to_text(config, "backend");
   spec.options = to_backend_options(config);
   spec.seed = to_seed(config.Get("seed"));
+  spec.draws_weights = !has(config, "drawWeights") || to_boolean(config, "drawWeights");
   spec.network = to_network_spec(to_object(config, "network"));
   spec.head = read_spec<HeadSpec>(JsValue(config.Get("head")), "head");
   spec.normalization.mean = to_floats(config.Get("mean"), "mean");

@@ -70,21 +70,28 @@ Inference compute(Session& session, const InferRequest& request, const std::atom
 }  // namespace
 
 Napi::Function SessionObject::define(Napi::Env env) {
-  return DefineClass(
-      env, "Session",
-      {InstanceAccessor<&SessionObject::summary>("summary"), InstanceMethod<&SessionObject::plan>("plan"),
-       InstanceMethod<&SessionObject::progress>("progress"), InstanceMethod<&SessionObject::open>("open"),
-       InstanceMethod<&SessionObject::memory>("memory"),
-       InstanceMethod<&SessionObject::reserve_training_data>("reserveTrainingData"),
-       InstanceMethod<&SessionObject::add_training_data>("addTrainingData"),
-       InstanceMethod<&SessionObject::upload_training_data>("uploadTrainingData"),
-       InstanceMethod<&SessionObject::run_steps>("runSteps"), InstanceMethod<&SessionObject::infer>("infer"),
-       InstanceMethod<&SessionObject::cancel>("cancel"), InstanceMethod<&SessionObject::end_training>("endTraining"),
-       InstanceMethod<&SessionObject::parameters>("parameters"),
-       InstanceMethod<&SessionObject::read_parameter>("readParameter"),
-       InstanceMethod<&SessionObject::write_parameter>("writeParameter"),
-       InstanceMethod<&SessionObject::read_gradient>("readGradient"),
-       InstanceMethod<&SessionObject::dispose>("dispose")});
+  return DefineClass(env, "Session",
+                     {InstanceAccessor<&SessionObject::summary>("summary"),
+                      InstanceMethod<&SessionObject::plan>("plan"),
+                      InstanceMethod<&SessionObject::progress>("progress"),
+                      InstanceMethod<&SessionObject::open>("open"),
+                      InstanceMethod<&SessionObject::memory>("memory"),
+                      InstanceMethod<&SessionObject::reserve_training_data>("reserveTrainingData"),
+                      InstanceMethod<&SessionObject::add_training_data>("addTrainingData"),
+                      InstanceMethod<&SessionObject::upload_training_data>("uploadTrainingData"),
+                      InstanceMethod<&SessionObject::run_steps>("runSteps"),
+                      InstanceMethod<&SessionObject::infer>("infer"),
+                      InstanceMethod<&SessionObject::cancel>("cancel"),
+                      InstanceMethod<&SessionObject::end_training>("endTraining"),
+                      InstanceMethod<&SessionObject::parameters>("parameters"),
+                      InstanceMethod<&SessionObject::read_parameter>("readParameter"),
+                      InstanceMethod<&SessionObject::write_parameter>("writeParameter"),
+                      InstanceMethod<&SessionObject::read_gradient>("readGradient"),
+                      InstanceMethod<&SessionObject::read_moment>("readMoment"),
+                      InstanceMethod<&SessionObject::write_moment>("writeMoment"),
+                      InstanceMethod<&SessionObject::step>("step"),
+                      InstanceMethod<&SessionObject::set_step>("setStep"),
+                      InstanceMethod<&SessionObject::dispose>("dispose")});
 }
 
 SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionObject>(info) {
@@ -122,14 +129,17 @@ Napi::Value SessionObject::run(Napi::Env env, std::function<Worker::Result(Sessi
   });
 }
 
-Napi::Value SessionObject::read(const Napi::CallbackInfo& info,
-                                std::vector<float> (*values)(Parameters&, const std::string&)) {
-  return guarded(info.Env(), [&] {
-    const std::string name = text_argument(info, 0);
-    return run(info.Env(), [name, values](Session& session) -> Worker::Result {
-      auto result = std::make_shared<std::vector<float>>(values(session.parameters(), name));
-      return [result](Napi::Env env) { return from_floats(env, std::move(*result)); };
-    });
+Napi::Value SessionObject::read(Napi::Env env, std::function<std::vector<float>(Session&)> values) {
+  return run(env, [values = std::move(values)](Session& session) -> Worker::Result {
+    auto result = std::make_shared<std::vector<float>>(values(session));
+    return [result](Napi::Env env) { return from_floats(env, std::move(*result)); };
+  });
+}
+
+Napi::Value SessionObject::write(Napi::Env env, std::function<void(Session&)> values) {
+  return run(env, [values = std::move(values)](Session& session) -> Worker::Result {
+    values(session);
+    return [](Napi::Env env) { return env.Undefined(); };
   });
 }
 
@@ -222,20 +232,57 @@ Napi::Value SessionObject::parameters(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value SessionObject::read_parameter(const Napi::CallbackInfo& info) {
-  return read(info, [](Parameters& parameters, const std::string& name) { return parameters.read_value(name); });
+  return guarded(info.Env(), [&] {
+    return read(info.Env(),
+                [name = text_argument(info, 0)](Session& session) { return session.parameters().read_value(name); });
+  });
 }
 
 Napi::Value SessionObject::read_gradient(const Napi::CallbackInfo& info) {
-  return read(info, [](Parameters& parameters, const std::string& name) { return parameters.read_gradient(name); });
+  return guarded(info.Env(), [&] {
+    return read(info.Env(),
+                [name = text_argument(info, 0)](Session& session) { return session.parameters().read_gradient(name); });
+  });
+}
+
+Napi::Value SessionObject::read_moment(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return read(info.Env(), [name = text_argument(info, 0), moment = index_argument(info, 1)](Session& session) {
+      return session.trainer().read_moment(name, moment);
+    });
+  });
 }
 
 Napi::Value SessionObject::write_parameter(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const std::string name = text_argument(info, 0);
-    const std::vector<float> values = to_floats(info[1], "values");
-    return run(info.Env(), [name, values](Session& session) -> Worker::Result {
+    return write(info.Env(), [name = text_argument(info, 0), values = to_floats(info[1], "values")](Session& session) {
       session.parameters().write_value(name, values.data(), static_cast<int64_t>(values.size()));
-      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value SessionObject::write_moment(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return write(info.Env(), [name = text_argument(info, 0), moment = index_argument(info, 1),
+                              values = to_floats(info[2], "values")](Session& session) {
+      session.trainer().write_moment(name, moment, values);
+    });
+  });
+}
+
+Napi::Value SessionObject::step(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return run(info.Env(), [](Session& session) -> Worker::Result {
+      const uint64_t step = session.trainer().step();
+      return [step](Napi::Env env) { return Napi::Number::New(env, static_cast<double>(step)); };
+    });
+  });
+}
+
+Napi::Value SessionObject::set_step(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return write(info.Env(), [step = index_argument(info, 0)](Session& session) {
+      session.trainer().set_step(static_cast<uint64_t>(step));
     });
   });
 }

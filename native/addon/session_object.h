@@ -35,13 +35,19 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value read_parameter(const Napi::CallbackInfo& info);
   Napi::Value read_gradient(const Napi::CallbackInfo& info);
   Napi::Value write_parameter(const Napi::CallbackInfo& info);
+  Napi::Value read_moment(const Napi::CallbackInfo& info);
+  Napi::Value write_moment(const Napi::CallbackInfo& info);
+  Napi::Value step(const Napi::CallbackInfo& info);
+  Napi::Value set_step(const Napi::CallbackInfo& info);
   void cancel(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
 
   /// Refuses once disposed, otherwise queues work on an opened session.
   Napi::Value run(Napi::Env env, std::function<Worker::Result(Session&)> work);
-  /// The tensor that an argument names, as its values.
-  Napi::Value read(const Napi::CallbackInfo& info, std::vector<float> (*values)(Parameters&, const std::string&));
+  /// Queues the reading of a tensor; its values are the promise's.
+  Napi::Value read(Napi::Env env, std::function<std::vector<float>(Session&)> values);
+  /// Queues a change of a tensor, or of the step.
+  Napi::Value write(Napi::Env env, std::function<void(Session&)> values);
   /// What is known without opening it; refuses once disposed.
   const Session& session() const;
   void expect_not_disposed() const;

@@ -37,4 +37,30 @@ void Optimizer::update(Backend& backend, const Parameters& parameters, const Ste
   }
 }
 
+Tensor Optimizer::moment_of(const ParameterTable& table, const std::string& name, int64_t moment) const {
+  const ParameterTable::Entry& entry = table.find(name);
+  if (entry.spec.group == ParameterGroup::State)
+    throw Error(ErrorCode::InvalidOption, name + " is not trained: it has no moments");
+  if (moment < 0 || moment >= moments())
+    throw Error(ErrorCode::InvalidOption,
+                format("this optimizer has %d moments, not a number %lld", moments(), static_cast<long long>(moment)));
+  const Buffer& buffer = moment == 0 ? first_ : second_;
+  return {buffer.f32() + entry.offset, entry.spec.shape};
+}
+
+std::vector<float> Optimizer::read_moment(Backend& backend, const ParameterTable& table, const std::string& name,
+                                          int64_t moment) const {
+  const Tensor from = moment_of(table, name, moment);
+  std::vector<float> values(from.shape.count());
+  check(backend.download(values.data(), from.data, values.size() * sizeof(float)));
+  return values;
+}
+
+void Optimizer::write_moment(Backend& backend, const ParameterTable& table, const std::string& name, int64_t moment,
+                             const std::vector<float>& values) {
+  const Tensor to = moment_of(table, name, moment);
+  expect_count(name, values.size(), to.shape.count());
+  check(backend.upload(to.data, values.data(), values.size() * sizeof(float)));
+}
+
 }  // namespace margincore

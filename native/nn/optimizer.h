@@ -12,9 +12,19 @@ class Optimizer {
 
   void update(Backend& backend, const Parameters& parameters, const StepBlock* step, const int32_t* halted) const;
 
+  /// What is kept of each trained parameter: SGD's velocity; Adam's mean and mean square of the gradient.
+  int moments() const { return second_.data() == nullptr ? 1 : 2; }
+  std::vector<float> read_moment(Backend& backend, const ParameterTable& table, const std::string& name,
+                                 int64_t moment) const;
+  void write_moment(Backend& backend, const ParameterTable& table, const std::string& name, int64_t moment,
+                    const std::vector<float>& values);
+
   size_t bytes() const { return first_.bytes() + second_.bytes(); }
 
  private:
+  /// Where a parameter's moment lies. Throws InvalidOption where there is none.
+  Tensor moment_of(const ParameterTable& table, const std::string& name, int64_t moment) const;
+
   OptimizerSpec spec_;
   Buffer first_, second_;  // velocity, or Adam's two moments
 };

@@ -42,11 +42,10 @@ void ParameterTable::arrange() {
 }
 
 const ParameterTable::Entry& ParameterTable::find(const std::string& name) const {
-  std::string known;
-  for (const Entry& entry : entries_) {
+  for (const Entry& entry : entries_)
     if (entry.spec.name == name) return entry;
-    known += (known.empty() ? "" : ", ") + entry.spec.name;
-  }
+  std::string known;
+  for (const Entry& entry : entries_) known += (known.empty() ? "" : ", ") + entry.spec.name;
   throw Error(ErrorCode::InvalidOption, "no parameter is named '" + name + "'; there are " + known);
 }
 
@@ -154,12 +153,15 @@ std::vector<float> Parameters::read_gradient(const std::string& name) const {
 
 void Parameters::write_value(const std::string& name, const float* values, int64_t count) {
   const ParameterTable::Entry& entry = table_.find(name);
-  const int64_t expected = entry.spec.shape.count();
-  if (count != expected)
-    throw Error(ErrorCode::ShapeMismatch, format("parameter %s has %lld values, received %lld", name.c_str(),
-                                                 static_cast<long long>(expected), static_cast<long long>(count)));
+  expect_count(name, static_cast<size_t>(count), entry.spec.shape.count());
   check(backend_.upload(values_.f32() + entry.offset, values, count * sizeof(float)));
   if (entry.spec.used_as == DType::BF16) refresh_bf16_twins();
+}
+
+void expect_count(const std::string& name, size_t received, int64_t expected) {
+  if (static_cast<int64_t>(received) == expected) return;
+  throw Error(ErrorCode::ShapeMismatch, format("parameter %s has %lld values, received %zu", name.c_str(),
+                                               static_cast<long long>(expected), received));
 }
 
 void draw_values(float* to, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t begin, int64_t end) {

@@ -104,6 +104,9 @@ class Parameters {
   Buffer values_, gradients_, bf16_twins_;
 };
 
+/// Throws ShapeMismatch where a tensor would be written with another number of values than it has.
+void expect_count(const std::string& name, size_t received, int64_t expected);
+
 /// Initial values of one tensor, in its own layout. Random ones come from (seed, Weights, ordinal of the tensor, element).
 std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint32_t ordinal);
 

@@ -36,8 +36,8 @@ void Session::prepare() {
 
 /// They are sought on the host, beside the parameters where these lie there too. What training adds comes after.
 void Session::expect_memory_for_centroids() {
+  if (!seeks_centroids()) return;
   const HeadSpec& head = head_.spec();
-  if (!head.fixed_weights) return;
   const size_t search = centroid_bytes(head.num_classes, head_.embedding_size());
   const size_t beside = backend_->info().host_memory != 0 ? parameter_bytes(table_) : 0;
   const size_t needed = search + beside, free = memory_room().bytes;
@@ -71,8 +71,7 @@ void Session::open(const std::atomic<bool>& cancelled) {
 }
 
 int64_t Session::centroid_operations() const {
-  const HeadSpec& head = head_.spec();
-  return head.fixed_weights ? centroid_work(head.num_classes, head_.embedding_size()) : 0;
+  return seeks_centroids() ? centroid_work(head_.spec().num_classes, head_.embedding_size()) : 0;
 }
 
 /// Without the images.
@@ -88,7 +87,8 @@ MemoryUse Session::planned_use() const {
 }
 
 void Session::allocate() {
-  parameters_ = std::make_unique<Parameters>(*backend_, table_, spec_.seed, work_);
+  parameters_ = std::make_unique<Parameters>(*backend_, table_,
+                                             spec_.draws_weights ? std::optional(spec_.seed) : std::nullopt, work_);
   predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, *parameters_, spec_.normalization);
   if (spec_.batch_size > 0) {
     trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer, spec_.normalization,

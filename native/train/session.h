@@ -21,6 +21,7 @@ struct SessionSpec {
   std::string backend;
   BackendOptions options{};
   uint64_t seed = 0;
+  bool draws_weights = true;  // false: they are 0 until they are written, from a file say
   NetworkSpec network;
   HeadSpec head;
   Normalization normalization;
@@ -54,6 +55,8 @@ class Session {
   void end_training();
 
   Parameters& parameters() { return *parameters_; }
+  /// Throws InvalidOption where the session only predicts, or training has ended.
+  Trainer& trainer();
   MemoryUse memory() const;
   RecomputePolicy recompute_policy() const { return recompute_policy_; }
 
@@ -65,11 +68,11 @@ class Session {
   void expect_memory_for_centroids();
   MemoryUse planned_use() const;
   int64_t centroid_operations() const;
+  bool seeks_centroids() const { return spec_.draws_weights && head_.spec().fixed_weights; }
   void allocate();
   void release();
   template <class Body>
   void advising(const Body& body);
-  Trainer& trainer();
   TrainingPlan training_plan(RecomputePolicy policy) const;
 
   SessionSpec spec_;

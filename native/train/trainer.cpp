@@ -71,6 +71,14 @@ void Trainer::set_data(const TrainingData& data, const Work& work) {
   reserve(backend_, reports_, data.count * sizeof(StepReport));  // an epoch at most, in steps of one sample at least
 }
 
+std::vector<float> Trainer::read_moment(const std::string& name, int64_t moment) const {
+  return optimizer_.read_moment(backend_, parameters_.table(), name, moment);
+}
+
+void Trainer::write_moment(const std::string& name, int64_t moment, const std::vector<float>& values) {
+  optimizer_.write_moment(backend_, parameters_.table(), name, moment, values);
+}
+
 void Trainer::check_request(const StepsRequest& request) const {
   if (!data_) throw Error(ErrorCode::InvalidData, "no training data was set");
   if (request.batch_size < 1 || request.batch_size > max_batch_)

@@ -41,6 +41,14 @@ class Trainer {
   /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.
   StepsResult run(const StepsRequest& request, const std::atomic<bool>& cancelled);
 
+  /// Steps so far: what random numbers and Adam's bias correction count on from. With the parameters and the optimizer's
+  /// moments it is all that a step depends on but its request.
+  uint64_t step() const { return step_; }
+  void set_step(uint64_t step) { step_ = step; }
+  /// Of a trained parameter; `moment`: see Optimizer.
+  std::vector<float> read_moment(const std::string& name, int64_t moment) const;
+  void write_moment(const std::string& name, int64_t moment, const std::vector<float>& values);
+
   /// The activations: between two runs nobody needs what is there.
   const Buffer& activations() const { return arena_; }
 

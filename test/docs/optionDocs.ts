@@ -4,7 +4,7 @@ import { describeDefault, type Option, type OptionTable, type Variants } from '.
 import { packageRoot } from '../../lib/base/packageRoot.js';
 import { HEAD_NAMES } from '../../lib/heads/resolve.js';
 import { COMMON_OPTIONS, HEADS } from '../../lib/heads/table.js';
-import { IMAGE_MODEL_OPTIONS } from '../../lib/networks/imageModel.js';
+import { EMBEDDING_OPTIONS, IMAGE_MODEL_OPTIONS } from '../../lib/networks/imageModel.js';
 import { INIT_RULES } from '../../lib/networks/init.js';
 import { L_SOFTMAX_NET_OPTIONS } from '../../lib/networks/lSoftmaxNet.js';
 import { VGG_OPTIONS } from '../../lib/networks/vgg.js';
@@ -17,6 +17,7 @@ export const FILE = join(packageRoot(), 'docs/options.md');
 const TITLES = {
   data: 'Data and network',
   training: 'Training',
+  keeping: 'Keeping a run',
   machine: 'Machine',
   output: 'Output',
 } as const;
@@ -50,7 +51,7 @@ export function optionDocs(): string {
       'vgg…': VGG_OPTIONS,
       'resnet…, resnext50, densenet121': IMAGE_MODEL_OPTIONS,
       lSoftmaxNet: L_SOFTMAX_NET_OPTIONS,
-      'seedCnn, lenetPlusPlus': { embeddingSize: IMAGE_MODEL_OPTIONS.embeddingSize },
+      'seedCnn, lenetPlusPlus': EMBEDDING_OPTIONS,
     }),
     '## `init`',
     INIT_TEXT,

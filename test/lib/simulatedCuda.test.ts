@@ -2,9 +2,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { packageRoot } from '../../lib/base/packageRoot.js';
-import { backends, models, train } from '../../lib/index.js';
+import { backends, models, type TrainOptions, train } from '../../lib/index.js';
 import { sample } from '../support/sample.js';
 import { testWhere } from '../support/skip.js';
+import { temporaryFolder } from '../support/temporaryFolder.js';
 
 const cuda = backends().find(({ name }) => name === 'cuda');
 const onSimulation = testWhere(cuda?.simulated === true, 'CUDA is not the simulated device');
@@ -27,6 +28,45 @@ onSimulation('train() on the simulated CUDA device follows the CPU, and says wha
     accuracy: cpu.test!.accuracy,
     loss: expect.closeTo(cpu.test!.loss, 4),
   });
+});
+
+describe('a run that was broken off on one backend', () => {
+  const inFolder = temporaryFolder();
+  const OPTIONS = {
+    ...{
+      model: models.seedCnn({ embeddingSize: 8 }),
+      batchSize: 8,
+      epochs: 2,
+      deterministic: true,
+      progress: false,
+    },
+    ...{ head: 'arcface', s: 16, auxiliary: 'center', logitNormalizer: 'scaled-bn' },
+  } satisfies TrainOptions;
+  const WAYS = [
+    ['cuda', 'cpu'],
+    ['cpu', 'cuda'],
+    ['cuda', 'cuda'],
+  ] as const;
+
+  for (const [from, to] of WAYS) onSimulation(`goes on: from ${from} to ${to}`, () => goesOn(from, to));
+
+  async function goesOn(from: 'cpu' | 'cuda', to: 'cpu' | 'cuda'): Promise<void> {
+    const data = await sample(40, 16);
+    const kept = { checkpoint: inFolder('run'), checkpointEvery: { steps: 3 } };
+    const part = await train({
+      ...{ ...OPTIONS, ...kept, data, device: from },
+      onStep: ({ step }, { stop }) => (step === 3 ? stop() : undefined),
+    });
+    part.model.dispose();
+    const rest = await train({ ...OPTIONS, ...kept, data, device: to, resume: true });
+    const whole = await train({ ...OPTIONS, data, device: to });
+    for (const { model } of [rest, whole]) model.dispose();
+    const losses = ({ history }: typeof whole) => history.map(({ loss }) => loss);
+    expect(losses(rest)).toEqual(
+      from === to ? losses(whole) : losses(whole).map((loss) => expect.closeTo(loss, 4)),
+    );
+    expect(rest.notes.map(({ code }) => code)).toContain('RESUMED');
+  }
 });
 
 onSimulation('a cuDNN that was built for another CUDA is refused by name', async () => {

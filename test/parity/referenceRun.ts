@@ -118,7 +118,7 @@ export async function run(backend: string, suite: Suite, head: ReferenceHead, op
     );
     if (head.state.includes('head.weight'))
       await session.writeParameter('head.weight', centroids(reference.embeddingSize));
-    const parameters = session.parameters();
+    const parameters = session.parameters().map(({ name, shape }) => ({ name, shape }));
     const names = parameters.map(({ name }) => name);
     const initial = await readAll(names, (name) => session.readParameter(name));
     const before = await infer(session, images, batchSize);

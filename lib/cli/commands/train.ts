@@ -1,3 +1,4 @@
+import { lastCheckpoint } from '../../files/checkpointFolder.js';
 import type { AngleReport } from '../../metrics/angles.js';
 import { count, describeOptions, percent } from '../../report/format.js';
 import { anglesSvg } from '../../report/svg/anglesSvg.js';
@@ -5,8 +6,8 @@ import { train } from '../../train.js';
 import type { TrainResult } from '../../training/run.js';
 import { describeFlags, parseFlags, UsageError } from '../arguments.js';
 import type { Command } from '../command.js';
-import { interruptible } from '../interrupt.js';
-import { prepareFile, prepareJson } from '../output.js';
+import { Interrupted, interruptible } from '../interrupt.js';
+import { fileToWrite, prepareFile, prepareJson } from '../output.js';
 import { TRAIN_FLAGS } from '../train/flags.js';
 import { trainOptions } from '../train/options.js';
 
@@ -23,13 +24,19 @@ export const trainCommand: Command = {
     ].join('\n'),
 
   async run(argv) {
-    const { json, svg, ...flags } = parseFlags(TRAIN_FLAGS, argv) as { json?: string; svg?: string };
+    const { json, svg, save, ...flags } = parseFlags(TRAIN_FLAGS, argv) as Outputs;
     const options = await trainOptions(flags);
     const writeJson = json === undefined ? undefined : await prepareJson(json);
     const writeSvg = svg === undefined ? undefined : await prepareFile(svg, '--svg');
 
-    const result = await interruptible((signal) => train({ ...options, signal }));
+    const target = save === undefined ? undefined : await fileToWrite(save, '--save');
+
+    const result = await interruptible((signal) => train({ ...options, signal })).catch(async (error) => {
+      if (error instanceof Interrupted) await sayWhatIsKept(options.checkpoint);
+      throw error;
+    });
     try {
+      if (target !== undefined) await result.model.save(target);
       await writeJson?.(report(result));
       await writeSvg?.(picture(result));
     } finally {
@@ -40,6 +47,17 @@ export const trainCommand: Command = {
     return 0;
   },
 };
+
+interface Outputs {
+  json?: string;
+  svg?: string;
+  save?: string;
+}
+
+async function sayWhatIsKept(folder: string | undefined): Promise<void> {
+  const last = folder === undefined ? undefined : await lastCheckpoint(folder);
+  if (last !== undefined) console.error(`kept in ${last}: the same command with --resume goes on from there`);
+}
 
 /** What `--json` writes: everything but the model and the angles of the single samples. */
 function report({ history, firstLoss, test, angles, options, notes, environment }: TrainResult) {

@@ -1,5 +1,6 @@
 /** Every option of `train()` as a flag, and what the command does with the result. */
 import { text, word } from '../../base/notation.js';
+import { PREPROCESSING } from '../../data/decode.js';
 import { HEAD_NAMES, HEAD_WORDS } from '../../heads/resolve.js';
 import { COMMON_OPTIONS, HEADS } from '../../heads/table.js';
 import { RUN_OPTION_GROUPS } from '../../training/options.js';
@@ -13,7 +14,9 @@ const HEAD_OPTIONS = Object.fromEntries(HEAD_NAMES.map((name) => [name, HEADS[na
 export const TRAIN_FLAGS: readonly FlagGroup[] = [
   {
     title: 'Data and network',
-    flags: flagsOf(RUN_OPTION_GROUPS.data, { instead: { model: NETWORK_FLAGS } }),
+    flags: flagsOf(RUN_OPTION_GROUPS.data, {
+      instead: { model: NETWORK_FLAGS, preprocessing: flagsOf(PREPROCESSING, { to: 'preprocessing.' }) },
+    }),
   },
   {
     title: 'Head',
@@ -26,6 +29,18 @@ export const TRAIN_FLAGS: readonly FlagGroup[] = [
   {
     title: 'Training',
     flags: flagsOf(RUN_OPTION_GROUPS.training, { instead: { learningRate: RATE_FLAGS } }),
+  },
+  {
+    title: 'Keeping',
+    flags: [
+      ...flagsOf(RUN_OPTION_GROUPS.keeping),
+      {
+        name: 'save',
+        to: 'save',
+        value: text('FILE'),
+        help: 'the trained model, to be evaluated and loaded',
+      },
+    ],
   },
   { title: 'Machine', flags: flagsOf(RUN_OPTION_GROUPS.machine) },
   {

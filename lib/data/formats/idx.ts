@@ -3,7 +3,7 @@
  * dimension (32 bits, big-endian), the elements. Here elements are unsigned bytes; the file may be gzipped.
  */
 import { type ErrorCode, MarginCoreError } from '../../base/errors.js';
-import { readBytes } from '../readBytes.js';
+import { readBytes } from '../../files/readBytes.js';
 import type { Split } from '../types.js';
 import { gunzipAll, gunzipStart, isGzip, MAX_GZIP_RATIO } from './gzip.js';
 

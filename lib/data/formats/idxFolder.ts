@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalidOption, MarginCoreError } from '../../base/errors.js';
-import { unreadable } from '../readBytes.js';
+import { unreadable } from '../../files/readBytes.js';
 import type { SplitFiles } from './idx.js';
 
 /** The beginning of MNIST's file names, by split. */

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { MarginCoreError } from '../../base/errors.js';
 import { packageRoot } from '../../base/packageRoot.js';
+import { readBytes } from '../../files/readBytes.js';
 import { readIdxSplit, type SplitFiles } from '../formats/idx.js';
 import { IdxFolder } from '../formats/idxFolder.js';
-import { readBytes } from '../readBytes.js';
 import type { Dataset } from '../types.js';
 import { checkDataset } from '../validate.js';
 

@@ -2,9 +2,9 @@
 import { readdir } from 'node:fs/promises';
 import { nearestWord } from '../../base/check.js';
 import { invalidOption, MarginCoreError } from '../../base/errors.js';
+import { unreadable } from '../../files/readBytes.js';
 import type { FolderFormat } from '../formats/format.js';
 import { idxFormat } from '../formats/idxDataset.js';
-import { unreadable } from '../readBytes.js';
 import type { Dataset } from '../types.js';
 import { fashionMnist, fashionMnistSample } from './fashionMnist.js';
 

@@ -10,6 +10,8 @@ const MIN_BAR = 10;
 export class ProgressBar {
   readonly #startedAt = performance.now();
   #last: StepEvent | undefined;
+  /** Steps that were run before: a run that is resumed begins within. */
+  #before = 0;
   /** Of the epoch so far: number of steps, sums over them. */
   #steps = 0;
   #loss = 0;
@@ -23,6 +25,7 @@ export class ProgressBar {
   /** Takes a step in. Loss and accuracy are shown as means of the epoch so far: single steps jump about. */
   add(event: StepEvent): void {
     if (event.epoch !== this.#last?.epoch) this.#steps = this.#loss = this.#accuracy = 0;
+    if (this.#last === undefined) this.#before = event.step - 1;
     this.#last = event;
     this.#steps++;
     this.#loss += event.loss;
@@ -42,8 +45,8 @@ export class ProgressBar {
       `accuracy ${percent(this.#accuracy / this.#steps)}`,
       ...(marginRamp < 1 ? [`margin ${percent(marginRamp)}`] : []),
       ...(lambda > 0 ? [`λ ${significant(lambda)}`] : []),
-      `${duration((seconds / step) * (steps - step))} left`,
-      `${count((this.info.samples * epochs * done) / seconds)} images/s`,
+      `${duration((seconds / (step - this.#before)) * (steps - step))} left`,
+      `${count((this.info.samples * epochs * (step - this.#before)) / steps / seconds)} images/s`,
     ];
     const room = width - head.length;
     const tail = fitting(facts, room - MIN_BAR);

@@ -1,5 +1,5 @@
 /** predict, embed and evaluate in parts: what they compute, and how they end early. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { type Dataset, type ImageInput, type Model, models, train } from '../../../lib/index.js';
 import { inferRows } from '../../../lib/model/inference.js';
 import { refusal } from '../../support/refusal.js';
@@ -75,6 +75,7 @@ describe.each(CALLS)('%s', (_, call) => {
     const add = jest.spyOn(signal, 'addEventListener');
     const few = first(data.test!, 2);
     const calls = Array.from({ length: 12 }, () => model.predict(few.images, { signal }));
+    await setImmediate(); // until each has begun
     expect(add).toHaveBeenCalledTimes(1);
     await Promise.all(calls);
   });

@@ -23,6 +23,13 @@ test('every default is filled in', () => {
     seed: 0,
     deterministic: false,
     progress: 'auto',
+    preprocessing: { resize: 'cover', background: 0 },
+    checkpointEvery: { epochs: 1, minutes: 10 },
+    keepCheckpoints: 3,
+    resume: false,
+    resetHead: false,
+    keepBest: false,
+    monitor: 'accuracy',
   });
 });
 
@@ -151,8 +158,8 @@ test.each<[Record<string, unknown>, string]>([
   [{ images: [] }, 'It belongs to data: data: { images, labels, classNames, test }'],
   [{ targets: [] }, 'It belongs to data: data: {'],
   [{ classNames: [] }, 'It belongs to data: data: {'],
-  [{ weights: 'imagenet' }, 'There are no pretrained weights'],
-  [{ pretrained: true }, 'There are no pretrained weights'],
+  [{ weights: 'resnet18.safetensors' }, 'models.seedCnn({ weights: … })'],
+  [{ pretrained: true }, 'models.resnet18({ weights: FILE })'],
   [{ iterations: 1000 }, 'an epoch is a step for each batchSize images'],
   [{ head: 'arcface', temperature: 0.1 }, 'It is 1 divided by s'],
   [{ decay: 1e-4 }, 'of the rate, a schedule as learningRate'],

@@ -3,10 +3,10 @@
  * scripts/check-package.sh copies this folder to where the package is installed.
  */
 const assert = require('node:assert/strict');
-const { readdirSync, readFileSync, realpathSync } = require('node:fs');
+const { readdirSync, readFileSync, realpathSync, writeFileSync } = require('node:fs');
 const { basename, dirname, join } = require('node:path');
 
-module.exports = async function use({ backends, datasets, models, train }) {
+module.exports = async function use({ Model, backends, datasets, models, train }) {
   const cpu = backends().find(({ name }) => name === 'cpu');
   const prebuilds = join(realpathSync('node_modules/margincore'), 'prebuilds', 'linux-x64');
   assert.deepEqual([cpu.available, dirname(cpu.path)], [true, prebuilds], cpu.reason);
@@ -16,6 +16,7 @@ module.exports = async function use({ backends, datasets, models, train }) {
   const { model, test, environment } = await train({ ...options, data, device: 'cpu', epochs: 1 });
   const { labels } = await model.predict(data.test.images);
   const right = labels.filter((label, index) => label === data.test.labels[index]).length / labels.length;
+  await assertKept(Model, model, data.test.images);
   model.dispose();
   assert.equal(environment.backend, 'cpu');
   assert.equal(right, test.accuracy);
@@ -45,6 +46,22 @@ module.exports = async function use({ backends, datasets, models, train }) {
     assert.deepEqual({ backend, simulated }, { backend: 'cuda', simulated: true });
   }
 };
+
+/** A model comes back from its file, is exported, and takes pictures: with the libraries that this needs. */
+async function assertKept(Model, model, { data }) {
+  await model.save('model.safetensors');
+  await model.exportOnnx('model.onnx');
+  assert.ok(readFileSync('model.onnx').includes('Gemm'));
+  const loaded = await Model.load('model.safetensors', { device: 'cpu' });
+  const pixels = data.slice(0, 28 * 28);
+  const images = { data: pixels, shape: [1, 28, 28, 1] };
+  writeFileSync('picture.pgm', Buffer.concat([Buffer.from('P5 28 28 255\n'), pixels]));
+  assert.deepEqual(await loaded.predict(images), await model.predict(images));
+  const { files, ...ofPicture } = await loaded.predict('picture.pgm');
+  assert.deepEqual(ofPicture, await model.predict(images));
+  assert.deepEqual(files, ['picture.pgm']);
+  loaded.dispose();
+}
 
 /** Every library that is shipped for the CPU is loaded from the package, and no other of its name. */
 function assertShippedLibraries(prebuilds) {

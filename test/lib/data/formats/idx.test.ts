@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { readIdxSplit } from '../../../../lib/data/formats/idx.js';
-import { unreadable } from '../../../../lib/data/readBytes.js';
+import { unreadable } from '../../../../lib/files/readBytes.js';
 import { counting, idxBytes } from '../../../support/idxBytes.js';
 import { temporaryFolder } from '../../../support/temporaryFolder.js';
 

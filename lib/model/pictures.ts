@@ -1,0 +1,71 @@
+/** Whatever images are given as, in parts that are small enough to be in memory: arrays as they are, pictures decoded. */
+import { invalidOption } from '../base/errors.js';
+import { decodePictures, type Picture, type Preprocessing } from '../data/decode.js';
+import { checkImagesOfSize, type ImageSize } from '../data/imageSize.js';
+import { pictureFiles } from '../data/pictureFiles.js';
+import type { ImageArray, ImageInput } from '../data/types.js';
+
+/**
+ * An array of pixels; a picture's file or what would be in it; a folder of pictures; several of these in a list, or one after
+ * another of something asynchronous.
+ */
+export type ImagesInput = ImageInput | Picture | readonly Picture[] | AsyncIterable<Picture>;
+
+export interface Part {
+  readonly images: ImageArray;
+  /** Paths of the pictures, where they have some; otherwise ''. */
+  readonly files?: readonly string[];
+}
+
+/** Decoded at once: at 224×224×3 some 40 MB. */
+const PART = 256;
+
+export interface PartsOptions {
+  readonly size: ImageSize;
+  readonly preprocessing: Preprocessing;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Rejects with INVALID_OPTION, FILE_NOT_FOUND, FILE_CORRUPT, and with SHAPE_MISMATCH for arrays of another size. */
+export async function* partsOf(
+  input: ImagesInput,
+  { size, preprocessing, signal }: PartsOptions,
+): AsyncGenerator<Part> {
+  if (!isPictures(input)) {
+    yield { images: checkImagesOfSize(input, size, 'images') };
+    return;
+  }
+  let pictures: Picture[] = [];
+  const part = async (): Promise<Part> => {
+    const taken = pictures;
+    pictures = [];
+    const images = await decodePictures(taken, size, preprocessing, signal);
+    return { images, files: taken.map((picture) => (typeof picture === 'string' ? picture : '')) };
+  };
+  let isEmpty = true;
+  for await (const picture of eachPicture(input)) {
+    isEmpty = false;
+    pictures.push(picture);
+    if (pictures.length === PART) yield await part();
+  }
+  if (isEmpty) throw invalidOption('images', 'one or more images', input);
+  if (pictures.length > 0) yield await part();
+}
+
+function isPictures(input: ImagesInput): input is Exclude<ImagesInput, ImageInput> {
+  return typeof input === 'string' || ArrayBuffer.isView(input) || Array.isArray(input) || isAsync(input);
+}
+
+const isAsync = (value: unknown): value is AsyncIterable<Picture> =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+
+async function* eachPicture(input: Exclude<ImagesInput, ImageInput>): AsyncGenerator<Picture> {
+  const list = typeof input === 'string' || ArrayBuffer.isView(input) ? [input] : input;
+  let index = 0;
+  for await (const picture of list) {
+    if (typeof picture === 'string') yield* await pictureFiles(picture);
+    else if (picture instanceof Uint8Array || ArrayBuffer.isView(picture)) yield picture as Uint8Array;
+    else throw invalidOption(`images[${index}]`, 'a path or the bytes of a picture', picture);
+    index++;
+  }
+}

@@ -1,0 +1,109 @@
+/** Parameters on their way between a session and a file. */
+import { turnEventLoop } from '../base/abort.js';
+import type { TensorToWrite } from '../files/safetensors.js';
+import { corruptFile, type TensorFile } from '../files/tensorFile.js';
+import type { NativeParameter, NativeSession } from '../native/contract.js';
+import { awaitNative, callNative } from '../native/load.js';
+import { type Ending, untilEnded } from './inference.js';
+
+/** Tensors of a checkpoint that are none of the model: what the optimizer keeps of each parameter. */
+export const MOMENTS = /^optimizer\.\d+:/;
+
+/** A layer may be called 'head.fc', say: those of the head are these. */
+export const isOfHead = (name: string): boolean =>
+  /^head\.(weight|bias|scale|centers|runningMean|runningVariance)$/.test(name);
+
+/** Numbers that are looked at between two turns of the event loop. */
+const PIECE = 2 ** 22;
+
+/** Every parameter, running statistics and centres included, each fetched when it is written. */
+export function parameterTensors(
+  session: NativeSession,
+  dtype: TensorToWrite['dtype'] = 'F32',
+  ending: Ending = {},
+): TensorToWrite[] {
+  return callNative(() => session.parameters()).map(({ name, shape }) => ({
+    name,
+    shape,
+    dtype,
+    values: () =>
+      untilEnded(
+        awaitNative(() => session.readParameter(name)),
+        ending,
+      ),
+  }));
+}
+
+/** All values by name. */
+export async function readParameters(
+  session: NativeSession,
+  ending: Ending,
+): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const { name } of callNative(() => session.parameters())) {
+    values.set(
+      name,
+      await untilEnded(
+        awaitNative(() => session.readParameter(name)),
+        ending,
+      ),
+    );
+  }
+  return values;
+}
+
+/**
+ * Throws FILE_CORRUPT unless the file has exactly the session's parameters, by name and shape: before anything is
+ * allocated for them.
+ */
+export function expectParameters(session: NativeSession, file: TensorFile): void {
+  const expected = callNative(() => session.parameters());
+  for (const { name, shape } of expected) {
+    const found = file.tensors.get(name);
+    if (found === undefined) throw corruptFile(file.path, `it lacks the tensor '${name}' of its own network`);
+    if (String(found.shape) !== String(shape)) {
+      throw corruptFile(
+        file.path,
+        `tensor '${name}' has shape [${found.shape.join(', ')}], its own network expects [${shape.join(', ')}]`,
+      );
+    }
+  }
+  const names = new Set(expected.map(({ name }) => name));
+  const other = [...file.tensors.keys()].find((name) => !names.has(name) && !MOMENTS.test(name));
+  if (other !== undefined) throw corruptFile(file.path, `its own network has no tensor '${other}'`);
+}
+
+/** Fills the session's parameters. Rejects with FILE_CORRUPT where a value is not finite. */
+export async function loadParameters(
+  session: NativeSession,
+  file: TensorFile,
+  parameters: readonly NativeParameter[] = callNative(() => session.parameters()),
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const { name } of parameters) {
+    signal?.throwIfAborted();
+    const values = await finiteFloats(file, name, signal);
+    await awaitNative(() => session.writeParameter(name, values));
+  }
+}
+
+export async function finiteFloats(
+  file: TensorFile,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const values = await file.floats(name);
+  for (let begin = 0; begin < values.length; begin += PIECE) {
+    if (begin > 0) await turnEventLoop(signal);
+    const end = Math.min(begin + PIECE, values.length);
+    for (let i = begin; i < end; i++) {
+      if (!Number.isFinite(values[i]!)) {
+        throw corruptFile(
+          file.path,
+          `value ${i} of tensor '${name}' is ${values[i]}: no model predicts anything with that`,
+        );
+      }
+    }
+  }
+  return values;
+}

@@ -1,0 +1,107 @@
+/** What a checkpoint holds beyond the model, and how it comes back: the optimizer's moments, and where the run stands. */
+import { isRecord } from '../base/check.js';
+import type { Metadata, TensorToWrite } from '../files/safetensors.js';
+import { corruptFile, type TensorFile } from '../files/tensorFile.js';
+import type { FirstLoss } from '../heads/firstLoss.js';
+import { readMetadata } from '../model/modelFile.js';
+import { finiteFloats, loadParameters, parameterTensors } from '../model/weights.js';
+import type { NativeSession } from '../native/contract.js';
+import type { Environment } from '../native/environment.js';
+import { awaitNative, callNative } from '../native/load.js';
+import { noSteps } from './epochSums.js';
+import type { Progress } from './loop.js';
+import type { Identity } from './runIdentity.js';
+
+/** Plain data. */
+export interface RunState {
+  /** Steps of the run so far. */
+  readonly step: number;
+  readonly progress: Progress;
+  readonly identity: Identity;
+  readonly firstLoss: FirstLoss['measured'];
+  /** What computed it: for people. */
+  readonly environment: Environment;
+}
+
+/** The entry in the metadata. */
+const ENTRY = 'training';
+
+export const runMetadata = (state: RunState): Metadata => ({ [ENTRY]: JSON.stringify(state, withNonFinite) });
+
+/** Of a file whose checksum is right. Throws FILE_CORRUPT for a model without a run. */
+export function readRunState(file: TensorFile): RunState {
+  const state = readMetadata(file, ENTRY, fromNonFinite);
+  const isOne =
+    isRecord(state) &&
+    Number.isSafeInteger(state.step) &&
+    isProgress(state.progress) &&
+    isIdentity(state.identity);
+  if (!isOne) throw corruptFile(file.path, 'it says of no run where that stands');
+  return state as unknown as RunState;
+}
+
+/** Names of what the optimizer keeps. */
+const momentName = (moment: number, parameter: string) => `optimizer.${moment}:${parameter}`;
+
+/** All numbers that the next step depends on. @param moments How many the optimizer keeps of each parameter */
+export function stateTensors(session: NativeSession, moments: number): TensorToWrite[] {
+  const trained = callNative(() => session.parameters()).filter((parameter) => parameter.trained);
+  const numbers = Array.from({ length: moments }, (_, moment) => moment);
+  return [
+    ...parameterTensors(session),
+    ...numbers.flatMap((moment) =>
+      trained.map(({ name, shape }) => ({
+        name: momentName(moment, name),
+        shape,
+        dtype: 'F32' as const,
+        values: () => awaitNative(() => session.readMoment(name, moment)),
+      })),
+    ),
+  ];
+}
+
+/** Puts a session where the checkpoint was taken. */
+export async function loadState(
+  session: NativeSession,
+  file: TensorFile,
+  { step }: RunState,
+  moments: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const parameters = callNative(() => session.parameters());
+  await loadParameters(session, file, parameters, signal);
+  for (let moment = 0; moment < moments; moment++) {
+    for (const { name } of parameters.filter(({ trained }) => trained)) {
+      signal?.throwIfAborted();
+      const values = await finiteFloats(file, momentName(moment, name), signal);
+      await awaitNative(() => session.writeMoment(name, moment, values));
+    }
+  }
+  await awaitNative(() => session.setStep(step));
+}
+
+/** JSON has no infinity and no NaN, which records may have. */
+function withNonFinite(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? { nonFinite: String(value) } : value;
+}
+
+function fromNonFinite(_key: string, value: unknown): unknown {
+  return isRecord(value) && typeof value.nonFinite === 'string' ? Number(value.nonFinite) : value;
+}
+
+function isIdentity(value: unknown): value is Identity {
+  return (
+    isRecord(value) &&
+    [value.data, value.options, value.model].every(isRecord) &&
+    Array.isArray(value.classNames) &&
+    typeof value.steps === 'string'
+  );
+}
+
+function isProgress(value: unknown): value is Progress {
+  if (!isRecord(value) || !Array.isArray(value.history) || !value.history.every(isRecord)) return false;
+  const { sums } = value;
+  const { last, ...numbers } = noSteps();
+  const names = Object.keys(numbers);
+  return isRecord(sums) && names.every((name) => typeof sums[name] === 'number') && isRecord(sums.last);
+}

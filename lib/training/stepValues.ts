@@ -1,0 +1,28 @@
+/** What changes from step to step by rule: a function of the options and the step alone. */
+import type { ResolvedHead } from '../heads/resolve.js';
+import type { STEP_VALUES } from '../native/contract.js';
+import { lambdaAt } from '../schedules/annealing.js';
+import { fractionOver } from '../schedules/duration.js';
+import { learningRateAt, type Schedule } from '../schedules/learningRate.js';
+
+export type StepValues = Record<(typeof STEP_VALUES)[number], number>;
+
+export interface StepRules {
+  readonly learningRate: Schedule;
+  readonly head: Pick<ResolvedHead, 'lambda' | 'marginWarmup'>;
+  readonly epochs: number;
+}
+
+/** @param step Of the run, from 0 */
+export function stepValues(
+  { learningRate, head, epochs }: StepRules,
+  step: number,
+  stepsPerEpoch: number,
+): StepValues {
+  const totalSteps = epochs * stepsPerEpoch;
+  return {
+    learningRate: learningRateAt(learningRate, { step, totalSteps, stepsPerEpoch }),
+    lambda: lambdaAt(head.lambda, step, totalSteps),
+    marginRamp: fractionOver(head.marginWarmup, step, totalSteps),
+  };
+}

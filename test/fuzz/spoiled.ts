@@ -1,0 +1,79 @@
+/** Bytes as nobody wrote them: a right file with some places spoiled, or anything at all. */
+import fc from 'fast-check';
+
+/** What parsers take for something: sizes at their limits, keys of prototypes, brackets that do not close. */
+const WORDS = [
+  ...[
+    '0',
+    '-1',
+    '1e400',
+    '0.5',
+    '9007199254740993',
+    '18446744073709551615',
+    'null',
+    'true',
+    '""',
+    '"__proto__"',
+  ],
+  ...[
+    '{',
+    '}',
+    '[',
+    ']',
+    '[[[[[[[[',
+    ':',
+    ',',
+    '"constructor"',
+    '"F32"',
+    '"BF16"',
+    '"I64"',
+    '\\u0000',
+    '"residual"',
+  ],
+  ...['"layers"', '"head"', '"arcface"', '"classes"', '"outChannels":2147483648', '"data_offsets":[0,0]'],
+].map((word) => Buffer.from(word));
+
+interface Change {
+  /** Of the length, 0…1 */
+  readonly at: number;
+  readonly remove: number;
+  readonly insert: Buffer;
+}
+
+const change: fc.Arbitrary<Change> = fc.record({
+  // Most of what can go wrong stands at the beginning.
+  at: fc.oneof(fc.double({ min: 0, max: 0.05, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true })),
+  remove: fc.oneof(fc.constant(0), fc.nat(3), fc.nat(200)),
+  insert: fc.oneof(
+    fc.constant(Buffer.alloc(0)),
+    fc.constantFrom(...WORDS),
+    fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
+  ),
+});
+
+/** @param right Files that are right, of which one is spoiled */
+export function spoiled(right: readonly Buffer[]): fc.Arbitrary<Buffer> {
+  const someOf = fc
+    .tuple(fc.constantFrom(...right), fc.array(change, { minLength: 1, maxLength: 6 }))
+    .map(([bytes, changes]) => changes.reduce(applied, bytes));
+  const any = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
+  return fc.oneof(
+    { weight: 9, arbitrary: someOf.map(withLength) },
+    { weight: 1, arbitrary: someOf },
+    { weight: 1, arbitrary: any },
+  );
+}
+
+function applied(bytes: Buffer, { at, remove, insert }: Change): Buffer {
+  const begin = Math.floor(at * bytes.length);
+  return Buffer.concat([bytes.subarray(0, begin), insert, bytes.subarray(begin + remove)]);
+}
+
+/** With a header's length that fits what stands there: without it nearly nothing would get past the first check. */
+function withLength(bytes: Buffer): Buffer {
+  const end = bytes.lastIndexOf('}}');
+  if (end < 8) return bytes;
+  const result = Buffer.from(bytes);
+  result.writeBigUInt64LE(BigInt(end + 2 - 8));
+  return result;
+}
