@@ -99,7 +99,6 @@ export type {
   StepEvent,
 } from './training/events.js';
 export type { EffectiveOptions } from './training/job.js';
-export type { RunNote } from './training/notices.js';
 export type {
   AdamOptions,
   EffectiveOptimizer,
@@ -109,3 +108,4 @@ export type {
 } from './training/optimizers.js';
 export type { CheckpointEvery, RunOptions, TrainOptions } from './training/options.js';
 export type { TrainResult } from './training/run.js';
+export type { RunNote } from './training/runNote.js';

@@ -11,9 +11,9 @@ import type { NativeSession } from '../native/contract.js';
 import type { Environment } from '../native/environment.js';
 import { bestEpoch, type Monitor } from './best.js';
 import type { BestKeeper, Progress } from './loop.js';
-import type { RunNote } from './notices.js';
 import type { CheckpointEvery } from './options.js';
 import type { RunIdentity } from './runIdentity.js';
+import type { RunNote } from './runNote.js';
 import { runMetadata, stateTensors } from './runState.js';
 
 /** What is saved of a run beside where it stands. */

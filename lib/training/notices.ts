@@ -1,14 +1,5 @@
-import type { Note, NoteCode } from '../base/note.js';
-import type { Diagnosis } from '../diagnoses/diagnosis.js';
 import type { Observer } from './observer.js';
-
-/** 'margin-too-large' → 'MARGIN_TOO_LARGE' */
-type CodeOf<Name extends string> = Name extends `${infer Word}-${infer Rest}`
-  ? `${Uppercase<Word>}_${CodeOf<Rest>}`
-  : Uppercase<Name>;
-
-/** A note on a run's options and data, or a diagnosis the first time that it was made. */
-export type RunNote = Note<NoteCode | CodeOf<Diagnosis['name']>>;
+import type { CodeOf, RunNote } from './runNote.js';
 
 /** What the user is told, once per code: shown as it is said, and kept for the result. */
 export class Notices implements Observer {

@@ -5,7 +5,7 @@
 import type { EffectiveHead } from '../heads/options.js';
 import type { MemoryPlan } from '../native/environment.js';
 import type { Controls, EpochControls, EpochEvent, StepEvent } from './events.js';
-import type { RunNote } from './notices.js';
+import type { RunNote } from './runNote.js';
 
 /** Known before the first step. */
 export interface RunStart {

@@ -30,13 +30,14 @@ import {
 } from './job.js';
 import { type BestKeeper, type Keeper, type Progress, runEpochs } from './loop.js';
 import { headMeasurer } from './measure.js';
-import { Notices, type RunNote } from './notices.js';
+import { Notices } from './notices.js';
 import { type Observer, Observers, type Preparation, type RunStart } from './observer.js';
 import { momentsOf } from './optimizers.js';
 import type { TrainSettings } from './options.js';
 import { begin, type OpenFolder, openRunFolder } from './resume.js';
 import { runFacts } from './runFacts.js';
 import { rulesOf, StepsHash } from './runIdentity.js';
+import type { RunNote } from './runNote.js';
 import { uploadSamples } from './upload.js';
 
 const STREAMED =
