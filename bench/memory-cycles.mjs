@@ -52,7 +52,9 @@ for (const name of values.models.split(',')) {
     seen.push(await residentMemory());
     // V8 makes its heap larger and smaller by itself, by up to some 30 MiB.
     const heap = process.memoryUsage().heapTotal / 2 ** 20;
-    console.log(`${name}, cycle ${number}: ${seen.at(-1).toFixed(1)} MiB, ${heap.toFixed(1)} of them V8's heap`);
+    console.log(
+      `${name}, cycle ${number}: ${seen.at(-1).toFixed(1)} MiB, ${heap.toFixed(1)} of them V8's heap`,
+    );
   }
   const most = Math.max(...seen.map((mebibytes) => mebibytes / seen[0] - 1));
   console.log(`${name}: at most ${(100 * most).toFixed(1)} % above the 50th cycle`);
