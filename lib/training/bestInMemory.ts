@@ -19,6 +19,8 @@ export class BestInMemory implements BestKeeper {
 
   async stepsDone(): Promise<void> {}
 
+  async finish(): Promise<void> {}
+
   async save(): Promise<void> {}
 
   async epochDone({ history }: Progress): Promise<void> {

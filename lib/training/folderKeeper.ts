@@ -89,7 +89,7 @@ export class FolderKeeper implements BestKeeper {
   async stepsDone(progress: Progress): Promise<void> {
     const { steps } = this.#every;
     const isDue = steps !== undefined && this.#step(progress) % steps === 0;
-    if (isDue || this.#isLate) await this.#trySaving(progress);
+    if (isDue || this.#isLate) await this.#trying(() => this.save(progress));
   }
 
   get #isLate(): boolean {
@@ -104,20 +104,24 @@ export class FolderKeeper implements BestKeeper {
       (epochs !== undefined && progress.history.length % epochs === 0) ||
       (steps !== undefined && this.#step(progress) % steps === 0) ||
       this.#isLate;
-    if (isWhole && (isDue || this.#isBest(progress))) await this.#trySaving(progress);
-    await this.#keepBest(progress);
+    if (isWhole && (isDue || this.#isBest(progress))) await this.#trying(() => this.save(progress));
+    await this.#trying(() => this.#keepBest(progress));
+  }
+
+  async finish(progress: Progress): Promise<void> {
+    await this.#trying(() => this.save(progress));
   }
 
   /** A disk that is full now may not be so at the next checkpoint: the run goes on. */
-  async #trySaving(progress: Progress): Promise<void> {
+  async #trying(write: () => Promise<void>): Promise<void> {
     try {
-      await this.save(progress);
+      await write();
     } catch (error) {
       if (!(error instanceof MarginCoreError && error.code === 'FILE_NOT_WRITTEN')) throw error;
       this.#savedAt = performance.now();
       this.#run.say({
         code: 'CHECKPOINT_FAILED',
-        message: `A checkpoint was not written: ${error.message}. The run goes on`,
+        message: `A checkpoint was not written: ${error.message}. The run itself is as it should be`,
       });
     }
   }

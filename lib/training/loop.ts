@@ -60,7 +60,9 @@ export interface Keeper {
   stepsDone(progress: Progress): Promise<void>;
   /** An epoch is in the history. @param isWhole Not ended by `stop()` before its last step */
   epochDone(progress: Progress, isWhole: boolean): Promise<void>;
-  /** The run may end here, by whatever cause. */
+  /** The run ends as it should: a disk that is full then must not cost it its model. */
+  finish(progress: Progress): Promise<void>;
+  /** The run is broken off here, by whatever cause. */
   save(progress: Progress): Promise<void>;
 }
 
@@ -88,7 +90,7 @@ export async function runEpochs(plan: TrainPlan): Promise<EpochRecord[]> {
         ...(validation !== undefined && { validation }),
       });
     }
-    if (!loop.isShortened) await keeper?.save(loop.progress);
+    if (!loop.isShortened) await keeper?.finish(loop.progress);
     return loop.history;
   } catch (error) {
     // What an abort or a callback's exception breaks off is kept, if it stands between two steps.
@@ -169,7 +171,7 @@ class TrainLoop {
     if (this.#thrown !== undefined) throw this.#thrown.error;
     signal?.throwIfAborted();
     // Whoever resumes goes on with the epoch; whoever stopped gets the record of a shorter one.
-    if (this.#stopped && this.#sums.steps < this.#stepsPerEpoch) await keeper?.save(this.progress);
+    if (this.#stopped && this.#sums.steps < this.#stepsPerEpoch) await keeper?.finish(this.progress);
     return recordOf(this.#sums, epoch, epochs, head.native);
   }
 

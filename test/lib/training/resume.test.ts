@@ -1,5 +1,5 @@
 /** Runs that were broken off, and go on: to the very numbers that they would have come to. */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import {
   type Dataset,
@@ -346,6 +346,17 @@ test('what a callback throws loses no step', async () => {
   const rest = await outcomeOf({ checkpoint, resume: true });
   expect(rest.steps[0]![0]).toBe(16);
   expect(rest.predictions).toEqual(whole.predictions);
+});
+
+test('a checkpoint that cannot be written costs the run nothing', async () => {
+  const { model, notes, bestEpoch } = await train({
+    ...{ data, ...OPTIONS, checkpoint: inFolder('run'), keepBest: true, epochs: 1 },
+    onEpoch: () => rmSync(inFolder('run'), { recursive: true }),
+  });
+  using trained = model;
+  expect((await trained.predict(data.test!.images)).labels).toHaveLength(100);
+  expect(notes.find(({ code }) => code === 'CHECKPOINT_FAILED')!.message).toContain('cannot be written');
+  expect(bestEpoch).toBeUndefined();
 });
 
 test('other files of the folder are left alone', async () => {
