@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { MarginCoreError } from '../base/errors.js';
 
 /** Ends the name of what is being written: a process that was killed leaves such files behind. */
-export const ASIDE = '.part';
+const ASIDE = '.part';
 
 const REASONS: Record<string, string> = {
   ENOSPC: 'the disk is full',

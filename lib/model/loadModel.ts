@@ -17,7 +17,7 @@ export interface LoadOptions {
 }
 
 /** The optimizer of a session that does not train. */
-const NO_OPTIMIZER = {
+export const NO_OPTIMIZER = {
   type: 'sgd',
   momentum: 0,
   nesterov: false,

@@ -1,6 +1,7 @@
 import type { ImageSize } from '../../lib/data/imageSize.js';
 import { checkHead, resolveHead } from '../../lib/heads/resolve.js';
 import type { HeadOptions, ImageArray } from '../../lib/index.js';
+import { NO_OPTIMIZER } from '../../lib/model/loadModel.js';
 import { Model } from '../../lib/model/model.js';
 import { native } from '../../lib/native/load.js';
 import type { ModelDescription } from '../../lib/networks/index.js';
@@ -41,16 +42,7 @@ export async function randomModel(
     head: head.native,
     ...normalization,
     batchSize: 0,
-    optimizer: {
-      type: 'sgd',
-      momentum: 0,
-      nesterov: false,
-      beta1: 0,
-      beta2: 0,
-      epsilon: 1,
-      weightDecay: 0,
-      headLr: 1,
-    },
+    optimizer: NO_OPTIMIZER,
   });
   await session.open();
   for (const [index, { name, shape }] of session.parameters().entries()) {
