@@ -319,7 +319,8 @@ export class Model {
 
   /**
    * A model from its file, to predict, embed and evaluate with; a checkpoint of a run is one as well. Safe to be given files of
-   * strangers: they are data, of which every size and description is checked before memory is taken for it.
+   * strangers: they are data, of which every size and description is checked against the file itself first. Whether the machine
+   * has memory for so large a model is not asked before.
    * @param options.device Default 'auto'.
    * @param options.precision Of the network's arithmetic, whatever it was in training. Default 'fp32'.
    * @throws FILE_NOT_FOUND; FILE_CORRUPT for what is no model, damaged or altered; NEWER_VERSION.
