@@ -105,6 +105,12 @@ export function expectSameRun(
     compare(name, found.options[name], wanted.options[name]);
   }
   compare(
+    'SHA-256 of the validation labels',
+    found.validation?.labels,
+    wanted.validation?.labels,
+    HINT_ON_DATA,
+  );
+  compare(
     'SHA-256 of the validation images',
     found.validation?.pixels,
     wanted.validation?.pixels,

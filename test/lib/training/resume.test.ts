@@ -390,6 +390,8 @@ test('validation images that are others are another run', async () => {
   const images = { ...validation.images, data: validation.images.data.slice().reverse() };
   const other = { checkpoint, resume: true, validation: { images, labels } };
   expect(await refusal(() => outcomeOf(other))).toMatchObject({ code: 'CHECKPOINT_MISMATCH' });
+  const relabelled = { ...other, validation: { images: validation.images, labels } };
+  expect(await refusal(() => outcomeOf(relabelled))).toMatchObject({ code: 'CHECKPOINT_MISMATCH' });
   await outcomeOf({ checkpoint, resume: true, validation });
 });
 
