@@ -49,13 +49,17 @@ export type {
 export type { Scores } from './metrics/accuracy.js';
 export type { AngleReport } from './metrics/angles.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
+export { type Calibration, calibrateThreshold } from './metrics/verification.js';
+export { Gallery, type GalleryOptions, type Identification, type Match } from './model/gallery.js';
 export {
   type ClassCentres,
   type Embeddings,
   type Evaluation,
   Model,
   type Prediction,
+  type Verification,
 } from './model/model.js';
+export { allPairs, type Pairs } from './model/pairs.js';
 export type { ImagesInput } from './model/pictures.js';
 export type { ModelSummary } from './model/summary.js';
 export { type BackendInfo, backends, type Device } from './native/backends.js';

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'CHECKPOINT_EXISTS' // in a folder where a new run would begin
   | 'FOLDER_IN_USE' // by another run
   | 'WEIGHTS_MISMATCH' // a file of weights that does not fit the network
+  | 'GALLERY_MISMATCH' // a gallery whose embeddings are another model's
   | 'SHAPE_MISMATCH' // a network whose layers do not fit each other or the data
   | 'DEVICE_UNAVAILABLE'
   | 'UNSUPPORTED' // an operation or precision that this backend does not have

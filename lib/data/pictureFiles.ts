@@ -13,9 +13,44 @@ export async function pictureFiles(path: string): Promise<string[]> {
   });
   if (!found.isDirectory()) return [path];
   const names = await readdir(path, { recursive: true });
-  const pictures = names.filter((name) => ENDINGS.includes(extname(name).toLowerCase())).sort();
+  const pictures = names.filter(isPicture).sort();
   if (pictures.length > 0) return pictures.map((name) => join(path, name));
-  throw new MarginCoreError('FILE_NOT_FOUND', `${path} has no pictures (${ENDINGS.join(', ')})`, {
-    details: { path },
-  });
+  throw none(path, 'has no pictures');
 }
+
+export interface ClassFolder {
+  readonly name: string;
+  readonly files: readonly string[];
+}
+
+/**
+ * The folders in a folder, by name, each with the pictures in it and the folders within. Rejects with FILE_NOT_FOUND for a folder
+ * without folders, one of which has no pictures.
+ */
+export async function classFolders(path: string): Promise<ClassFolder[]> {
+  const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
+    throw unreadable(path, error);
+  });
+  const names: string[] = [];
+  for (const entry of entries) {
+    // A link may be one to a folder.
+    const isFolder =
+      entry.isDirectory() || (entry.isSymbolicLink() && (await isDirectory(join(path, entry.name))));
+    if (isFolder && !entry.name.startsWith('.')) names.push(entry.name);
+  }
+  if (names.length === 0) throw none(path, 'has no folders of pictures');
+  const folders: ClassFolder[] = [];
+  for (const name of names.sort()) folders.push({ name, files: await pictureFiles(join(path, name)) });
+  return folders;
+}
+
+const isPicture = (name: string) => ENDINGS.includes(extname(name).toLowerCase());
+
+const isDirectory = (path: string) =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+
+const none = (path: string, what: string) =>
+  new MarginCoreError('FILE_NOT_FOUND', `${path} ${what} (${ENDINGS.join(', ')})`, { details: { path } });

@@ -93,28 +93,33 @@ export async function inferRows<Name extends RowName>(
 
 /**
  * Margin-free accuracy and loss.
- * @param confusion (C, C): row = label, column = prediction, counted in where given.
  * @param embeddings (N, D): filled with the unit embeddings where given.
  */
 export async function scoreSamples(
   session: NativeSession,
   samples: Samples,
   numClasses: number,
-  {
-    confusion,
-    embeddings,
-    ...ending
-  }: { confusion?: Int32Array | undefined; embeddings?: Float32Array } & Ending = {},
+  { embeddings, ...ending }: { embeddings?: Float32Array } & Ending = {},
 ): Promise<Scores> {
-  const tally = new ScoreTally(numClasses, confusion);
+  const tally = new ScoreTally(numClasses);
+  await tallyScores(session, samples, tally, { ...(embeddings && { embeddings }), ...ending });
+  return tally.result();
+}
+
+/** Adds the samples' margin-free scores up. @param embeddings As in `scoreSamples`. */
+export async function tallyScores(
+  session: NativeSession,
+  samples: Samples,
+  tally: ScoreTally,
+  { embeddings, ...ending }: { embeddings?: Float32Array } & Ending,
+): Promise<void> {
   const size = embeddings === undefined ? 0 : embeddings.length / samples.numbers.length;
   const wanted = { scores: true, embeddings: embeddings !== undefined, normalizeEmbeddings: true };
-  const widest = Math.max(numClasses, size);
+  const widest = Math.max(tally.numClasses, size);
   for await (const { outputs, first, batch } of calls(session, samples, wanted, widest, ending)) {
     tally.add(outputs.scores!, labelsOf(batch));
     embeddings?.set(outputs.embeddings!, first * size);
   }
-  return tally.result();
 }
 
 /** What the native work comes to, unless that is ended: whatever it fails of then is the consequence. */

@@ -1,28 +1,28 @@
 /** A trained model: the network, its head and the preprocessing, in native memory. */
 
-import { checkBoolean, checkPath, checkSignal, checkText } from '../base/check.js';
+import { checkBoolean, checkNumber, checkPath, checkSignal, checkText } from '../base/check.js';
 import { copyOf } from '../base/copy.js';
 import { MarginCoreError } from '../base/errors.js';
 import { checkOptions, choice, option } from '../base/optionTable.js';
 import { checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
 import type { ChannelNormalization } from '../data/normalize.js';
 import { allOf } from '../data/samples.js';
-import type { SplitInput } from '../data/types.js';
+import type { Split, SplitInput } from '../data/types.js';
 import { writeSafetensors } from '../files/safetensors.js';
 import { writeAside } from '../files/writeAside.js';
 import { centresOf } from '../heads/centres.js';
 import type { EffectiveHead } from '../heads/options.js';
-import { argmaxRows, type Scores } from '../metrics/accuracy.js';
+import { argmaxRows, type Scores, ScoreTally } from '../metrics/accuracy.js';
 import { unitRows } from '../metrics/angles.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import type { NativeSession } from '../native/contract.js';
 import { awaitNative } from '../native/load.js';
 import { PRECISIONS, type Precision } from '../native/precision.js';
 import { exportOnnx } from '../onnx/exportOnnx.js';
-import { type Ending, inferRows, joined, type RowName, scoreSamples, untilEnded } from './inference.js';
+import { type Ending, inferRows, joined, type RowName, tallyScores, untilEnded } from './inference.js';
 import { loadModel } from './loadModel.js';
 import { type ModelDescriptor, modelMetadata } from './modelFile.js';
-import { type ImagesInput, partsOf } from './pictures.js';
+import { type ImagesInput, labelledParts, partsOf } from './pictures.js';
 import { classifierName, pytorchNames } from './pytorchNames.js';
 import { type ModelSummary, summarizeModel } from './summary.js';
 import { parameterTensors, readParameters } from './weights.js';
@@ -55,6 +55,14 @@ export interface Embeddings {
 export interface ClassCentres {
   readonly data: Float32Array;
   readonly shape: [numClasses: number, D: number];
+}
+
+/** Of pairs of images. */
+export interface Verification {
+  /** (pairs): of the angle between the two embeddings */
+  readonly cosines: Float32Array;
+  /** (pairs): whether the cosine comes up to the threshold; where there is one. */
+  readonly same?: readonly boolean[];
 }
 
 export interface Evaluation extends Scores {
@@ -92,6 +100,10 @@ const LOAD = {
   ...PLACEMENT_OPTIONS,
   precision: choice('', PRECISIONS, { default: 'fp32' }),
 } as const;
+const VERIFY = {
+  ...SIGNAL,
+  threshold: option('', (value, name) => checkNumber(value, name, { min: -1, max: 1 })),
+};
 const EVALUATE = { ...SIGNAL, confusion: option('', checkBoolean, { default: false }) };
 
 /**
@@ -125,6 +137,11 @@ export class Model {
   /** The head it was trained with, with all options as they were in force. */
   get head(): EffectiveHead {
     return copyOf(this.#parts.head.effective, 'head');
+  }
+
+  /** Numbers of one embedding. */
+  get embeddingSize(): number {
+    return this.#session().summary.embeddingSize;
   }
 
   /** [H, W, C] of the images it takes. */
@@ -219,22 +236,45 @@ export class Model {
   }
 
   /**
+   * Whether two images show the same: pairs, the first of `a` with the first of `b` and so on. One image on either side is
+   * compared with all of the other's. See `calibrateThreshold` for a threshold.
+   * @param options.threshold The cosine from which on two images count as the same. Without it there is no `same`.
+   * @param a As `predict` takes them. @param b As many, or one.
+   * @throws As `predict` does, and INVALID_DATA where there are other than one or as many.
+   */
+  async verify(
+    a: ImagesInput,
+    b: ImagesInput,
+    options: { threshold?: number; signal?: AbortSignal } = {},
+  ): Promise<Verification> {
+    const { threshold, signal } = checkOptions(options, undefined, VERIFY);
+    const embedded = { normalize: true, ...(signal && { signal }) };
+    const cosines = pairedCosines(await this.embed(a, embedded), await this.embed(b, embedded));
+    return {
+      cosines,
+      ...(threshold !== undefined && { same: Array.from(cosines, (cosine) => cosine >= threshold) }),
+    };
+  }
+
+  /**
    * Accuracy and mean cross-entropy over every sample of a split, without margin, dropout and class weights.
+   * @param split Images and labels; or a folder that has a folder of pictures for each class, called as the class is.
    * @param options.confusion Count predictions per class as well. Default false.
-   * @throws SHAPE_MISMATCH for images of another size than in training, INVALID_DATA for labels out of range.
+   * @throws SHAPE_MISMATCH for images of another size than in training, INVALID_DATA for labels out of range, and folders that no
+   *   class is called.
    */
   async evaluate(
-    split: SplitInput,
+    split: SplitInput | string,
     options: { confusion?: boolean; signal?: AbortSignal } = {},
   ): Promise<Evaluation> {
     const session = this.#session();
     const { confusion: isWanted, signal } = checkOptions(options, undefined, EVALUATE);
     const { numClasses } = this.#parts.head.native;
-    const checked = checkSplitOfSize(split, this.input, numClasses, 'split');
-    const confusion = isWanted ? new Int32Array(numClasses * numClasses) : undefined;
-    const ending = this.#ending(signal);
-    const scores = await scoreSamples(session, allOf(checked), numClasses, { confusion, ...ending });
-    return { ...scores, ...(confusion && { confusion }) };
+    const tally = new ScoreTally(numClasses, isWanted ? new Int32Array(numClasses * numClasses) : undefined);
+    for await (const part of this.#labelled(split, signal)) {
+      await tallyScores(session, allOf(part), tally, this.#ending(signal));
+    }
+    return { ...tally.result(), ...(tally.confusion && { confusion: tally.confusion }) };
   }
 
   /** Layers with output shapes, parameters and FLOPs; as text, a table. */
@@ -351,6 +391,12 @@ export class Model {
     return this.#parts.session;
   }
 
+  async *#labelled(split: SplitInput | string, signal: AbortSignal | undefined): AsyncGenerator<Split> {
+    const { input: size, preprocessing, classNames, head } = this.#parts;
+    if (typeof split === 'string') yield* labelledParts(split, classNames, { size, preprocessing, signal });
+    else yield checkSplitOfSize(split, size, head.native.numClasses, 'split');
+  }
+
   /** Outputs for all images, whatever they are given as; and the files that they came from, where they did. */
   async #rows<Name extends RowName>(
     images: ImagesInput,
@@ -381,4 +427,22 @@ export class Model {
   get #centres(): ReturnType<typeof centresOf> {
     return centresOf(this.#parts.head.native);
   }
+}
+
+function pairedCosines(a: Embeddings, b: Embeddings): Float32Array {
+  const [inA, size] = a.shape;
+  const [inB] = b.shape;
+  if (inA !== inB && inA !== 1 && inB !== 1) {
+    throw new MarginCoreError(
+      'INVALID_DATA',
+      `Expected as many images on both sides, or one on either; found ${inA} and ${inB}`,
+    );
+  }
+  return Float32Array.from({ length: Math.max(inA, inB) }, (_, pair) => {
+    const rowA = inA === 1 ? 0 : pair * size;
+    const rowB = inB === 1 ? 0 : pair * size;
+    let sum = 0;
+    for (let axis = 0; axis < size; axis++) sum += a.data[rowA + axis]! * b.data[rowB + axis]!;
+    return Math.min(1, Math.max(-1, sum));
+  });
 }

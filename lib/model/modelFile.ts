@@ -61,7 +61,12 @@ export function modelMetadata({
     normalization: { mean: [...normalization.mean], std: [...normalization.std] },
     preprocessing,
   };
-  return { [FORMAT]: String(VERSION), [DESCRIPTION]: JSON.stringify(description) };
+  return metadataFor(DESCRIPTION, description);
+}
+
+/** Metadata of a file of ours, with an entry that `readMetadata` reads. */
+export function metadataFor(name: string, description: object): Metadata {
+  return { [FORMAT]: String(VERSION), [name]: JSON.stringify(description) };
 }
 
 /** Whether a margincore wrote it. */

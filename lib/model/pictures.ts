@@ -1,9 +1,10 @@
 /** Whatever images are given as, in parts that are small enough to be in memory: arrays as they are, pictures decoded. */
-import { invalidOption } from '../base/errors.js';
+import { didYouMean } from '../base/check.js';
+import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { decodePictures, type Picture, type Preprocessing } from '../data/decode.js';
 import { checkImagesOfSize, type ImageSize } from '../data/imageSize.js';
-import { pictureFiles } from '../data/pictureFiles.js';
-import type { ImageArray, ImageInput } from '../data/types.js';
+import { classFolders, pictureFiles } from '../data/pictureFiles.js';
+import type { ImageArray, ImageInput, Split } from '../data/types.js';
 
 /**
  * An array of pixels; a picture's file or what would be in it; a folder of pictures; several of these in a list, or one after
@@ -50,6 +51,40 @@ export async function* partsOf(
   }
   if (isEmpty) throw invalidOption('images', 'one or more images', input);
   if (pictures.length > 0) yield await part();
+}
+
+/**
+ * The pictures of a folder that has a folder for each class, called as the class is. Rejects with FILE_NOT_FOUND where there
+ * are none, and with INVALID_DATA for a folder that is called otherwise.
+ */
+export async function* labelledParts(
+  folder: string,
+  classNames: readonly string[],
+  { size, preprocessing, signal }: PartsOptions,
+): AsyncGenerator<Split> {
+  const labelOf = new Map(classNames.map((name, label) => [name, label]));
+  const pictures = (await classFolders(folder)).flatMap(({ name, files }) => {
+    const label = labelOf.get(name);
+    if (label === undefined) throw unknownClass(folder, name, classNames);
+    return files.map((file) => ({ file, label }));
+  });
+  for (let first = 0; first < pictures.length; first += PART) {
+    const part = pictures.slice(first, first + PART);
+    const files = part.map(({ file }) => file);
+    const labels = Int32Array.from(part, ({ label }) => label);
+    yield { images: await decodePictures(files, size, preprocessing, signal), labels };
+  }
+}
+
+function unknownClass(folder: string, name: string, classNames: readonly string[]): MarginCoreError {
+  const hint =
+    didYouMean(name, classNames) ||
+    `Its classes are ${classNames.slice(0, 10).join(', ')}${classNames.length > 10 ? ', …' : ''}`;
+  return new MarginCoreError(
+    'INVALID_DATA',
+    `${folder}: expected a folder for each class, called as the model's classes are, found '${name}'. ${hint}`,
+    { details: { path: folder, found: name } },
+  );
 }
 
 function isPictures(input: ImagesInput): input is Exclude<ImagesInput, ImageInput> {

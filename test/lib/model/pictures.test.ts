@@ -12,7 +12,8 @@ let data: Dataset;
 let model: Model;
 
 beforeAll(async () => {
-  data = await sample(200, 12);
+  const { classNames, ...images } = await sample(200, 12);
+  data = { ...images, classNames: classNames.map((name) => name.replace('/', ' ')) }; // as folders may be called
   model = (
     await train({
       data,
@@ -91,6 +92,69 @@ test('how pictures come to size is kept with the model', async () => {
     .toBuffer();
   expect(await loaded.predict(wide)).toEqual(await stretching.predict(wide));
   expect(await loaded.predict(wide)).not.toEqual(await model.predict(wide));
+});
+
+describe('folders of classes', () => {
+  /** The test images, each in the folder of its class. */
+  async function inClasses(): Promise<void> {
+    for (const [n, path] of (await files()).entries()) {
+      const folder = inFolder('classes', data.classNames[data.test!.labels[n]!]!);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(`${folder}/${n}.png`, readFileSync(path));
+    }
+  }
+
+  test('are scored as their images', async () => {
+    await inClasses();
+    const expected = await model.evaluate(data.test!, { confusion: true });
+    const found = await model.evaluate(inFolder('classes'), { confusion: true });
+    expect(found.loss).toBeCloseTo(expected.loss, 6);
+    expect(found).toMatchObject({ accuracy: expected.accuracy, confusion: expected.confusion });
+  });
+
+  test('of no class of the model, or none at all, are refused', async () => {
+    await inClasses();
+    mkdirSync(inFolder('classes', 'Sanadl'));
+    writeFileSync(inFolder('classes', 'Sanadl', 'x.png'), '');
+    const { code, message } = await refusal(() => model.evaluate(inFolder('classes')));
+    expect([code, message]).toEqual([
+      'INVALID_DATA',
+      expect.stringMatching(/'Sanadl'. Did you mean 'Sandal'/),
+    ]);
+    expect(await refusal(() => model.evaluate(inFolder('more')))).toMatchObject({ code: 'FILE_NOT_FOUND' });
+    expect(await refusal(() => model.evaluate(inFolder('none')))).toMatchObject({ code: 'FILE_NOT_FOUND' });
+  });
+});
+
+describe('verify', () => {
+  const cosine = (a: Float32Array, b: Float32Array) => {
+    const dot = (x: Float32Array, y: Float32Array) =>
+      x.reduce((sum, value, axis) => sum + value * y[axis]!, 0);
+    return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+  };
+
+  test('pairs of pictures, by the cosines of their embeddings', async () => {
+    const paths = await files();
+    const { data: rows, shape } = await model.embed(data.test!.images, { normalize: false });
+    const row = (n: number) => rows.subarray(n * shape[1], (n + 1) * shape[1]);
+    const { cosines, same } = await model.verify(paths.slice(0, 3), paths.slice(3, 6), { threshold: 0.5 });
+    for (let n = 0; n < 3; n++) expect(cosines[n]).toBeCloseTo(cosine(row(n), row(n + 3)), 5);
+    expect(same).toEqual(Array.from(cosines, (value) => value >= 0.5));
+    const against = await model.verify(paths[0]!, paths);
+    expect(against.same).toBeUndefined();
+    for (let n = 0; n < 12; n++) expect(against.cosines[n]).toBeCloseTo(cosine(row(0), row(n)), 5);
+  });
+
+  test('other than as many on both sides are refused', async () => {
+    const paths = await files();
+    const call = () => model.verify(paths.slice(0, 2), paths.slice(0, 3));
+    expect(await refusal(call)).toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringContaining('2 and 3'),
+    });
+    const wrong = () => model.verify(paths[0]!, paths[1]!, { threshold: 40 });
+    expect(await refusal(wrong)).toMatchObject({ code: 'INVALID_OPTION' });
+  });
 });
 
 test.each([

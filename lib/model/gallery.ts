@@ -1,0 +1,330 @@
+/** People, products, places by name: embeddings of known ones, among which a new picture's is sought. */
+import { checkInteger, checkNumber, checkPath, checkSignal, checkText } from '../base/check.js';
+import { invalidOption, MarginCoreError } from '../base/errors.js';
+import { checkOptions, integer, option } from '../base/optionTable.js';
+import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
+import { SearchIndex } from '../native/searchIndex.js';
+import { readGallery, writeGallery } from './galleryFile.js';
+import { type Embeddings, Model } from './model.js';
+import type { ImagesInput } from './pictures.js';
+import { expectSameSpace, type Probe, probeOf } from './probe.js';
+
+export interface Match {
+  readonly name: string;
+  /** Of the nearest embedding of that name, −1…1 */
+  readonly cosine: number;
+}
+
+/** Who may be on an image. */
+export interface Identification {
+  /** The nearest names, each once, the nearest first; empty where none comes up to the threshold: somebody unknown. */
+  readonly matches: readonly Match[];
+  /** Of the image, where it came from a file. */
+  readonly file?: string;
+}
+
+export interface GalleryOptions {
+  /** Makes embeddings of images; without it the gallery takes embeddings alone. It stays the caller's. */
+  model?: Model;
+  /** Numbers of one embedding. Default: the model's. */
+  embeddingSize?: number;
+  /** The cosine that a match has at least, unless a call says another. Default −1: any. */
+  threshold?: number;
+  /** Where to search. Default 'auto'. */
+  device?: Device;
+  threads?: number;
+}
+
+const checkModelObject = (value: unknown, name: string): Model => {
+  if (value instanceof Model) return value;
+  throw invalidOption(name, 'a Model', value);
+};
+
+const THRESHOLD = { min: -1, max: 1 };
+const checkThreshold = (value: unknown, name: string) => checkNumber(value, name, THRESHOLD);
+
+const SIGNAL = { signal: option('', checkSignal) };
+const PLACE = { model: option('', checkModelObject), ...PLACEMENT_OPTIONS };
+const GALLERY = {
+  ...PLACE,
+  embeddingSize: option('', (value, name) => checkInteger(value, name, { min: 1 })),
+  threshold: option('', checkThreshold, { default: -1 }),
+} as const;
+const IDENTIFY = {
+  ...SIGNAL,
+  top: integer('', { default: 1, min: 1 }),
+  threshold: option('', checkThreshold),
+} as const;
+
+/** Of the rows that are sought at first for each name that is wanted: a name may have several. */
+const ROWS_PER_NAME = 4;
+
+/**
+ * Embeddings by name, and exact search among them by cosine. A name may have many embeddings: the nearest counts. Calls
+ * take effect in their order. Native memory is held until `dispose()` (or `using`).
+ */
+export class Gallery {
+  readonly #model: Model | undefined;
+  readonly #size: number;
+  readonly #place: { device: Device; threads?: number };
+  #threshold: number;
+  /** Of each row of the index */
+  readonly #nameOfRow: string[] = [];
+  readonly #rowsOf = new Map<string, number>();
+  #probe: Probe | undefined;
+  #index: SearchIndex | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #isDisposed = false;
+
+  constructor(options: GalleryOptions) {
+    const { model, threshold, embeddingSize, ...place } = checkOptions(options, undefined, GALLERY);
+    const size = embeddingSize ?? model?.embeddingSize;
+    if (size === undefined) throw invalidOption('model', 'a Model, or embeddingSize', model);
+    if (model !== undefined && size !== model.embeddingSize) throw otherSize(size, model.embeddingSize);
+    this.#model = model;
+    this.#size = size;
+    this.#threshold = threshold;
+    this.#place = place;
+  }
+
+  /** Each once, in the order of their first embeddings. */
+  get names(): string[] {
+    return [...this.#rowsOf.keys()];
+  }
+
+  /** Embeddings in all; or those of a name. */
+  count(name?: string): number {
+    return name === undefined ? this.#nameOfRow.length : (this.#rowsOf.get(name) ?? 0);
+  }
+
+  /** The cosine that a match has at least, unless a call says another. It is saved with the gallery. */
+  get threshold(): number {
+    return this.#threshold;
+  }
+
+  set threshold(value: number) {
+    this.#threshold = checkThreshold(value, 'threshold');
+  }
+
+  /**
+   * Adds embeddings, or the embeddings of images. Returns how many; where it rejects, none was added.
+   * @param names One for all, or one for each.
+   * @throws UNSUPPORTED for images without a model, SHAPE_MISMATCH for embeddings of another size, INVALID_DATA for one of zeros or
+   *   that is not finite, and what `model.embed` throws.
+   */
+  async enrol(
+    names: string | readonly string[],
+    images: ImagesInput | Embeddings,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<number> {
+    const { signal } = checkOptions(options, undefined, SIGNAL);
+    checkNames(names);
+    const given = typeof names === 'string' ? names : [...names];
+    return this.#withEmbeddings(images, signal, async (index, { data, shape: [count] }) => {
+      if (typeof given !== 'string' && given.length !== count) {
+        throw invalidOption('names', `one name, or ${count}, one for each embedding,`, given);
+      }
+      await index.add(data, signal);
+      for (const name of typeof given === 'string' ? Array<string>(count).fill(given) : given) {
+        this.#nameOfRow.push(name);
+        this.#rowsOf.set(name, this.count(name) + 1);
+      }
+      return count;
+    });
+  }
+
+  /** Forgets all embeddings of a name. Returns how many there were. */
+  async remove(name: string): Promise<number> {
+    checkText(name, 'name');
+    return this.#inTurn(undefined, async (index) => {
+      const rows = this.#nameOfRow.flatMap((each, row) => (each === name ? [row] : [])).reverse();
+      await index.remove(Int32Array.from(rows));
+      for (const row of rows) {
+        const last = this.#nameOfRow.pop()!;
+        if (row < this.#nameOfRow.length) this.#nameOfRow[row] = last;
+      }
+      this.#rowsOf.delete(name);
+      return rows.length;
+    });
+  }
+
+  /**
+   * The nearest names of each image, or of each embedding.
+   * @param options.top How many at most. Default 1.
+   * @param options.threshold The cosine that a match has at least. Default: the gallery's.
+   * @throws As `enrol` does.
+   */
+  async identify(
+    images: ImagesInput | Embeddings,
+    options: { top?: number; threshold?: number; signal?: AbortSignal } = {},
+  ): Promise<Identification[]> {
+    const { top, threshold = this.#threshold, signal } = checkOptions(options, undefined, IDENTIFY);
+    return this.#withEmbeddings(images, signal, async (index, { data, files }) => {
+      const found = await this.#nearestNames(index, data, top, threshold, signal);
+      return found.map((matches, image) => ({
+        matches,
+        ...(files?.[image] && { file: files[image] }),
+      }));
+    });
+  }
+
+  /** Writes names, embeddings and the threshold to a file that `Gallery.load` reads. @throws FILE_NOT_WRITTEN. */
+  async save(path: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const file = checkPath(path, 'path');
+    const { signal } = checkOptions(options, undefined, SIGNAL);
+    await this.#inTurn(signal, async (index) => {
+      if (this.#model !== undefined) this.#probe ??= await probeOf(this.#model, signal);
+      await writeGallery(file, {
+        nameOfRow: this.#nameOfRow,
+        threshold: this.#threshold,
+        size: this.#size,
+        embeddings: () => index.read(),
+        probe: this.#probe,
+      });
+    });
+  }
+
+  /**
+   * @param options.model That whose embeddings are in it; without one the gallery takes embeddings alone.
+   * @throws FILE_NOT_FOUND; FILE_CORRUPT for what is no gallery, damaged or altered; NEWER_VERSION; GALLERY_MISMATCH for a gallery of
+   *   another model's embeddings.
+   */
+  static async load(
+    path: string,
+    options: { model?: Model; device?: Device; threads?: number; signal?: AbortSignal } = {},
+  ): Promise<Gallery> {
+    const file = checkPath(path, 'path');
+    const { model, signal, ...place } = checkOptions(options, undefined, { ...PLACE, ...SIGNAL });
+    const { embeddings, names, threshold, probe, size } = await readGallery(file, signal);
+    if (model !== undefined) await expectSameSpace(file, { size, probe }, model, signal);
+    const gallery = new Gallery({ ...place, ...(model && { model }), embeddingSize: size, threshold });
+    gallery.#probe = probe;
+    try {
+      const rows = { data: embeddings, shape: [names.length, size] } satisfies Embeddings;
+      if (names.length > 0) await gallery.enrol(names, rows, signal && { signal });
+      return gallery;
+    } catch (error) {
+      gallery.dispose();
+      throw error;
+    }
+  }
+
+  /** Frees the native memory. Calling it again does nothing. */
+  dispose(): void {
+    this.#isDisposed = true;
+    this.#index?.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** One piece of work after another: what each row is called must be right for all of it. */
+  #inTurn<T>(signal: AbortSignal | undefined, work: (index: SearchIndex) => Promise<T>): Promise<T> {
+    const result = this.#turn.then(async () => {
+      signal?.throwIfAborted();
+      return work(await this.#opened());
+    });
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Images are embedded while earlier calls go on. */
+  #withEmbeddings<T>(
+    images: ImagesInput | Embeddings,
+    signal: AbortSignal | undefined,
+    work: (index: SearchIndex, embeddings: Embeddings) => Promise<T>,
+  ): Promise<T> {
+    const embedding = this.#embeddings(images, signal);
+    embedding.catch(() => undefined); // where this call ends before it comes to that
+    return this.#inTurn(signal, async (index) => work(index, await embedding));
+  }
+
+  async #opened(): Promise<SearchIndex> {
+    this.#requireAlive();
+    this.#index ??= await SearchIndex.open(this.#size, this.#place);
+    if (this.#isDisposed) this.#index.dispose();
+    this.#requireAlive();
+    return this.#index;
+  }
+
+  #requireAlive(): void {
+    if (!this.#isDisposed) return;
+    throw new MarginCoreError('DISPOSED', 'This gallery was disposed: its memory is released');
+  }
+
+  async #embeddings(images: ImagesInput | Embeddings, signal: AbortSignal | undefined): Promise<Embeddings> {
+    this.#requireAlive();
+    if (isEmbeddings(images)) {
+      const [count, size] = images.shape;
+      if (size !== this.#size) throw otherSize(size, this.#size);
+      if (images.data.length !== count * size) {
+        throw new MarginCoreError(
+          'SHAPE_MISMATCH',
+          `embeddings: expected ${count * size} numbers for the shape [${images.shape.join(', ')}], found ${images.data.length}`,
+        );
+      }
+      return images;
+    }
+    if (this.#model !== undefined)
+      return this.#model.embed(images, { normalize: true, ...(signal && { signal }) });
+    throw new MarginCoreError(
+      'UNSUPPORTED',
+      'A gallery without a model takes embeddings, { data: Float32Array, shape: [N, D] }: to take images it needs new Gallery({ model })',
+    );
+  }
+
+  async #nearestNames(
+    index: SearchIndex,
+    queries: Float32Array,
+    top: number,
+    threshold: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Match[][]> {
+    const wanted = Math.min(top, this.#rowsOf.size);
+    for (let rows = Math.min(ROWS_PER_NAME * wanted, index.count); ; rows = Math.min(4 * rows, index.count)) {
+      const { rows: found, cosines } = await index.search(queries, Math.max(1, rows), signal);
+      const columns = Math.min(Math.max(1, rows), index.count);
+      const count = queries.length / this.#size;
+      const all = Array.from({ length: count }, (_, query) => {
+        const best = new Map<string, number>();
+        for (let at = query * columns; at < (query + 1) * columns && best.size < wanted; at++) {
+          const name = this.#nameOfRow[found[at]!]!;
+          if (!best.has(name)) best.set(name, cosines[at]!);
+        }
+        return best;
+      });
+      // A name with many embeddings may have left no room for others.
+      const isComplete = (best: Map<string, number>, query: number) =>
+        best.size === wanted || cosines[(query + 1) * columns - 1]! < threshold;
+      if (columns === index.count || all.every(isComplete)) {
+        return all.map((best) =>
+          Array.from(best, ([name, cosine]) => ({ name, cosine })).filter(
+            ({ cosine }) => cosine >= threshold,
+          ),
+        );
+      }
+    }
+  }
+}
+
+function isEmbeddings(value: unknown): value is Embeddings {
+  const { data, shape } = (value ?? {}) as Partial<Embeddings>;
+  return (
+    Object.prototype.toString.call(data) === '[object Float32Array]' &&
+    Array.isArray(shape) &&
+    shape.length === 2
+  );
+}
+
+function checkNames(names: unknown): void {
+  if (!Array.isArray(names)) checkText(names, 'name');
+  else for (const [index, name] of names.entries()) checkText(name, `names[${index}]`);
+}
+
+const otherSize = (found: number, expected: number) =>
+  new MarginCoreError(
+    'SHAPE_MISMATCH',
+    `embeddings: expected ${expected} numbers each, as this gallery has them, found ${found}`,
+    { details: { expected, found } },
+  );
