@@ -6,16 +6,28 @@ import { packageVersion } from '../base/packageRoot.js';
 import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
 import { buildCommand } from './commands/build.js';
+import { calibrateCommand } from './commands/calibrate.js';
 import { doctorCommand } from './commands/doctor.js';
+import { embedCommand } from './commands/embed.js';
+import { enrolCommand } from './commands/enrol.js';
 import { evaluateCommand } from './commands/evaluate.js';
+import { galleryCommand } from './commands/gallery.js';
+import { identifyCommand } from './commands/identify.js';
 import { predictCommand } from './commands/predict.js';
 import { trainCommand } from './commands/train.js';
+import { verifyCommand } from './commands/verify.js';
 import { Interrupted } from './interrupt.js';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   train: trainCommand,
   evaluate: evaluateCommand,
   predict: predictCommand,
+  embed: embedCommand,
+  verify: verifyCommand,
+  calibrate: calibrateCommand,
+  enrol: enrolCommand,
+  identify: identifyCommand,
+  gallery: galleryCommand,
   doctor: doctorCommand,
   build: buildCommand,
 };
@@ -45,7 +57,7 @@ function isHelp(argument: string): boolean {
 }
 
 function overview(): string {
-  const commands = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`);
+  const commands = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`);
   return [
     'usage: margincore <command> [options]',
     '',

@@ -28,6 +28,15 @@ export interface ClassFolder {
  * without folders, one of which has no pictures.
  */
 export async function classFolders(path: string): Promise<ClassFolder[]> {
+  const names = await foldersIn(path);
+  if (names.length === 0) throw none(path, 'has no folders of pictures');
+  const folders: ClassFolder[] = [];
+  for (const name of names) folders.push({ name, files: await pictureFiles(join(path, name)) });
+  return folders;
+}
+
+/** Names of the folders in a folder, but for hidden ones. Rejects with FILE_NOT_FOUND. */
+export async function foldersIn(path: string): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
     throw unreadable(path, error);
   });
@@ -38,10 +47,7 @@ export async function classFolders(path: string): Promise<ClassFolder[]> {
       entry.isDirectory() || (entry.isSymbolicLink() && (await isDirectory(join(path, entry.name))));
     if (isFolder && !entry.name.startsWith('.')) names.push(entry.name);
   }
-  if (names.length === 0) throw none(path, 'has no folders of pictures');
-  const folders: ClassFolder[] = [];
-  for (const name of names.sort()) folders.push({ name, files: await pictureFiles(join(path, name)) });
-  return folders;
+  return names.sort();
 }
 
 const isPicture = (name: string) => ENDINGS.includes(extname(name).toLowerCase());

@@ -63,9 +63,13 @@ export interface Verification {
   readonly cosines: Float32Array;
   /** (pairs): whether the cosine comes up to the threshold; where there is one. */
   readonly same?: readonly boolean[];
+  /** (pairs): the two files, where images came from files; '' of others. */
+  readonly files?: readonly (readonly [string, string])[];
 }
 
 export interface Evaluation extends Scores {
+  /** How many were scored. */
+  readonly samples: number;
   /** (numClasses, numClasses) counts, row = label, column = prediction; where asked for. */
   readonly confusion?: Int32Array;
 }
@@ -249,9 +253,15 @@ export class Model {
   ): Promise<Verification> {
     const { threshold, signal } = checkOptions(options, undefined, VERIFY);
     const embedded = { normalize: true, ...(signal && { signal }) };
-    const cosines = pairedCosines(await this.embed(a, embedded), await this.embed(b, embedded));
+    const [ofA, ofB] = [await this.embed(a, embedded), await this.embed(b, embedded)];
+    const cosines = pairedCosines(ofA, ofB);
+    const fileOf = ({ files, shape: [count] }: Embeddings, pair: number) =>
+      files?.[count === 1 ? 0 : pair] ?? '';
     return {
       cosines,
+      ...((ofA.files ?? ofB.files) && {
+        files: Array.from(cosines, (_, pair) => [fileOf(ofA, pair), fileOf(ofB, pair)] as const),
+      }),
       ...(threshold !== undefined && { same: Array.from(cosines, (cosine) => cosine >= threshold) }),
     };
   }
@@ -270,11 +280,15 @@ export class Model {
     const session = this.#session();
     const { confusion: isWanted, signal } = checkOptions(options, undefined, EVALUATE);
     const { numClasses } = this.#parts.head.native;
-    const tally = new ScoreTally(numClasses, isWanted ? new Int32Array(numClasses * numClasses) : undefined);
+    const tally = new ScoreTally(numClasses, isWanted ? emptyConfusion(numClasses) : undefined);
     for await (const part of this.#labelled(split, signal)) {
       await tallyScores(session, allOf(part), tally, this.#ending(signal));
     }
-    return { ...tally.result(), ...(tally.confusion && { confusion: tally.confusion }) };
+    return {
+      ...tally.result(),
+      samples: tally.samples,
+      ...(tally.confusion && { confusion: tally.confusion }),
+    };
   }
 
   /** Layers with output shapes, parameters and FLOPs; as text, a table. */
@@ -426,6 +440,18 @@ export class Model {
 
   get #centres(): ReturnType<typeof centresOf> {
     return centresOf(this.#parts.head.native);
+  }
+}
+
+function emptyConfusion(numClasses: number): Int32Array {
+  try {
+    return new Int32Array(numClasses * numClasses);
+  } catch (cause) {
+    throw new MarginCoreError(
+      'OUT_OF_MEMORY',
+      `There is no memory for the confusion of ${numClasses} classes, a number for each pair of them`,
+      { cause, details: { needed: numClasses ** 2 * Int32Array.BYTES_PER_ELEMENT } },
+    );
   }
 }
 

@@ -1,36 +1,37 @@
 import { MarginCoreError } from '../../base/errors.js';
-import { text } from '../../base/notation.js';
 import { resolveData } from '../../data/index.js';
-import { Model } from '../../model/model.js';
+import { foldersIn } from '../../data/pictureFiles.js';
+import type { Split } from '../../data/types.js';
+import type { Model } from '../../model/model.js';
 import { count, percent } from '../../report/format.js';
 import { RUN_OPTION_GROUPS } from '../../training/options.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';
-import { interruptible } from '../interrupt.js';
-import { MACHINE_FLAGS, type MachineFlags } from '../modelFlags.js';
-import { prepareJson } from '../output.js';
+import { jsonFlag, MACHINE_FLAGS, type MachineFlags, type OutputFlags, withModel } from '../modelFlags.js';
 
 const { data } = RUN_OPTION_GROUPS.data;
 
 const FLAGS: readonly FlagGroup[] = [
   {
     title: 'Data',
-    flags: flagsOf({ data: { ...data, help: 'a data set, of which the test images are scored' } }),
+    flags: flagsOf({
+      data: {
+        ...data,
+        help: 'a data set, of which the test images are scored; or a folder with a folder of pictures for each class',
+      },
+    }),
   },
   MACHINE_FLAGS,
   {
     title: 'Output',
-    flags: [
-      { name: 'json', to: 'json', value: text('FILE|-'), help: 'scores and confusion; - is standard output' },
-    ],
+    flags: [jsonFlag('scores and confusion')],
   },
 ];
 
-interface Parsed extends MachineFlags {
+interface Parsed extends MachineFlags, OutputFlags {
   model: string;
   data?: string;
-  json?: string;
 }
 
 export const evaluateCommand: Command = {
@@ -45,24 +46,36 @@ export const evaluateCommand: Command = {
       'Example: margincore evaluate model.safetensors --data fashion-mnist',
     ].join('\n'),
 
-  async run(argv) {
-    const { model: path, data, json, ...machine } = parseFlags(FLAGS, argv, ['model']) as unknown as Parsed;
-    const writeJson = json === undefined ? undefined : await prepareJson(json);
-    const report = await interruptible(async (signal) => {
-      const { test, name, classNames } = await resolveData(data);
-      if (test === undefined) throw new MarginCoreError('INVALID_DATA', `${name} has no test images`);
-      using model = await Model.load(path, { ...machine, signal });
-      expectSameClasses(model.classNames, classNames);
-      const evaluation = await model.evaluate(test, { confusion: json !== undefined, signal });
-      return { data: name, images: test.labels.length, classNames: model.classNames, ...evaluation };
-    });
-    await writeJson?.(report);
-    const { accuracy, loss, images } = report;
-    if (json !== '-')
-      console.log(`test accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}, of ${count(images)} images`);
-    return 0;
+  run(argv) {
+    const parsed = parseFlags(FLAGS, argv, ['model']) as unknown as Parsed;
+    const { model: path, data: given, ...flags } = parsed;
+    return withModel(
+      path,
+      flags,
+      async (model, signal) => {
+        const { name, split } = await toScore(given, model);
+        const evaluation = await model.evaluate(split, { confusion: flags.json !== undefined, signal });
+        return { data: name, classNames: model.classNames, ...evaluation };
+      },
+      ({ accuracy, loss, samples }) => [
+        `test accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}, of ${count(samples)} images`,
+      ],
+    );
   },
 };
+
+/** A data set's test images, or a folder of folders. */
+async function toScore(
+  given: string | undefined,
+  model: Model,
+): Promise<{ name: string; split: Split | string }> {
+  const folders = given === undefined ? [] : await foldersIn(given).catch(() => []);
+  if (given !== undefined && folders.length > 0) return { name: given, split: given };
+  const { test, name, classNames } = await resolveData(given);
+  if (test === undefined) throw new MarginCoreError('INVALID_DATA', `${name} has no test images`);
+  expectSameClasses(model.classNames, classNames);
+  return { name, split: test };
+}
 
 /** Names that are but numbers say nothing. */
 function expectSameClasses(ofModel: readonly string[], ofData: readonly string[]): void {

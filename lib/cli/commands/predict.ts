@@ -1,28 +1,22 @@
-import { NUMBER, text } from '../../base/notation.js';
-import { Model, type Prediction } from '../../model/model.js';
+import { integer } from '../../base/optionTable.js';
+import type { Prediction } from '../../model/model.js';
 import { percent } from '../../report/format.js';
-import { describeFlags, type FlagGroup, parseFlags, UsageError } from '../arguments.js';
+import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
-import { interruptible } from '../interrupt.js';
-import { MACHINE_FLAGS, type MachineFlags } from '../modelFlags.js';
-import { prepareJson } from '../output.js';
+import { flagsOf } from '../flags.js';
+import { jsonFlag, MACHINE_FLAGS, type MachineFlags, type OutputFlags, withModel } from '../modelFlags.js';
+
+const TOP = integer('how many classes of each picture', { default: 3, min: 1 });
 
 const FLAGS: readonly FlagGroup[] = [
   MACHINE_FLAGS,
-  {
-    title: 'Output',
-    flags: [
-      { name: 'top', to: 'top', value: NUMBER, help: 'how many classes of each picture (default: 3)' },
-      { name: 'json', to: 'json', value: text('FILE|-'), help: 'the same as JSON; - is standard output' },
-    ],
-  },
+  { title: 'Output', flags: [...flagsOf({ top: TOP }), jsonFlag()] },
 ];
 
-interface Parsed extends MachineFlags {
+interface Parsed extends MachineFlags, OutputFlags {
   model: string;
   pictures: string[];
   top?: number;
-  json?: string;
 }
 
 export const predictCommand: Command = {
@@ -38,19 +32,16 @@ export const predictCommand: Command = {
       'Example: margincore predict model.safetensors photos/ new.jpg --top 1',
     ].join('\n'),
 
-  async run(argv) {
+  run(argv) {
     const parsed = parseFlags(FLAGS, argv, ['model', 'pictures…']) as unknown as Parsed;
-    const { model: path, pictures, top = 3, json, ...machine } = parsed;
-    if (!Number.isInteger(top) || top < 1)
-      throw new UsageError(`--top needs a whole number from 1, not '${top}'`);
-    const writeJson = json === undefined ? undefined : await prepareJson(json);
-    const found = await interruptible(async (signal) => {
-      using model = await Model.load(path, { ...machine, signal });
-      return describe(await model.predict(pictures, { signal }), model.classNames, top);
-    });
-    await writeJson?.(found);
-    if (json !== '-') for (const picture of found) console.log(line(picture));
-    return 0;
+    const { model: path, pictures, top: given = TOP.default, ...flags } = parsed;
+    const top = TOP.check(given, 'top');
+    return withModel(
+      path,
+      flags,
+      async (model, signal) => describe(await model.predict(pictures, { signal }), model.classNames, top),
+      (found) => found.map(line),
+    );
   },
 };
 

@@ -1,0 +1,68 @@
+import { integer, number } from '../../base/optionTable.js';
+import { Gallery, type Identification } from '../../model/gallery.js';
+import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
+import type { Command } from '../command.js';
+import { flagsOf } from '../flags.js';
+import { jsonFlag, MACHINE_FLAGS, type MachineFlags, type OutputFlags, withModel } from '../modelFlags.js';
+
+const FLAGS: readonly FlagGroup[] = [
+  {
+    title: 'Decision',
+    flags: flagsOf({
+      top: integer('how many names of each picture at most', { default: 1, min: 1 }),
+      threshold: number('the cosine that a match has at least', {
+        min: -1,
+        max: 1,
+        defaultText: "the gallery's own",
+      }),
+    }),
+  },
+  MACHINE_FLAGS,
+  { title: 'Output', flags: [jsonFlag()] },
+];
+
+interface Parsed extends MachineFlags, OutputFlags {
+  model: string;
+  gallery: string;
+  pictures: string[];
+  top?: number;
+  threshold?: number;
+}
+
+export const identifyCommand: Command = {
+  summary: 'say whom pictures show, by a gallery',
+  help: () =>
+    [
+      'usage: margincore identify MODEL GALLERY PICTURES… [options]',
+      '',
+      'Says of each picture (a file, or those of a folder) the nearest names of a gallery that margincore enrol made.',
+      describeFlags(FLAGS),
+      '',
+      'Example: margincore identify model.safetensors staff.gallery door.jpg --threshold 0.42',
+    ].join('\n'),
+
+  run(argv) {
+    const parsed = parseFlags(FLAGS, argv, ['model', 'gallery', 'pictures…']) as unknown as Parsed;
+    const { model: path, gallery: file, pictures, top, threshold, ...flags } = parsed;
+    const { device, threads } = flags;
+    return withModel(
+      path,
+      flags,
+      async (model, signal) => {
+        const place = { ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) };
+        using gallery = await Gallery.load(file, { model, ...place, signal });
+        return await gallery.identify(pictures, {
+          ...(top !== undefined && { top }),
+          ...(threshold !== undefined && { threshold }),
+          signal,
+        });
+      },
+      (found) => found.map(line),
+    );
+  },
+};
+
+function line({ file, matches }: Identification): string {
+  const shown = matches.map(({ name, cosine }) => `${name} (cosine ${cosine.toFixed(2)})`);
+  return `${file}: ${shown.join(', ') || 'unknown'}`;
+}
