@@ -58,6 +58,7 @@ export async function loadModel(
     );
     try {
       expectParameters(session, file);
+      await awaitNative(() => session.plan(0)); // a file may be nothing but a size
       if (file.hasChecksum) await file.verify(signal);
       await untilAborted(
         awaitNative(() => session.open()),

@@ -373,11 +373,11 @@ export class Model {
 
   /**
    * A model from its file, to predict, embed and evaluate with; a checkpoint of a run is one as well. Safe to be given files of
-   * strangers: they are data, of which every size and description is checked against the file itself first. Whether the machine
-   * has memory for so large a model is not asked before.
+   * strangers: they are data, of which every size and description is checked against the file itself, and against the memory
+   * that there is, before any is taken.
    * @param options.device Default 'auto'.
    * @param options.precision Of the network's arithmetic, whatever it was in training. Default 'fp32'.
-   * @throws FILE_NOT_FOUND; FILE_CORRUPT for what is no model, damaged or altered; NEWER_VERSION.
+   * @throws FILE_NOT_FOUND; FILE_CORRUPT for what is no model, damaged or altered; NEWER_VERSION; OUT_OF_MEMORY.
    */
   static async load(
     path: string,

@@ -1,5 +1,5 @@
 /** A model that is saved and loaded is the same model; a file that is no model is refused by name. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { HEAD_NAMES } from '../../../lib/heads/resolve.js';
 import {
   batchNorm,
@@ -275,6 +275,29 @@ describe('what is refused', () => {
       code: 'FILE_CORRUPT',
       message: expect.stringMatching(/value \d+ of tensor '.*' is NaN/),
     });
+  });
+
+  test('more than there is memory for: a file may be a size and nothing else', async () => {
+    const wide = 2 ** 29;
+    let end = 0;
+    rewritten((header, description) => {
+      const embedding = description.network.layers.find(({ name }: Json) => name === 'embedding');
+      const narrow = embedding.outFeatures;
+      embedding.outFeatures = wide;
+      for (const [name, tensor] of Object.entries(header)) {
+        if (name === '__metadata__') continue;
+        tensor.shape = tensor.shape.map((size: number) => (size === narrow ? wide : size));
+        const begin = end;
+        end += tensor.shape.reduce((product: number, size: number) => product * size, 4);
+        tensor.data_offsets = [begin, end];
+      }
+    });
+    const header = readFileSync(path).subarray(0, 8);
+    truncateSync(path, 8 + Number(header.readBigUInt64LE()) + end);
+    expect(end).toBeGreaterThan(2 ** 38);
+    const error = await refusal(() => Model.load(path, { device: 'cpu' }));
+    expect(error).toMatchObject({ code: 'OUT_OF_MEMORY', message: expect.stringContaining('parameters') });
+    expect(error.details.needed).toBeGreaterThanOrEqual(end);
   });
 
   test('a bit that differs', async () => {
