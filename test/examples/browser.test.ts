@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { buildSite } from '../../examples/browser/buildSite.js';
 import { serve } from '../../examples/browser/serve.js';
+import type { Site } from '../../examples/browser/site.js';
 import type { Model } from '../../lib/index.js';
 import { inChromium, testInChromium } from '../support/chromium.js';
+import { nodeProgram } from '../support/nodeProgram.js';
 import { sample } from '../support/sample.js';
 
 const open = inChromium();
@@ -154,4 +156,24 @@ test('the server answers for the files of its folder alone', async () => {
   }
   expect((await fetch(site.url, { method: 'POST' })).status).toBe(405);
   expect((await fetch(site.url)).headers.get('content-security-policy')).toContain("default-src 'none'");
+});
+
+test('the program trains, writes the folder, and serves it until Ctrl-C', async () => {
+  const answers: Promise<Site>[] = [];
+  const args = ['--epochs', '1', '--port', '0', '--output', join(folder, 'again')];
+  const program = `process.argv.push(...${JSON.stringify(args)}); require('./dist/examples/browser/main.js')`;
+  const { signal, stderr } = await nodeProgram(program, {
+    onLine: (line, kill) => {
+      const url = /^Open (http:\S+)/.exec(line)?.[1];
+      if (url === undefined) return;
+      answers.push(fetch(`${url}site.json`).then((response) => response.json() as Promise<Site>));
+      answers[0]!.finally(() => kill('SIGINT'));
+    },
+  });
+  expect(answers).toHaveLength(1);
+  const written = await answers[0]!;
+  expect(written).toMatchObject({ dataName: 'fashion-mnist-sample', size: [28, 28] });
+  expect(written.points).toHaveLength(2 * written.labels.length);
+  expect(signal).toBe('SIGINT');
+  expect(stderr).not.toContain('rror');
 });

@@ -8,6 +8,8 @@ const SIDE = 100;
 const PADDING = 0.2;
 /** Of names, as parts of the way from the middle to the edge: where rays end, and where names stand */
 const RIM = { ray: 0.8, name: 0.88 } as const;
+/** Half of a character's usual width, by which names are kept inside */
+const HALF_CHARACTER = 1.1;
 /** Between the names of two classes, radians */
 const APART = 0.14;
 /** Of the drawing's mark, from the edge */
@@ -92,9 +94,10 @@ function ray(angle: number, nameAngle: number, colour: string): SVGPathElement {
 }
 
 function nameAt(angle: number, name: string): SVGTextElement {
-  const [x, y] = rim(angle, RIM.name);
-  // On the sides a name reaches inwards as well: there is no room for all of it outside.
-  const made = svgElement('text', { x, y: y + 1.2, 'text-anchor': 'middle' });
+  const [left, top] = rim(angle, RIM.name);
+  const half = name.length * HALF_CHARACTER;
+  const x = Math.min(SIDE - half, Math.max(half, left));
+  const made = svgElement('text', { x, y: top + 1.2, 'text-anchor': 'middle' });
   made.textContent = name;
   return made;
 }
