@@ -8,6 +8,7 @@ import type { Command } from './command.js';
 import { buildCommand } from './commands/build.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evaluateCommand } from './commands/evaluate.js';
+import { mistakesCommand } from './commands/mistakes.js';
 import { predictCommand } from './commands/predict.js';
 import { trainCommand } from './commands/train.js';
 import { Interrupted } from './interrupt.js';
@@ -16,6 +17,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   train: trainCommand,
   evaluate: evaluateCommand,
   predict: predictCommand,
+  mistakes: mistakesCommand,
   doctor: doctorCommand,
   build: buildCommand,
 };

@@ -10,6 +10,7 @@ import { flagsOf } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { MACHINE_FLAGS, type MachineFlags } from '../modelFlags.js';
 import { prepareJson } from '../output.js';
+import { expectSameClasses } from '../sameClasses.js';
 
 const { data } = RUN_OPTION_GROUPS.data;
 
@@ -63,15 +64,3 @@ export const evaluateCommand: Command = {
     return 0;
   },
 };
-
-/** Names that are but numbers say nothing. */
-function expectSameClasses(ofModel: readonly string[], ofData: readonly string[]): void {
-  const isNumbered = [ofModel, ofData].some((names) => names.every((name, index) => name === String(index)));
-  const differs = ofData.findIndex((name, index) => name !== ofModel[index]);
-  if (isNumbered || (differs < 0 && ofModel.length === ofData.length)) return;
-  const index = differs < 0 ? ofData.length : differs;
-  throw new MarginCoreError(
-    'INVALID_DATA',
-    `The data has other classes than the model: class ${index} is '${ofData[index] ?? 'none'}' there, '${ofModel[index] ?? 'none'}' here`,
-  );
-}
