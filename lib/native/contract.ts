@@ -28,6 +28,7 @@ export interface NativeModule {
   /** Cancels what runs, and waits until no thread computes any more: for the end of the process. */
   stopAll(): void;
   Session: new (config: NativeSessionConfig) => NativeSession;
+  SearchIndex: new (config: NativeSearchConfig) => NativeSearchIndex;
 }
 
 export interface NativeBackend {
@@ -329,4 +330,32 @@ export interface NativeHeadLossResult {
   dCenters?: Float32Array;
   /** Of each repetition, without copying in and out */
   seconds: Float32Array;
+}
+
+export interface NativeSearchConfig {
+  backend: string;
+  deviceIndex: number;
+  threads: number;
+  /** Numbers of one embedding */
+  size: number;
+}
+
+/**
+ * Embeddings by direction, on a thread of its own as a session. Rows are numbered from 0. Rejects with INVALID_DATA for an
+ * embedding of zeros, or one that is not finite, and with DISPOSED soon after `dispose()`.
+ */
+export interface NativeSearchIndex {
+  /** Appends (N, size) or, where it rejects, nothing. @param number What a message calls the first of them. */
+  add(embeddings: Float32Array, number: number): Promise<void>;
+  /** The last row takes the place of each, the highest number first. */
+  remove(rows: Int32Array): Promise<void>;
+  /** (count, size): of length 1 */
+  read(first: number, count: number): Promise<Float32Array>;
+  /** `top`, from 1 to the number of rows: the nearest of each query, (N, top) each; of equals the lower number first. */
+  search(
+    queries: Float32Array,
+    number: number,
+    top: number,
+  ): Promise<{ rows: Int32Array; cosines: Float32Array }>;
+  dispose(): void;
 }

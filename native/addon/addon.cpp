@@ -9,6 +9,7 @@
 #include "addon/guard.h"
 #include "addon/requests.h"
 #include "addon/results.h"
+#include "addon/search_object.h"
 #include "addon/session_object.h"
 #include "data/permutation.h"
 
@@ -111,6 +112,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("headLoss", Napi::Function::New(env, run_head_loss, "headLoss"));
   exports.Set("stopAll", Napi::Function::New(env, stop_all, "stopAll"));
   exports.Set("Session", SessionObject::define(env));
+  exports.Set("SearchIndex", SearchObject::define(env));
   return exports;
 }
 

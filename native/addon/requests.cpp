@@ -15,6 +15,14 @@ Precision to_precision(const std::string& name) {
   return *precision;
 }
 
+void check_count(const char* what, size_t received, int64_t expected) {
+  if (static_cast<int64_t>(received) != expected)
+    throw Error(ErrorCode::InvalidData, format("native: expected %lld values for %s but received %zu",
+                                               static_cast<long long>(expected), what, received));
+}
+
+}  // namespace
+
 BackendOptions to_backend_options(const Napi::Object& config) {
   BackendOptions options{};
   options.device_index = static_cast<int32_t>(to_integer(config, "deviceIndex"));
@@ -23,14 +31,6 @@ BackendOptions to_backend_options(const Napi::Object& config) {
   if (has(config, "precision")) options.precision = to_precision(to_text(config, "precision"));
   return options;
 }
-
-void check_count(const char* what, size_t received, int64_t expected) {
-  if (static_cast<int64_t>(received) != expected)
-    throw Error(ErrorCode::InvalidData, format("native: expected %lld values for %s but received %zu",
-                                               static_cast<long long>(expected), what, received));
-}
-
-}  // namespace
 
 NetworkSpec to_network_spec(const Napi::Object& network) { return read_network(JsValue(network)); }
 

@@ -9,6 +9,7 @@
 
 namespace margincore {
 
+BackendOptions to_backend_options(const Napi::Object& config);
 NetworkSpec to_network_spec(const Napi::Object& network);
 SessionSpec to_session_spec(const Napi::Object& config);
 StepsRequest to_steps_request(const Napi::Object& request);

@@ -122,7 +122,7 @@ void Worker::loop() {
     for (Job& job : taken) {
       auto completion = std::make_unique<Completion>(Completion{std::move(job.worker), job.deferred, {}, {}});
       try {
-        if (stopping) throw Error(ErrorCode::Disposed, "the session was disposed before this call ran");
+        if (stopping) throw Error(ErrorCode::Disposed, "disposed before this call ran");
         completion->result = job.work();
       } catch (...) {
         completion->error = std::current_exception();
