@@ -79,6 +79,7 @@ export const mistakesCommand: Command = {
     const parsed = parseFlags(FLAGS, argv, ['model']) as unknown as Parsed;
     const { model: path, data, split = 'test', among = split, ...rest } = parsed;
     const { top, neighbours, output = OUTPUT, json, ...machine } = rest;
+    const { precision: _, ...placement } = machine;
     const writePage = await prepareFile(output, '--output');
     const writeJson = json === undefined ? undefined : await prepareJson(json);
     const { html, ...report } = await interruptible(async (signal) => {
@@ -89,6 +90,7 @@ export const mistakesCommand: Command = {
         ...{ among: splitOf(dataset, among), signal, title: `Mistakes on ${dataset.name}, ${split} images` },
         ...(top !== undefined && { top }),
         ...(neighbours !== undefined && { neighbours }),
+        ...placement,
       });
       return { data: dataset.name, split, among, classNames: model.classNames, ...sheet };
     });

@@ -12,7 +12,8 @@ import {
   mostConfidentFirst,
 } from '../../metrics/mistakes.js';
 import type { Model } from '../../model/model.js';
-import { type NearestSearch, type Neighbour, neighboursOf } from './neighbours.js';
+import { type Device, PLACEMENT_OPTIONS } from '../../native/backends.js';
+import { type Neighbour, neighboursOf } from './neighbours.js';
 import { contactSheetPage } from './page.js';
 import { pictureUris, requirePictures } from './pictures.js';
 
@@ -23,6 +24,7 @@ export const CONTACT_SHEET_OPTIONS = {
 
 const OPTIONS = {
   ...CONTACT_SHEET_OPTIONS,
+  ...PLACEMENT_OPTIONS,
   among: option('', (value) => value as SplitInput), // checked against the model, as the split is
   title: option('', checkText, { default: 'Mistakes' }),
   signal: option('', checkSignal),
@@ -37,6 +39,9 @@ export interface ContactSheetOptions {
   readonly among?: SplitInput;
   /** Of the page. Default 'Mistakes' */
   readonly title?: string;
+  /** Where neighbours are searched for. Default 'auto' */
+  readonly device?: Device;
+  readonly threads?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -74,9 +79,9 @@ export async function contactSheet(
   model: Model,
   split: SplitInput,
   options: ContactSheetOptions = {},
-  search?: NearestSearch,
 ): Promise<ContactSheet> {
-  const { top, neighbours: count, among, title, signal } = checkOptions(options, undefined, OPTIONS);
+  const checked = checkOptions(options, undefined, OPTIONS);
+  const { top, neighbours: count, among, title, signal, ...placement } = checked;
   requirePictures(model.input);
   const checkedSplit = (given: SplitInput, name: string) =>
     allOf(checkSplitOfSize(given, model.input, model.classNames.length, name));
@@ -87,10 +92,10 @@ export async function contactSheet(
   const mistakes = all.slice(0, top);
   const numbers = Int32Array.from(mistakes, ({ sample }) => sample);
   const neighbours =
-    count === 0 || numbers.length === 0 || search === undefined
+    count === 0 || numbers.length === 0
       ? mistakes.map(() => [])
       : await neighboursOf({ ...samples, numbers }, others, {
-          ...{ model, count, search, signal },
+          ...{ model, count, signal, ...placement },
           isSameSplit: others.images.data === samples.images.data,
         });
   const shown = mistakes.map((mistake, place) => ({ ...mistake, neighbours: neighbours[place]! }));

@@ -1,6 +1,7 @@
 /** The samples whose embeddings are nearest to those of mistakes. */
 import { imagesOf, type Samples } from '../../data/samples.js';
 import type { Model } from '../../model/model.js';
+import { nearest, type SearchOptions } from '../../native/searchIndex.js';
 
 export interface Neighbour {
   /** Its number in the split that is searched */
@@ -9,19 +10,6 @@ export interface Neighbour {
   /** Of the angle between the two embeddings */
   readonly cosine: number;
 }
-
-/**
- * Of each query the nearest rows by cosine, the nearest first.
- * @param queries (N, size) @param rows (M, size) @param top At most M.
- * @returns `rows`, (N, top), their numbers, and their cosines, (N, top)
- */
-export type NearestSearch = (
-  queries: Float32Array,
-  rows: Float32Array,
-  size: number,
-  top: number,
-  options: { signal?: AbortSignal | undefined },
-) => Promise<{ rows: Int32Array; cosines: Float32Array }>;
 
 /**
  * For each of the mistakes the samples of `among` that are nearest to it, the nearest first. A sample is no neighbour of itself: where
@@ -35,32 +23,22 @@ export async function neighboursOf(
     model,
     count,
     isSameSplit,
-    search,
-    signal,
-  }: {
-    model: Model;
-    count: number;
-    isSameSplit: boolean;
-    search: NearestSearch;
-    signal: AbortSignal | undefined;
-  },
+    ...options
+  }: SearchOptions & { model: Model; count: number; isSameSplit: boolean },
 ): Promise<Neighbour[][]> {
-  const queries = await directions(model, mistakes, signal);
-  const rows = await directions(model, among, signal);
+  const queries = await directions(model, mistakes, options.signal);
+  const rows = await directions(model, among, options.signal);
   const found: Neighbour[][] = Array.from(mistakes.numbers, () => []);
-  // One more, since where the sample itself is among them it comes first.
+  // One more, since the sample itself is likely to be among them.
   const top = Math.min(count + (isSameSplit ? 1 : 0), rows.numbers.length);
   if (top === 0 || queries.numbers.length === 0) return found;
-  const nearest = await search(queries.embeddings, rows.embeddings, rows.size, top, { signal });
+  const { rows: best, cosines } = await nearest(queries.embeddings, rows.embeddings, rows.size, top, options);
   for (const [query, place] of queries.places.entries()) {
     const itself = isSameSplit ? queries.numbers[query]! : -1;
-    found[place] = Array.from(
-      nearest.rows.subarray(query * top, (query + 1) * top),
-      (row, column): Neighbour => {
-        const sample = rows.numbers[row]!;
-        return { sample, label: among.labels[sample]!, cosine: nearest.cosines[query * top + column]! };
-      },
-    )
+    found[place] = Array.from(best.subarray(query * top, (query + 1) * top), (row, column): Neighbour => {
+      const sample = rows.numbers[row]!;
+      return { sample, label: among.labels[sample]!, cosine: cosines[query * top + column]! };
+    })
       .filter(({ sample }) => sample !== itself)
       .slice(0, count);
   }

@@ -14,7 +14,7 @@ const HEADS = HEAD_WORDS.join('|');
 test.each([[[]], [['--help']], [['-h']]])('%j: the commands', async (args) => {
   const { status, stdout, stderr } = await margincore(args);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  expect(stdout).toMatch(/^ {2}train .*\n {2}evaluate .*\n {2}predict .*\n {2}doctor /m);
+  expect(stdout).toMatch(/^ {2}train .*\n {2}evaluate .*\n {2}predict .*\n {2}mistakes .*\n {2}doctor /m);
   expect(stdout).toContain('130 after Ctrl-C, 143 after SIGTERM.');
 });
 

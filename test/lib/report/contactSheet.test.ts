@@ -2,8 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
-import type { Model, Split } from '../../../lib/index.js';
+import { allOf } from '../../../lib/data/samples.js';
+import type { ImageArray, Model, Split } from '../../../lib/index.js';
 import { type ContactSheetOptions, contactSheet } from '../../../lib/report/contactSheet/contactSheet.js';
+import { neighboursOf } from '../../../lib/report/contactSheet/neighbours.js';
 import { inChromium, testInChromium } from '../../support/chromium.js';
 import { randomImages, randomModel } from '../../support/randomModel.js';
 import { refusal } from '../../support/refusal.js';
@@ -27,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => model.dispose());
 
 /** A search that compares everything with everything, in fp64. */
-async function nearest(queries: Float32Array, rows: Float32Array, size: number, top: number) {
+function nearest(queries: Float32Array, rows: Float32Array, size: number, top: number) {
   const found = { rows: [] as number[], cosines: [] as number[] };
   for (let query = 0; query < queries.length; query += size) {
     const cosines = Array.from({ length: rows.length / size }, (_, row) => {
@@ -47,7 +49,7 @@ async function nearest(queries: Float32Array, rows: Float32Array, size: number, 
   return { rows: Int32Array.from(found.rows), cosines: Float32Array.from(found.cosines) };
 }
 
-const sheetOf = (of: Split, options: ContactSheetOptions = {}) => contactSheet(model, of, options, nearest);
+const sheetOf = (of: Split, options: ContactSheetOptions = {}) => contactSheet(model, of, options);
 
 /** What a reader sees of each article, in the page's order. */
 function articlesOf(html: string) {
@@ -110,7 +112,7 @@ describe.each([
     const queries = (await model.embed(split.images)).data;
     const rows = (await model.embed(searched().images)).data;
     for (const { sample, neighbours } of mistakes) {
-      const all = await nearest(queries.subarray(16 * sample, 16 * sample + 16), rows, 16, 6);
+      const all = nearest(queries.subarray(16 * sample, 16 * sample + 16), rows, 16, 6);
       const expected = Array.from(all.rows, (row, index) => ({ row, cosine: all.cosines[index]! }))
         .filter(({ row }) => among !== undefined || row !== sample)
         .slice(0, 5);
@@ -138,6 +140,37 @@ test('no more neighbours than there are, and none where none are asked for', asy
   const { mistakes, html } = await sheetOf(few, { neighbours: 0 });
   expect(mistakes.every(({ neighbours }) => neighbours.length === 0)).toBe(true);
   expect(html).not.toContain('<li class');
+});
+
+test('of embeddings without a direction there are no neighbours; of more doubles than fit, any but itself', async () => {
+  // 0 and 3 are nothing; 1, 2, 4, 5 are alike.
+  const rows = [0, 0, 1, 2, 1, 2, 0, 0, 2, 4, 1, 2, -3, 1];
+  const embed = async ({ shape, data }: ImageArray) => ({
+    data: Float32Array.from(Array.from(data).flatMap((number) => rows.slice(2 * number, 2 * number + 2))),
+    shape: [shape[0], 2],
+  });
+  const images: ImageArray = { data: Uint8Array.of(0, 1, 2, 3, 4, 5, 6), shape: [7, 1, 1, 1] };
+  const all = allOf({ images, labels: Int32Array.of(5, 4, 3, 2, 1, 0, 6) });
+  const asked = { ...all, numbers: Int32Array.of(5, 0, 6) };
+  const options = {
+    model: { embed } as unknown as Model,
+    count: 2,
+    isSameSplit: true,
+    device: 'cpu',
+  } as const;
+  const [double, nothing, other] = await neighboursOf(asked, all, options);
+  expect(double!.map(({ sample, label }) => [sample, label])).toEqual([
+    [1, 4],
+    [2, 3],
+  ]);
+  expect(nothing).toEqual([]);
+  expect(other!.map(({ sample }) => sample)).toEqual([1, 2]);
+  expect(other![0]!.cosine).toBeCloseTo(-1 / Math.sqrt(50), 6);
+  const few = { ...options, count: 10 };
+  expect((await neighboursOf(asked, all, few)).map(({ length }) => length)).toEqual([4, 0, 4]);
+  // In another split the same number is another sample.
+  const [ofOther] = await neighboursOf(asked, all, { ...few, isSameSplit: false });
+  expect(ofOther!.map(({ sample }) => sample)).toEqual([1, 2, 4, 5, 6]);
 });
 
 describe('pictures', () => {
@@ -187,7 +220,7 @@ async function markupModel(): Promise<Model> {
 
 test('names and title are text, whatever is in them', async () => {
   using named = await markupModel();
-  const { html } = await contactSheet(named, split, { top: 200, title: '</title><script>' }, nearest);
+  const { html } = await contactSheet(named, split, { top: 200, title: '</title><script>' });
   expect(html).not.toContain('<script>document');
   expect(html).not.toContain('<img src=x');
   expect(html).not.toContain('</title><script>');
@@ -213,6 +246,7 @@ test.each<[string, unknown, string]>([
   ['neighbours', { neighbours: -1 }, 'a whole number of at least 0 for neighbours'],
   ['neighbors', { neighbors: 3 }, "Did you mean 'neighbours'?"],
   ['title', { title: '' }, 'a text for title'],
+  ['device', { device: 'gpu' }, "'auto', 'cpu', 'cuda' or 'cuda:<number>' for device"],
   ['signal', { signal: 5 }, 'an AbortSignal for signal'],
   ['among', { among: 5 }, 'an object of images, labels for among'],
 ])('%s that is wrong is refused', async (_, options, message) => {
@@ -242,12 +276,7 @@ describe('in a browser, from a file', () => {
 
   testInChromium('it shows its pictures, filters and sorts, and asks for nothing', async () => {
     using named = await markupModel();
-    const { html, mistakes } = await contactSheet(
-      named,
-      split,
-      { top: 30, title: 'Mistakes & more' },
-      nearest,
-    );
+    const { html, mistakes } = await contactSheet(named, split, { top: 30, title: 'Mistakes & more' });
     const { page, complaints, requests } = await pageOf(html);
     expect(await page.title()).toBe('Mistakes & more');
     const shown = () =>
