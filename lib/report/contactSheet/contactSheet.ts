@@ -96,7 +96,7 @@ export async function contactSheet(
       ? mistakes.map(() => [])
       : await neighboursOf({ ...samples, numbers }, others, {
           ...{ model, count, signal, ...placement },
-          isSameSplit: others.images.data === samples.images.data,
+          isSameSplit: areSameBytes(others.images.data, samples.images.data),
         });
   const shown = mistakes.map((mistake, place) => ({ ...mistake, neighbours: neighbours[place]! }));
   const summary = {
@@ -133,4 +133,9 @@ async function mistakesOf(
     parts.push(findMistakes(prediction, labelsOf(part), numClasses, first));
   }
   return parts.flat();
+}
+
+/** However often they were checked, which may give them another view. */
+function areSameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
 }

@@ -61,7 +61,11 @@ test('--json - has the same without pictures, --split train is about the trainin
   expect(report.accuracy).toBeCloseTo(accuracy, 10);
   expect(report).not.toHaveProperty('html');
   expect(shown).toHaveLength(3);
-  for (const { sample: number, label } of shown) expect(data.train.labels[number]).toBe(label);
+  for (const { sample: number, label, neighbours } of shown) {
+    expect(data.train.labels[number]).toBe(label);
+    expect(neighbours).toHaveLength(8);
+    expect(neighbours.map((each: { sample: number }) => each.sample)).not.toContain(number);
+  }
 });
 
 test.each([
@@ -79,6 +83,19 @@ test.each([
   expect(status).toBe(2);
   expect(stderr).toContain(message);
   expect(existsSync(inFolder('page.html'))).toBe(false);
+});
+
+test('--among train looks for neighbours there, where the same number is another image', async () => {
+  const { data, model } = await prepare();
+  model.dispose();
+  const output = ['--output', inFolder('page.html'), '--json', '-'];
+  const { stdout } = await mistakes('--among', 'train', '--neighbours', '60', '--top', '2', ...output);
+  const report = JSON.parse(stdout);
+  expect(report).toMatchObject({ split: 'test', among: 'train', images: 40 });
+  for (const { neighbours } of report.mistakes) {
+    expect(neighbours).toHaveLength(60);
+    for (const { sample: number, label } of neighbours) expect(label).toBe(data.train.labels[number]);
+  }
 });
 
 test('data without test images is refused', async () => {
