@@ -1,7 +1,9 @@
 /** The page of examples/browser in a browser: what it shows of a drawing is what the model says of it in Node. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { buildSite } from '../../examples/browser/buildSite.js';
 import { serve } from '../../examples/browser/serve.js';
@@ -149,11 +151,13 @@ test('the server answers for the files of its folder alone', async () => {
   for (const [path, status] of [
     ['', 200],
     ['main.js', 200],
-    ['%2e%2e/package.json', 404],
     ['nothing', 404],
   ] as const) {
     expect([path, (await fetch(site.url + path)).status]).toEqual([path, status]);
   }
+  // As it is written: fetch would take the dots away.
+  const [outside] = await once(get(site.url, { path: `/../${basename(folder)}/index.html` }), 'response');
+  expect(outside.resume().statusCode).toBe(404);
   expect((await fetch(site.url, { method: 'POST' })).status).toBe(405);
   expect((await fetch(site.url)).headers.get('content-security-policy')).toContain("default-src 'none'");
 });
