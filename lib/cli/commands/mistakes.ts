@@ -19,6 +19,7 @@ type SplitName = 'train' | 'test';
 
 const { data } = RUN_OPTION_GROUPS.data;
 const SPLITS: readonly SplitName[] = ['train', 'test'];
+const WORDS: Readonly<Record<SplitName, string>> = { train: 'training', test: 'test' };
 const OUTPUT = 'mistakes.html';
 
 const FLAGS: readonly FlagGroup[] = [
@@ -87,7 +88,11 @@ export const mistakesCommand: Command = {
       using model = await Model.load(path, { ...machine, signal });
       expectSameClasses(model.classNames, dataset.classNames);
       const sheet = await contactSheet(model, splitOf(dataset, split), {
-        ...{ among: splitOf(dataset, among), signal, title: `Mistakes on ${dataset.name}, ${split} images` },
+        ...{
+          among: splitOf(dataset, among),
+          signal,
+          title: `Mistakes on ${dataset.name}, ${WORDS[split]} images`,
+        },
         ...(top !== undefined && { top }),
         ...(neighbours !== undefined && { neighbours }),
         ...placement,
@@ -99,7 +104,7 @@ export const mistakesCommand: Command = {
     if (json !== '-') {
       const { accuracy, images, mistakes, mistakeCount } = report;
       console.log(
-        `${split} accuracy ${percent(accuracy)} of ${count(images)} images; ${count(mistakes.length)} of ` +
+        `${WORDS[split]} accuracy ${percent(accuracy)} of ${count(images)} images; ${count(mistakes.length)} of ` +
           `${count(mistakeCount)} mistakes in ${output}`,
       );
     }
