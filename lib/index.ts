@@ -49,6 +49,7 @@ export type {
 export type { Scores } from './metrics/accuracy.js';
 export type { AngleReport } from './metrics/angles.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
+export type { ConfusedPair, Mistake } from './metrics/mistakes.js';
 export { type Calibration, calibrateThreshold } from './metrics/verification.js';
 export { Gallery, type GalleryOptions, type Identification, type Match } from './model/gallery.js';
 export {
@@ -90,6 +91,13 @@ export {
   relu,
   residual,
 } from './networks/layers.js';
+export {
+  type ContactSheet,
+  type ContactSheetOptions,
+  contactSheet,
+  type ShownMistake,
+} from './report/contactSheet/contactSheet.js';
+export type { Neighbour } from './report/contactSheet/neighbours.js';
 export type { Annealing, AnnealingRecipe } from './schedules/annealing.js';
 export type { Duration } from './schedules/duration.js';
 export { type Schedule, type ScheduleProgress, schedules } from './schedules/learningRate.js';

@@ -11,8 +11,10 @@ import { doctorCommand } from './commands/doctor.js';
 import { embedCommand } from './commands/embed.js';
 import { enrolCommand } from './commands/enrol.js';
 import { evaluateCommand } from './commands/evaluate.js';
+
 import { galleryCommand } from './commands/gallery.js';
 import { identifyCommand } from './commands/identify.js';
+import { mistakesCommand } from './commands/mistakes.js';
 import { predictCommand } from './commands/predict.js';
 import { trainCommand } from './commands/train.js';
 import { verifyCommand } from './commands/verify.js';
@@ -28,6 +30,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   enrol: enrolCommand,
   identify: identifyCommand,
   gallery: galleryCommand,
+  mistakes: mistakesCommand,
   doctor: doctorCommand,
   build: buildCommand,
 };

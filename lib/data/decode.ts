@@ -35,7 +35,7 @@ const MOST_PIXELS = 2 ** 27;
 const FITS = { cover: 'cover', contain: 'contain', stretch: 'fill' } as const;
 
 /** Channels that a picture can have: grey, red-green-blue, and that with alpha. */
-const CHANNELS: readonly number[] = [1, 3, 4];
+export const PICTURE_CHANNELS: readonly number[] = [1, 3, 4];
 
 /**
  * The pictures in their order, (N, H, W, C). They are turned as their EXIF says, scaled, and brought to the channels that are
@@ -48,7 +48,7 @@ export async function decodePictures(
   preprocessing: Preprocessing,
   signal?: AbortSignal,
 ): Promise<ImageArray> {
-  if (!CHANNELS.includes(C)) {
+  if (!PICTURE_CHANNELS.includes(C)) {
     throw new MarginCoreError(
       'UNSUPPORTED',
       `Pictures have 1, 3 or 4 channels, the network takes ${C}: give it arrays`,

@@ -316,6 +316,45 @@ export const LIB_FAULTS: readonly Fault[] = [
     },
   ]),
 
+  // ---- what is shown of mistakes
+
+  ...inFile('lib/metrics/mistakes.ts', [
+    {
+      name: 'least-confident-first',
+      what: 'the contact sheet begins with the mistakes that are hardly ones',
+      find: 'lead(b) - lead(a)',
+      replace: 'lead(a) - lead(b)',
+      tests: ['lib/metrics/mistakes'],
+    },
+  ]),
+  ...inFile('lib/report/contactSheet/contactSheet.ts', [
+    {
+      name: 'split-not-known-again',
+      what: 'a split that is given once more as `among` counts as another',
+      find: 'isSameSplit: areSameBytes(others.images.data, samples.images.data),',
+      replace: 'isSameSplit: others.images.data === samples.images.data,',
+      tests: ['lib/report/contactSheet'],
+    },
+  ]),
+  ...inFile('lib/report/contactSheet/neighbours.ts', [
+    {
+      name: 'own-neighbour',
+      what: 'a sample is its own nearest neighbour',
+      find: '.filter(({ sample }) => sample !== itself)',
+      replace: '',
+      tests: ['lib/report/contactSheet'],
+    },
+  ]),
+  ...inFile('lib/report/contactSheet/page.ts', [
+    {
+      name: 'names-are-markup',
+      what: 'a class name with markup in it becomes a part of the page',
+      find: 'return escapeXml(classNames[label]!);',
+      replace: 'return classNames[label]!;',
+      tests: ['lib/report/contactSheet'],
+    },
+  ]),
+
   // ---- ends that are not the planned one
 
   ...inFile('lib/training/run.ts', [

@@ -9,6 +9,7 @@ import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';
 import { jsonFlag, MACHINE_FLAGS, type MachineFlags, type OutputFlags, withModel } from '../modelFlags.js';
+import { expectSameClasses } from '../sameClasses.js';
 
 const { data } = RUN_OPTION_GROUPS.data;
 
@@ -75,16 +76,4 @@ async function toScore(
   if (test === undefined) throw new MarginCoreError('INVALID_DATA', `${name} has no test images`);
   expectSameClasses(model.classNames, classNames);
   return { name, split: test };
-}
-
-/** Names that are but numbers say nothing. */
-function expectSameClasses(ofModel: readonly string[], ofData: readonly string[]): void {
-  const isNumbered = [ofModel, ofData].some((names) => names.every((name, index) => name === String(index)));
-  const differs = ofData.findIndex((name, index) => name !== ofModel[index]);
-  if (isNumbered || (differs < 0 && ofModel.length === ofData.length)) return;
-  const index = differs < 0 ? ofData.length : differs;
-  throw new MarginCoreError(
-    'INVALID_DATA',
-    `The data has other classes than the model: class ${index} is '${ofData[index] ?? 'none'}' there, '${ofModel[index] ?? 'none'}' here`,
-  );
 }

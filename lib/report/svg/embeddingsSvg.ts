@@ -3,6 +3,7 @@
  * such as those of the class weights, are rays from the origin, so that the angles between classes are seen.
  */
 import { MarginCoreError } from '../../base/errors.js';
+import { classColour, colourRound } from './palette.js';
 import { escapeXml, round, text } from './svg.js';
 
 export interface EmbeddingsPanel {
@@ -40,19 +41,6 @@ const INK = '#1f2937';
 const QUIET = '#6b7280';
 const GRID = '#e5e7eb';
 
-/** Petroff (2021, arXiv:2107.02270): ten colours that stay apart for colour-blind readers. */
-const COLOURS = [
-  '#3f90da',
-  '#ffa90e',
-  '#bd1f01',
-  '#94a4a2',
-  '#832db6',
-  '#a96b59',
-  '#e76300',
-  '#b9ac70',
-  '#717581',
-  '#92dadd',
-] as const;
 /** Classes beyond the ten colours begin again with the next shape. */
 const SHAPES = ['round', 'square'] as const;
 
@@ -166,7 +154,7 @@ function rays({ directions = new Float32Array() }: EmbeddingsPanel, view: View):
     const length = Math.min(reach(dx, view.left), reach(dy, view.top - view.size));
     const end = place(length * dx, length * dy, view);
     lines.push(
-      `<path d="M${start}L${end}" stroke="${colourOf(label)}" stroke-width="1.5" stroke-opacity="0.6"/>`,
+      `<path d="M${start}L${end}" stroke="${classColour(label)}" stroke-width="1.5" stroke-opacity="0.6"/>`,
     );
   }
   return lines;
@@ -184,12 +172,8 @@ function scatter({ points, labels }: EmbeddingsPanel, view: View): string[] {
 }
 
 function dots(label: number, path: string, size: number): string {
-  const shape = SHAPES[Math.floor(label / COLOURS.length) % SHAPES.length]!;
-  return `<path d="${path}" stroke="${colourOf(label)}" stroke-width="${size}" stroke-linecap="${shape}" stroke-opacity="0.85"/>`;
-}
-
-function colourOf(label: number): string {
-  return COLOURS[label % COLOURS.length]!;
+  const shape = SHAPES[colourRound(label) % SHAPES.length]!;
+  return `<path d="${path}" stroke="${classColour(label)}" stroke-width="${size}" stroke-linecap="${shape}" stroke-opacity="0.85"/>`;
 }
 
 /** A point's place in its panel; a tenth of a pixel is fine enough for a dot. */
