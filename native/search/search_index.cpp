@@ -13,8 +13,8 @@ namespace {
 
 constexpr int64_t kFirstBlock = 256;                  // rows
 constexpr int64_t kLargestBlock = int64_t{64} << 20;  // bytes
-/// Of one matmul. Their cosines are read again at once: on the CPU they are to stay in its cache.
-constexpr int64_t kQueries = 128, kRowsOnHost = 2048, kRowsOnDevice = 65536;
+/// Of one matmul. Their cosines are read again at once: on the CPU they are to stay near it.
+constexpr int64_t kQueries = 128, kRowsOnHost = 8192, kRowsOnDevice = 65536;
 
 int64_t rows_of(const std::vector<float>& values, int64_t size, const char* what) {
   if (values.size() % size != 0)

@@ -2,7 +2,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { packageRoot } from '../../lib/base/packageRoot.js';
-import { backends, models, type TrainOptions, train } from '../../lib/index.js';
+import { backends, Gallery, models, type TrainOptions, train } from '../../lib/index.js';
+import { randomNumbers } from '../support/randomModel.js';
 import { sample } from '../support/sample.js';
 import { testWhere } from '../support/skip.js';
 import { temporaryFolder } from '../support/temporaryFolder.js';
@@ -28,6 +29,25 @@ onSimulation('train() on the simulated CUDA device follows the CPU, and says wha
     accuracy: cpu.test!.accuracy,
     loss: expect.closeTo(cpu.test!.loss, 4),
   });
+});
+
+onSimulation('a gallery on the simulated CUDA device answers as on the CPU', async () => {
+  const [count, size] = [1500, 12];
+  const known = { data: randomNumbers(count * size, 1), shape: [count, size] as [number, number] };
+  const asked = { data: randomNumbers(3 * size, 2), shape: [3, size] as [number, number] };
+  const names = Array.from({ length: count }, (_, index) => `name ${index % 400}`);
+  const answers = await Promise.all(
+    (['cuda', 'cpu'] as const).map(async (device) => {
+      using gallery = new Gallery({ embeddingSize: size, device });
+      await gallery.enrol(names, known);
+      await gallery.remove('name 17');
+      return gallery.identify(asked, { top: 5 });
+    }),
+  );
+  const close = answers[1]!.map(({ matches }) => ({
+    matches: matches.map(({ name, cosine }) => ({ name, cosine: expect.closeTo(cosine, 5) })),
+  }));
+  expect(answers[0]).toEqual(close);
 });
 
 describe('a run that was broken off on one backend', () => {

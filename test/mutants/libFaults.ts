@@ -405,4 +405,48 @@ export const LIB_FAULTS: readonly Fault[] = [
       tests: ['lib/cli/interrupt'],
     },
   ]),
+
+  // ---- galleries and thresholds
+
+  ...inFile('lib/model/gallery.ts', [
+    {
+      name: 'gallery-names-stay',
+      what: 'a row that takes the place of a removed one keeps the name of that',
+      find: 'if (row < this.#nameOfRow.length) this.#nameOfRow[row] = last;',
+      replace: '',
+      tests: ['lib/model/gallery'],
+    },
+    {
+      name: 'gallery-crowd-hides',
+      what: 'a name with many embeddings takes the places of others',
+      find: 'if (columns === index.count || all.every(isComplete)) {',
+      replace: 'if (all.every(isComplete) || rows > 0) {',
+      tests: ['lib/model/gallery'],
+    },
+    {
+      name: 'gallery-threshold-lost',
+      what: "a call's own threshold has no effect",
+      find: 'await this.#nearestNames(index, data, top, threshold, signal)',
+      replace: 'await this.#nearestNames(index, data, top, this.#threshold, signal)',
+      tests: ['lib/model/gallery'],
+    },
+  ]),
+  ...inFile('lib/metrics/verification.ts', [
+    {
+      name: 'threshold-accepts-one-more',
+      what: 'the threshold lets one pair of different ones through that it must not',
+      find: 'nextAbove(largestBut(different, mayBeAccepted))',
+      replace: 'largestBut(different, mayBeAccepted)',
+      tests: ['lib/metrics/verification'],
+    },
+  ]),
+  ...inFile('lib/model/probe.ts', [
+    {
+      name: 'gallery-of-any-model',
+      what: 'a gallery is taken by a model that did not make it',
+      find: 'if (cosine >= SAME_SPACE) return;',
+      replace: 'if (cosine >= -1) return;',
+      tests: ['lib/model/gallery'],
+    },
+  ]),
 ];

@@ -470,4 +470,23 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       tests: ['data/training_set_test', 'train/trainer_test'],
     },
   ]),
+
+  // ---- search
+
+  ...inFile('native/search/search_index.cpp', [
+    {
+      name: 'search-forgets-later-blocks',
+      what: 'only the rows of the first block are sought',
+      find: 'for (int64_t row = 0; row < count_;) {',
+      replace: 'for (int64_t row = 0; row < std::min(count_, end_of_block(0));) {',
+      tests: ['search/search_index_test'],
+    },
+    {
+      name: 'search-moves-no-row',
+      what: 'a removed row stays where it was, and the last is lost',
+      find: 'check(backend().copy(rows_at(row, 1).data, last.data, last.bytes()));',
+      replace: '',
+      tests: ['search/search_index_test'],
+    },
+  ]),
 ];
