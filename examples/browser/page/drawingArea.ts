@@ -65,8 +65,8 @@ export class DrawingArea {
 
   #go(event: PointerEvent): void {
     if (!this.#canvas.hasPointerCapture(event.pointerId)) return;
-    // A fast hand moves several times between two frames.
-    const moves = event.getCoalescedEvents();
+    // A fast hand moves several times between two frames; not every browser tells.
+    const moves = event.getCoalescedEvents?.() ?? [];
     for (const move of moves.length > 0 ? moves : [event]) this.#lineTo(move);
   }
 
