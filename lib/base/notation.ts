@@ -28,6 +28,9 @@ export const NUMBER: Notation = { form: 'NUMBER', parse: parseNumber };
 /** Numbers with commas between them. */
 export const NUMBERS: Notation = { form: 'A,B,…', parse: parseNumbers };
 
+/** Names with commas between them. */
+export const names = (form: string): Notation => ({ form: `${form},${form},…`, parse: parseNames });
+
 /** A word alone, or with numbers for its options: 'center:weight=0.01,rate=0.5'. */
 export const part = (type: string, options: readonly string[]): Notation => ({
   form: `${type}[:${options.map((name) => `${name}=…`).join(',')}]`,
@@ -48,6 +51,11 @@ export function parseNumber(given: string): number | undefined {
 export function parseNumbers(given: string): number[] | undefined {
   const values = given.split(',').map(parseNumber);
   return values.every((value) => value !== undefined) ? values : undefined;
+}
+
+function parseNames(given: string): string[] | undefined {
+  const all = given.split(',').map((name) => name.trim());
+  return all.includes('') ? undefined : all;
 }
 
 /** An object from 'a=1,b=2'. */

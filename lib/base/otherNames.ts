@@ -10,6 +10,8 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   optimizer: 'optim optimiser solver',
   batchSize: 'batch bs minibatch minibatchsize',
   epochs: 'numepochs nepochs maxepochs passes',
+  freeze: 'frozen freezelayers frozenlayers freezebackbone linearprobe',
+  layerLr: 'layerlrs layerrates lrmult lrmultiplier lrmultipliers lrscale backbonelr paramgroups',
   head: 'loss losstype lossfunction lossfn criterion',
   m: 'margin',
   m2: 'margin',

@@ -134,6 +134,11 @@ export interface NativeSessionConfig {
   precision: 'fp32' | 'tf32' | 'bf16';
   seed: number;
   network: NativeNetwork;
+  /**
+   * Factor of the learning rate of each layer, in the order of `NetworkSummary.layers`; 0: frozen. Default: all 1. A session in
+   * which nothing is left to train is refused as INVALID_OPTION.
+   */
+  layerRates?: Float32Array;
   head: NativeHead;
   /** Pixel p of channel c enters the network as (p/255 − mean[c]) / std[c]. */
   mean: Float32Array;
@@ -227,7 +232,7 @@ export interface NativePlan {
 export interface NativeParameter {
   name: string;
   shape: number[];
-  /** By the gradient; otherwise it is state of the network or the head: running statistics, centres, centroids. */
+  /** By the gradient; otherwise it is frozen, or state of the network or the head: running statistics, centres, centroids. */
   trained: boolean;
 }
 

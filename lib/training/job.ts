@@ -18,6 +18,7 @@ import type { ModelDescription } from '../networks/index.js';
 import { annealingWarning } from '../schedules/annealing.js';
 import { notesBeyondTheEnd } from '../schedules/beyondTheEnd.js';
 import { type Batching, hasJoinedTail, largestBatch, stepsPerEpoch } from './batching.js';
+import { layerRates } from './layerRates.js';
 import { nativeOptimizer } from './optimizers.js';
 import type { RunOptions, TrainSettings } from './options.js';
 
@@ -31,6 +32,8 @@ export interface TrainJob {
   readonly input: ImageSize;
   readonly normalization: ChannelNormalization;
   readonly head: ResolvedHead;
+  /** The factor of the learning rate of each layer, 0 where it is frozen; undefined: all 1. */
+  readonly layerRates: Float32Array | undefined;
   readonly batching: Batching;
   /** Of the whole run */
   readonly steps: number;
@@ -76,8 +79,10 @@ export async function prepareJob(
   const head = resolveHead(settings.head, numClasses);
   requireWeighedImages(head, train);
   const { layers } = callNative(() => native().summarize(networkOf(model, input)));
-  const hasBatchNorm = layers.some(({ type }) => type === 'batchNorm');
-  const batchStatistics = head.native.scaledBn !== undefined || hasBatchNorm;
+  const rates = layerRates(layers, settings.freeze, settings.layerLr);
+  // A frozen one does without.
+  const trainsBatchNorm = layers.some(({ type }, index) => type === 'batchNorm' && rates?.[index] !== 0);
+  const batchStatistics = head.native.scaledBn !== undefined || trainsBatchNorm;
   const batching = divideSteps(train.numbers.length, settings.batchSize, batchStatistics);
   return {
     settings,
@@ -88,6 +93,7 @@ export async function prepareJob(
     input,
     normalization: await resolveNormalize(settings.normalize, train, settings.signal),
     head,
+    layerRates: rates,
     batching,
     steps: settings.epochs * stepsPerEpoch(batching),
     placement,
@@ -142,7 +148,7 @@ export function notesOn(job: TrainJob): Note[] {
  * @param drawWeights Whether to, where they will not be written before the first step
  */
 export function createSession(job: TrainJob, { drawWeights = true } = {}): NativeSession {
-  const { settings, input, normalization, head, batching, placement, precision } = job;
+  const { settings, input, normalization, head, layerRates, batching, placement, precision } = job;
   return callNative(
     () =>
       new (native().Session)({
@@ -153,6 +159,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         precision,
         seed: settings.seed,
         network: networkOf(settings.model, input),
+        ...(layerRates && { layerRates }),
         head: head.native,
         mean: normalization.mean,
         std: normalization.std,

@@ -2,7 +2,7 @@
 
 import { checkNumber, checkObject, checkPath, checkSignal } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
-import { NUMBER, parseNamedNumbers, SWITCH, text } from '../base/notation.js';
+import { NUMBER, names, parseNamedNumbers, SWITCH, text } from '../base/notation.js';
 import {
   type Checked,
   callback,
@@ -30,6 +30,7 @@ import { VGG_OPTIONS } from '../networks/vgg.js';
 import { checkSchedule, defaultSchedule, SCHEDULES, type Schedule } from '../schedules/learningRate.js';
 import { MONITORS, type Monitor } from './best.js';
 import type { Controls, EpochControls, EpochEvent, StepEvent } from './events.js';
+import { checkFreeze, checkLayerLr, type LayerRates } from './layerRates.js';
 import {
   checkOptimizer,
   DEFAULT_OPTIMIZER,
@@ -68,6 +69,19 @@ export interface RunOptions {
    * where that is less (of 'auto', by the head's default scale; a logit normaliser takes the scale away).
    */
   learningRate?: number | Schedule;
+  /**
+   * Layers of the network that are not trained, by name or by the beginning of names up to a dot: 'layer1' is all of
+   * 'layer1.0.conv1' to 'layer1.1.bn2', and 'all' is every layer, so that the head alone is trained (a linear probe). Weights, biases
+   * and slopes stay as they are, and do not decay. A batch norm normalises by its running statistics and keeps them, as in
+   * PyTorch's eval mode; dropout, which has nothing to freeze, goes on. Names that no layer has are refused.
+   * Layers with no trained one before them cost what they cost in prediction, and their activations are not kept. Default: none.
+   */
+  freeze?: string | readonly string[];
+  /**
+   * Factors of the learning rate for layers of the network, above 0, named as in `freeze`: `{ all: 0.1, layer4: 0.5 }`. Of several
+   * names that fit a layer the longest holds. The head's factor is `headLr`. Default: 1 for all.
+   */
+  layerLr?: LayerRates;
   /** How pixels are normalised, in training and ever after. Default 'dataset'. */
   normalize?: Normalize;
   /**
@@ -172,6 +186,16 @@ export const RUN_OPTION_GROUPS = {
     learningRate: option('a rate, or a schedule', checkLearningRate, {
       default: defaultLearningRate,
       defaultText: LEARNING_RATES_TEXT,
+    }),
+    freeze: option("layers that are not trained, by name or by the beginning of names; 'all'", checkFreeze, {
+      default: [],
+      defaultText: 'none',
+      notation: names('LAYER'),
+    }),
+    layerLr: option('factors of the learning rate for layers, named as in freeze', checkLayerLr, {
+      default: {},
+      defaultText: '1 for all',
+      notation: { form: 'LAYER=…,LAYER=…', parse: parseNamedNumbers },
     }),
     seed: integer('weights, shuffles and dropout follow from it', { default: 0, min: 0, below: 2 ** 32 }),
   },

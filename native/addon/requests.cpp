@@ -41,6 +41,7 @@ SessionSpec to_session_spec(const Napi::Object& config) {
   spec.seed = to_seed(config.Get("seed"));
   spec.draws_weights = !has(config, "drawWeights") || to_boolean(config, "drawWeights");
   spec.network = to_network_spec(to_object(config, "network"));
+  if (has(config, "layerRates")) spec.layer_rates = to_floats(config.Get("layerRates"), "layerRates");
   spec.head = read_spec<HeadSpec>(JsValue(config.Get("head")), "head");
   spec.normalization.mean = to_floats(config.Get("mean"), "mean");
   spec.normalization.std = to_floats(config.Get("std"), "std");

@@ -68,7 +68,7 @@ Napi::Array from_parameters(Napi::Env env, const ParameterTable& table) {
     Napi::Object parameter = Napi::Object::New(env);
     parameter.Set("name", entry.spec.name);
     parameter.Set("shape", from_shape(env, entry.spec.shape));
-    parameter.Set("trained", entry.spec.group != ParameterGroup::State);
+    parameter.Set("trained", entry.spec.is_trained());
     list.Set(index++, parameter);
   }
   return list;

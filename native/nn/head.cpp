@@ -181,13 +181,16 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
     if (radial_weights) check(backend.add_scaled_rows(dweights, weights, class_radial));
   }
 
-  check(backend.linear_backward_data(dx, dlogits, weights));
-  if (radial_features) check(backend.add_scaled_rows(dx, features, operands.feature_radial));
-  if (spec.feature_dropout > 0) check(backend.dropout_backward(dx, dx, dropout, step.step));
-  if (spec.normalize_features) {
-    const Tensor source = transform_rows(x), gradient = transform_rows(dx);
-    check(backend.l2_scale_backward(gradient, optional(parameters, head_.scale_, true), gradient, source,
-                                    rows(input_norms_, source.shape[0]), scale(parameters)));
+  const bool needs_dx = step.needs_dx || head_.scale_;  // a learned scale's gradient comes with it
+  if (needs_dx) {
+    check(backend.linear_backward_data(dx, dlogits, weights));
+    if (radial_features) check(backend.add_scaled_rows(dx, features, operands.feature_radial));
+    if (spec.feature_dropout > 0) check(backend.dropout_backward(dx, dx, dropout, step.step));
+    if (spec.normalize_features) {
+      const Tensor source = transform_rows(x), gradient = transform_rows(dx);
+      check(backend.l2_scale_backward(gradient, optional(parameters, head_.scale_, true), gradient, source,
+                                      rows(input_norms_, source.shape[0]), scale(parameters)));
+    }
   }
   if (spec.center_weight > 0) add_center_loss(backend, parameters, dx, x, step);
 }
@@ -205,6 +208,7 @@ void HeadPass::add_center_loss(Backend& backend, const Parameters& parameters, T
   const Tensor centers = parameters.value(head_.centers_ ? *head_.centers_ : head_.weight_);
   check(backend.center_loss(gradient, step.report, step.halted, compared, centers, step.labels, spec.center_weight,
                             step.step));
+  if (!step.needs_dx) return;
   if (by_direction) check(backend.l2_scale_backward(gradient, {}, gradient, x, norms, one));
   check(backend.add(dx, dx, gradient));
 }

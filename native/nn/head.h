@@ -41,6 +41,7 @@ struct HeadStep {
   StepReport* report;
   int32_t* halted;
   Tensor margin_logits = {};  // (N, C) or none
+  bool needs_dx = true;       // false: what dx holds afterwards is nothing
 };
 
 /// How fast a head's state follows a batch.

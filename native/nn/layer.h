@@ -47,6 +47,8 @@ class Layer {
   const Shape& output() const { return output_; }
   int64_t flops() const { return flops_; }
   int64_t parameter_count() const { return parameter_count_; }
+  /// Whether it has parameters that are not frozen. Of others `backward` gives the inputs' gradients alone.
+  bool is_trained() const { return is_trained_; }
 
   virtual void forward(const LayerCall& call) const = 0;
   virtual void backward(const LayerCall& call) const = 0;
@@ -70,17 +72,20 @@ class Layer {
   virtual std::optional<RunningStatistics> running_statistics() const { return {}; }
 
  protected:
-  Layer(std::string name, Shape output) : name_(std::move(name)), output_(output) {}
+  Layer(std::string name, Shape output, bool is_trained = false)
+      : name_(std::move(name)), output_(output), is_trained_(is_trained) {}
 
   std::string name_;
   Shape output_;
   int64_t flops_ = 0;
   int64_t parameter_count_ = 0;
+  bool is_trained_;
 };
 
 /// Builds a layer for samples of these shapes, whose activations are stored as `activations`; throws ShapeMismatch or
-/// InvalidOption with the layer's name. `index` tells the layers of a network apart.
+/// InvalidOption with the layer's name. `index` tells the layers of a network apart; `rate` multiplies the learning rate
+/// of its parameters, and freezes them where it is 0.
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec, std::span<const Shape> inputs, uint32_t index,
-                                  DType activations, ParameterTable& table);
+                                  DType activations, float rate, ParameterTable& table);
 
 }  // namespace margincore

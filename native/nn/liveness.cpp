@@ -34,6 +34,7 @@ std::vector<Liveness> analyze_liveness(const Network& network, RecomputePolicy p
   if (policy == RecomputePolicy::ForwardOnly) return values;
 
   for (int i = 0; i < moments.nodes; ++i) {
+    if (!network.needs_gradient(i + 1)) continue;
     if (nodes[i].layer->backward_needs_output()) add_need(values[i + 1], moments.backward(i));
     if (nodes[i].layer->backward_needs_input()) add_need(values[nodes[i].inputs[0]], moments.backward(i));
   }

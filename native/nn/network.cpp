@@ -1,6 +1,8 @@
 #include "nn/network.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 #include <set>
 
 #include "nn/fusion.h"
@@ -57,8 +59,27 @@ std::optional<InitSpec> init_of(const LayerSpec& layer) {
   return std::visit(init, layer.of);
 }
 
+using Rates = std::map<std::string, float>;
+
+/// By name: where layers are fused, those with parameters keep theirs.
+Rates rates_by_name(const std::vector<LayerSpec>& layers, std::span<const float> rates) {
+  if (!rates.empty() && rates.size() != layers.size())
+    throw Error(ErrorCode::InvalidOption,
+                format("a network of %zu layers cannot have the learning rates of %zu", layers.size(), rates.size()));
+  Rates named;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const float rate = rates.empty() ? 1 : rates[i];
+    if (!std::isfinite(rate) || rate < 0)
+      throw Error(ErrorCode::InvalidOption, "layer " + layers[i].name +
+                                                ": expected a factor of the learning rate from " + "0 but received " +
+                                                std::to_string(rate));
+    named[layers[i].name] = rate;
+  }
+  return named;
+}
+
 std::vector<Network::Node> make_nodes(const std::vector<LayerSpec>& layers, const Shape& image, DType activations,
-                                      ParameterTable& table) {
+                                      const Rates& rates, ParameterTable& table) {
   std::vector<Network::Node> nodes;
   for (const LayerSpec& layer : layers) {
     std::vector<Shape> shapes;
@@ -67,24 +88,36 @@ std::vector<Network::Node> make_nodes(const std::vector<LayerSpec>& layers, cons
       shapes.push_back(input == kImage ? image : nodes[input].layer->output());
       values.push_back(input + 1);
     }
-    nodes.push_back({make_layer(layer, shapes, static_cast<uint32_t>(nodes.size()), activations, table), values});
+    const auto index = static_cast<uint32_t>(nodes.size());
+    nodes.push_back({make_layer(layer, shapes, index, activations, rates.at(layer.name), table), values});
   }
   return nodes;
 }
 
+std::vector<bool> values_with_gradient(const std::vector<Network::Node>& nodes) {
+  std::vector<bool> needed = {false};
+  for (const Network::Node& node : nodes) {
+    const bool before = std::any_of(node.inputs.begin(), node.inputs.end(), [&](int input) { return needed[input]; });
+    needed.push_back(before || node.layer->is_trained());
+  }
+  return needed;
+}
+
 }  // namespace
 
-Network::Network(const NetworkSpec& spec, ParameterTable& table) : input_(spec.input), activations_(spec.activations) {
+Network::Network(const NetworkSpec& spec, ParameterTable& table, std::span<const float> rates)
+    : input_(spec.input), activations_(spec.activations) {
   if (spec.layers.empty()) throw Error(ErrorCode::InvalidOption, "a network needs at least one layer");
   check_ranges("network", spec);
   std::vector<LayerSpec> described = spec.layers;
   name_layers(described);
   connect(described);
   choose_inits(described, spec.init.value_or(kDefaultInit));
+  const Rates rate_of = rates_by_name(described, rates);
 
   // The summary shows what the user described; parameters are declared by the layers that run.
   ParameterTable scratch_table;
-  const std::vector<Node> nodes = make_nodes(described, input_, activations_, scratch_table);
+  const std::vector<Node> nodes = make_nodes(described, input_, activations_, rate_of, scratch_table);
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Layer& layer = *nodes[i].layer;
     std::vector<std::string> inputs;
@@ -93,7 +126,8 @@ Network::Network(const NetworkSpec& spec, ParameterTable& table) : input_(spec.i
                         layer.parameter_count(), layer.flops(), init_of(described[i])});
   }
   embedding_size_ = summary_.back().output.count();
-  nodes_ = make_nodes(fuse(std::move(described)), input_, activations_, table);
+  nodes_ = make_nodes(fuse(std::move(described)), input_, activations_, rate_of, table);
+  needs_gradient_ = values_with_gradient(nodes_);
 }
 
 }  // namespace margincore

@@ -30,7 +30,8 @@ class Network {
   };
 
   /// Infers all shapes and declares the parameters in `table`. Throws ShapeMismatch or InvalidOption with the layer.
-  Network(const NetworkSpec& spec, ParameterTable& table);
+  /// `rates`: factor of the learning rate for each layer of the description, 0 where it is frozen; none: all 1.
+  Network(const NetworkSpec& spec, ParameterTable& table, std::span<const float> rates = {});
 
   const Shape& input() const { return input_; }
   DType activations() const { return activations_; }
@@ -41,11 +42,14 @@ class Network {
   const std::vector<Node>& nodes() const { return nodes_; }
   /// Of one sample's value.
   const Shape& shape(int value) const { return value == 0 ? input_ : nodes_[value - 1].layer->output(); }
+  /// Whether there are trained parameters in what makes this value: others are made as at prediction.
+  bool needs_gradient(int value) const { return needs_gradient_[value]; }
 
  private:
   Shape input_;
   DType activations_;
   std::vector<Node> nodes_;
+  std::vector<bool> needs_gradient_;  // by value
   std::vector<LayerSummary> summary_;
   int64_t embedding_size_ = 0;
 };

@@ -43,7 +43,7 @@ void NetworkPass::plan_values(int64_t max_batch, ActivationPlan& plan) {
     for (int input : node.inputs) ++readers[input];
 
   const auto producer_reads_again = [&](int value) {
-    return value > 0 && training_ && nodes[value - 1].layer->backward_needs_output();
+    return training_ && network_.needs_gradient(value) && nodes[value - 1].layer->backward_needs_output();
   };
   for (int v = 0; v <= count(); ++v) {
     const Liveness& liveness = liveness_[v];
@@ -55,7 +55,7 @@ void NetworkPass::plan_values(int64_t max_batch, ActivationPlan& plan) {
       values_.push_back(reuse ? values_[from] : plan.add(value_bytes(max_batch, v), liveness.begin, end));
       if (reuse) plan.extend(values_[from], liveness.begin, end);
       const int64_t state = nodes[v - 1].layer->state_bytes(max_batch);
-      const int until = training_ ? moments_.backward(v - 1) : liveness.begin;
+      const int until = training_ && network_.needs_gradient(v) ? moments_.backward(v - 1) : liveness.begin;
       states_.push_back(state > 0 ? plan.add(state, liveness.begin, until) : kNone);
     } else {
       values_.push_back(plan.add(value_bytes(max_batch, v), liveness.begin, end));
@@ -89,15 +89,16 @@ bool NetworkPass::gives_first_gradient(int node, size_t operand) const {
 void NetworkPass::plan_gradients(int64_t max_batch, ActivationPlan& plan) {
   const auto& nodes = network_.nodes();
   gradients_.assign(count() + 1, kNone);
-  gradients_[last_value()] =
-      plan.add(value_bytes(max_batch, last_value()), moments_.head(), moments_.backward(count() - 1));
+  gradients_[last_value()] = plan.add(value_bytes(max_batch, last_value()), moments_.head(),
+                                      needs_embedding_gradient() ? moments_.backward(count() - 1) : moments_.head());
   parts_.resize(count());
   adds_.resize(count());
   for (int i = count() - 1; i >= 0; --i) {
     parts_[i].fill(kNone);
+    if (!network_.needs_gradient(i + 1)) continue;
     for (size_t k = 0; k < nodes[i].inputs.size(); ++k) {
       const int v = nodes[i].inputs[k];
-      if (v == 0) continue;  // the image needs no gradient
+      if (!network_.needs_gradient(v)) continue;
       const int begin = moments_.backward(i), end = moments_.backward(v - 1);
       if (!gives_first_gradient(i, k) && k == 0 && nodes[i].layer->backward_adds()) {
         adds_[i] = true;
@@ -148,7 +149,7 @@ Tensor NetworkPass::embedding_gradient(int64_t batch) const {
 Tensor NetworkPass::batch_statistics(const Parameters& parameters, ParameterTable::Key running) const {
   const ParameterTable& table = parameters.table();
   const ParameterTable::Entry& entry = table.entry(running);
-  const int64_t offset = entry.offset - table.group(static_cast<int>(ParameterGroup::State)).offset;
+  const int64_t offset = entry.offset - table.state().offset;
   return {reinterpret_cast<float*>(arena_ + plan_->offset(statistics_)) + offset, entry.spec.shape};
 }
 
@@ -175,10 +176,11 @@ void NetworkPass::forward(Backend& backend, const Parameters& parameters, int64_
 }
 
 void NetworkPass::backward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const {
-  if (embedding_gradient_ != kNone)
+  if (embedding_gradient_ != kNone && needs_embedding_gradient())
     check(backend.convert(gradient(batch, last_value()).as_matrix(), embedding_gradient(batch)));
   Operands inputs, dinputs;
   for (int i = count() - 1; i >= 0; --i) {
+    if (!network_.needs_gradient(i + 1)) continue;
     for (int v : recomputed_[i])
       network_.nodes()[v - 1].layer->recompute(call(backend, parameters, batch, step, v - 1, again_, inputs));
     const std::vector<int>& values = network_.nodes()[i].inputs;

@@ -22,6 +22,8 @@ class NetworkPass {
   Tensor input(int64_t batch) const { return value(batch, 0); }
   Tensor embedding(int64_t batch) const;
   Tensor embedding_gradient(int64_t batch) const;
+  /// Otherwise nobody reads it: all layers are frozen.
+  bool needs_embedding_gradient() const { return network_.needs_gradient(last_value()); }
 
   void forward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const;
   void backward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const;

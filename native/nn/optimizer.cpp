@@ -5,7 +5,7 @@
 namespace margincore {
 
 Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters, const Work& work)
-    : spec_(spec), first_(backend, parameters.table().trained_size() * sizeof(float)) {
+    : spec_(spec), first_(backend, parameters.table().trained().count * sizeof(float)) {
   check_ranges("optimizer", spec);
   clear(backend, first_.data(), static_cast<int64_t>(first_.bytes()), work);
   if (spec.type == OptimizerSpec::Type::Sgd) return;
@@ -15,21 +15,19 @@ Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Paramete
 
 void Optimizer::update(Backend& backend, const Parameters& parameters, const StepBlock* step,
                        const int32_t* halted) const {
-  for (int index = 0; index < kTrainedGroups; ++index) {
-    const ParameterTable::Range range = parameters.table().group(index);
-    if (range.count == 0) continue;
-    const auto group = static_cast<ParameterGroup>(index);
+  const int64_t begin = parameters.table().trained().offset;
+  for (const auto& [group, layer_rate, range] : parameters.table().updates()) {
     const bool decays = group == ParameterGroup::BackboneDecay || group == ParameterGroup::HeadDecay;
     const bool head = group == ParameterGroup::HeadDecay || group == ParameterGroup::HeadNoDecay;
-    const float decay = decays ? spec_.weight_decay : 0, rate = head ? spec_.head_rate : 1;
+    const float decay = decays ? spec_.weight_decay : 0, rate = layer_rate * (head ? spec_.head_rate : 1);
     const Tensor values = parameters.values_of(range), bf16_twin = parameters.bf16_twin_of(range);
     const Tensor gradients = parameters.gradients_of(range);
-    const Tensor first(first_.f32() + range.offset, {range.count});
+    const Tensor first(first_.f32() + range.offset - begin, {range.count});
     if (spec_.type == OptimizerSpec::Type::Sgd) {
       const Sgd options{spec_.momentum, spec_.nesterov, decay, rate};
       check(backend.sgd(values, bf16_twin, first, gradients, options, step, halted));
     } else {
-      const Tensor second(second_.f32() + range.offset, {range.count});
+      const Tensor second(second_.f32() + range.offset - begin, {range.count});
       const Adam options{spec_.beta1, spec_.beta2, spec_.epsilon, decay, spec_.type == OptimizerSpec::Type::AdamW,
                          rate};
       check(backend.adam(values, bf16_twin, first, second, gradients, options, step, halted));
@@ -39,13 +37,12 @@ void Optimizer::update(Backend& backend, const Parameters& parameters, const Ste
 
 Tensor Optimizer::moment_of(const ParameterTable& table, const std::string& name, int64_t moment) const {
   const ParameterTable::Entry& entry = table.find(name);
-  if (entry.spec.group == ParameterGroup::State)
-    throw Error(ErrorCode::InvalidOption, name + " is not trained: it has no moments");
+  if (!entry.spec.is_trained()) throw Error(ErrorCode::InvalidOption, name + " is not trained: it has no moments");
   if (moment < 0 || moment >= moments())
     throw Error(ErrorCode::InvalidOption,
                 format("this optimizer has %d moments, not a number %lld", moments(), static_cast<long long>(moment)));
   const Buffer& buffer = moment == 0 ? first_ : second_;
-  return {buffer.f32() + entry.offset, entry.spec.shape};
+  return {buffer.f32() + entry.offset - table.trained().offset, entry.spec.shape};
 }
 
 std::vector<float> Optimizer::read_moment(Backend& backend, const ParameterTable& table, const std::string& name,

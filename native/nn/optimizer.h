@@ -1,4 +1,5 @@
-// The optimizer: its state has the layout of the parameter arena, and a step is one operation per parameter group.
+// The optimizer: its state has the layout of what is trained in the parameter arena, and a step is one operation for all
+// parameters that are updated alike.
 #pragma once
 
 #include "nn/parameters.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 #include "nn/centroids.h"
 
@@ -12,12 +13,24 @@ namespace {
 constexpr int64_t kAlignment = 16;           // floats: every tensor starts on a cache line
 constexpr int64_t kDrawnAtOnce = 1ll << 16;  // values that a thread draws in a millisecond, at most
 
+/// Where a tensor lies among the others. Of what is frozen the weights come last, and of what is trained first: then
+/// their bf16 twins are one range.
+auto place(const ParameterSpec& spec) {
+  const int group = static_cast<int>(spec.group);
+  return std::tuple(!spec.is_frozen(), spec.is_frozen() ? -group : group, spec.is_trained() ? spec.rate : 0);
+}
+
+void extend(ParameterTable::Range& range, int64_t begin, int64_t end) {
+  if (range.count == 0) range.offset = begin;
+  range.count = end - range.offset;
+}
+
 }  // namespace
 
 int64_t ParameterTable::aligned(int64_t count) { return (count + kAlignment - 1) / kAlignment * kAlignment; }
 
 ParameterTable::Key ParameterTable::add(ParameterSpec spec) {
-  entries_.push_back({std::move(spec), 0});
+  entries_.push_back({std::move(spec), 0, 0});
   return static_cast<Key>(entries_.size()) - 1;
 }
 
@@ -26,6 +39,10 @@ void ParameterTable::arrange() {
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
                    [&](int a, int b) { return entries_[a].spec.group < entries_[b].spec.group; });
+  for (size_t ordinal = 0; ordinal < order.size(); ++ordinal)
+    entries_[order[ordinal]].ordinal = static_cast<uint32_t>(ordinal);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return place(entries_[a].spec) < place(entries_[b].spec); });
   std::vector<Entry> arranged;
   position_.resize(entries_.size());
   for (int key : order) {
@@ -33,9 +50,15 @@ void ParameterTable::arrange() {
     Entry entry = std::move(entries_[key]);
     entry.offset = size_;
     size_ += aligned(entry.spec.shape.count());
-    Range& group = groups_[static_cast<int>(entry.spec.group)];
-    if (group.count == 0) group.offset = entry.offset;
-    group.count = size_ - group.offset;
+    const ParameterSpec& spec = entry.spec;
+    if (spec.is_trained()) {
+      extend(trained_, entry.offset, size_);
+      if (updates_.empty() || updates_.back().group != spec.group || updates_.back().rate != spec.rate)
+        updates_.push_back({spec.group, spec.rate, {}});
+      extend(updates_.back().range, entry.offset, size_);
+    } else if (!spec.is_frozen()) {
+      extend(state_, entry.offset, size_);
+    }
     arranged.push_back(std::move(entry));
   }
   entries_ = std::move(arranged);
@@ -50,9 +73,14 @@ const ParameterTable::Entry& ParameterTable::find(const std::string& name) const
 }
 
 ParameterTable::Range ParameterTable::bf16_range() const {
-  const bool any = std::any_of(entries_.begin(), entries_.end(),
-                               [](const Entry& entry) { return entry.spec.used_as == DType::BF16; });
-  return any ? group(static_cast<int>(ParameterGroup::BackboneDecay)) : Range{};
+  Range range{};
+  bool any = false;
+  for (const Entry& entry : entries_) {
+    if (entry.spec.group != ParameterGroup::BackboneDecay) continue;
+    extend(range, entry.offset, entry.offset + aligned(entry.spec.shape.count()));
+    any = any || entry.spec.used_as == DType::BF16;
+  }
+  return any ? range : Range{};
 }
 
 int64_t ParameterTable::parameter_count() const {
@@ -71,7 +99,6 @@ Parameters::Parameters(Backend& backend, const ParameterTable& table, std::optio
 }
 
 void Parameters::initialize(uint64_t seed, const Work& work) {
-  uint32_t ordinal = 0;
   for (const ParameterTable::Entry& entry : table_.entries()) {
     float* values = values_.f32() + entry.offset;
     const int64_t count = entry.spec.shape.count(), padding = ParameterTable::aligned(count) - count;
@@ -79,11 +106,10 @@ void Parameters::initialize(uint64_t seed, const Work& work) {
       const std::vector<float> spread = centroids(entry.spec.shape[0], entry.spec.shape[1], seed, work);
       upload(backend_, values, spread.data(), count * sizeof(float), work);
     } else {
-      draw(values, entry.spec.initializer, seed, ordinal, count, work);
+      draw(values, entry.spec.initializer, seed, entry.ordinal, count, work);
     }
     check(backend_.zero(values + count, padding * sizeof(float)));
     work.advance(padding * static_cast<int64_t>(sizeof(float)));
-    ++ordinal;
   }
 }
 
@@ -130,25 +156,27 @@ Tensor Parameters::operand(ParameterTable::Key key) const {
 }
 
 void Parameters::allocate_gradients(const Work& work) {
-  gradients_ = Buffer(backend_, table_.trained_size() * sizeof(float));
+  gradients_ = Buffer(backend_, table_.trained().count * sizeof(float));
   // The padding between tensors stays zero.
   clear(backend_, gradients_.data(), static_cast<int64_t>(gradients_.bytes()), work);
 }
 
-std::vector<float> Parameters::read(const Buffer& arena, const std::string& name) const {
-  const ParameterTable::Entry& entry = table_.find(name);
-  std::vector<float> values(entry.spec.shape.count());
-  check(backend_.download(values.data(), arena.f32() + entry.offset, values.size() * sizeof(float)));
+std::vector<float> Parameters::read(const Tensor& tensor) const {
+  std::vector<float> values(tensor.count());
+  check(backend_.download(values.data(), tensor.data, values.size() * sizeof(float)));
   return values;
 }
 
-std::vector<float> Parameters::read_value(const std::string& name) const { return read(values_, name); }
+std::vector<float> Parameters::read_value(const std::string& name) const {
+  const ParameterTable::Entry& entry = table_.find(name);
+  return read({values_.f32() + entry.offset, entry.spec.shape});
+}
 
 std::vector<float> Parameters::read_gradient(const std::string& name) const {
   if (!has_gradients()) throw Error(ErrorCode::InvalidOption, "gradients were released when training ended");
-  if (table_.find(name).spec.group == ParameterGroup::State)
-    throw Error(ErrorCode::InvalidOption, name + " is not trained: it has no gradient");
-  return read(gradients_, name);
+  const ParameterTable::Entry& entry = table_.find(name);
+  if (!entry.spec.is_trained()) throw Error(ErrorCode::InvalidOption, name + " is not trained: it has no gradient");
+  return read(gradient_of(entry));
 }
 
 void Parameters::write_value(const std::string& name, const float* values, int64_t count) {

@@ -1,7 +1,6 @@
 // The parameter arenas: one allocation for all parameters and one for their gradients; tensors are views.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,11 +10,9 @@
 
 namespace margincore {
 
-/// Parameters that are updated alike lie together, in this order, so that an optimizer step is one call per group.
-/// State is what no gradient moves: centres, centroids, running statistics. It lies behind all that is trained.
+/// What kinds of parameters there are, in the order in which they lie. State is what no gradient moves: centres,
+/// centroids, running statistics.
 enum class ParameterGroup { BackboneDecay, BackboneNoDecay, HeadDecay, HeadNoDecay, State };
-inline constexpr int kTrainedGroups = 4;
-inline constexpr int kParameterGroups = 5;
 
 struct ParameterSpec {
   std::string name;
@@ -23,6 +20,10 @@ struct ParameterSpec {
   ParameterGroup group;
   Initializer initializer = {};  // zeros
   DType used_as = DType::F32;    // BF16: operations read a twin of that type; of backbone weights only
+  float rate = 1;                // multiplies the learning rate; 0: frozen, and so is a layer's state
+
+  bool is_frozen() const { return rate == 0; }
+  bool is_trained() const { return group != ParameterGroup::State && !is_frozen(); }
 };
 
 /// Names, shapes and places of all parameters; made once, before anything is allocated.
@@ -32,31 +33,41 @@ class ParameterTable {
   using Key = int;
 
   Key add(ParameterSpec spec);
-  /// Sorts into groups, keeping the order of `add` inside each, and gives every tensor its offset.
+  /// Gives every tensor its offset: what is frozen first, then what is trained, by group and rate, then the state, each in
+  /// the order of `add`. So what is trained is one range, and so is what has a bf16 twin.
   void arrange();
 
   struct Entry {
     ParameterSpec spec;
-    int64_t offset;  // in floats
+    int64_t offset;    // in floats
+    uint32_t ordinal;  // by group and order of `add` alone: the stream of its initial values, whatever is frozen
   };
   struct Range {
     int64_t offset, count;  // in floats
+  };
+  /// Parameters that are updated alike: an optimizer step is one call for each.
+  struct Update {
+    ParameterGroup group;
+    float rate;
+    Range range;
   };
 
   const std::vector<Entry>& entries() const { return entries_; }  // arena order
   const Entry& entry(Key key) const { return entries_[position_[key]]; }
   const Entry& find(const std::string& name) const;  // throws InvalidOption
-  Range group(int index) const { return groups_[index]; }
+  const std::vector<Update>& updates() const { return updates_; }
+  Range trained() const { return trained_; }
+  Range state() const { return state_; }  // that is not frozen
   int64_t size() const { return size_; }  // floats, with padding between tensors
-  int64_t trained_size() const { return size_ - group(static_cast<int>(ParameterGroup::State)).count; }
   Range bf16_range() const;               // what has a bf16 twin, perhaps nothing
-  int64_t parameter_count() const;        // of what is trained, without padding
+  int64_t parameter_count() const;        // but for state, frozen or not, without padding
   static int64_t aligned(int64_t count);  // floats that a tensor takes, with padding
 
  private:
   std::vector<Entry> entries_;
   std::vector<int> position_;  // by key
-  std::array<Range, kParameterGroups> groups_{};
+  std::vector<Update> updates_;
+  Range trained_{}, state_{};
   int64_t size_ = 0;
 };
 
@@ -70,14 +81,20 @@ class Parameters {
   void release_gradients() { gradients_ = Buffer(); }
 
   const ParameterTable& table() const { return table_; }
-  Tensor value(ParameterTable::Key key) const { return view(values_, table_.entry(key)); }
-  Tensor gradient(ParameterTable::Key key) const { return view(gradients_, table_.entry(key)); }
+  Tensor value(ParameterTable::Key key) const {
+    const ParameterTable::Entry& entry = table_.entry(key);
+    return {values_.f32() + entry.offset, entry.spec.shape};
+  }
+  /// Of a trained parameter.
+  Tensor gradient(ParameterTable::Key key) const { return gradient_of(table_.entry(key)); }
   /// What operations read: the value, or its bf16 twin.
   Tensor operand(ParameterTable::Key key) const;
   /// The bf16 twin of a range, or none.
   Tensor bf16_twin_of(ParameterTable::Range range) const;
-  Tensor values_of(ParameterTable::Range range) const { return view(values_, range); }
-  Tensor gradients_of(ParameterTable::Range range) const { return view(gradients_, range); }
+  Tensor values_of(ParameterTable::Range range) const { return {values_.f32() + range.offset, {range.count}}; }
+  Tensor gradients_of(ParameterTable::Range range) const {
+    return {gradients_.f32() + range.offset - table_.trained().offset, {range.count}};
+  }
   bool has_gradients() const { return gradients_.data() != nullptr; }
 
   std::vector<float> read_value(const std::string& name) const;
@@ -88,13 +105,10 @@ class Parameters {
   size_t gradient_bytes() const { return gradients_.bytes(); }
 
  private:
-  static Tensor view(const Buffer& arena, const ParameterTable::Entry& entry) {
-    return {arena.f32() + entry.offset, entry.spec.shape};
+  Tensor gradient_of(const ParameterTable::Entry& entry) const {
+    return {gradients_.f32() + entry.offset - table_.trained().offset, entry.spec.shape};
   }
-  static Tensor view(const Buffer& arena, ParameterTable::Range range) {
-    return {arena.f32() + range.offset, {range.count}};
-  }
-  std::vector<float> read(const Buffer& arena, const std::string& name) const;
+  std::vector<float> read(const Tensor& tensor) const;
   void initialize(uint64_t seed, const Work& work);
   void draw(float* values, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t count, const Work& work);
   void refresh_bf16_twins(const Work& work = Work());

@@ -40,10 +40,10 @@ struct StandaloneHead {
 /// Of the device and, for the results, of the host.
 size_t memory_of(const HeadLossRequest& request, const Head& head, const ParameterTable& table) {
   const int64_t batch = static_cast<int64_t>(request.labels.size());
-  int64_t floats = table.size() + table.trained_size();  // parameters and gradients
-  floats += 3 * batch * head.embedding_size();           // features, their gradients, and these as a result
-  floats += 4 * batch * head.num_classes();              // logits shown, and three results
-  floats += head.num_classes() * head.embedding_size();  // gradients of the class weights as a result
+  int64_t floats = table.size() + table.trained().count;  // parameters and gradients
+  floats += 3 * batch * head.embedding_size();            // features, their gradients, and these as a result
+  floats += 4 * batch * head.num_classes();               // logits shown, and three results
+  floats += head.num_classes() * head.embedding_size();   // gradients of the class weights as a result
   size_t bytes = floats * sizeof(float);
   for (const bool training : {true, false}) {
     ActivationPlan plan;

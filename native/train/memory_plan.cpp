@@ -37,7 +37,7 @@ MemoryUse plan_training(const Network& network, const Head& head, const Paramete
   plan.arrange();
   MemoryUse use;
   use.parameters = parameter_bytes(table);
-  use.gradients = table.trained_size() * sizeof(float);
+  use.gradients = table.trained().count * sizeof(float);
   use.optimizer = use.gradients * (optimizer.type == OptimizerSpec::Type::Sgd ? 1 : 2);
   use.activations = plan.bytes();
   return use;

@@ -16,8 +16,13 @@ NetworkSpec network_in(const SessionSpec& spec) {
 }  // namespace
 
 Session::Session(const SessionSpec& spec)
-    : spec_(spec), network_(network_in(spec), table_), head_(spec.head, network_.embedding_size(), table_) {
+    : spec_(spec),
+      network_(network_in(spec), table_, spec.layer_rates),
+      head_(spec.head, network_.embedding_size(), table_) {
   table_.arrange();
+  if (spec.batch_size > 0 && table_.updates().empty())
+    throw Error(ErrorCode::InvalidOption,
+                "there is nothing to train: no layer has parameters that are not frozen, and the head's are fixed");
 }
 
 void Session::prepare() {

@@ -23,6 +23,7 @@ struct SessionSpec {
   uint64_t seed = 0;
   bool draws_weights = true;  // false: they are 0 until they are written, from a file say
   NetworkSpec network;
+  std::vector<float> layer_rates;  // see Network; none: all 1
   HeadSpec head;
   Normalization normalization;
   int64_t batch_size = 0;  // largest training batch; 0: prediction only

@@ -177,9 +177,9 @@ Status Trainer::execute(int64_t batch) const try {
 
   network_pass_.forward(backend_, parameters_, batch, step);
   head_pass_.train(backend_, parameters_, network_pass_.embedding_gradient(batch), network_pass_.embedding(batch),
-                   {labels, step, reports, halted});
+                   {labels, step, reports, halted, {}, network_pass_.needs_embedding_gradient()});
   network_pass_.backward(backend_, parameters_, batch, step);
-  const Tensor gradients = parameters_.gradients_of({0, parameters_.table().trained_size()});
+  const Tensor gradients = parameters_.gradients_of(parameters_.table().trained());
   check(backend_.gradient_norm(reports, halted, gradients, step));
   network_pass_.update_state(backend_, parameters_, halted);
   head_pass_.update_state(backend_, parameters_, labels, halted, head_pass_.state_rates());
@@ -196,7 +196,7 @@ std::string Trainer::find_non_finite(const StepReport& report) const {
     if (!all_finite(parameters_.read_value(entry.spec.name))) return "parameter " + entry.spec.name;
   if (!std::isfinite(report.loss)) return "loss";
   for (const ParameterTable::Entry& entry : parameters_.table().entries())
-    if (entry.spec.group != ParameterGroup::State && !all_finite(parameters_.read_gradient(entry.spec.name)))
+    if (entry.spec.is_trained() && !all_finite(parameters_.read_gradient(entry.spec.name)))
       return "gradient of " + entry.spec.name;
   return "norm of the gradient";
 }

@@ -6,6 +6,13 @@ export const LIB_FAULTS: readonly Fault[] = [
 
   ...inFile('lib/training/job.ts', [
     {
+      name: 'layer-rates-lost',
+      what: '`freeze` and `layerLr` do not reach the session',
+      find: '...(layerRates && { layerRates }),',
+      replace: '',
+      tests: ['lib/training/layerRates', 'parity/fineTuning'],
+    },
+    {
       name: 'held-out-in-statistics',
       what: 'samples that are held out leak into the statistics of the training images',
       find: 'normalization: await resolveNormalize(settings.normalize, train, settings.signal),',
@@ -54,6 +61,38 @@ export const LIB_FAULTS: readonly Fault[] = [
       find: '        precision,\n        seed',
       replace: "        precision: 'fp32',\n        seed",
       tests: ['lib/training/precision'],
+    },
+  ]),
+  ...inFile('lib/training/layerRates.ts', [
+    {
+      name: 'names-without-dot',
+      what: "'layer1' is 'layer10' too",
+      find: 'name}.`);',
+      replace: 'name}`);',
+      tests: ['lib/training/layerRates'],
+    },
+    {
+      name: 'shortest-name-holds',
+      what: 'of several rates of a layer that with the shortest name holds',
+      find: 'reach(b) - reach(a)',
+      replace: 'reach(a) - reach(b)',
+      tests: ['lib/training/layerRates'],
+    },
+    {
+      name: 'frozen-rate-holds',
+      what: 'a rate takes a frozen layer back into training',
+      find: '(isFrozen(layer) ? 0 : rateOf(layer))',
+      replace: '(rateOf(layer) !== 1 ? rateOf(layer) : isFrozen(layer) ? 0 : 1)',
+      tests: ['lib/training/layerRates'],
+    },
+  ]),
+  ...inFile('lib/training/runIdentity.ts', [
+    {
+      name: 'frozen-is-no-part-of-a-run',
+      what: 'a checkpoint is resumed with other layers frozen',
+      find: 'freeze.length > 0 && { freeze: [...freeze].sort() }',
+      replace: 'freeze.length < 0 && { freeze }',
+      tests: ['lib/training/resume'],
     },
   ]),
   ...inFile('lib/training/optimizers.ts', [

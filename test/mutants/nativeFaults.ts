@@ -98,6 +98,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       tests: ['nn/optimizer_test'],
     },
     {
+      name: 'layer-rate-missing',
+      what: "layers' own learning rates are not used",
+      find: 'rate = layer_rate *',
+      replace: 'rate =',
+      tests: ['nn/frozen_layers_test', 'parity/fineTuning'],
+    },
+    {
       name: 'adamw-coupled',
       what: 'AdamW decays as Adam does',
       find: 'spec_.type == OptimizerSpec::Type::AdamW',
@@ -109,9 +116,16 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'tensors-start-alike',
       what: 'every tensor starts from the same random numbers',
-      find: 'draw(values, entry.spec.initializer, seed, ordinal, count, work)',
+      find: 'draw(values, entry.spec.initializer, seed, entry.ordinal, count, work)',
       replace: 'draw(values, entry.spec.initializer, seed, 0, count, work)',
       tests: ['nn/parameters_test', 'nn/exact_gradient_test'],
+    },
+    {
+      name: 'streams-by-place',
+      what: 'weights start otherwise where others are frozen',
+      find: 'entry.offset = size_;',
+      replace: 'entry.offset = size_, entry.ordinal = static_cast<uint32_t>(arranged.size());',
+      tests: ['nn/parameters_test', 'parity/fineTuning'],
     },
     {
       name: 'weights-ignore-seed',
@@ -119,6 +133,40 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       find: 'initialize(*seed, work)',
       replace: 'initialize(0, work)',
       tests: ['nn/parameters_test', 'train/trainer_test'],
+    },
+  ]),
+  ...inFile('native/nn/layers/batch_norm.cpp', [
+    {
+      name: 'frozen-norm-without-mask',
+      what: 'the gradient of a frozen batch norm passes its ReLU everywhere',
+      find: 'if (norm_.relu != 0) check(',
+      replace: 'if (norm_.relu != 0 && dresidual) check(',
+      tests: ['nn/exact_gradient_test'],
+    },
+    {
+      name: 'frozen-residual-lost',
+      what: 'behind a frozen batch norm without a ReLU the residual gets no gradient of its own',
+      find: 'else if (dresidual) check(call.backend.copy(dresidual.data, call.dy.data, dresidual.bytes()));',
+      replace: 'else if (dresidual) check(call.backend.zero(dresidual.data, dresidual.bytes()));',
+      tests: ['nn/exact_gradient_test'],
+    },
+  ]),
+  ...inFile('native/nn/network.cpp', [
+    {
+      name: 'frozen-beginning-goes-back',
+      what: 'gradients go back through layers that no trained one comes before',
+      find: 'before || node.layer->is_trained()',
+      replace: 'true',
+      tests: ['nn/frozen_layers_test'],
+    },
+  ]),
+  ...inFile('native/nn/liveness.cpp', [
+    {
+      name: 'frozen-values-kept',
+      what: 'values that only frozen layers need stay for the backward pass',
+      find: 'if (!network.needs_gradient(i + 1)) continue;',
+      replace: '',
+      tests: ['nn/frozen_layers_test'],
     },
   ]),
   ...inFile('native/data/permutation.cpp', [

@@ -85,7 +85,7 @@ export interface GraphReference extends Setting {
 }
 
 /** Compiled to dist/test/parity, but the numbers stay in the source folder. */
-const ROOT = join(__dirname, '..', '..', '..');
+export const ROOT = join(__dirname, '..', '..', '..');
 
 export const SAMPLE = join(ROOT, 'datasets', 'fashion-mnist-sample');
 

@@ -15,10 +15,11 @@ export async function trainingImages({ limit, side, channels }) {
 
 /** Training as the job describes it; `options` go before. */
 export async function run(job, options) {
-  const { network, head, precision, batch, threads } = job;
+  const { network, head, precision, batch, threads, freeze = [] } = job;
   return train({
     data: await trainingImages(job),
     model: models[network.name](network.options),
+    freeze,
     ...head,
     precision,
     batchSize: batch,

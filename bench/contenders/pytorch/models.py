@@ -52,6 +52,7 @@ class ResNet(nn.Module):
     def __init__(self, block, depths, imageSize):
         super().__init__()
         blocks, inputs = [], 64
+        self.depths = depths
         for stage, depth in enumerate(depths):
             for number in range(depth):
                 stride = 2 if stage > 0 and number == 0 else 1
@@ -63,6 +64,11 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def freeze(self, stages):
+        """The first layers and so many stages, as it is done: no gradients, and batch norms in eval mode."""
+        for layer in self.layers[: 3 + sum(self.depths[:stages])]:
+            layer.requires_grad_(False).eval()
 
     def forward(self, x):
         return F.adaptive_avg_pool2d(self.layers(x), 1).flatten(1)

@@ -20,7 +20,10 @@ class Training:
         self.mean, self.std = data.mean_and_std(images)
         self.model = models.build(job["network"]).to(memory_format=self.format)
         self.head = heads.build(job["head"], job["numClasses"], self.model.size)
-        self.parameters = [*self.model.parameters(), *self.head.parameters()]
+        if job.get("frozenStages"):
+            self.model.freeze(job["frozenStages"])
+        self.all_parameters = [*self.model.parameters(), *self.head.parameters()]
+        self.parameters = [parameter for parameter in self.all_parameters if parameter.requires_grad]
         self.bf16 = job["precision"] == "bf16"
         compiled = job["variant"].startswith("compile")
         self.loss = torch.compile(self.eager_loss, dynamic=False) if compiled else self.eager_loss
@@ -30,7 +33,7 @@ class Training:
         return torch.optim.Adam(self.parameters, lr=1e-3, **{implementation: True})
 
     def count_parameters(self):
-        return sum(parameter.numel() for parameter in self.parameters)
+        return sum(parameter.numel() for parameter in self.all_parameters)
 
     def eager_loss(self, images, labels):
         x = ((images.float() / 255 - self.mean) / self.std).contiguous(memory_format=self.format)

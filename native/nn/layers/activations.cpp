@@ -21,17 +21,21 @@ class ReluLayer final : public Layer {
 
 class PReluLayer final : public Layer {
  public:
-  PReluLayer(const PReluSpec& spec, const LayerSite& site) : Layer(site.name, site.input()) {
-    const int64_t slopes = spec.shared ? 1 : output_[output_.rank - 1];
+  PReluLayer(const PReluSpec& spec, const LayerSite& site)
+      : Layer(site.name, site.input(), site.trains()), slopes_(spec.shared ? 1 : output_[output_.rank - 1]) {
     Initializer init;
     init.value = spec.init;
-    slope_ = site.table.add({site.name + ".weight", {slopes}, ParameterGroup::BackboneNoDecay, init});
-    parameter_count_ = slopes;
+    slope_ = site.add({"weight", {slopes_}, ParameterGroup::BackboneNoDecay, init});
+    parameter_count_ = slopes_;
   }
 
   bool backward_needs_input() const override { return true; }
   bool backward_in_place() const override { return true; }
   bool can_recompute() const override { return true; }
+  /// Of frozen slopes the gradient, which nobody reads.
+  int64_t state_bytes(int64_t) const override {
+    return is_trained_ ? 0 : slopes_ * static_cast<int64_t>(sizeof(float));
+  }
 
   void forward(const LayerCall& call) const override {
     check(call.backend.prelu_forward(call.y, call.x(), call.parameters.value(slope_)));
@@ -39,11 +43,13 @@ class PReluLayer final : public Layer {
   void backward(const LayerCall& call) const override {
     // Without a wanted dx the slope's gradient still is: dy takes its place.
     const Tensor dx = call.dx() ? call.dx() : call.dy;
-    check(call.backend.prelu_backward(dx, call.parameters.gradient(slope_), call.dy, call.x(),
-                                      call.parameters.value(slope_)));
+    const Tensor dslope =
+        is_trained_ ? call.parameters.gradient(slope_) : Tensor(static_cast<float*>(call.state), {slopes_});
+    check(call.backend.prelu_backward(dx, dslope, call.dy, call.x(), call.parameters.value(slope_)));
   }
 
  private:
+  int64_t slopes_;
   ParameterTable::Key slope_;
 };
 

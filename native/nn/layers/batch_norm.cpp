@@ -4,62 +4,84 @@ namespace margincore {
 
 namespace {
 
-/// Trained with the statistics of the batch, used with the running ones. The second input, where there is one, is a
-/// residual.
+/// Trained with the statistics of the batch, used with the running ones, and so it is where it is frozen. The second
+/// input, where there is one, is a residual.
 class BatchNormLayer final : public Layer {
  public:
   BatchNormLayer(const BatchNormSpec& spec, const LayerSite& site)
-      : Layer(site.name, site.input()), channels_(output_[output_.rank - 1]), has_residual_(site.inputs.size() == 2) {
+      : Layer(site.name, site.input(), site.trains()),
+        channels_(output_[output_.rank - 1]),
+        has_residual_(site.inputs.size() == 2) {
     if (has_residual_ && !(site.inputs[0] == site.inputs[1]))
       refuse(ErrorCode::ShapeMismatch, name_, "adds " + to_string(site.inputs[1]) + " to " + to_string(site.inputs[0]));
     norm_ = {spec.epsilon, spec.relu};
     const Shape shape{channels_};
     Initializer one;
     one.value = 1;
-    gamma_ = site.table.add({name_ + ".weight", shape, ParameterGroup::BackboneNoDecay, one});
-    beta_ = site.table.add({name_ + ".bias", shape, ParameterGroup::BackboneNoDecay});
-    running_ = {site.table.add({name_ + ".runningMean", shape, ParameterGroup::State}),
-                site.table.add({name_ + ".runningVariance", shape, ParameterGroup::State, one}), channels_,
-                spec.momentum};
+    gamma_ = site.add({"weight", shape, ParameterGroup::BackboneNoDecay, one});
+    beta_ = site.add({"bias", shape, ParameterGroup::BackboneNoDecay});
+    running_ = {site.add({"runningMean", shape, ParameterGroup::State}),
+                site.add({"runningVariance", shape, ParameterGroup::State, one}), channels_, spec.momentum};
     parameter_count_ = 2 * channels_;
   }
 
-  bool backward_needs_input() const override { return true; }
-  bool backward_needs_output() const override { return norm_.relu != 0 && has_residual_; }
+  bool backward_needs_input() const override { return is_trained_; }
+  bool backward_needs_output() const override { return norm_.relu != 0 && (has_residual_ || !is_trained_); }
   bool backward_in_place() const override { return true; }
   bool can_recompute() const override { return true; }
+  /// The batch's variance; of a frozen one zeros, for its backward pass.
   int64_t state_bytes(int64_t) const override { return channels_ * static_cast<int64_t>(sizeof(float)); }
-  std::optional<RunningStatistics> running_statistics() const override { return running_; }
-
-  void forward(const LayerCall& call) const override {
-    if (call.training) {
-      check(call.backend.batch_norm_stats(call.batch_mean, variance_of(call), call.batch_variance, call.x()));
-      apply(call, call.batch_mean, variance_of(call));
-    } else {
-      apply(call, call.parameters.value(running_.mean), call.parameters.value(running_.variance));
-    }
+  std::optional<RunningStatistics> running_statistics() const override {
+    return is_trained_ ? std::optional(running_) : std::nullopt;
   }
 
-  void recompute(const LayerCall& call) const override { apply(call, call.batch_mean, variance_of(call)); }
+  void forward(const LayerCall& call) const override {
+    if (call.training && is_trained_)
+      check(call.backend.batch_norm_stats(call.batch_mean, state_of(call), call.batch_variance, call.x()));
+    normalize(call);
+  }
+
+  void recompute(const LayerCall& call) const override { normalize(call); }
 
   void backward(const LayerCall& call) const override {
-    // Gamma and beta need their gradients even where x needs none: dy takes its place.
-    const Tensor dx = call.dx() ? call.dx() : call.dy;
-    const Tensor dresidual = has_residual_ ? call.dinputs[1] : Tensor(), y = has_residual_ ? call.y : Tensor();
-    check(call.backend.batch_norm_backward(dx, call.parameters.gradient(gamma_), call.parameters.gradient(beta_),
-                                           dresidual, call.dy, call.x(), y, call.batch_mean, variance_of(call),
-                                           call.parameters.value(gamma_), call.parameters.value(beta_), norm_));
+    if (is_trained_) backward_through_statistics(call);
+    else backward_frozen(call);
   }
 
  private:
-  void apply(const LayerCall& call, Tensor mean, Tensor variance) const {
+  void normalize(const LayerCall& call) const {
+    const bool by_batch = call.training && is_trained_;
+    const Tensor mean = by_batch ? call.batch_mean : call.parameters.value(running_.mean);
+    const Tensor variance = by_batch ? state_of(call) : call.parameters.value(running_.variance);
     const Tensor residual = has_residual_ ? call.inputs[1] : Tensor();
     check(call.backend.batch_norm_apply(call.y, call.x(), mean, variance, call.parameters.value(gamma_),
                                         call.parameters.value(beta_), residual, norm_));
   }
 
-  /// The biased one, which normalises; the running one takes call.batch_variance.
-  Tensor variance_of(const LayerCall& call) const { return {static_cast<float*>(call.state), {channels_}}; }
+  void backward_through_statistics(const LayerCall& call) const {
+    // Gamma and beta need their gradients even where x needs none: dy takes its place.
+    const Tensor dx = call.dx() ? call.dx() : call.dy;
+    const Tensor dresidual = has_residual_ ? call.dinputs[1] : Tensor(), y = has_residual_ ? call.y : Tensor();
+    check(call.backend.batch_norm_backward(dx, call.parameters.gradient(gamma_), call.parameters.gradient(beta_),
+                                           dresidual, call.dy, call.x(), y, call.batch_mean, state_of(call),
+                                           call.parameters.value(gamma_), call.parameters.value(beta_), norm_));
+  }
+
+  /// dx = gamma * dy / sqrt(variance + epsilon), dy as the ReLU leaves it: the normalisation itself, with mean and beta 0.
+  void backward_frozen(const LayerCall& call) const {
+    const Tensor dresidual = has_residual_ ? call.dinputs[1] : Tensor();
+    const Tensor masked = dresidual ? dresidual : call.dy;
+    if (norm_.relu != 0) check(call.backend.relu_backward(masked, call.dy, call.y));
+    else if (dresidual) check(call.backend.copy(dresidual.data, call.dy.data, dresidual.bytes()));
+    if (!call.dx()) return;
+    const Tensor zeros = state_of(call);
+    check(call.backend.zero(zeros.data, zeros.bytes()));
+    check(call.backend.batch_norm_apply(call.dx(), masked, zeros, call.parameters.value(running_.variance),
+                                        call.parameters.value(gamma_), zeros, {}, {norm_.epsilon, 0}));
+  }
+
+  /// Of a trained one the biased variance, which normalises; the running one takes call.batch_variance.
+  Tensor state_of(const LayerCall& call) const { return {static_cast<float*>(call.state), {channels_}}; }
 
   int64_t channels_;
   bool has_residual_;

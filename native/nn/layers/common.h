@@ -40,9 +40,16 @@ struct LayerSite {
   std::span<const Shape> inputs;
   uint32_t index;
   DType activations;
+  float rate;
   ParameterTable& table;
 
   const Shape& input() const { return inputs[0]; }
+  ParameterTable::Key add(ParameterSpec spec) const {
+    spec.name = name + "." + spec.name;
+    spec.rate = rate;
+    return table.add(std::move(spec));
+  }
+  bool trains() const { return rate > 0; }
 };
 
 using MadeLayer = std::unique_ptr<Layer>;

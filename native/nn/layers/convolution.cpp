@@ -6,7 +6,7 @@ namespace {
 
 class Conv2dLayer final : public Layer {
  public:
-  Conv2dLayer(const Conv2dSpec& spec, const LayerSite& site) : Layer(site.name, {}) {
+  Conv2dLayer(const Conv2dSpec& spec, const LayerSite& site) : Layer(site.name, {}, site.trains()) {
     const std::string& name = site.name;
     const Shape& input = site.input();
     expect_image(name, input);
@@ -25,16 +25,15 @@ class Conv2dLayer final : public Layer {
     const int64_t fan_in = checked_count(name, "weights", weights, kMostWeights) / spec.out_channels;
     const InitSpec init = spec.init.value_or(kDefaultInit);
     const Fans fans{fan_in, saturated_product({spec.out_channels, spec.kernel_height, spec.kernel_width})};
-    weight_ = site.table.add(
-        {name + ".weight", weights, ParameterGroup::BackboneDecay, weight_initializer(init, fans), site.activations});
+    weight_ =
+        site.add({"weight", weights, ParameterGroup::BackboneDecay, weight_initializer(init, fans), site.activations});
     if (spec.bias)
-      bias_ = site.table.add(
-          {name + ".bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay, bias_initializer(init, fans)});
+      bias_ = site.add({"bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay, bias_initializer(init, fans)});
     parameter_count_ = spec.out_channels * (fan_in + (spec.bias ? 1 : 0));
     flops_ = saturated_product({2, height, width, spec.out_channels, fan_in});
   }
 
-  bool backward_needs_input() const override { return true; }
+  bool backward_needs_input() const override { return is_trained_; }
   bool backward_adds() const override { return true; }
 
   void forward(const LayerCall& call) const override {
@@ -43,8 +42,9 @@ class Conv2dLayer final : public Layer {
   }
 
   void backward(const LayerCall& call) const override {
-    check(call.backend.conv2d_backward_filter(call.parameters.gradient(weight_), optional_gradient(call, bias_),
-                                              call.dy, call.x(), conv_));
+    if (is_trained_)
+      check(call.backend.conv2d_backward_filter(call.parameters.gradient(weight_), optional_gradient(call, bias_),
+                                                call.dy, call.x(), conv_));
     if (call.dx())
       check(call.backend.conv2d_backward_data(call.dx(), call.dy, call.parameters.operand(weight_), conv_,
                                               call.adds_to_dx ? 1 : 0));

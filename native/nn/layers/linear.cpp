@@ -6,30 +6,30 @@ namespace {
 
 class LinearLayer final : public Layer {
  public:
-  LinearLayer(const LinearSpec& spec, const LayerSite& site) : Layer(site.name, {spec.out_features}) {
+  LinearLayer(const LinearSpec& spec, const LayerSite& site) : Layer(site.name, {spec.out_features}, site.trains()) {
     const int64_t in_features = site.input().count();  // an image is flattened in NHWC order
     const Shape weights{spec.out_features, in_features};
     checked_count(site.name, "weights", weights, kMostWeights);
     const InitSpec init = spec.init.value_or(kDefaultInit);
     const Fans fans{in_features, spec.out_features};
-    weight_ = site.table.add({site.name + ".weight", weights, ParameterGroup::BackboneDecay,
-                              weight_initializer(init, fans), site.activations});
+    weight_ =
+        site.add({"weight", weights, ParameterGroup::BackboneDecay, weight_initializer(init, fans), site.activations});
     if (spec.bias)
-      bias_ = site.table.add(
-          {site.name + ".bias", {spec.out_features}, ParameterGroup::BackboneNoDecay, bias_initializer(init, fans)});
+      bias_ = site.add({"bias", {spec.out_features}, ParameterGroup::BackboneNoDecay, bias_initializer(init, fans)});
     parameter_count_ = spec.out_features * (in_features + (spec.bias ? 1 : 0));
     flops_ = 2 * in_features * spec.out_features;
   }
 
-  bool backward_needs_input() const override { return true; }
+  bool backward_needs_input() const override { return is_trained_; }
 
   void forward(const LayerCall& call) const override {
     check(call.backend.linear_forward(call.y, call.x(), call.parameters.operand(weight_), optional_value(call, bias_)));
   }
 
   void backward(const LayerCall& call) const override {
-    check(call.backend.linear_backward_weight(call.parameters.gradient(weight_), optional_gradient(call, bias_),
-                                              call.dy, call.x()));
+    if (is_trained_)
+      check(call.backend.linear_backward_weight(call.parameters.gradient(weight_), optional_gradient(call, bias_),
+                                                call.dy, call.x()));
     if (call.dx()) check(call.backend.linear_backward_data(call.dx(), call.dy, call.parameters.operand(weight_)));
   }
 

@@ -18,9 +18,9 @@ void expect_inputs(const LayerSpec& spec, size_t count) {
 }  // namespace
 
 MadeLayer make_layer(const LayerSpec& spec, std::span<const Shape> inputs, uint32_t index, DType activations,
-                     ParameterTable& table) {
+                     float rate, ParameterTable& table) {
   expect_inputs(spec, inputs.size());
-  const LayerSite site{spec.name, inputs, index, activations, table};
+  const LayerSite site{spec.name, inputs, index, activations, rate, table};
   const auto make_one = [&](const auto& of) {
     check_ranges("layer " + spec.name, of);
     MadeLayer layer = make(of, site);

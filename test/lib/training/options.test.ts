@@ -20,6 +20,8 @@ test('every default is filled in', () => {
     normalize: 'dataset',
     precision: 'fp32',
     device: 'auto',
+    freeze: [],
+    layerLr: {},
     seed: 0,
     deterministic: false,
     progress: 'auto',

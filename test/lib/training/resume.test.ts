@@ -88,6 +88,8 @@ const CASES: [string, TrainOptions][] = [
   ['scaled-bn with its running statistics', { head: 'scaled-bn' }],
   ['center with its centres', { head: 'center' }],
   ['pedcc with its centroids', { head: 'pedcc' }],
+  ['a frozen layer, another rate for the other', { freeze: 'conv1', layerLr: { embedding: 0.5 } }],
+  ['all frozen but the head, SGD', { freeze: 'all', optimizer: 'sgd' }],
   [
     'a learned scale, SGD with Nesterov',
     { head: 'normface', s: { learn: true, init: 16 }, optimizer: { type: 'sgd', nesterov: true } },
@@ -197,6 +199,8 @@ describe('refused', () => {
       { model: { ...tinyModel, layers: [...tinyModel.layers, { type: 'relu' }] } as never },
       /model: .* there/,
     ],
+    ['a layer that is frozen now', { freeze: 'conv1' }, /freeze: none there, \["conv1"\] now/],
+    ['another rate of a layer', { layerLr: { conv1: 0.5 } }, /layerLr: none there, \{"conv1":0.5\} now/],
     ['more validation', { validation: 0.2 }, /number of training images: \d+ there, \d+ now/],
   ];
 

@@ -198,6 +198,67 @@ TEST_CASE("launches, library calls and bytes of a step, beside the least that it
   }
 }
 
+namespace {
+
+/// Operations of a ResNet-18's step, by name.
+std::map<std::string, int> operations_with(const Floats& rates) {
+  const Opened backend = open_cuda(true);
+  CountingBackend counting(*backend);
+  TrainingRun run(counting, false, resnet18({16, 16, 1}), 2, rates);
+  run.steps(1);
+  std::map<std::string, int> times;
+  for (const OperationBytes& one : counting.end()) ++times[one.operation];
+  return times;
+}
+
+/// 1, but for the layers from convolution number `first` to before number `end`, counted from 0.
+Floats frozen_convolutions(int first, int end) {
+  Floats rates;
+  int convolutions = -1;
+  for (const LayerSpec& layer : resnet18({16, 16, 1}).layers) {
+    convolutions += std::holds_alternative<Conv2dSpec>(layer.of);
+    rates.push_back(convolutions >= first && convolutions < end ? 0 : 1);
+  }
+  return rates;
+}
+
+}  // namespace
+
+TEST_CASE("for frozen layers nothing is done but what the gradients of others need") {
+  struct Case {
+    const char* name;
+    Floats rates;
+    int filters, data, norm_statistics, norm_backward, relu_backward, norm_apply, updates;
+  };
+  // Updates: of weights and of batch norms' factors, and of the class weights.
+  const Case cases[] = {
+      {"nothing", {}, 20, 19, 20, 20, 0, 20, 3},
+      // The stem, four convolutions, and five; behind them two convolutions read what is frozen.
+      {"the stem and two stages", frozen_convolutions(0, 10), 10, 8, 10, 10, 0, 20, 3},
+      // Its five batch norms give dx, four of them behind a ReLU.
+      {"the third stage", frozen_convolutions(10, 15), 15, 19, 15, 15, 4, 25, 3},
+      {"all", frozen_convolutions(0, 20), 0, 0, 0, 0, 0, 20, 1},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    std::map<std::string, int> times = operations_with(c.rates);
+    CHECK(times["conv2d_forward"] == 20);
+    CHECK(times["conv2d_backward_filter"] == c.filters);
+    CHECK(times["conv2d_backward_data"] == c.data);
+    CHECK(times["batch_norm_stats"] == c.norm_statistics);
+    CHECK(times["batch_norm_backward"] == c.norm_backward);
+    CHECK(times["relu_backward"] == c.relu_backward);
+    CHECK(times["batch_norm_apply"] == c.norm_apply);
+    CHECK(times["running_average"] == (c.norm_statistics > 0 ? 1 : 0));
+    CHECK(times["adam"] == c.updates);
+    // The head's own: with nothing trained before it, the embedding needs no gradient.
+    CHECK(times["linear_backward_weight"] == 1);
+    CHECK(times["linear_backward_data"] == (c.filters > 0 ? 1 : 0));
+    CHECK(times["l2_scale_backward"] == (c.filters > 0 ? 1 : 0));
+    CHECK(times["global_average_pool_backward"] == (c.filters > 0 ? 1 : 0));
+  }
+}
+
 TEST_CASE("what a construction that fails has made is released") {
   const Statistics before = cuda_sim::statistics();
   const size_t memory = cuda_sim::settings().memory;

@@ -38,11 +38,15 @@ TEST_CASE("the parameter table sorts into groups, keeps the order inside them, a
     CHECK(table.entries()[i].offset == offsets[i]);
     CHECK(table.entry(keys[i]).spec.name == names[i]);
   }
-  const int64_t begins[] = {0, 80, 112, 192, 0}, counts[] = {80, 32, 80, 16, 0};
-  for (int group = 0; group < kParameterGroups; ++group) {
-    CHECK(table.group(group).offset == begins[group]);
-    CHECK(table.group(group).count == counts[group]);
+  const int64_t begins[] = {0, 80, 112, 192}, counts[] = {80, 32, 80, 16};
+  REQUIRE(table.updates().size() == 4);
+  for (int group = 0; group < 4; ++group) {
+    CHECK(static_cast<int>(table.updates()[group].group) == group);
+    CHECK(table.updates()[group].rate == 1);
+    CHECK(table.updates()[group].range.offset == begins[group]);
+    CHECK(table.updates()[group].range.count == counts[group]);
   }
+  CHECK(table.state().count == 0);
   CHECK(table.size() == 208);
   CHECK(table.parameter_count() == 51 + 8 + 3 + 16 + 70 + 1);
   CHECK(table.find("b.bias").offset == 96);
@@ -52,14 +56,81 @@ TEST_CASE("the parameter table sorts into groups, keeps the order inside them, a
                        Error);
 }
 
-TEST_CASE("an empty group is an empty range") {
+TEST_CASE("of groups without parameters there is no update") {
   ParameterTable table;
   table.add({"w", {5}, ParameterGroup::HeadDecay, kZero});
   table.arrange();
-  CHECK(table.group(0).count == 0);
-  CHECK(table.group(1).count == 0);
-  CHECK(table.group(3).count == 0);
-  CHECK(table.group(2).count == 16);
+  REQUIRE(table.updates().size() == 1);
+  CHECK(table.updates()[0].group == ParameterGroup::HeadDecay);
+  CHECK(table.updates()[0].range.count == 16);
+}
+
+TEST_CASE("what is frozen lies before what is trained, weights beside weights, and groups fall apart by rate") {
+  ParameterTable table;
+  const auto add = [&](const char* name, ParameterGroup group, float rate, DType used_as = DType::F32) {
+    table.add({name, {5}, group, kFanIn, used_as, rate});
+  };
+  for (const auto& [layer, rate] : {std::pair("a", 0.0f), {"b", 1.0f}, {"c", 0.5f}, {"d", 0.0f}, {"e", 1.0f}}) {
+    const std::string name = layer;
+    add((name + ".weight").c_str(), ParameterGroup::BackboneDecay, rate, DType::BF16);
+    add((name + ".bias").c_str(), ParameterGroup::BackboneNoDecay, rate);
+    add((name + ".mean").c_str(), ParameterGroup::State, rate);
+  }
+  add("head.weight", ParameterGroup::HeadDecay, 1);
+  table.arrange();
+
+  std::vector<std::string> names;
+  for (const auto& entry : table.entries()) names.push_back(entry.spec.name);
+  CHECK(names == std::vector<std::string>{"a.mean", "d.mean", "a.bias", "d.bias", "a.weight", "d.weight",    // frozen
+                                          "c.weight", "b.weight", "e.weight", "c.bias", "b.bias", "e.bias",  // trained
+                                          "head.weight", "b.mean", "c.mean", "e.mean"});
+  struct Expected {
+    ParameterGroup group;
+    float rate;
+    int64_t offset, count;
+  };
+  const Expected expected[] = {{ParameterGroup::BackboneDecay, 0.5f, 96, 16},
+                               {ParameterGroup::BackboneDecay, 1, 112, 32},
+                               {ParameterGroup::BackboneNoDecay, 0.5f, 144, 16},
+                               {ParameterGroup::BackboneNoDecay, 1, 160, 32},
+                               {ParameterGroup::HeadDecay, 1, 192, 16}};
+  REQUIRE(table.updates().size() == 5);
+  for (size_t i = 0; i < 5; ++i) {
+    CAPTURE(i);
+    CHECK(table.updates()[i].group == expected[i].group);
+    CHECK(table.updates()[i].rate == expected[i].rate);
+    CHECK(table.updates()[i].range.offset == expected[i].offset);
+    CHECK(table.updates()[i].range.count == expected[i].count);
+  }
+  CHECK((table.trained().offset == 96 && table.trained().count == 112));
+  CHECK((table.state().offset == 208 && table.state().count == 48));
+  CHECK((table.bf16_range().offset == 64 && table.bf16_range().count == 80));
+  CHECK(table.parameter_count() == 11 * 5);
+}
+
+TEST_CASE("a seed gives a tensor the same values, whatever is frozen and at whichever rate") {
+  const auto values = [](Backend& backend, float rate_of_a, float rate_of_b) {
+    ParameterTable table;
+    for (const auto& [layer, rate] : {std::pair("a", rate_of_a), {"b", rate_of_b}, {"c", 1.0f}}) {
+      const std::string name = layer;
+      table.add({name + ".weight", {7, 3}, ParameterGroup::BackboneDecay, kFanIn, DType::F32, rate});
+      table.add({name + ".bias", {3}, ParameterGroup::BackboneNoDecay, kFanIn, DType::F32, rate});
+    }
+    table.arrange();
+    const Parameters parameters(backend, table, 5);
+    std::vector<Floats> all;
+    for (const char* name : {"a.weight", "a.bias", "b.weight", "b.bias", "c.weight", "c.bias"})
+      all.push_back(parameters.read_value(name));
+    return all;
+  };
+  for (Backend* backend : backends()) {
+    const std::vector<Floats> expected = values(*backend, 1, 1);
+    CHECK(expected[0] != expected[2]);
+    CHECK(values(*backend, 0, 1) == expected);
+    CHECK(values(*backend, 1, 0) == expected);
+    CHECK(values(*backend, 0, 0) == expected);
+    CHECK(values(*backend, 2, 0.5f) == expected);
+  }
 }
 
 TEST_CASE("parameters are written and read by name; the padding between tensors stays zero") {
@@ -96,10 +167,10 @@ TEST_CASE("state lies behind what is trained, has no gradient, and is not counte
     std::vector<std::string> names;
     for (const auto& entry : table.entries()) names.push_back(entry.spec.name);
     CHECK(names == std::vector<std::string>{"weight", "bias", "running", "centers"});
-    const ParameterTable::Range state = table.group(static_cast<int>(ParameterGroup::State));
+    const ParameterTable::Range state = table.state();
     CHECK((state.offset == 48 && state.count == 48));
     CHECK(table.size() == 96);
-    CHECK(table.trained_size() == 48);
+    CHECK((table.trained().offset == 0 && table.trained().count == 48));
     CHECK(table.parameter_count() == 21 + 3);
 
     Parameters parameters(*backend, table, 1);
@@ -122,8 +193,8 @@ TEST_CASE("without state there is nothing behind what is trained") {
   ParameterTable table;
   table.add({"weight", {3, 7}, ParameterGroup::HeadDecay, kXavier});
   table.arrange();
-  CHECK(table.group(static_cast<int>(ParameterGroup::State)).count == 0);
-  CHECK(table.trained_size() == table.size());
+  CHECK(table.state().count == 0);
+  CHECK(table.trained().count == table.size());
 }
 
 TEST_CASE("centroids start as they are, whatever the tensor's place") {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <stdexcept>
 
 #include "nn/network.h"
@@ -26,11 +27,12 @@ struct NetworkProblem {
   int64_t batch;
   std::map<std::string, uint32_t> dropout_streams;  // by layer
   StepBlock step{};
+  std::set<std::string> frozen = {};  // layers without gradients; batch norms by their running statistics
 };
 
 class NetworkRun {
  public:
-  /// `given`: the images and all parameters of the layers.
+  /// `given`: the images and all parameters of the layers, running statistics where they are read.
   NetworkRun(const NetworkProblem& problem, const NamedDoubles& given) : problem_(problem), given_(given) {
     const Shape& image = problem.spec.input;
     values_.push_back({{problem.batch, image[0], image[1], image[2]}, given.at(kImages), {}});
@@ -49,12 +51,14 @@ class NetworkRun {
   /// How far the nearest value is from where a ReLU, a PReLU or a maximum changes over.
   double distance_to_kink() const { return distance_to_kink_; }
 
-  /// Of the images and all parameters, from that of the embedding.
+  /// Of the images and all parameters that are not frozen, from that of the embedding.
   NamedDoubles gradients(const Doubles& dembedding) {
     gradients_.clear();
     for (Value& value : values_) value.gradient.assign(value.numbers.size(), 0);
     values_.back().gradient = dembedding;
     for (size_t i = backward_.size(); i-- > 0;) backward_[i](values_[i + 1].gradient);
+    for (const std::string& layer : problem_.frozen)
+      for (const char* what : {".weight", ".bias"}) gradients_.erase(layer + what);
     gradients_[kImages] = values_[0].gradient;
     return gradients_;
   }
@@ -135,9 +139,16 @@ class NetworkRun {
   void run(const BatchNormSpec& spec) {
     const Shape& shape = in().shape;
     const int64_t channels = shape[shape.rank - 1];
-    const ChannelStats stats = batch_norm_stats(x(), shape.count() / channels, channels);
     const BatchNorm norm{spec.epsilon};
     const Doubles gamma = given(".weight");
+    if (problem_.frozen.count(name_) > 0) {
+      const ChannelStats running{given(".runningMean"), given(".runningVariance"), {}};
+      finish(shape, batch_norm_apply(x(), running, gamma, given(".bias"), {}, norm), [=](const Doubles& dy) {
+        return std::vector<Doubles>{batch_norm_backward_frozen(dy, running, gamma, norm)};
+      });
+      return;
+    }
+    const ChannelStats stats = batch_norm_stats(x(), shape.count() / channels, channels);
     finish(shape, batch_norm_apply(x(), stats, gamma, given(".bias"), {}, norm),
            [=, this, x = x(), name = name_](const Doubles& dy) {
              const BatchNormGradients gradients = batch_norm_backward(dy, x, {}, stats, gamma, norm);

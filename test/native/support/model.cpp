@@ -3,9 +3,9 @@
 namespace margincore::test {
 
 Model::Model(Backend& backend, const NetworkSpec& network, const HeadSpec& head, int64_t batch, uint64_t seed,
-             RecomputePolicy policy)
+             RecomputePolicy policy, std::span<const float> rates)
     : backend_(backend),
-      network_(network, table_),
+      network_(network, table_, rates),
       head_(head, network_.embedding_size(), table_),
       network_pass_(network_, batch, policy, plan_),
       head_pass_(head_, batch, true, plan_, network_pass_.head_moment(), network_pass_.last_moment()),
@@ -54,7 +54,8 @@ double Model::loss(const Floats& images, const Ints& labels, const StepBlock& st
                     block,
                     static_cast<StepReport*>(report_.data()),
                     static_cast<int32_t*>(halted_.data()),
-                    {}});
+                    {},
+                    network_pass_.needs_embedding_gradient()});
   network_pass_.backward(backend_, *parameters_, batch_, block);
   StepReport report;
   check(backend_.download(&report, report_.data(), sizeof report));

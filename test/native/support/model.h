@@ -12,7 +12,7 @@ namespace margincore::test {
 class Model {
  public:
   Model(Backend& backend, const NetworkSpec& network, const HeadSpec& head, int64_t batch, uint64_t seed,
-        RecomputePolicy policy = RecomputePolicy::Never);
+        RecomputePolicy policy = RecomputePolicy::Never, std::span<const float> rates = {});
 
   /// Forward, loss, backward. Images (batch, H, W, C); gradients are then in `parameters`.
   double loss(const Floats& images, const Ints& labels, const StepBlock& step);

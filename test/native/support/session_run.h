@@ -40,8 +40,8 @@ class SessionRun {
  public:
   explicit SessionRun(const std::string& backend, OptimizerSpec::Type optimizer = OptimizerSpec::Type::Adam,
                       const HeadSpec& head = plain_arcface(), int64_t max_batch = kRunBatch,
-                      Precision precision = Precision::Fp32)
-      : session_(spec(backend, optimizer, head, max_batch, precision)) {
+                      Precision precision = Precision::Fp32, const Floats& rates = {})
+      : session_(spec(backend, optimizer, head, max_batch, precision, rates)) {
     session_.open();
     Random random(1);
     const Ints pixels = random.integers(kRunSamples * 6 * 6, 0, 255);
@@ -100,13 +100,14 @@ class SessionRun {
 
  private:
   static SessionSpec spec(const std::string& backend, OptimizerSpec::Type optimizer, const HeadSpec& head,
-                          int64_t max_batch, Precision precision) {
+                          int64_t max_batch, Precision precision, const Floats& rates) {
     SessionSpec spec{};
     spec.backend = backend;
     spec.options.deterministic = 1;
     spec.options.precision = precision;
     spec.seed = kRunSeed;
     spec.network = kRunNetwork;
+    spec.layer_rates = rates;
     spec.head = head;
     spec.normalization = {{0.5f}, {0.25f}};
     spec.batch_size = max_batch;

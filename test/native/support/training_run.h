@@ -11,8 +11,8 @@ namespace margincore::test {
 
 class TrainingRun {
  public:
-  TrainingRun(Backend& backend, bool streamed, const NetworkSpec& spec, int64_t batch)
-      : batch_(batch), network_(spec, table_), head_(arcface(10, 16, 0.5f), network_.embedding_size(), table_) {
+  TrainingRun(Backend& backend, bool streamed, const NetworkSpec& spec, int64_t batch, const Floats& rates = {})
+      : batch_(batch), network_(spec, table_, rates), head_(arcface(10, 16, 0.5f), network_.embedding_size(), table_) {
     table_.arrange();
     const Floats per_channel(spec.input[2], 0.3f);
     parameters_ = std::make_unique<Parameters>(backend, table_, 1);
