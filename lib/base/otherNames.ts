@@ -9,7 +9,9 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   weightDecay: 'wd l2penalty',
   optimizer: 'optim optimiser solver',
   batchSize: 'batch bs minibatch minibatchsize',
+  dropLast: 'dropremainder dropincomplete skiplast',
   epochs: 'numepochs nepochs maxepochs passes',
+  steps: 'iterations iters maxsteps maxiter numsteps totalsteps',
   freeze: 'frozen freezelayers frozenlayers freezebackbone linearprobe',
   layerLr: 'layerlrs layerrates lrmult lrmultiplier lrmultipliers lrscale backbonelr paramgroups',
   head: 'loss losstype lossfunction lossfn criterion',
@@ -50,20 +52,15 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 
 const NO_PRETRAINED =
   'A network begins with weights of a file: models.resnet18({ weights: FILE }). Without one, init of a layer says how they start, and classWeights weigh classes';
-const STEPS = 'The length of training is epochs: an epoch is a step for each batchSize images';
 
 /** For what needs no option here, or would be taken for another one. */
 const ANSWERS: Readonly<Record<string, string>> = {
   weights: NO_PRETRAINED,
   pretrained: NO_PRETRAINED,
-  iterations: STEPS,
-  steps: STEPS,
-  maxsteps: STEPS,
   temperature: 'It is 1 divided by s, which multiplies the cosines',
   decay: 'Of weights it is weightDecay of the optimizer; of the rate, a schedule as learningRate',
   numclasses: 'The number of classes follows from data: from its labels, or from classNames',
   init: "How weights start is for the network and its layers to say: { ...models.resnet18(options), init: 'heNormal' }, say",
-  shuffle: 'Images are shuffled anew for each epoch, as seed says',
 };
 
 /** Without what spellings differ in. */

@@ -1,28 +1,64 @@
 /** How an epoch's samples are divided into steps. */
 
 export interface Batching {
+  /** That are divided, in the order of the epoch */
   readonly samples: number;
   /** At most `samples` */
   readonly batchSize: number;
   /** A last batch of one sample joins the one before it: over one sample there are no batch statistics. */
   readonly joinsTail: boolean;
+  /** A last batch of fewer samples is left out. */
+  readonly dropsTail: boolean;
 }
 
-export function hasJoinedTail({ samples, batchSize, joinsTail }: Batching): boolean {
-  return joinsTail && samples % batchSize === 1;
+/** How long a run is. */
+export interface RunLength {
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+  /** The last of them may have fewer steps. */
+  readonly epochs: number;
+}
+
+/**
+ * @param epochs Need not be whole.
+ * @param steps In place of epochs, where given.
+ */
+export function runLength(batching: Batching, epochs: number, steps?: number): RunLength {
+  const perEpoch = stepsPerEpoch(batching);
+  const all = steps ?? Math.max(1, Math.round(epochs * perEpoch));
+  return { steps: all, stepsPerEpoch: perEpoch, epochs: Math.ceil(all / perEpoch) };
+}
+
+/** @param epoch From 0 */
+export function stepsOfEpoch({ steps, stepsPerEpoch: perEpoch }: RunLength, epoch: number): number {
+  return Math.min(perEpoch, steps - epoch * perEpoch);
+}
+
+/** Steps that lie behind where so many epochs have ended, and some steps of the next. */
+export function stepsBehind(length: RunLength, epochs: number, steps: number): number {
+  return Math.min(epochs * length.stepsPerEpoch, length.steps) + steps;
+}
+
+export function hasJoinedTail({ samples, batchSize, joinsTail, dropsTail }: Batching): boolean {
+  return joinsTail && !dropsTail && samples % batchSize === 1;
 }
 
 /** The last step of an epoch has the images that are left, so it may be smaller. */
 export function stepsPerEpoch(batching: Batching): number {
-  const { samples, batchSize } = batching;
-  return hasJoinedTail(batching) ? Math.floor(samples / batchSize) : Math.ceil(samples / batchSize);
+  const { samples, batchSize, dropsTail } = batching;
+  const hasNoTail = dropsTail || hasJoinedTail(batching);
+  return hasNoTail ? Math.floor(samples / batchSize) : Math.ceil(samples / batchSize);
+}
+
+/** Samples of the steps before one of an epoch. @param step From 0 to `stepsPerEpoch` */
+export function samplesBefore(batching: Batching, step: number): number {
+  const { samples, batchSize, dropsTail } = batching;
+  return step === stepsPerEpoch(batching) && !dropsTail ? samples : step * batchSize;
 }
 
 /** @param step of the epoch, from 0 */
 export function samplesOfStep(batching: Batching, step: number): number {
-  const { samples, batchSize } = batching;
-  const isLast = step === stepsPerEpoch(batching) - 1;
-  return isLast ? samples - step * batchSize : batchSize;
+  return samplesBefore(batching, step + 1) - samplesBefore(batching, step);
 }
 
 export function largestBatch(batching: Batching): number {

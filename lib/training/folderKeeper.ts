@@ -9,6 +9,7 @@ import { type ModelDescriptor, modelMetadata, readMetadata } from '../model/mode
 import { loadParameters, parameterTensors } from '../model/weights.js';
 import type { NativeSession } from '../native/contract.js';
 import type { Environment } from '../native/environment.js';
+import { type RunLength, stepsBehind } from './batching.js';
 import { bestEpoch, type Monitor } from './best.js';
 import type { BestKeeper, Progress } from './loop.js';
 import type { CheckpointEvery } from './options.js';
@@ -24,7 +25,7 @@ export interface KeptRun {
   readonly moments: number;
   readonly identity: RunIdentity;
   readonly environment: Environment;
-  readonly stepsPerEpoch: number;
+  readonly length: RunLength;
   /** Hash of the values of so many steps: see `StepsHash`. */
   stepsHash(steps: number): string;
   firstLoss(): FirstLoss['measured'];
@@ -166,7 +167,7 @@ export class FolderKeeper implements BestKeeper {
   }
 
   #step({ history, sums }: Progress): number {
-    return history.length * this.#run.stepsPerEpoch + sums.steps;
+    return stepsBehind(this.#run.length, history.length, sums.steps);
   }
 }
 

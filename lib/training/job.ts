@@ -17,7 +17,7 @@ import { type Precision, precisionOn } from '../native/precision.js';
 import type { ModelDescription } from '../networks/index.js';
 import { annealingWarning } from '../schedules/annealing.js';
 import { notesBeyondTheEnd } from '../schedules/beyondTheEnd.js';
-import { type Batching, hasJoinedTail, largestBatch, stepsPerEpoch } from './batching.js';
+import { type Batching, hasJoinedTail, largestBatch, type RunLength, runLength } from './batching.js';
 import { layerRates } from './layerRates.js';
 import { nativeOptimizer } from './optimizers.js';
 import type { RunOptions, TrainSettings } from './options.js';
@@ -35,8 +35,7 @@ export interface TrainJob {
   /** The factor of the learning rate of each layer, 0 where it is frozen; undefined: all 1. */
   readonly layerRates: Float32Array | undefined;
   readonly batching: Batching;
-  /** Of the whole run */
-  readonly steps: number;
+  readonly length: RunLength;
   readonly placement: Placement;
   /** The precision in force. */
   readonly precision: Precision;
@@ -59,8 +58,12 @@ type NotRepeated =
  * with the model.
  */
 export type EffectiveOptions = HeadOptions &
-  Required<Omit<RunOptions, NotRepeated | 'validation' | 'patience'>> & {
+  Required<Omit<RunOptions, NotRepeated | 'validation' | 'patience' | 'epochs' | 'steps'>> & {
     patience?: number;
+    /** Where steps were not. */
+    epochs?: number;
+    /** Where they were asked for. */
+    steps?: number;
     /** Where a fraction was asked for. */
     validation?: number;
   };
@@ -83,7 +86,7 @@ export async function prepareJob(
   // A frozen one does without.
   const trainsBatchNorm = layers.some(({ type }, index) => type === 'batchNorm' && rates?.[index] !== 0);
   const batchStatistics = head.native.scaledBn !== undefined || trainsBatchNorm;
-  const batching = divideSteps(train.numbers.length, settings.batchSize, batchStatistics);
+  const batching = divideSteps(train.numbers.length, settings, batchStatistics);
   return {
     settings,
     classNames,
@@ -95,7 +98,7 @@ export async function prepareJob(
     head,
     layerRates: rates,
     batching,
-    steps: settings.epochs * stepsPerEpoch(batching),
+    length: runLength(batching, settings.epochs, settings.steps),
     placement,
     precision: precisionOn(placement.backend.name, settings.precision),
   };
@@ -115,8 +118,8 @@ function networkOf({ layers, init }: ModelDescription, [H, W, C]: ImageSize): Na
 
 /** What the user should know of a job before it runs. */
 export function notesOn(job: TrainJob): Note[] {
-  const { settings, classNames, train, head, batching, steps, placement, precision } = job;
-  const { epochs, batchSize, learningRate } = settings;
+  const { settings, classNames, train, head, batching, length, placement, precision } = job;
+  const { batchSize, learningRate } = settings;
   const sayIf = (is: boolean, code: NoteCode, message: string) => note(code, is ? message : undefined);
   return [
     ...note('EMPTY_CLASSES', describeEmptyClasses(train, classNames)),
@@ -127,8 +130,11 @@ export function notesOn(job: TrainJob): Note[] {
         'epoch is a single step',
     ),
     ...head.notes,
-    ...note('LAMBDA_STAYS_HIGH', hasMargin(head.native) ? annealingWarning(head.lambda, steps) : undefined),
-    ...notesBeyondTheEnd(learningRate, hasMargin(head.native) ? head.marginWarmup : 0, { epochs, steps }),
+    ...note(
+      'LAMBDA_STAYS_HIGH',
+      hasMargin(head.native) ? annealingWarning(head.lambda, length.steps) : undefined,
+    ),
+    ...notesBeyondTheEnd(learningRate, hasMargin(head.native) ? head.marginWarmup : 0, length),
     ...note('CPU_TAKEN', placement.note),
     ...sayIf(
       precision !== settings.precision,
@@ -186,7 +192,11 @@ function divideSamples(
 }
 
 /** Throws INVALID_OPTION where batch statistics are needed and a batch has one sample. */
-function divideSteps(samples: number, wanted: number, batchStatistics: boolean): Batching {
+function divideSteps(
+  samples: number,
+  { batchSize: wanted, dropLast: dropsTail }: TrainSettings,
+  batchStatistics: boolean,
+): Batching {
   const batchSize = Math.min(wanted, samples);
   if (batchStatistics && batchSize === 1) {
     throw invalidOption(
@@ -196,16 +206,17 @@ function divideSteps(samples: number, wanted: number, batchStatistics: boolean):
       samples === 1 ? 'There is only one training image' : '',
     );
   }
-  return { samples, batchSize, joinsTail: batchStatistics };
+  return { samples, batchSize, joinsTail: batchStatistics, dropsTail };
 }
 
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
   const { normalization, head, precision } = job;
   const { data, checkpoint, resume, resetHead, signal, onStep, onEpoch, progress, ...rest } = job.settings;
-  const { validation, patience, head: _, ...repeated } = rest;
+  const { validation, patience, epochs, steps, head: _, ...repeated } = rest;
   const options = {
     ...(head.effective as HeadOptions),
     ...repeated,
+    ...(steps === undefined ? { epochs } : { steps }),
     normalize: { mean: [...normalization.mean], std: [...normalization.std] },
     precision,
     device: device as Device,

@@ -10,7 +10,14 @@ import type { Model } from '../model/model.js';
 import { type NativeSession, type NativeStepsResult, STEP_VALUES } from '../native/contract.js';
 import { awaitNative, callNative, native } from '../native/load.js';
 import type { Schedule } from '../schedules/learningRate.js';
-import { type Batching, samplesOfStep, stepsPerEpoch } from './batching.js';
+import {
+  type Batching,
+  type RunLength,
+  samplesBefore,
+  samplesOfStep,
+  stepsBehind,
+  stepsOfEpoch,
+} from './batching.js';
 import { addStep, type EpochSums, noSteps, recordOf, type StepReport } from './epochSums.js';
 import type { Controls, EpochRecord } from './events.js';
 import type { Observers } from './observer.js';
@@ -21,8 +28,10 @@ export interface TrainPlan extends Batching {
   readonly session: NativeSession;
   /** The session's model, which `onEpoch` is lent and a NON_FINITE error hands over */
   readonly model: Model;
-  readonly epochs: number;
+  readonly length: RunLength;
   readonly seed: number;
+  /** Anew for each epoch; otherwise the samples come in the order of the data. */
+  readonly shuffle: boolean;
   readonly learningRate: Schedule;
   readonly head: ResolvedHead;
   /** What diagnoses rest on, beside the epochs */
@@ -116,14 +125,15 @@ class TrainLoop {
     },
   };
   readonly #plan: TrainPlan;
-  readonly #stepsPerEpoch: number;
   /** The first step also prepares the backend, so its time says little: it runs alone. */
   #chunkSteps = 1;
 
   constructor(plan: TrainPlan) {
     this.#plan = plan;
-    this.#stepsPerEpoch = stepsPerEpoch(plan);
-    this.history = (plan.from?.history ?? []).map((record) => ({ ...record, epochs: plan.epochs }));
+    this.history = (plan.from?.history ?? []).map((record) => ({
+      ...record,
+      epochs: plan.length.epochs,
+    }));
     this.#sums = plan.from === undefined ? noSteps() : { ...plan.from.sums };
   }
 
@@ -132,15 +142,15 @@ class TrainLoop {
   }
 
   get isOver(): boolean {
-    const { epochs, isEnough } = this.#plan;
+    const { length, isEnough } = this.#plan;
     if (this.#sums.steps > 0) return this.#stopped; // an epoch that was begun is ended
-    return this.#stopped || this.history.length >= epochs || isEnough(this.history);
+    return this.#stopped || this.history.length >= length.epochs || isEnough(this.history);
   }
 
   /** Whether the last epoch in the history was ended before all of its steps were run. */
   get isShortened(): boolean {
     const last = this.history.at(-1);
-    return last !== undefined && last.steps < this.#stepsPerEpoch;
+    return last !== undefined && last.steps < this.#stepsOf(this.history.length - 1);
   }
 
   /** Whether the session has run these very steps, and nothing of a step that was broken off. */
@@ -151,12 +161,16 @@ class TrainLoop {
 
   /** Steps of the run so far. */
   get #step(): number {
-    return this.history.length * this.#stepsPerEpoch + this.#sums.steps;
+    return stepsBehind(this.#plan.length, this.history.length, this.#sums.steps);
+  }
+
+  #stepsOf(epoch: number): number {
+    return stepsOfEpoch(this.#plan.length, epoch);
   }
 
   /** The steps of the epoch that are left. */
   async runEpoch(): Promise<Omit<EpochRecord, 'head' | 'diagnoses'>> {
-    const { observers, signal, keeper, epochs, head } = this.#plan;
+    const { observers, signal, keeper, length, head } = this.#plan;
     const epoch = this.history.length;
     for await (const report of this.#steps(epoch)) {
       addStep(this.#sums, report);
@@ -171,19 +185,19 @@ class TrainLoop {
     if (this.#thrown !== undefined) throw this.#thrown.error;
     signal?.throwIfAborted();
     // Whoever resumes goes on with the epoch; whoever stopped gets the record of a shorter one.
-    if (this.#stopped && this.#sums.steps < this.#stepsPerEpoch) await keeper?.finish(this.progress);
-    return recordOf(this.#sums, epoch, epochs, head.native);
+    if (this.#stopped && this.#sums.steps < this.#stepsOf(epoch)) await keeper?.finish(this.progress);
+    return recordOf(this.#sums, epoch, length.epochs, head.native);
   }
 
   async endEpoch(measured: Omit<EpochRecord, 'diagnoses'>): Promise<void> {
-    const { epochs, facts, keeper, isEnough } = this.#plan;
+    const { length, facts, keeper, isEnough } = this.#plan;
     const { history } = this;
     const judge = () => {
-      const atEnd = this.#stopped || history.length + 1 === epochs || isEnough([...history, measured]);
+      const atEnd = this.#stopped || history.length + 1 === length.epochs || isEnough([...history, measured]);
       return { ...measured, diagnoses: diagnose([...history, measured], facts, atEnd) };
     };
     const wasStopped = this.#stopped;
-    const isWhole = this.#sums.steps === this.#stepsPerEpoch;
+    const isWhole = this.#sums.steps === this.#stepsOf(history.length);
     const record = judge();
     await this.#tellEpoch(record);
     history.push(this.#stopped === wasStopped ? record : judge());
@@ -203,31 +217,38 @@ class TrainLoop {
 
   /** The epoch's steps that are left, each after it was run; none beyond the running chunk once stopped or aborted. */
   async *#steps(epoch: number): AsyncGenerator<StepReport> {
-    const { seed, samples } = this.#plan;
-    const order = callNative(() => native().permutation(seed, epoch, samples));
+    const order = this.#order(epoch);
     const { keeper, signal } = this.#plan;
     const isBrokenOff = () => signal?.aborted || this.#thrown !== undefined;
-    while (this.#sums.steps < this.#stepsPerEpoch && !this.#stopped && !isBrokenOff()) {
+    const all = this.#stepsOf(epoch);
+    while (this.#sums.steps < all && !this.#stopped && !isBrokenOff()) {
       const first = this.#sums.steps;
-      const left = this.#stepsPerEpoch - first;
+      const left = all - first;
       const untilDue = keeper?.stepsUntilDue(this.#step) ?? left;
       yield* await this.#runChunk(epoch, first, Math.min(this.#chunkSteps, left, untilDue), order);
       // At its end the epoch itself is kept, with its record.
-      const isWithin = this.#sums.steps < this.#stepsPerEpoch;
+      const isWithin = this.#sums.steps < all;
       if (isWithin && !isBrokenOff()) await keeper?.stepsDone(this.progress);
     }
   }
 
+  /** In which the samples of an epoch come. */
+  #order(epoch: number): Int32Array {
+    const { seed, samples, shuffle } = this.#plan;
+    if (!shuffle) return Int32Array.from({ length: samples }, (_, sample) => sample);
+    return callNative(() => native().permutation(seed, epoch, samples));
+  }
+
   /** Runs `count` steps of an epoch in one call, beginning with its step `first`. */
   async #runChunk(epoch: number, first: number, count: number, order: Int32Array) {
-    const { session, batchSize, samples } = this.#plan;
-    const end = first + count === this.#stepsPerEpoch ? samples : (first + count) * batchSize;
+    const { session, batchSize, length } = this.#plan;
+    const before = epoch * length.stepsPerEpoch;
     const values = Array.from({ length: count }, (_, index) =>
-      stepValues(this.#plan, epoch * this.#stepsPerEpoch + first + index, this.#stepsPerEpoch),
+      stepValues(this.#plan, before + first + index, length),
     );
     const request = {
       epoch,
-      order: order.subarray(first * batchSize, end),
+      order: order.subarray(samplesBefore(this.#plan, first), samplesBefore(this.#plan, first + count)),
       batchSize,
       values: Float32Array.from(values.flatMap((step) => STEP_VALUES.map((name) => step[name]))),
     };
@@ -246,10 +267,10 @@ class TrainLoop {
     result: NativeStepsResult,
     milliseconds: number,
   ): Generator<StepReport> {
-    const { epochs } = this.#plan;
+    const { epochs, steps, stepsPerEpoch } = this.#plan.length;
     for (let index = 0; index < result.steps; index++) {
       const { learningRate, marginRamp, lambda } = values[index]!;
-      const step = epoch * this.#stepsPerEpoch + first + index + 1;
+      const step = epoch * stepsPerEpoch + first + index + 1;
       if (result.nonFinite !== undefined && index === result.steps - 1) {
         throw nonFinite(result.nonFinite, step, learningRate, this.#plan);
       }
@@ -259,7 +280,7 @@ class TrainLoop {
       yield {
         event: {
           step,
-          steps: epochs * this.#stepsPerEpoch,
+          steps,
           epoch: epoch + 1,
           epochs,
           loss: result.loss[index]!,

@@ -57,10 +57,16 @@ export interface RunOptions {
   data?: DataInput | Promise<DataInput> | string;
   /** Default: `models.seedCnn()` */
   model?: ModelDescription;
-  /** Default 10 */
+  /** Passes over the training images; need not be whole: 0.5 is the half of one. Default 10. */
   epochs?: number;
+  /** Steps of the whole run, in place of `epochs`. */
+  steps?: number;
   /** Images per step. The last step of an epoch has the rest. Default 128. */
   batchSize?: number;
+  /** Leave the last step of an epoch out where it would have fewer images than `batchSize`. Default false. */
+  dropLast?: boolean;
+  /** Whether the images of each epoch come in an order of its own, as `seed` says; otherwise in that of the data. Default true. */
+  shuffle?: boolean;
   /** Default 'adam' */
   optimizer?: OptimizerOptions;
   /**
@@ -177,8 +183,15 @@ export const RUN_OPTION_GROUPS = {
     model: option('the network', checkModel, { default: () => models.seedCnn(), defaultText: 'seedCnn' }),
   },
   training: {
-    epochs: integer('passes over the training images', { default: 10, min: 1 }),
+    epochs: number('passes over the training images', { default: 10, above: 0, max: 1e6 }),
+    steps: integer('steps of the whole run, in place of epochs', {
+      min: 1,
+      max: 2 ** 31,
+      defaultText: 'as epochs say',
+    }),
     batchSize: integer('images per step', { default: 128, min: 1 }),
+    dropLast: flag('leave a last step out that would have fewer images', { default: false }),
+    shuffle: flag('an order of its own for each epoch', { default: true }),
     optimizer: option('how a step uses the gradient', checkOptimizer, {
       default: DEFAULT_OPTIMIZER,
       variants: OPTIMIZERS,
@@ -250,6 +263,9 @@ export type TrainSettings = Checked<typeof RUN_OPTIONS> & { readonly head: Check
 export function resolveTrainOptions(options: TrainOptions): TrainSettings {
   const given = checkObject(options, 'options');
   checkHeadKeys(given, Object.keys(RUN_OPTIONS), { explain: explainNested });
+  if (given.steps !== undefined && given.epochs !== undefined) {
+    throw invalidOption('steps', 'no value beside epochs', given.steps, 'Either says how long the run is');
+  }
   const settings = { ...optionValues(RUN_OPTIONS, given), head: checkHead(given) };
   requireOthers(settings);
   return settings;

@@ -7,7 +7,6 @@ import { readDescriptor } from '../model/modelFile.js';
 import { isOfHead, loadParameters } from '../model/weights.js';
 import type { NativeSession } from '../native/contract.js';
 import { callNative } from '../native/load.js';
-import { stepsPerEpoch } from './batching.js';
 import type { TrainJob } from './job.js';
 import { expectSameRun, identityOf, type RunIdentity } from './runIdentity.js';
 import { loadState, type RunState, readRunState } from './runState.js';
@@ -76,21 +75,34 @@ function describe(from: Beginning): string {
 function expectPlace(
   path: string,
   { step, progress: { history, sums } }: RunState,
-  { settings, batching }: TrainJob,
+  { settings, length }: TrainJob,
 ): void {
-  const perEpoch = stepsPerEpoch(batching);
-  if (step !== history.length * perEpoch + sums.steps || sums.steps > perEpoch) {
+  const { stepsPerEpoch: perEpoch } = length;
+  // The last epoch of a run may have had fewer steps.
+  const most = history.length * perEpoch + sums.steps;
+  if (step > most || (step < most && (sums.steps > 0 || step <= most - perEpoch)) || sums.steps > perEpoch) {
     throw corruptFile(
       path,
       `${step} steps are not ${history.length} epochs of ${perEpoch} and ${sums.steps} steps`,
     );
   }
+  if (step < most && step !== length.steps) {
+    throw new MarginCoreError(
+      'CHECKPOINT_MISMATCH',
+      `${path} is the end of a run of ${step} steps, within an epoch: a run of another length cannot go on from there`,
+      { details: { path, option: 'steps', found: step, expected: length.steps } },
+    );
+  }
+  if (step <= length.steps) return;
   const begun = history.length + (sums.steps > 0 ? 1 : 0);
-  if (begun <= settings.epochs) return;
+  const [where, option, found, expected] =
+    settings.steps === undefined
+      ? ([`in epoch ${begun}`, 'epochs', begun, settings.epochs] as const)
+      : ([`at step ${step}`, 'steps', step, settings.steps] as const);
   throw new MarginCoreError(
     'CHECKPOINT_MISMATCH',
-    `${path} is in epoch ${begun} already, and epochs is ${settings.epochs}`,
-    { details: { path, option: 'epochs', found: begun, expected: settings.epochs } },
+    `${path} is ${where} already, and ${option} is ${expected}`,
+    { details: { path, option, found, expected } },
   );
 }
 

@@ -15,7 +15,6 @@ import { selectDevice } from '../native/backends.js';
 import type { NativeDevice, NativeSession } from '../native/contract.js';
 import { describeEnvironment, type Environment, type MemoryPlan } from '../native/environment.js';
 import { awaitNative } from '../native/load.js';
-import { stepsPerEpoch } from './batching.js';
 import { isOutOfPatience } from './best.js';
 import { BestInMemory } from './bestInMemory.js';
 import type { EpochRecord } from './events.js';
@@ -202,8 +201,9 @@ async function startSession(
   return { device, memory: await awaitNative(() => session.memory()) };
 }
 
-function expectation({ head, steps }: TrainJob, session: NativeSession): number | undefined {
-  return expectedFirstLoss(head, { embeddingSize: session.summary.embeddingSize, steps });
+function expectation({ head, length }: TrainJob, session: NativeSession): number | undefined {
+  const { embeddingSize } = session.summary;
+  return expectedFirstLoss(head, { embeddingSize, steps: length.steps });
 }
 
 function firstLoss(job: TrainJob, session: NativeSession, { loss }: FirstStep): FirstLoss {
@@ -229,7 +229,7 @@ async function createKeeper(
 ): Promise<BestKeeper | undefined> {
   const { keepBest, monitor, checkpointEvery: every, keepCheckpoints: kept } = job.settings;
   if (opened === undefined) return keepBest ? new BestInMemory(session, monitor) : undefined;
-  const hash = new StepsHash(rulesOf(job), stepsPerEpoch(job.batching));
+  const hash = new StepsHash(rulesOf(job), job.length);
   const keeper = new FolderKeeper(
     opened.folder,
     {
@@ -238,7 +238,7 @@ async function createKeeper(
       moments: run.moments,
       identity: opened.identity,
       environment: run.environment,
-      stepsPerEpoch: stepsPerEpoch(job.batching),
+      length: job.length,
       firstLoss: () => run.firstStep.loss,
       say: (note) => run.notices.say(note),
       stepsHash: (steps) => hash.after(steps),
@@ -251,7 +251,7 @@ async function createKeeper(
 }
 
 function describeStart(
-  { settings, head, batching, steps }: TrainJob,
+  { head, batching, length }: TrainJob,
   model: Model,
   { device, description }: NativeDevice,
   memory: MemoryPlan,
@@ -261,8 +261,8 @@ function describeStart(
     head: head.effective,
     ...(expectedFirstLoss !== undefined && { expectedFirstLoss }),
     samples: batching.samples,
-    epochs: settings.epochs,
-    steps,
+    epochs: length.epochs,
+    steps: length.steps,
     parameters: model.summary().parameters,
     device: `${device} (${description})`,
     memory,
@@ -276,15 +276,16 @@ function trainModel(
   observers: Observers,
   kept: { from: Progress | undefined; keeper: Keeper | undefined },
 ): Promise<EpochRecord[]> {
-  const { settings, head, train, validation, batching, classNames } = job;
-  const { epochs, seed, learningRate, monitor, patience, signal } = settings;
+  const { settings, head, train, validation, batching, length, classNames } = job;
+  const { seed, shuffle, learningRate, monitor, patience, signal } = settings;
   const options = { ...(signal && { signal }) };
   return runEpochs({
     session,
     model,
     ...batching,
-    epochs,
+    length,
     seed,
+    shuffle,
     learningRate,
     head,
     facts: runFacts(job, session.summary.embeddingSize),

@@ -1,12 +1,11 @@
 /** What is known of a run from its beginning, for the diagnoses of it. */
 import { labelsOf } from '../data/samples.js';
 import type { RunFacts } from '../diagnoses/facts.js';
-import { stepsPerEpoch } from './batching.js';
 import type { TrainJob } from './job.js';
 import { MEASURED_IMAGES } from './measure.js';
 
 export function runFacts(
-  { settings, head, train, validation, batching }: TrainJob,
+  { settings, head, train, validation, length }: TrainJob,
   embeddingSize: number,
 ): RunFacts {
   const samples = train.numbers.length;
@@ -21,7 +20,7 @@ export function runFacts(
       measured: Math.min(samples, MEASURED_IMAGES),
       validation: validation?.numbers.length ?? 0,
     },
-    stepsPerEpoch: stepsPerEpoch(batching),
+    stepsPerEpoch: length.stepsPerEpoch,
     classShares,
   };
 }

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { MarginCoreError } from '../base/errors.js';
 import { type Fingerprint, fingerprint } from '../data/fingerprint.js';
-import { stepsPerEpoch } from './batching.js';
+import type { RunLength } from './batching.js';
 import type { TrainJob } from './job.js';
+import type { TrainSettings } from './options.js';
 import { type StepRules, stepValues } from './stepValues.js';
 
 /** Plain data, as JSON has it. */
@@ -18,7 +19,7 @@ export interface RunIdentity {
   /** Options by name, as they are in force, but for the rules. */
   readonly options: Readonly<Record<string, unknown>>;
   /** What gives each step its values, as far as JSON has it: for messages. */
-  readonly rules: StepRules;
+  readonly rules: Rules;
 }
 
 /** At a step. */
@@ -34,13 +35,13 @@ export class StepsHash {
 
   constructor(
     private readonly rules: StepRules,
-    private readonly stepsPerEpoch: number,
+    private readonly length: RunLength,
   ) {}
 
   /** @param steps Not fewer than were asked for before */
   after(steps: number): string {
     for (; this.#steps < steps; this.#steps++) {
-      const { learningRate, lambda, marginRamp } = stepValues(this.rules, this.#steps, this.stepsPerEpoch);
+      const { learningRate, lambda, marginRamp } = stepValues(this.rules, this.#steps, this.length);
       this.#hash.update(Float64Array.of(learningRate, lambda, marginRamp));
     }
     return this.#hash.copy().digest('hex');
@@ -52,7 +53,8 @@ const RULES_OF_HEAD = ['lambda', 'marginWarmup'];
 
 export async function identityOf(job: TrainJob): Promise<RunIdentity> {
   const { settings, classNames, train, validation, normalization, head } = job;
-  const { batchSize, optimizer, seed, precision, freeze, layerLr, model, signal } = settings;
+  const { batchSize, dropLast, shuffle, optimizer, seed, precision, freeze, layerLr, model, signal } =
+    settings;
   const { layers, init } = model;
   const own = Object.entries(head.effective).filter(([name]) => !RULES_OF_HEAD.includes(name));
   const { mean, std } = normalization;
@@ -63,6 +65,8 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     seed,
     precision,
     normalize: { mean: [...mean], std: [...std] },
+    ...(dropLast && { dropLast }),
+    ...(!shuffle && { shuffle }),
     ...(freeze.length > 0 && { freeze: [...freeze].sort() }),
     ...(Object.keys(layerLr).length > 0 && { layerLr }),
   };
@@ -71,11 +75,17 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
   return plain({ data, ...scored, classNames, model: { layers, init }, options, rules: rulesOf(job) });
 }
 
+/** With the length of the run, which many rules depend on. */
+type Rules = StepRules & Partial<Pick<TrainSettings, 'epochs' | 'steps'>>;
+
 export function rulesOf({
-  settings: { learningRate, epochs },
+  settings: { learningRate, epochs, steps },
   head: { lambda, marginWarmup },
-}: TrainJob): StepRules {
-  return { learningRate, epochs, head: { lambda, marginWarmup } };
+}: TrainJob): Rules {
+  return {
+    ...{ learningRate, head: { lambda, marginWarmup } },
+    ...(steps === undefined ? { epochs } : { steps }),
+  };
 }
 
 /** As it comes back from a file. */
@@ -124,16 +134,17 @@ export function expectSameRun(
 /** Every step so far was taken with the very rate, λ and margin that it would be given now. */
 function expectSameSteps(path: string, found: Identity, job: TrainJob, steps: number): void {
   const wanted = rulesOf(job);
-  if (new StepsHash(wanted, stepsPerEpoch(job.batching)).after(steps) !== found.steps) {
+  if (new StepsHash(wanted, job.length).after(steps) !== found.steps) {
     const [name, was, is] = differingRule(found.rules, wanted);
     throw mismatch(path, name, was, is, HINT_ON_RULES);
   }
 }
 
-function differingRule(found: StepRules, wanted: StepRules): [name: string, found: unknown, wanted: unknown] {
-  const flat = ({ learningRate, epochs, head }: StepRules): Readonly<Record<string, unknown>> => ({
-    epochs,
-    learningRate,
+function differingRule(found: Rules, wanted: Rules): [name: string, found: unknown, wanted: unknown] {
+  const flat = ({ head, ...rules }: Rules): Readonly<Record<string, unknown>> => ({
+    epochs: rules.epochs,
+    steps: rules.steps,
+    learningRate: rules.learningRate,
     ...head,
   });
   const before = flat(found);

@@ -4,22 +4,21 @@ import type { STEP_VALUES } from '../native/contract.js';
 import { lambdaAt } from '../schedules/annealing.js';
 import { fractionOver } from '../schedules/duration.js';
 import { learningRateAt, type Schedule } from '../schedules/learningRate.js';
+import type { RunLength } from './batching.js';
 
 export type StepValues = Record<(typeof STEP_VALUES)[number], number>;
 
 export interface StepRules {
   readonly learningRate: Schedule;
   readonly head: Pick<ResolvedHead, 'lambda' | 'marginWarmup'>;
-  readonly epochs: number;
 }
 
 /** @param step Of the run, from 0 */
 export function stepValues(
-  { learningRate, head, epochs }: StepRules,
+  { learningRate, head }: StepRules,
   step: number,
-  stepsPerEpoch: number,
+  { steps: totalSteps, stepsPerEpoch }: RunLength,
 ): StepValues {
-  const totalSteps = epochs * stepsPerEpoch;
   return {
     learningRate: learningRateAt(learningRate, { step, totalSteps, stepsPerEpoch }),
     lambda: lambdaAt(head.lambda, step, totalSteps),

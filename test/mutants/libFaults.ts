@@ -183,8 +183,8 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'last-batch-counted-whole',
       what: "the last, smaller batch's accuracy is divided by the size of a whole one",
-      find: 'return isLast ? samples - step * batchSize : batchSize;',
-      replace: 'return isLast ? batchSize : batchSize;',
+      find: 'return samplesBefore(batching, step + 1) - samplesBefore(batching, step);',
+      replace: 'return batching.batchSize + 0 * step;',
       tests: ['lib/training/callbacks', 'lib/training/train'],
     },
   ]),

@@ -70,11 +70,6 @@ test.each([
     'train ',
   ],
   [
-    ['train', '--shuffle'],
-    'there is no option --shuffle. Images are shuffled anew for each epoch, as seed says',
-    'train ',
-  ],
-  [
     ['train', '--schedule', 'step', '--min-learning-rate', '0'],
     '--min-learning-rate needs --schedule cosine',
     'train ',
@@ -87,7 +82,7 @@ test.each([
 
 /** Whatever the options of the API refuse, and what is named and nowhere. */
 test.each([
-  [['train', '--epochs', '0'], 'a whole number of at least 1 for epochs but received 0'],
+  [['train', '--epochs', '0'], 'a number in (0, 1000000] for epochs but received 0'],
   [['train', '--threads', '5000'], 'for threads'],
   [['train', '--device', 'gpu'], 'for device but received "gpu" of type string. Did you mean \'cuda\'?'],
   [['train', '--validation', '2'], 'for validation'],

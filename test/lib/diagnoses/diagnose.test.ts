@@ -335,7 +335,7 @@ test('classes are counted among the images that are trained on', () => {
     settings: { optimizer: checkOptimizer('sgd', 'optimizer') },
     head: resolveHead(checkHead({}), 4),
     train: { images, labels, numbers: Int32Array.from([0, 1, 3, 4]) },
-    batching: { samples: 4, batchSize: 3, joinsTail: false },
+    length: { steps: 2, stepsPerEpoch: 2, epochs: 1 },
   };
   const { images: counts, stepsPerEpoch, classShares } = runFacts(job as never, D);
   expect(counts).toEqual({ training: 4, measured: 4, validation: 0 });

@@ -24,19 +24,32 @@ test.each([
   [2, 2, true, [2]],
   [1, 1, false, [1]],
 ])('%d samples in batches of %d, a tail of one joins: %j', (samples, batchSize, joinsTail, expected) => {
-  const batching = { samples, batchSize, joinsTail };
+  const batching = { samples, batchSize, joinsTail, dropsTail: false };
   expect(steps(batching)).toEqual(expected);
   expect(largestBatch(batching)).toBeGreaterThanOrEqual(Math.max(...expected));
   expect(hasJoinedTail(batching)).toBe(Math.max(...expected) > batchSize);
+});
+
+test.each([
+  [10, 5, [5, 5]],
+  [10, 4, [4, 4]],
+  [10, 3, [3, 3, 3]],
+  [10, 10, [10]],
+])('%d samples in batches of %d, a tail left out: %j', (samples, batchSize, expected) => {
+  for (const joinsTail of [false, true]) {
+    const batching = { samples, batchSize, joinsTail, dropsTail: true };
+    expect(steps(batching)).toEqual(expected);
+    expect(largestBatch(batching)).toBe(batchSize);
+  }
 });
 
 test('every division has all samples, and none of one sample where tails join', () => {
   for (let samples = 2; samples <= 40; samples++) {
     for (let batchSize = 2; batchSize <= samples; batchSize++) {
       for (const joinsTail of [false, true]) {
-        const division = steps({ samples, batchSize, joinsTail });
+        const division = steps({ samples, batchSize, joinsTail, dropsTail: false });
         expect(division.reduce((sum, size) => sum + size, 0)).toBe(samples);
-        expect(Math.max(...division)).toBe(largestBatch({ samples, batchSize, joinsTail }));
+        expect(Math.max(...division)).toBe(largestBatch({ samples, batchSize, joinsTail, dropsTail: false }));
         if (joinsTail) expect(Math.min(...division)).toBeGreaterThan(1);
       }
     }

@@ -68,7 +68,7 @@ test('an undefined option counts as absent', () => {
 });
 
 test.each<[Record<string, unknown>, string]>([
-  [{ epochs: 0 }, 'Expected a whole number of at least 1 for epochs but received 0 of type number'],
+  [{ epochs: 0 }, 'Expected a number in (0, 1000000] for epochs but received 0 of type number'],
   [{ epochs: null }, 'for epochs but received null of type null'],
   [{ epochs: '5' }, 'for epochs but received "5" of type string'],
   [{ batchSize: 1.5 }, 'for batchSize but received 1.5'],
@@ -162,7 +162,9 @@ test.each<[Record<string, unknown>, string]>([
   [{ classNames: [] }, 'It belongs to data: data: {'],
   [{ weights: 'resnet18.safetensors' }, 'models.seedCnn({ weights: … })'],
   [{ pretrained: true }, 'models.resnet18({ weights: FILE })'],
-  [{ iterations: 1000 }, 'an epoch is a step for each batchSize images'],
+  [{ iterations: 1000 }, "Did you mean 'steps'?"],
+  [{ steps: 10, epochs: 1 }, 'no value beside epochs for steps but received 10'],
+  [{ steps: 0 }, 'a whole number in [1,'],
   [{ head: 'arcface', temperature: 0.1 }, 'It is 1 divided by s'],
   [{ decay: 1e-4 }, 'of the rate, a schedule as learningRate'],
   [{ warmup: 0.1 }, 'It belongs to a schedule: learningRate: schedules.cosine({ base, warmup })'],
