@@ -68,8 +68,6 @@ export interface Verification {
 }
 
 export interface Evaluation extends Scores {
-  /** How many were scored. */
-  readonly samples: number;
   /** (numClasses, numClasses) counts, row = label, column = prediction; where asked for. */
   readonly confusion?: Int32Array;
 }
@@ -286,7 +284,6 @@ export class Model {
     }
     return {
       ...tally.result(),
-      samples: tally.samples,
       ...(tally.confusion && { confusion: tally.confusion }),
     };
   }
