@@ -1,7 +1,7 @@
 import { number } from '../../base/optionTable.js';
 import { classFolders } from '../../data/pictureFiles.js';
 import { type Calibration, calibrateThreshold } from '../../metrics/verification.js';
-import { allPairs } from '../../model/pairs.js';
+import { allPairs, expectPairsOf } from '../../model/pairs.js';
 import { count, percent } from '../../report/format.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
@@ -50,6 +50,7 @@ export const calibrateCommand: Command = {
         const folders = await classFolders(folder);
         const labels = folders.flatMap(({ name, files }) => files.map(() => name));
         const pictures = folders.flatMap(({ files }) => files);
+        expectPairsOf(pictures.length);
         const embeddings = await model.embed(pictures, { normalize: true, signal });
         const { device, threads } = flags;
         const place = { ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) };
@@ -69,7 +70,8 @@ function describe({ threshold, far, tar, same, different }: Calibration, asked: 
         ]
       : [];
   return [
-    `threshold ${threshold.toFixed(6)}`,
+    // All its digits: a rounded one may accept a pair that this one does not.
+    `threshold ${threshold}`,
     `false accepts ${percent(far)} of ${count(different)} pairs of different ones`,
     `true accepts ${percent(tar)} of ${count(same)} pairs of the same`,
     ...tooFew,

@@ -1,5 +1,5 @@
 /** Commands that use a saved model, on pictures in folders, against what the API answers. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import sharp from 'sharp';
 import { allPairs, calibrateThreshold, Gallery, Model } from '../../../lib/index.js';
 import { margincore } from '../../support/margincore.js';
@@ -84,9 +84,16 @@ test('calibrate compares all pairs of a folder of folders', async () => {
   expect([expected.same, expected.different]).toEqual([3, 12]);
   const command = ['calibrate', inFolder('model'), inFolder('people'), ...CPU];
   expect(JSON.parse(await run(...command, '--far', '0.25', '--json', '-'))).toEqual(expected);
+  expect(await run(...command, '--far', '0.25')).toContain(`threshold ${expected.threshold}\n`);
   expect(await run(...command)).toMatch(
     /^threshold .*\nfalse accepts 0.0 % of 12 .*\n.*\n.*more than 12 pairs/,
   );
+});
+
+test('calibrate refuses too many pictures before it reads any', async () => {
+  for (let n = 0; n < 8190; n++) symlinkSync('none', inFolder('people', 'Ada', `link ${n}.png`));
+  const { status, stderr } = await margincore(['calibrate', inFolder('model'), inFolder('people'), ...CPU]);
+  expect([status, stderr]).toEqual([1, expect.stringContaining('All pairs of 8196')]);
 });
 
 test('enrol makes a gallery and adds to it; identify asks it; gallery lists and changes it', async () => {
