@@ -1,8 +1,11 @@
 /** People, products, places by name: embeddings of known ones, among which a new picture's is sought. */
+import { access } from 'node:fs/promises';
 import { turnEventLoop, untilAborted } from '../base/abort.js';
 import { checkInteger, checkNumber, checkPath, checkSignal, checkText } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { checkOptions, integer, option } from '../base/optionTable.js';
+import { type Lock, lockFile } from '../files/lock.js';
+import { unreadable } from '../files/readBytes.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import { SearchIndex } from '../native/searchIndex.js';
 import { checkEmbeddings, isEmbeddings } from './embeddings.js';
@@ -78,6 +81,7 @@ export class Gallery {
   readonly #rowsOf = new Map<string, number>();
   #probe: Probe | undefined;
   #index: SearchIndex | undefined;
+  #lock: Lock | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #isDisposed = false;
 
@@ -222,10 +226,37 @@ export class Gallery {
     }
   }
 
+  /**
+   * As `load`, for whoever changes a gallery and saves it again: until `dispose()` nobody else can open the file, in any process.
+   * With a model, a new gallery where the file is not there yet.
+   * @throws FILE_IN_USE, FILE_NOT_WRITTEN, and what `load` throws.
+   */
+  static async open(
+    path: string,
+    options: { model?: Model; device?: Device; threads?: number; signal?: AbortSignal } = {},
+  ): Promise<Gallery> {
+    const file = checkPath(path, 'path');
+    const { model, signal, ...place } = checkOptions(options, undefined, { ...PLACE, ...SIGNAL });
+    if (model === undefined) await expectThere(file);
+    const lock = await lockFile(file);
+    try {
+      const isNew = model !== undefined && !(await isThere(file));
+      const gallery = isNew ? new Gallery({ ...place, model }) : await Gallery.load(file, options);
+      gallery.#lock = lock;
+      return gallery;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
   /** Frees the native memory. Calling it again does nothing. */
   dispose(): void {
+    if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#index?.dispose();
+    // Not before a file that is being written is there.
+    void this.#turn.then(() => this.#lock?.release());
   }
 
   [Symbol.dispose](): void {
@@ -326,6 +357,17 @@ export class Gallery {
     return embeddings.subarray(row * this.#size, (row + 1) * this.#size);
   }
 }
+
+const expectThere = (path: string) =>
+  access(path).catch((error) => {
+    throw unreadable(path, error);
+  });
+
+const isThere = (path: string) =>
+  access(path).then(
+    () => true,
+    ({ code }) => code !== 'ENOENT',
+  );
 
 function checkNames(names: unknown): void {
   if (!Array.isArray(names)) {

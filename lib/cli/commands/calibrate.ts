@@ -6,7 +6,14 @@ import { count, percent } from '../../report/format.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';
-import { jsonFlag, MACHINE_FLAGS, type MachineFlags, type OutputFlags, withModel } from '../modelFlags.js';
+import {
+  jsonFlag,
+  MACHINE_FLAGS,
+  type MachineFlags,
+  type OutputFlags,
+  placeOf,
+  withModel,
+} from '../modelFlags.js';
 
 const FAR = number('the share of pairs of different ones that may count as the same', {
   default: 0.001,
@@ -52,9 +59,7 @@ export const calibrateCommand: Command = {
         const pictures = folders.flatMap(({ files }) => files);
         expectPairsOf(pictures.length);
         const embeddings = await model.embed(pictures, { normalize: true, signal });
-        const { device, threads } = flags;
-        const place = { ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) };
-        const { cosines, isSame } = await allPairs(embeddings, labels, { ...place, signal });
+        const { cosines, isSame } = await allPairs(embeddings, labels, { ...placeOf(flags), signal });
         return calibrateThreshold(cosines, isSame, { far });
       },
       (found) => describe(found, far),

@@ -1,5 +1,5 @@
 /** Galleries: names by embeddings, in memory and in files, against cosines that are computed here. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { type Embeddings, Gallery, Model } from '../../../lib/index.js';
 import { randomImages, randomModel, randomNumbers } from '../../support/randomModel.js';
@@ -276,6 +276,35 @@ describe('of a model', () => {
     expect(await refusal(() => new Gallery({ model, embeddingSize: 9 }))).toMatchObject({
       code: 'SHAPE_MISMATCH',
     });
+  });
+
+  test('a file that is open is opened by nobody else, and read by whoever likes', async () => {
+    const place = { model, device: 'cpu' } as const;
+    const file = inFolder('gallery');
+    {
+      using gallery = await Gallery.open(file, place);
+      await gallery.enrol('Ada', randomImages(1, [28, 28, 1]));
+      await gallery.save(file);
+      symlinkSync('gallery', inFolder('link'));
+      for (const path of [file, inFolder('link')]) {
+        const { code, message } = await refusal(() => Gallery.open(path, place));
+        expect([code, message]).toEqual(['FILE_IN_USE', expect.stringContaining(`process ${process.pid}`)]);
+      }
+      using read = await Gallery.load(file, place);
+      expect(read.names).toEqual(['Ada']);
+    }
+    using again = await Gallery.open(file, { device: 'cpu' });
+    expect(again.names).toEqual(['Ada']);
+    expect(await refusal(() => Gallery.open(inFolder('none'), { device: 'cpu' }))).toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    });
+    expect(existsSync(inFolder('.none.lock'))).toBe(false);
+    writeFileSync(inFolder('spoiled'), 'no gallery');
+    for (let time = 0; time < 2; time++) {
+      expect(await refusal(() => Gallery.open(inFolder('spoiled'), place))).toMatchObject({
+        code: 'FILE_CORRUPT',
+      });
+    }
   });
 
   test('files that are no galleries', async () => {
