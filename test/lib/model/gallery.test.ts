@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { type Embeddings, Gallery, Model } from '../../../lib/index.js';
+import { expectSameSpace, probeOf } from '../../../lib/model/probe.js';
 import { randomImages, randomModel, randomNumbers } from '../../support/randomModel.js';
 import { refusal } from '../../support/refusal.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
@@ -276,6 +277,25 @@ describe('of a model', () => {
     expect(await refusal(() => new Gallery({ model, embeddingSize: 9 }))).toMatchObject({
       code: 'SHAPE_MISMATCH',
     });
+  });
+
+  test.each([
+    [0.1, true],
+    [0.4, false],
+  ])('a model whose embeddings lie %d rad from the file’s: the same is %s', async (angle, isSame) => {
+    const probe = await probeOf(model);
+    for (let at = 0; at < probe.length; at += 2) {
+      const [a, b] = [probe[at]!, probe[at + 1]!];
+      probe[at] = a * Math.cos(angle) - b * Math.sin(angle);
+      probe[at + 1] = a * Math.sin(angle) + b * Math.cos(angle);
+    }
+    const found = expectSameSpace('file', { size: model.embeddingSize, probe }, model);
+    if (isSame) await found;
+    else
+      await expect(found).rejects.toMatchObject({
+        code: 'GALLERY_MISMATCH',
+        details: { cosine: expect.closeTo(0.921, 3) },
+      });
   });
 
   test('a file that is open is opened by nobody else, and read by whoever likes', async () => {
