@@ -1,7 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../lib/base/packageRoot.js';
-import { batchNorm, concat, conv2d, linear, prelu, relu, residual, sequential } from '../../lib/index.js';
+import {
+  batchNorm,
+  concat,
+  conv2d,
+  Gallery,
+  linear,
+  prelu,
+  relu,
+  residual,
+  sequential,
+} from '../../lib/index.js';
 import { randomModel } from '../support/randomModel.js';
 
 /** Files that are right: small, and with a layer and a head of every kind. */
@@ -19,7 +29,20 @@ export async function rightFiles(inFolder: (name: string) => string): Promise<Bu
     await model.save(inFolder(name));
     return readFileSync(inFolder(name));
   };
+  const saveGallery = async (name: string) => {
+    using model = await randomModel(
+      sequential([linear({ outFeatures: 2 })]),
+      [2, 2, 1],
+      { head: 'arcface' },
+      2,
+    );
+    using gallery = new Gallery({ model, device: 'cpu' });
+    await gallery.enrol(['a', 'b', 'a'], { data: Float32Array.of(1, 0, 0, 1, 1, 1), shape: [3, 2] });
+    await gallery.save(inFolder(name));
+    return readFileSync(inFolder(name));
+  };
   return [
+    await saveGallery('gallery'),
     await save('graph', graph, [6, 6, 1], { head: 'arcface', auxiliary: 'center' }, 3),
     await save('bn', sequential([linear({ outFeatures: 2 })]), [2, 2, 3], { head: 'scaled-bn' }, 2),
     await save('margin', sequential([linear({ outFeatures: 2 })]), [2, 2, 1], { head: 'l-softmax', m: 2 }, 2),

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { MarginCoreError } from '../../lib/base/errors.js';
 import { usingFile } from '../../lib/files/tensorFile.js';
-import { Model } from '../../lib/index.js';
+import { Gallery, Model } from '../../lib/index.js';
 
 export interface Target {
   readonly name: string;
@@ -25,6 +25,13 @@ export const TARGETS: readonly Target[] = [
     async parse(bytes, path) {
       await writeFile(path, bytes);
       (await Model.load(path, { device: 'cpu', threads: 1 })).dispose();
+    },
+  },
+  {
+    name: 'gallery files',
+    async parse(bytes, path) {
+      await writeFile(path, bytes);
+      (await Gallery.load(path, { device: 'cpu', threads: 1 })).dispose();
     },
   },
 ];

@@ -458,15 +458,15 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'gallery-crowd-hides',
       what: 'a name with many embeddings takes the places of others',
-      find: 'if (columns === index.count || all.every(isComplete)) {',
-      replace: 'if (all.every(isComplete) || rows > 0) {',
+      find: 'if (!isComplete) again.push(query);',
+      replace: 'if (false) again.push(query);',
       tests: ['lib/model/gallery'],
     },
     {
       name: 'gallery-threshold-lost',
       what: "a call's own threshold has no effect",
-      find: 'await this.#nearestNames(index, data, top, threshold, signal)',
-      replace: 'await this.#nearestNames(index, data, top, this.#threshold, signal)',
+      find: '        { wanted, threshold, signal },',
+      replace: '        { wanted, threshold: this.#threshold, signal },',
       tests: ['lib/model/gallery'],
     },
   ]),
@@ -474,7 +474,7 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'threshold-accepts-one-more',
       what: 'the threshold lets one pair of different ones through that it must not',
-      find: 'nextAbove(largestBut(different, mayBeAccepted))',
+      find: 'above(largestBut(different, mayBeAccepted))',
       replace: 'largestBut(different, mayBeAccepted)',
       tests: ['lib/metrics/verification'],
     },

@@ -1,7 +1,8 @@
 /** Galleries: names by embeddings, in memory and in files, against cosines that are computed here. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { type Embeddings, Gallery, Model } from '../../../lib/index.js';
+import { expectSameSpace, probeOf } from '../../../lib/model/probe.js';
 import { randomImages, randomModel, randomNumbers } from '../../support/randomModel.js';
 import { refusal } from '../../support/refusal.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
@@ -111,9 +112,10 @@ describe('of embeddings', () => {
   test('saved and loaded it answers the same', async () => {
     gallery.threshold = 0.125;
     await gallery.remove('name 4');
+    await gallery.remove('name 0'); // the last rows come first now
     await gallery.save(inFolder('gallery'));
     using loaded = await Gallery.load(inFolder('gallery'), { device: 'cpu' });
-    expect([...loaded.names].sort()).toEqual([...gallery.names].sort());
+    expect(loaded.names).toEqual(gallery.names);
     expect(loaded.threshold).toBe(0.125);
     const options = { top: 40, threshold: -1 };
     const expected = await gallery.identify(asked, options);
@@ -147,6 +149,16 @@ describe('of embeddings', () => {
       [() => gallery.identify(asked, { threshold: 2 }), 'INVALID_OPTION', 'threshold'],
       [() => gallery.identify(asked, { treshold: 0.5 } as never), 'INVALID_OPTION', 'threshold'],
       [() => gallery.identify({ data: asked.data, shape: [4, SIZE] }), 'SHAPE_MISMATCH', '96'],
+      [
+        () => gallery.enrol('text', { data: asked.data, shape: ['5', SIZE] } as never),
+        'INVALID_OPTION',
+        'shape[0]',
+      ],
+      [
+        () => gallery.enrol('half', { data: asked.data.subarray(12), shape: [4.5, SIZE] }),
+        'INVALID_OPTION',
+        'shape[0]',
+      ],
       [() => new Gallery({}), 'INVALID_OPTION', 'model'],
       [() => new Gallery({ embeddingSize: 0 }), 'INVALID_OPTION', 'embeddingSize'],
       [() => new Gallery({ model: {} as never }), 'INVALID_OPTION', 'Model'],
@@ -160,6 +172,40 @@ describe('of embeddings', () => {
       (await gallery.identify(asked))[0]!.matches,
       ranking(row(asked, 0), known, NAMES).slice(0, 1),
     );
+  });
+
+  test('many queries, each with many rows, come in pieces', async () => {
+    const many = embeddings(3000, 5);
+    await gallery.enrol('crowd', { data: asked.data, shape: asked.shape });
+    const names = [...NAMES, ...Array<string>(5).fill('crowd')];
+    const all = {
+      data: Float32Array.of(...known.data, ...asked.data),
+      shape: [705, SIZE],
+    } satisfies Embeddings;
+    const found = await gallery.identify(many, { top: 31 });
+    expect(found).toHaveLength(3000);
+    for (const query of [0, 1486, 1487, 1488, 2999]) {
+      expectClose(found[query]!.matches, ranking(row(many, query), all, names));
+    }
+    many.data.fill(0, 2500 * SIZE, 2501 * SIZE);
+    expect(await refusal(() => gallery.identify(many, { top: 31 }))).toMatchObject({
+      message: expect.stringContaining('row 2500'),
+    });
+  });
+
+  test('an abort does not wait for the calls before, and those after do', async () => {
+    const reason = new Error('enough');
+    const abort = new AbortController();
+    const ended: string[] = [];
+    const end = (name: string) => () => ended.push(name);
+    const before = gallery.identify(embeddings(20000, 7), { top: 1 }).then(end('before'));
+    const aborted = gallery.enrol('late', asked, { signal: abort.signal });
+    const after = gallery.enrol('after', asked).then(end('after'));
+    abort.abort(reason);
+    await expect(aborted.finally(end('aborted'))).rejects.toBe(reason);
+    await Promise.all([before, after]);
+    expect(ended).toEqual(['aborted', 'before', 'after']);
+    expect([gallery.count('late'), gallery.count('after')]).toEqual([0, 5]);
   });
 
   test('an abort ends a call; what is disposed answers no more', async () => {
@@ -233,6 +279,54 @@ describe('of a model', () => {
     });
   });
 
+  test.each([
+    [0.1, true],
+    [0.4, false],
+  ])('a model whose embeddings lie %d rad from the file’s: the same is %s', async (angle, isSame) => {
+    const probe = await probeOf(model);
+    for (let at = 0; at < probe.length; at += 2) {
+      const [a, b] = [probe[at]!, probe[at + 1]!];
+      probe[at] = a * Math.cos(angle) - b * Math.sin(angle);
+      probe[at + 1] = a * Math.sin(angle) + b * Math.cos(angle);
+    }
+    const found = expectSameSpace('file', { size: model.embeddingSize, probe }, model);
+    if (isSame) await found;
+    else
+      await expect(found).rejects.toMatchObject({
+        code: 'GALLERY_MISMATCH',
+        details: { cosine: expect.closeTo(0.921, 3) },
+      });
+  });
+
+  test('a file that is open is opened by nobody else, and read by whoever likes', async () => {
+    const place = { model, device: 'cpu' } as const;
+    const file = inFolder('gallery');
+    {
+      using gallery = await Gallery.open(file, place);
+      await gallery.enrol('Ada', randomImages(1, [28, 28, 1]));
+      await gallery.save(file);
+      symlinkSync('gallery', inFolder('link'));
+      for (const path of [file, inFolder('link')]) {
+        const { code, message } = await refusal(() => Gallery.open(path, place));
+        expect([code, message]).toEqual(['FILE_IN_USE', expect.stringContaining(`process ${process.pid}`)]);
+      }
+      using read = await Gallery.load(file, place);
+      expect(read.names).toEqual(['Ada']);
+    }
+    using again = await Gallery.open(file, { device: 'cpu' });
+    expect(again.names).toEqual(['Ada']);
+    expect(await refusal(() => Gallery.open(inFolder('none'), { device: 'cpu' }))).toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    });
+    expect(existsSync(inFolder('.none.lock'))).toBe(false);
+    writeFileSync(inFolder('spoiled'), 'no gallery');
+    for (let time = 0; time < 2; time++) {
+      expect(await refusal(() => Gallery.open(inFolder('spoiled'), place))).toMatchObject({
+        code: 'FILE_CORRUPT',
+      });
+    }
+  });
+
   test('files that are no galleries', async () => {
     await model.save(inFolder('model'));
     expect(await refusal(() => Gallery.load(inFolder('model')))).toMatchObject({ code: 'FILE_CORRUPT' });
@@ -246,16 +340,24 @@ describe('of a model', () => {
       writeFileSync(inFolder('spoiled'), Buffer.from(change(whole.toString('latin1')), 'latin1'));
       return refusal(() => Gallery.load(inFolder('spoiled'), { device: 'cpu' }));
     };
-    for (const [from, to] of [
-      ['[0,1]', '[0,7]'],
-      ['[0,1]', '[0,0]'],
-      ['\\"a\\",\\"b\\"', '\\"a\\",\\"a\\"'],
-      ['\\"threshold\\":-1', '\\"threshold\\":-7'],
-      ['[2,4]', '[4,2]'],
+    // The checksum would be wrong as well: what is said comes before.
+    for (const [from, to, said] of [
+      ['[0,1]', '[0,7]', 'embedding 1 has no name'],
+      ['[0,1]', '[0,0]', 'a name in it has no embedding'],
+      ['rows\\":[0,1]', 'rows\\":[011]', 'not JSON'],
+      ['rows\\":[0,1]', 'rows\\":[   ]', 'the names of 0 embeddings, and has 2'],
+      ['\\"a\\",\\"b\\"', '\\"a\\",\\"a\\"', 'a name stands in it twice'],
+      ['\\"threshold\\":-1', '\\"threshold\\":-7', 'threshold'],
+      ['[2,4]', '[4,2]', 'the names of 2 embeddings, and has 4'],
+      ['[2,4]', '[  8]', 'of the shape [N, D]'],
+      ['"embeddings":', '"embedding5":', "no tensor 'embeddings'"],
     ] as const) {
       expect(whole.toString('latin1')).toContain(from);
-      expect(await spoil((text) => text.replace(from, to))).toMatchObject({ code: 'FILE_CORRUPT' });
+      const { code, message } = await spoil((text) => text.replace(from, to));
+      expect([code, message]).toEqual(['FILE_CORRUPT', expect.stringContaining(said)]);
     }
+    const altered = await spoil((text) => `${text.slice(0, -1)}\u0000`);
+    expect([altered.code, altered.message]).toEqual(['FILE_CORRUPT', expect.stringContaining('checksum')]);
     expect(await spoil((text) => text.slice(0, -4))).toMatchObject({ code: 'FILE_CORRUPT' });
   });
 });
