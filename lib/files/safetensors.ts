@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { MarginCoreError } from '../base/errors.js';
 import { BYTES, type DType, toBfloat16 } from './dtype.js';
-import { writeAside } from './writeAside.js';
+import { writeAside, writeWhole } from './writeAside.js';
 
 export interface TensorInfo {
   readonly dtype: DType;
@@ -116,11 +116,4 @@ async function writeHashed(file: FileHandle, values: ArrayBufferView): Promise<s
     await writeWhole(file, piece);
   }
   return hash.digest('hex');
-}
-
-/** A write may end early, where the disk is nearly full say; the next one says why. */
-async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await file.write(bytes, done)).bytesWritten;
-  }
 }
