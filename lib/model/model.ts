@@ -306,11 +306,10 @@ export class Model {
       undefined,
       EXPORT_PYTORCH,
     );
-    const tensors = parameterTensors(session, 'F32', this.#ending(signal));
     const named = pytorchNames(this.input, layers, session.parameters(), classifier).map(
-      ({ theirs, shape, toTheirs }, index) => ({
+      ({ ours, theirs, shape, toTheirs }) => ({
         ...{ name: theirs, shape, dtype: 'F32' as const },
-        values: async () => toTheirs(await tensors[index]!.values()),
+        values: async () => toTheirs(await readParameter(session, ours, this.#ending(signal))),
       }),
     );
     await writeSafetensors(file, named, { format: 'pt' });

@@ -26,7 +26,7 @@ export function parameterTensors(
     name,
     shape,
     dtype,
-    values: () => readParameter(session, name, ending),
+    values: async () => [await readParameter(session, name, ending)],
   }));
 }
 

@@ -14,7 +14,7 @@ const tensor = (name: string, shape: number[], values: number[], dtype: 'F32' | 
   name,
   shape,
   dtype,
-  values: async () => Float32Array.from(values),
+  values: async () => [Float32Array.from(values)],
 });
 
 describe("a file of the format's own library (python.py)", () => {
