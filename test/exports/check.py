@@ -5,6 +5,7 @@ python check.py write FOLDER     state dicts of torchvision and timm, what they 
 python check.py read FOLDER      looks at the exports that FOLDER/exports.json lists; prints what it found, as JSON
 """
 
+import contextlib
 import importlib
 import json
 import sys
@@ -34,7 +35,8 @@ def import_needed():
     missing, found = [], {}
     for name in NEEDED:
         try:
-            found[name] = importlib.import_module(name)
+            with contextlib.redirect_stdout(sys.stderr):  # what a library has to say is no answer
+                found[name] = importlib.import_module(name)
         except ImportError as error:
             missing.append(f"{name} ({error})")
     if missing:

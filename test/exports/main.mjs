@@ -17,7 +17,7 @@ import { describeSources, sourcesLine } from '../../bench/shared/sources.mjs';
 import lib from '../../dist/lib/index.js';
 import random from '../../dist/test/support/randomModel.js';
 
-const { models, schedules, train } = lib;
+const { datasets, models, schedules, train } = lib;
 const { randomImages, randomModel } = random;
 const HERE = dirname(fileURLToPath(import.meta.url));
 const CLASSES = 7;
@@ -100,7 +100,7 @@ async function embeddingsWith(weights, { side, batch, shown, mean, std }, name, 
   });
   const labels = Int32Array.from({ length: batch }, (_, index) => index % CLASSES);
   const { model, notes } = await train({
-    data: { train: { images: read('batch.bin', batch), labels } },
+    data: datasets.fromArrays({ images: read('batch.bin', batch), labels }),
     ...{ model: models[name]({ imageSize: side, weights }), normalize: { mean, std }, device: 'cpu' },
     ...{ epochs: 1, batchSize: batch, learningRate: schedules.constant(0), progress: false },
   });
