@@ -1,5 +1,7 @@
 /** Bytes as nobody wrote them: a right file with some places spoiled, or anything at all. */
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
+import { CHECKSUM, checksumOf, METADATA } from '../../lib/files/safetensors.js';
 
 /** What parsers take for something: sizes at their limits, keys of prototypes, brackets that do not close. */
 const WORDS = [
@@ -58,7 +60,8 @@ export function spoiled(right: readonly Buffer[]): fc.Arbitrary<Buffer> {
     .map(([bytes, changes]) => changes.reduce(applied, bytes));
   const any = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
   return fc.oneof(
-    { weight: 9, arbitrary: someOf.map(withLength) },
+    { weight: 9, arbitrary: someOf.map((bytes) => withChecksum(withLength(bytes))) },
+    { weight: 1, arbitrary: someOf.map(withLength) },
     { weight: 1, arbitrary: someOf },
     { weight: 1, arbitrary: any },
   );
@@ -76,4 +79,32 @@ function withLength(bytes: Buffer): Buffer {
   const result = Buffer.from(bytes);
   result.writeBigUInt64LE(BigInt(end + 2 - 8));
   return result;
+}
+
+/**
+ * With the checksum that fits what stands there, which whoever alters a file can give it: without it nothing would get past
+ * that. What is no such file stays as it is.
+ */
+function withChecksum(bytes: Buffer): Buffer {
+  try {
+    const dataBegin = 8 + Number(bytes.readBigUInt64LE());
+    const header = bytes.subarray(8, dataBegin).toString();
+    const { [METADATA]: metadata, ...tensors } = JSON.parse(header);
+    const digests = Object.entries<{ dtype: 'F32'; shape: number[]; data_offsets: [number, number] }>(
+      tensors,
+    ).map(([name, { dtype, shape, data_offsets: offsets }]) => {
+      const [begin, end] = offsets.map((offset) => dataBegin + offset) as [number, number];
+      const sha256 = createHash('sha256').update(bytes.subarray(begin, end)).digest('hex');
+      return { name, dtype, shape, sha256 };
+    });
+    const old = `"${CHECKSUM}":"${metadata[CHECKSUM]}"`;
+    const place = header.indexOf(old);
+    const right = `"${CHECKSUM}":"${checksumOf(metadata, digests)}"`;
+    if (place < 0 || right.length !== old.length) return bytes;
+    const result = Buffer.from(bytes);
+    result.write(right, 8 + Buffer.byteLength(header.slice(0, place)));
+    return result;
+  } catch {
+    return bytes;
+  }
 }
