@@ -118,8 +118,9 @@ async function writeHashed(
       const numbers = all.subarray(begin, begin + PIECE);
       const { buffer, byteOffset, byteLength } = dtype === 'BF16' ? toBfloat16(numbers) : numbers;
       const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      const written = writeWhole(file, bytes); // by another thread, while this one hashes
       hash.update(bytes);
-      await writeWhole(file, bytes);
+      await written;
     }
   }
   return hash.digest('hex');

@@ -223,7 +223,9 @@ describe('what is no file of tensors', () => {
   test('a folder, a pipe that nobody fills, and what is not there', async () => {
     mkdirSync(inFolder('folder'));
     execFileSync('mkfifo', [inFolder('pipe')]);
-    expect(await refusal(() => TensorFile.open(inFolder('folder')))).toMatchObject({ code: 'FILE_CORRUPT' });
+    expect(await refusal(() => TensorFile.open(inFolder('folder')))).toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    });
     expect(await refusal(() => TensorFile.open(inFolder('pipe')))).toMatchObject({ code: 'FILE_CORRUPT' });
     expect(await refusal(() => TensorFile.open(inFolder('none')))).toMatchObject({ code: 'FILE_NOT_FOUND' });
   });
