@@ -68,7 +68,7 @@ export class TensorFile {
     }
   }
 
-  /** Values as fp32. Rejects with FILE_CORRUPT where there is no such tensor, or it has no floating-point numbers. */
+  /** Values as fp32, of any number: bytes of more than 4 GiB there cannot be in one array. Rejects with FILE_CORRUPT where there is no such tensor, or it has no floating-point numbers. */
   async floats(name: string): Promise<Float32Array> {
     const place = this.#places.get(name);
     if (place === undefined) throw corruptFile(this.path, `it has no tensor '${name}'`);
@@ -76,7 +76,19 @@ export class TensorFile {
     if (!isFloatType(dtype)) {
       throw corruptFile(this.path, `tensor '${name}' is ${dtype}; expected F32, BF16, F16 or F64`);
     }
-    return toFloat32(await this.#read(begin, end), dtype);
+    const size = BYTES[dtype];
+    const values = new Float32Array((end - begin) / size);
+    const most = PIECE_BYTES / size;
+    for (let first = 0; first < values.length; first += most) {
+      const count = Math.min(most, values.length - first);
+      const bytes =
+        dtype === 'F32'
+          ? new Uint8Array(values.buffer, size * first, size * count)
+          : new Uint8Array(size * count);
+      await readWhole(this.path, this.file, bytes, begin + size * first);
+      if (dtype !== 'F32') values.set(toFloat32(bytes, dtype), first);
+    }
+    return values;
   }
 
   /** Whether the file carries a checksum at all: other programs write none. */
@@ -108,12 +120,6 @@ export class TensorFile {
 
   async close(): Promise<void> {
     await this.file.close();
-  }
-
-  async #read(begin: number, end: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(end - begin);
-    await readWhole(this.path, this.file, bytes, begin);
-    return bytes;
   }
 }
 

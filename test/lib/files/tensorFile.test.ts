@@ -46,6 +46,19 @@ describe("a file of the format's own library (python.py)", () => {
     }));
 });
 
+test.each(['F32', 'BF16'] as const)('%s that is written and read in several pieces', async (dtype) => {
+  const path = inFolder('large.safetensors');
+  const count = 3 * 2 ** 21 + 3;
+  // Whole numbers that bf16 has, of a period that fits no piece.
+  const values = Float32Array.from({ length: count }, (_, index) => (index % 251) - 100);
+  const pieces = [values.subarray(0, 5), values.subarray(5)];
+  await writeSafetensors(path, [{ name: 'large', shape: [count], dtype, values: async () => pieces }], {});
+  await usingFile(path, async (file) => {
+    await file.verify();
+    expect(Buffer.from((await file.floats('large')).buffer).equals(Buffer.from(values.buffer))).toBe(true);
+  });
+});
+
 test('what is written is read back, and has its checksum', async () => {
   const path = inFolder('ours.safetensors');
   const metadata = { what: 'a "test"', other: 'ü\n' };
