@@ -153,8 +153,9 @@ is finite. Of theirs, \`torch.save\` has a CRC-32 and \`save_file\` no check; ro
 the system's memory. Loading is from the path to a network that could predict, on their side by \`assign\` into one without weights; files
 are in the system's memory then.
 
-What bounds ours: SHA-256, which reads every byte once at some 1 to 2 GB/s where the processor has instructions for it, on the one thread
-of JavaScript; beyond that the disk.
+What bounds ours: without SHA-256 saving takes 145 instead of 248 ms of processor time, loading 226 instead of 437 (medians of seven, in
+memory): it reads every byte at some 1 GB/s, on the one thread of JavaScript, in pieces, and a loaded file is read once for it and once for its
+numbers. The rest is copies from and to native memory, 161 waits for the session's thread, and the look at every number.
 
 ${lines.join('\n')}
 
