@@ -16,6 +16,8 @@ type InFolder = (name: string) => string;
 
 export interface Target {
   readonly name: string;
+  /** How many files `npm test` shows it. */
+  readonly runs: number;
   /** Refusals that bytes deserve. */
   readonly codes: readonly string[];
   /** Files that are right. */
@@ -38,6 +40,7 @@ const runIn = (checkpoint: string) =>
 export const TARGETS: readonly Target[] = [
   {
     name: 'tensor files',
+    runs: 400,
     codes: ['FILE_CORRUPT'],
     right: async (inFolder) => [...(await rightModels(inFolder)), pythonFile()],
     async parse(bytes, inFolder) {
@@ -49,6 +52,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: 'model files',
+    runs: 400,
     codes: ['FILE_CORRUPT', 'NEWER_VERSION'],
     right: rightModels,
     async parse(bytes, inFolder) {
@@ -58,6 +62,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: 'checkpoints',
+    runs: 60,
     codes: ['FILE_CORRUPT', 'NEWER_VERSION', 'CHECKPOINT_MISMATCH'],
     async right(inFolder) {
       const folder = inFolder('run');
@@ -75,6 +80,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: 'pretrained weights',
+    runs: 150,
     codes: ['FILE_CORRUPT', 'WEIGHTS_MISMATCH'],
     async right(inFolder) {
       const [model] = await rightModels(inFolder);
@@ -101,6 +107,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: 'pictures',
+    runs: 400,
     codes: ['FILE_CORRUPT'],
     async right() {
       const pixels = Buffer.from(Array.from({ length: 12 * 9 * 3 }, (_, i) => (i * 37) % 256));

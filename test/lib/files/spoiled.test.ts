@@ -16,7 +16,7 @@ const SEED = 20_260;
 test.each(TARGETS)('$name', async (target) => {
   const right = await target.right(inFolder);
   const property = fc.asyncProperty(spoiled(right), (bytes) => expectTakenOrRefused(target, bytes, inFolder));
-  await fc.assert(property, { seed: SEED, numRuns: 400 });
+  await fc.assert(property, { seed: SEED, numRuns: target.runs });
 });
 
 const FOUND = join(packageRoot(), 'test/fuzz/found');
@@ -24,7 +24,7 @@ const found = existsSync(FOUND) ? readdirSync(FOUND) : [];
 
 for (const file of found) {
   test(`${file}, which was stumbled over once`, async () => {
-    const name = file.replace(/\.\w+$/, '').replaceAll('-', ' ');
+    const name = file.replace(/\.[\w-]+$/, '').replaceAll('-', ' ');
     const target = TARGETS.find((each) => each.name === name)!;
     await expectTakenOrRefused(target, readFileSync(join(FOUND, file)), inFolder);
   });
