@@ -35,7 +35,7 @@ export async function writeGallery(
   const numbers = new Map(names.map((name, number) => [name, number]));
   const rows = nameOfRow.map((name) => numbers.get(name)!);
   const tensor = (name: string, count: number, values: () => Promise<Float32Array>) => ({
-    ...{ name, shape: [count, size], dtype: 'F32' as const, values },
+    ...{ name, shape: [count, size], dtype: 'F32' as const, values: async () => [await values()] },
   });
   const tensors = [
     tensor(EMBEDDINGS, rows.length, embeddings),

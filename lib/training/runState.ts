@@ -54,7 +54,7 @@ export function stateTensors(session: NativeSession, moments: number): TensorToW
         name: momentName(moment, name),
         shape,
         dtype: 'F32' as const,
-        values: () => awaitNative(() => session.readMoment(name, moment)),
+        values: async () => [await awaitNative(() => session.readMoment(name, moment))],
       })),
     ),
   ];
