@@ -46,6 +46,10 @@ test('embed prints CSV, JSON or a file with the very numbers', async () => {
   expect(file).toBe(ofAda());
   expect(Float32Array.from(numbers, Number)).toEqual(expected.data.slice(0, 16));
   expect(lines[4]).toContain('"');
+  const raw = await model.embed(ofAda(), { normalize: false });
+  const printed = await run('embed', inFolder('model'), ofAda(), '--no-normalize', ...CPU);
+  expect(Float32Array.from(printed.trimEnd().split(',').slice(1), Number)).toEqual(raw.data);
+  expect(raw.data).not.toEqual(expected.data.slice(0, 16));
   const json = JSON.parse(await run('embed', inFolder('model'), inFolder('people'), '--json', '-', ...CPU));
   expect(Float32Array.from(json.data)).toEqual(expected.data);
   expect(json.files).toEqual(expected.files);

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { type Embeddings, Gallery, Model } from '../../../lib/index.js';
+import { writeGallery } from '../../../lib/model/galleryFile.js';
 import { expectSameSpace, probeOf } from '../../../lib/model/probe.js';
 import { randomImages, randomModel, randomNumbers } from '../../support/randomModel.js';
 import { refusal } from '../../support/refusal.js';
@@ -175,7 +176,7 @@ describe('of embeddings', () => {
   });
 
   test('many queries, each with many rows, come in pieces', async () => {
-    const many = embeddings(3000, 5);
+    const many = embeddings(9000, 5); // more than one call finds, of 4·31 rows each
     await gallery.enrol('crowd', { data: asked.data, shape: asked.shape });
     const names = [...NAMES, ...Array<string>(5).fill('crowd')];
     const all = {
@@ -183,14 +184,42 @@ describe('of embeddings', () => {
       shape: [705, SIZE],
     } satisfies Embeddings;
     const found = await gallery.identify(many, { top: 31 });
-    expect(found).toHaveLength(3000);
-    for (const query of [0, 1486, 1487, 1488, 2999]) {
+    expect(found).toHaveLength(9000);
+    for (const query of [0, 8455, 8456, 8457, 8999]) {
       expectClose(found[query]!.matches, ranking(row(many, query), all, names));
     }
-    many.data.fill(0, 2500 * SIZE, 2501 * SIZE);
+    many.data.fill(0, 8800 * SIZE, 8801 * SIZE);
     expect(await refusal(() => gallery.identify(many, { top: 31 }))).toMatchObject({
-      message: expect.stringContaining('row 2500'),
+      message: expect.stringContaining('row 8800'),
     });
+  });
+
+  test('of more embeddings than are handed over at once all are added, or none', async () => {
+    const many = embeddings(100_000, 6);
+    const before = await gallery.identify(asked, { top: 5 });
+    const reason = new Error('enough');
+    let looks = 0;
+    const signal = {
+      ...{ aborted: false, addEventListener() {}, removeEventListener() {} },
+      throwIfAborted() {
+        if (++looks === 2) throw reason;
+      },
+    };
+    await expect(gallery.enrol('late', many, { signal: signal as never })).rejects.toBe(reason);
+    many.data.fill(0, 90_000 * SIZE, 90_001 * SIZE);
+    expect(await refusal(() => gallery.enrol('zero', many))).toMatchObject({
+      message: expect.stringContaining('row 90000'),
+    });
+    expect(gallery.count()).toBe(700);
+    expect(await gallery.identify(asked, { top: 5 })).toEqual(before);
+    await gallery.enrol('asked', asked);
+    for (const { matches } of await gallery.identify(asked)) expect(matches[0]!.name).toBe('asked');
+  });
+
+  test('a cosine that is the threshold comes up to it', async () => {
+    const [found] = await gallery.identify(asked);
+    const [again] = await gallery.identify(asked, { threshold: found!.matches[0]!.cosine });
+    expect(again).toEqual(found);
   });
 
   test('an abort does not wait for the calls before, and those after do', async () => {
@@ -262,6 +291,8 @@ describe('of a model', () => {
       0.99,
     );
     await loaded.save(inFolder('again'));
+    using withoutModel = await Gallery.load(inFolder('gallery'), { device: 'cpu' });
+    await withoutModel.save(inFolder('without model'));
     const wider = {
       ...tinyModel,
       layers: [...tinyModel.layers.slice(0, -1), { type: 'linear', outFeatures: 8 }],
@@ -269,7 +300,7 @@ describe('of a model', () => {
     using other = await randomModel({ ...tinyModel, init: 'heNormal' }, [28, 28, 1], { head: 'arcface' });
     using otherSize = await randomModel(wider as typeof tinyModel, [28, 28, 1], { head: 'arcface' });
     for (const stranger of [other, otherSize]) {
-      for (const file of ['gallery', 'again']) {
+      for (const file of ['gallery', 'again', 'without model']) {
         const call = () => Gallery.load(inFolder(file), { model: stranger, device: 'cpu' });
         expect(await refusal(call)).toMatchObject({ code: 'GALLERY_MISMATCH' });
       }
@@ -340,6 +371,11 @@ describe('of a model', () => {
       writeFileSync(inFolder('spoiled'), Buffer.from(change(whole.toString('latin1')), 'latin1'));
       return refusal(() => Gallery.load(inFolder('spoiled'), { device: 'cpu' }));
     };
+    const zero = { names: ['a'], nameOfRow: ['a'], threshold: 0, size: 2, probe: undefined };
+    await writeGallery(inFolder('zero'), { ...zero, embeddings: async () => new Float32Array(2) });
+    expect(await refusal(() => Gallery.load(inFolder('zero'), { device: 'cpu' }))).toMatchObject({
+      code: 'FILE_CORRUPT',
+    });
     // The checksum would be wrong as well: what is said comes before.
     for (const [from, to, said] of [
       ['[0,1]', '[0,7]', 'embedding 1 has no name'],
