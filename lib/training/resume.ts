@@ -53,7 +53,7 @@ async function beginning(file: TensorFile, job: TrainJob, wanted: RunIdentity): 
   const { path } = file;
   const state = readRunState(file);
   try {
-    expectSameRun(path, state.identity, job, wanted, state.step);
+    expectSameRun(path, state.identity, job, wanted, () => stepsOf(path, state, job));
   } catch (error) {
     const isOther = error instanceof MarginCoreError && error.code === 'CHECKPOINT_MISMATCH';
     if (isOther && job.settings.resetHead) return { path, because: error.message };
@@ -72,19 +72,22 @@ function describe(from: Beginning): string {
   return `Resumed from ${path}: ${state.step} steps (${history.length} epochs and ${sums.steps} steps) are done`;
 }
 
-/** Where the run stands is where this one could go on. */
-function expectPlace(
+/** As many as its epochs come to. */
+function stepsOf(
   path: string,
   { step, progress: { history, sums } }: RunState,
-  { settings, batching }: TrainJob,
-): void {
+  { batching }: TrainJob,
+): number {
   const perEpoch = stepsPerEpoch(batching);
-  if (step !== history.length * perEpoch + sums.steps || sums.steps > perEpoch) {
-    throw corruptFile(
-      path,
-      `${step} steps are not ${history.length} epochs of ${perEpoch} and ${sums.steps} steps`,
-    );
-  }
+  if (step === history.length * perEpoch + sums.steps && sums.steps <= perEpoch) return step;
+  throw corruptFile(
+    path,
+    `${step} steps are not ${history.length} epochs of ${perEpoch} and ${sums.steps} steps`,
+  );
+}
+
+/** Where the run stands is where this one could go on. */
+function expectPlace(path: string, { progress: { history, sums } }: RunState, { settings }: TrainJob): void {
   const begun = history.length + (sums.steps > 0 ? 1 : 0);
   if (begun <= settings.epochs) return;
   throw new MarginCoreError(
