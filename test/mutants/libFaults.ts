@@ -81,8 +81,15 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'frozen-rate-holds',
       what: 'a rate takes a frozen layer back into training',
-      find: '(isFrozen(layer) ? 0 : rateOf(layer))',
-      replace: '(rateOf(layer) !== 1 ? rateOf(layer) : isFrozen(layer) ? 0 : 1)',
+      find: '(isFrozen(name) ? 0 : (rateOf(name)?.[1] ?? 1))',
+      replace: '(rateOf(name)?.[1] ?? (isFrozen(name) ? 0 : 1))',
+      tests: ['lib/training/layerRates'],
+    },
+    {
+      name: 'shadowed-rate-taken',
+      what: 'a rate whose layers all have one of a longer name is taken and has no effect',
+      find: 'rateOf(layer)![0] !== name',
+      replace: 'rateOf(layer) === undefined',
       tests: ['lib/training/layerRates'],
     },
   ]),

@@ -53,6 +53,22 @@ test.each([
   [['layer1.0.conv'], {}, /Did you mean 'layer1.0.conv1'\?/],
   [['head'], {}, /The head is trained in any case, at the rate that headLr gives it/],
   [[], { layer3: 0.1 }, /for layerLr but received "layer3"/],
+  [['relu'], {}, /a layer with parameters for freeze but received "relu".*This network has conv1, /],
+  [['layer1', 'relu'], {}, /a layer with parameters for freeze but received "relu"/],
+  [[], { relu: 0.1 }, /a layer with parameters for layerLr but received "relu"/],
+  [
+    ['conv1', 'layer1', 'layer10', 'layer2', 'fc'],
+    { all: 0.5 },
+    /freeze has all of its layers\) for layerLr.all/,
+  ],
+  [
+    [],
+    { layer1: 2, 'layer1.0': 3, 'layer1.1': 4 },
+    /longer names have all of its layers\) for layerLr.layer1 /,
+  ],
+  [[], { layer10: 2, 'layer10.0': 3 }, /longer names have all of its layers\) for layerLr.layer10 /],
+  [['layer1.1'], { layer1: 2, 'layer1.0': 3 }, /longer names have all of its layers\) for layerLr.layer1 /],
+  [[], { ['__proto__']: 0.1 }, /for layerLr but received "__proto__"/],
   [['layer1'], { 'layer1.0': 0.1 }, /no value \(freeze has all of its layers\) for layerLr.layer1.0/],
 ])('%j with %j is refused', (freeze, layerLr, message) => {
   expect(() => rates(freeze, layerLr as Record<string, number>)).toThrow(
