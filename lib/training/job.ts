@@ -32,7 +32,7 @@ export interface TrainJob {
   readonly input: ImageSize;
   readonly normalization: ChannelNormalization;
   readonly head: ResolvedHead;
-  /** The factor of the learning rate of each layer, 0 where it is frozen; undefined: all 1. */
+  /** The factor of the learning rate of each layer, 0 where nothing of it is trained; undefined: all 1. */
   readonly layerRates: Float32Array | undefined;
   readonly batching: Batching;
   /** Of the whole run */

@@ -36,7 +36,7 @@ function checkRate(value: unknown, option: string): number {
 }
 
 /**
- * The factor of each layer, 0 where it is frozen; undefined where all are 1. Throws INVALID_OPTION for a name that no layer
+ * The factor of each layer, 0 where it is frozen or has no parameters; undefined where all are 1. Throws INVALID_OPTION for a name that no layer
  * has, or that has no effect.
  */
 export function layerRates(
@@ -56,7 +56,9 @@ export function layerRates(
       throw invalidOption(`layerLr.${name}`, 'no value (longer names have all of its layers)', rate);
   }
   if (freeze.length === 0 && byLength.length === 0) return undefined;
-  return Float32Array.from(layers, ({ name }) => (isFrozen(name) ? 0 : (rateOf(name)?.[1] ?? 1)));
+  return Float32Array.from(layers, ({ name, parameters }) =>
+    parameters === 0 || isFrozen(name) ? 0 : (rateOf(name)?.[1] ?? 1),
+  );
 }
 
 /** The layers of a name that have parameters. Throws where there are none. */

@@ -81,8 +81,8 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'frozen-rate-holds',
       what: 'a rate takes a frozen layer back into training',
-      find: '(isFrozen(name) ? 0 : (rateOf(name)?.[1] ?? 1))',
-      replace: '(rateOf(name)?.[1] ?? (isFrozen(name) ? 0 : 1))',
+      find: 'parameters === 0 || isFrozen(name) ? 0 : (rateOf(name)?.[1] ?? 1)',
+      replace: 'parameters === 0 ? 0 : (rateOf(name)?.[1] ?? (isFrozen(name) ? 0 : 1))',
       tests: ['lib/training/layerRates'],
     },
     {
@@ -91,6 +91,15 @@ export const LIB_FAULTS: readonly Fault[] = [
       find: 'rateOf(layer)![0] !== name',
       replace: 'rateOf(layer) === undefined',
       tests: ['lib/training/layerRates'],
+    },
+  ]),
+  ...inFile('lib/training/runFacts.ts', [
+    {
+      name: 'diagnoses-without-layer-rates',
+      what: 'diagnoses take the network to be trained at the rate of the run, whatever its layers have',
+      find: 'Math.max(...layerRates)',
+      replace: '1',
+      tests: ['lib/diagnoses'],
     },
   ]),
   ...inFile('lib/training/runIdentity.ts', [

@@ -31,15 +31,15 @@ const rates = (freeze: string[], layerLr: Record<string, number> = {}) => {
 
 test('a name is that of a layer, or the beginning of names up to a dot', () => {
   expect(rates([])).toBeUndefined();
-  expect(rates(['layer1'])).toEqual([1, 1, 0, 0, 1, 1, 1]);
-  expect(rates(['layer1.1', 'conv1'])).toEqual([0, 1, 1, 0, 1, 1, 1]);
-  expect(rates(['layer2'])).toEqual([1, 1, 1, 1, 1, 0, 1]);
+  expect(rates(['layer1'])).toEqual([1, 0, 0, 0, 1, 1, 1]);
+  expect(rates(['layer1.1', 'conv1'])).toEqual([0, 0, 1, 0, 1, 1, 1]);
+  expect(rates(['layer2'])).toEqual([1, 0, 1, 1, 1, 0, 1]);
   expect(rates(['all'])).toEqual([0, 0, 0, 0, 0, 0, 0]);
 });
 
 test('of several rates the one with the longest name holds, and what is frozen has none', () => {
-  expect(rates([], { 'layer1.1': 4, all: 0.5, layer1: 2 })).toEqual([0.5, 0.5, 2, 4, 0.5, 0.5, 0.5]);
-  expect(rates(['layer1.0'], { layer1: 2 })).toEqual([1, 1, 0, 2, 1, 1, 1]);
+  expect(rates([], { 'layer1.1': 4, all: 0.5, layer1: 2 })).toEqual([0.5, 0, 2, 4, 0.5, 0.5, 0.5]);
+  expect(rates(['layer1.0'], { layer1: 2 })).toEqual([1, 0, 0, 2, 1, 1, 1]);
 });
 
 test.each([
