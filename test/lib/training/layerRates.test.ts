@@ -191,6 +191,20 @@ test('the options in force repeat the run', async () => {
   expect(await tensorsOf(two)).toEqual(await tensorsOf(one));
 });
 
+test('layers that are frozen at random weights are named', async () => {
+  const codes = async (options: TrainOptions) => {
+    const { model, notes } = await fineTune({ epochs: 1, ...options });
+    model.dispose();
+    return notes.filter(({ code }) => code === 'FROZEN_UNTRAINED').map(({ message }) => message);
+  };
+  const model = sequential(LAYERS_OF_NETWORK);
+  expect(await codes({ model, freeze: ['stem', 'body'] })).toEqual([
+    expect.stringMatching(/^freeze keeps stem, body at the random weights of the seed/),
+  ]);
+  expect(await codes({ freeze: 'stem' })).toEqual([]);
+  expect(await codes({ model, layerLr: { stem: 0.1 } })).toEqual([]);
+});
+
 test('memory is that of what is trained', async () => {
   const memoryWith = async (freeze: string[]) => {
     const { model, environment } = await fineTune({ freeze });
