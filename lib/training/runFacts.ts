@@ -6,7 +6,7 @@ import type { TrainJob } from './job.js';
 import { MEASURED_IMAGES } from './measure.js';
 
 export function runFacts(
-  { settings, head, train, validation, batching }: TrainJob,
+  { settings, head, layerRates, train, validation, batching }: TrainJob,
   embeddingSize: number,
 ): RunFacts {
   const samples = train.numbers.length;
@@ -15,6 +15,7 @@ export function runFacts(
   return {
     head,
     embeddingSize,
+    networkRate: layerRates === undefined ? 1 : Math.max(...layerRates),
     optimizer: settings.optimizer,
     images: {
       training: samples,

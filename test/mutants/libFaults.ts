@@ -81,9 +81,25 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'frozen-rate-holds',
       what: 'a rate takes a frozen layer back into training',
-      find: '(isFrozen(layer) ? 0 : rateOf(layer))',
-      replace: '(rateOf(layer) !== 1 ? rateOf(layer) : isFrozen(layer) ? 0 : 1)',
+      find: 'parameters === 0 || isFrozen(name) ? 0 : (rateOf(name)?.[1] ?? 1)',
+      replace: 'parameters === 0 ? 0 : (rateOf(name)?.[1] ?? (isFrozen(name) ? 0 : 1))',
       tests: ['lib/training/layerRates'],
+    },
+    {
+      name: 'shadowed-rate-taken',
+      what: 'a rate whose layers all have one of a longer name is taken and has no effect',
+      find: 'rateOf(layer)![0] !== name',
+      replace: 'rateOf(layer) === undefined',
+      tests: ['lib/training/layerRates'],
+    },
+  ]),
+  ...inFile('lib/training/runFacts.ts', [
+    {
+      name: 'diagnoses-without-layer-rates',
+      what: 'diagnoses take the network to be trained at the rate of the run, whatever its layers have',
+      find: 'Math.max(...layerRates)',
+      replace: '1',
+      tests: ['lib/diagnoses'],
     },
   ]),
   ...inFile('lib/training/runIdentity.ts', [
