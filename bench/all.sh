@@ -10,4 +10,5 @@ node bench/rivals/run.mjs --json bench/results/cpu.json --markdown bench/results
 node bench/cost/run.mjs || status=1
 node bench/accuracy.mjs "$@" || status=1
 node bench/diagnoses.mjs || status=1
+node bench/files/run.mjs || status=1
 exit "$status"

@@ -5,10 +5,11 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { positiveInteger } from './shared/arguments.mjs';
+import { runJob } from './shared/child.mjs';
 import { contenders } from './shared/contenders.mjs';
 import { physicalCores } from './shared/machine.mjs';
 import { median } from './shared/statistics.mjs';
-import { DISTURBED_ABOVE, runUndisturbed } from './shared/undisturbed.mjs';
+import { DISTURBED_ABOVE } from './shared/undisturbed.mjs';
 import { works } from './shared/works.mjs';
 
 const { values } = parseArgs({
@@ -72,11 +73,7 @@ for (let round = 0; round < rounds; round++) {
   for (const row of rows) {
     const { runner, frozen } = row;
     const job = { ...common, ...runner, frozenStages: frozen.stages, freeze: frozen.freeze, epochs: 1 };
-    const { result, foreignLoad } = await runUndisturbed(
-      commands[runner.contender],
-      { ...job, ...TRAINING },
-      2,
-    );
+    const { result, foreignLoad } = await runJob(commands[runner.contender], { ...job, ...TRAINING });
     if (!Number.isFinite(result.loss)) throw new Error(`${nameOf(row)}: its loss became ${result.loss}`);
     row.rates.push(result.images / result.seconds);
     const isDisturbed = foreignLoad > DISTURBED_ABOVE;
@@ -84,7 +81,7 @@ for (let round = 0; round < rounds; round++) {
       `${nameOf(row)}: ${row.rates.at(-1).toFixed(1)} images/s${isDisturbed ? ' (disturbed)' : ''}`,
     );
     if (round > 0 || runner.variant === 'compile') continue; // where compilation would only cost
-    const { result: once } = await runUndisturbed(commands[runner.contender], { ...job, ...MEMORY }, 1);
+    const { result: once } = await runJob(commands[runner.contender], { ...job, ...MEMORY });
     row.memory = once.peakBytes / 2 ** 20;
   }
 }

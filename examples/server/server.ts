@@ -25,14 +25,14 @@ class Refusal extends Error {
 /** @param save Called after each change. */
 export function galleryServer(gallery: Gallery, save: () => Promise<void>): Server {
   const answer = async (request: IncomingMessage): Promise<object> => {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-    const [, first, name] = pathname.split('/').map(decodeURIComponent);
-    const route = `${request.method} /${first}${name === undefined ? '' : '/NAME'}`;
+    const { pathname, searchParams } = new URL(`http://localhost${request.url}`);
+    const [, first, name, ...more] = pathname.split('/').map(decodeURIComponent);
+    const route = `${request.method} ${['', first, ...(name === undefined ? [] : ['NAME']), ...more].join('/')}`;
     if (route === 'GET /names') {
       return { names: gallery.names, embeddings: gallery.count(), threshold: gallery.threshold };
     }
     if (route === 'POST /identify') {
-      const numbers = Object.fromEntries(Array.from(searchParams, ([key, value]) => [key, Number(value)]));
+      const numbers = Object.fromEntries(Array.from(searchParams, ([key, value]) => [key, toNumber(value)]));
       const [found] = await gallery.identify(await bodyOf(request), numbers);
       return { matches: found!.matches };
     }
@@ -63,6 +63,9 @@ export function galleryServer(gallery: Gallery, save: () => Promise<void>): Serv
   });
 }
 
+/** Nothing is not 0. */
+const toNumber = (text: string) => (text.trim() === '' ? Number.NaN : Number(text));
+
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
@@ -78,7 +81,7 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
 /** What the caller can mend is the caller's; a disk that is full is not. */
 function statusOf(error: Error): number {
   if (error instanceof Refusal) return error.status;
-  if (error instanceof URIError) return 400;
+  if (error instanceof URIError || (error as NodeJS.ErrnoException).code === 'ERR_INVALID_URL') return 400;
   const isTheirs =
     error instanceof MarginCoreError && ['INVALID_OPTION', 'FILE_CORRUPT'].includes(error.code);
   return isTheirs ? 400 : 500;

@@ -21,7 +21,11 @@ export function copyOf<T>(value: T, option: string): T {
     if (!Array.isArray(part) && !isRecord(part)) throw invalidOption(option, 'plain data', part);
     const result = (Array.isArray(part) ? [] : {}) as Record<string, unknown>;
     copies.set(part, result);
-    for (const [key, inner] of Object.entries(part)) result[key] = copy(inner, depth + 1);
+    for (const [key, inner] of Object.entries(part)) {
+      // Would be the copy's prototype, whose fields nobody looks for.
+      if (key === '__proto__') throw invalidOption(option, "plain data without a key '__proto__'", part);
+      result[key] = copy(inner, depth + 1);
+    }
     return result;
   };
   try {

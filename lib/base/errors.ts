@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'CHECKPOINT_MISMATCH' // what is to be resumed is another run; details: option, found and expected
   | 'CHECKPOINT_EXISTS' // in a folder where a new run would begin
   | 'FOLDER_IN_USE' // by another run
+  | 'FILE_IN_USE' // by another process that changes it
   | 'WEIGHTS_MISMATCH' // a file of weights that does not fit the network
   | 'GALLERY_MISMATCH' // a gallery whose embeddings are another model's
   | 'SHAPE_MISMATCH' // a network whose layers do not fit each other or the data

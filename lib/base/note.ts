@@ -6,6 +6,7 @@ export type NoteCode =
   | 'CHECKPOINT_FAILED' // to be written
   | 'CPU_TAKEN' // by device 'auto'
   | 'EMPTY_CLASSES' // classes without a training image
+  | 'FROZEN_UNTRAINED' // layers, as their random weights are
   | 'IMAGES_STREAMED' // they do not fit into device memory
   | 'LAMBDA_STAYS_HIGH'
   | 'LAST_BATCH_JOINED'

@@ -11,7 +11,6 @@ import { doctorCommand } from './commands/doctor.js';
 import { embedCommand } from './commands/embed.js';
 import { enrolCommand } from './commands/enrol.js';
 import { evaluateCommand } from './commands/evaluate.js';
-
 import { galleryCommand } from './commands/gallery.js';
 import { identifyCommand } from './commands/identify.js';
 import { mistakesCommand } from './commands/mistakes.js';

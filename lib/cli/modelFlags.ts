@@ -23,6 +23,11 @@ export interface MachineFlags {
   precision?: Precision;
 }
 
+/** Where a command works, for what takes no precision. */
+export function placeOf({ device, threads }: MachineFlags): { device?: Device; threads?: number } {
+  return { ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) };
+}
+
 export const jsonFlag = (help = 'the same as JSON'): Flag => ({
   name: 'json',
   to: 'json',

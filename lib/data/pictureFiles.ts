@@ -1,4 +1,5 @@
 /** Files that are pictures, by their names. */
+import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { MarginCoreError } from '../base/errors.js';
@@ -6,16 +7,40 @@ import { unreadable } from '../files/readBytes.js';
 
 const ENDINGS = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif', '.pgm', '.ppm'];
 
-/** The file itself, or the pictures in a folder and the folders within, by name. Rejects with FILE_NOT_FOUND. */
+/**
+ * The file itself, or the pictures in a folder and the folders within, by name, but for hidden ones. Links to files are
+ * followed, and of links to folders that which is given: others may lead back. Rejects with FILE_NOT_FOUND.
+ */
 export async function pictureFiles(path: string): Promise<string[]> {
   const found = await stat(path).catch((error) => {
     throw unreadable(path, error);
   });
   if (!found.isDirectory()) return [path];
-  const names = await readdir(path, { recursive: true });
-  const pictures = names.filter(isPicture).sort();
+  const pictures = await picturesIn(path);
   if (pictures.length > 0) return pictures.map((name) => join(path, name));
   throw none(path, 'has no pictures');
+}
+
+/** Their names from the folder on, in order. */
+async function picturesIn(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  const waiting = [''];
+  for (const within of waiting) {
+    for (const entry of await entriesOf(join(folder, within))) {
+      const name = join(within, entry.name);
+      if (entry.isDirectory()) waiting.push(name);
+      else if (isPicture(name) && (await isFileOrLink(entry, join(folder, name)))) names.push(name);
+    }
+  }
+  return names.sort();
+}
+
+/** What is in a folder, but for what is hidden: macOS puts a '._1.jpg' beside each 1.jpg that it copies to other disks. */
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
+    throw unreadable(folder, error);
+  });
+  return entries.filter(({ name }) => !name.startsWith('.'));
 }
 
 export interface ClassFolder {
@@ -25,7 +50,7 @@ export interface ClassFolder {
 
 /**
  * The folders in a folder, by name, each with the pictures in it and the folders within. Rejects with FILE_NOT_FOUND for a folder
- * without folders, one of which has no pictures.
+ * without folders, and for one of them without pictures.
  */
 export async function classFolders(path: string): Promise<ClassFolder[]> {
   const names = await foldersIn(path);
@@ -37,20 +62,21 @@ export async function classFolders(path: string): Promise<ClassFolder[]> {
 
 /** Names of the folders in a folder, but for hidden ones. Rejects with FILE_NOT_FOUND. */
 export async function foldersIn(path: string): Promise<string[]> {
-  const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
-    throw unreadable(path, error);
-  });
   const names: string[] = [];
-  for (const entry of entries) {
+  for (const entry of await entriesOf(path)) {
     // A link may be one to a folder.
     const isFolder =
       entry.isDirectory() || (entry.isSymbolicLink() && (await isDirectory(join(path, entry.name))));
-    if (isFolder && !entry.name.startsWith('.')) names.push(entry.name);
+    if (isFolder) names.push(entry.name);
   }
   return names.sort();
 }
 
 const isPicture = (name: string) => ENDINGS.includes(extname(name).toLowerCase());
+
+/** A pipe would be waited for, whatever it is called. */
+const isFileOrLink = async (entry: Dirent, path: string) =>
+  entry.isFile() || (entry.isSymbolicLink() && !(await isDirectory(path)));
 
 const isDirectory = (path: string) =>
   stat(path).then(

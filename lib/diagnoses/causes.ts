@@ -59,6 +59,16 @@ const dropoutTooHigh: Cause = {
   },
 };
 
+const frozenAlike: Cause = {
+  name: 'collapsed',
+  fits: ({ symptom, facts }) => symptom === 'collapsed' && isFrozen(facts),
+  describe: () => `no layer is trained that could part them. ${THAW}`,
+};
+
+const isFrozen = ({ networkRate }: RunFacts) => networkRate === 0;
+
+const THAW = 'Are the weights those of a network that was trained? Otherwise freeze fewer layers';
+
 /** Paths known to be too short. Gradients of SGD point to and fro, so its path is a bound that is not reached. */
 const SHORT_PATH = { adam: 0.08, adamw: 0.08, sgd: 1.5 };
 
@@ -106,7 +116,7 @@ const rateTooHigh: Cause = {
     (symptom === 'inverted'
       ? 'the first steps threw them there, where the margin holds them: '
       : 'steps are as long as the weights themselves: ') +
-    `the learning rate is too high (${rate(history[0]!)} in the first epoch${ofHead(facts)}). Try a tenth of it or less` +
+    `the learning rate is too high (${rate(history[0]!)} in the first epoch${factor(facts)}). Try a tenth of it or less` +
     (symptom === 'inverted' && facts.head.native.wrap === 'none'
       ? `, and not wrap 'none', which rewards that`
       : ''),
@@ -170,7 +180,11 @@ const rateTooHighLater: Cause = {
   },
 };
 
-const ofHead = ({ head: { headLr } }: RunFacts) => (headLr > 1 ? `, of the head times headLr ${headLr}` : '');
+/** Of the largest rate, where it is not the run's own. */
+function factor({ head: { headLr }, networkRate }: RunFacts): string {
+  if (headLr > networkRate) return headLr === 1 ? '' : `, of the head times headLr ${headLr}`;
+  return networkRate === 1 ? '' : `, of a layer times layerLr ${Number(networkRate.toPrecision(6))}`;
+}
 
 const orSmallerMargin = ({ facts: { head } }: Case) =>
   hasMargin(head.native) ? ', or a smaller margin' : '';
@@ -186,6 +200,7 @@ function meanRate(history: readonly Epoch[]): string {
 export const CAUSES: readonly Cause[] = [
   oneClassWeighted,
   dropoutTooHigh,
+  frozenAlike,
   rateTooLow,
   rateTooHigh,
   scaleTooSmall,
@@ -207,6 +222,6 @@ export const UNKNOWN: Readonly<Record<'collapsed' | 'guessing', Cause>> = {
     name: 'guessing',
     fits: () => true,
     describe: (found) =>
-      `Do the labels belong to these images? Otherwise try another learningRate${orSmallerMargin(found)}`,
+      `Do the labels belong to these images? ${isFrozen(found.facts) ? THAW : `Otherwise try another learningRate${orSmallerMargin(found)}`}`,
   },
 };

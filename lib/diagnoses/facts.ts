@@ -23,6 +23,8 @@ export interface Epoch {
 export interface RunFacts {
   readonly head: Pick<ResolvedHead, 'native' | 'headLr'>;
   readonly embeddingSize: number;
+  /** The largest factor of the learning rate that a layer of the network has; 0: all are frozen. */
+  readonly networkRate: number;
   readonly optimizer:
     | { readonly type: 'adam' | 'adamw' }
     | { readonly type: 'sgd'; readonly momentum: number };
@@ -63,13 +65,12 @@ export const accuracyOf = (epoch: Epoch): number => bestOf(epoch).accuracy;
 /**
  * How far one step moves weights, measured by what the head's are at the beginning: 1 writes them anew. With Adam every
  * step moves every number by about the rate. With SGD momentum repeats the gradient, of which only the length over the
- * whole network is known: more than the head's share, so a bound. Where headLr makes the head's rate the larger one, it is
- * that; a smaller one leaves the network its own.
+ * whole network is known: more than the head's share, so a bound. Of the rates that layers and the head have, it is the largest.
  */
 export function stride({ meanLearningRate, gradientNorm }: Epoch, facts: RunFacts): number {
-  const { optimizer, head, embeddingSize } = facts;
+  const { optimizer, head, networkRate, embeddingSize } = facts;
   const { numClasses } = head.native;
-  const rate = meanLearningRate * Math.max(1, head.headLr);
+  const rate = meanLearningRate * Math.max(networkRate, head.headLr);
   const initial = Math.sqrt(2 / (numClasses + embeddingSize)); // root mean square, Xavier-uniform
   if (optimizer.type !== 'sgd') return rate / initial;
   const length = initial * Math.sqrt(numClasses * embeddingSize);

@@ -41,7 +41,7 @@ export class CheckpointFolder {
         checkpoints.sort((a, b) => numberOf(a) - numberOf(b)),
       );
     } catch (error) {
-      await lock.release();
+      lock.release();
       throw notWritten(path, error);
     }
   }
@@ -84,7 +84,7 @@ export class CheckpointFolder {
   }
 
   async close(): Promise<void> {
-    await this.lock.release();
+    this.lock.release();
   }
 }
 

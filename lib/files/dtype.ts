@@ -28,9 +28,8 @@ export const isFloatType = (dtype: DType): dtype is FloatType =>
   dtype === 'F64' || dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
 
 /** Values of `bytes`, rounded to fp32. */
-export function toFloat32(bytes: Uint8Array, dtype: FloatType): Float32Array {
+export function toFloat32(bytes: Uint8Array, dtype: Exclude<FloatType, 'F32'>): Float32Array {
   const count = bytes.byteLength / BYTES[dtype];
-  if (dtype === 'F32') return new Float32Array(bytes.buffer, bytes.byteOffset, count);
   if (dtype === 'F64') return Float32Array.from(new Float64Array(bytes.buffer, bytes.byteOffset, count));
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, count);
   if (dtype === 'F16') {

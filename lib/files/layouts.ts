@@ -42,3 +42,24 @@ function permuted(values: Float32Array, N: number, A: number, B: number): Float3
   }
   return result;
 }
+
+/** Numbers that are rearranged or written between two turns of the event loop: some 5 ms. */
+const PIECE = 2 ** 20;
+
+/**
+ * A large parameter in pieces of whole rows, each as `change` makes it of them: whoever takes these lets the event loop turn
+ * between two.
+ * @param first The number of the piece's first row
+ */
+export function* rowsOf(
+  values: Float32Array,
+  rows: number,
+  change: (values: Float32Array, count: number, first: number) => Float32Array,
+): Generator<Float32Array> {
+  const columns = values.length / rows;
+  const most = Math.max(1, Math.floor(PIECE / columns));
+  for (let first = 0; first < rows; first += most) {
+    const count = Math.min(most, rows - first);
+    yield change(values.subarray(first * columns, (first + count) * columns), count, first);
+  }
+}

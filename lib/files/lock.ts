@@ -1,47 +1,67 @@
 /**
- * A folder's lock: the system's own, on a file that is open, so it ends with the process however that ends. It holds
- * between processes, and between two runs of one.
+ * A folder's or a file's lock: the system's own, on a file that is open, so it ends with the process however that ends. It
+ * holds between processes, and between two of one.
  */
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, ftruncateSync, open, readSync, writeSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
-import { MarginCoreError } from '../base/errors.js';
+import { basename, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { type ErrorCode, MarginCoreError } from '../base/errors.js';
 import { callNative, native } from '../native/load.js';
 import { notWritten } from './writeAside.js';
 
-const NAME = '.lock';
-
 export interface Lock {
-  release(): Promise<void>;
+  release(): void;
 }
 
 /** Rejects with FOLDER_IN_USE, naming who has it. */
-export async function lockFolder(folder: string): Promise<Lock> {
-  const path = join(folder, NAME);
-  const file = await open(path, 'a+').catch((error) => {
+export function lockFolder(folder: string): Promise<Lock> {
+  return lock(join(folder, '.lock'), (owner) =>
+    inUse('FOLDER_IN_USE', folder, owner, "two runs would overwrite each other's checkpoints"),
+  );
+}
+
+/**
+ * For whoever reads a file, changes what is in it, and writes it anew; the file need not be there yet. It is another that is
+ * locked, since writing anew replaces the file. Rejects with FILE_IN_USE, naming who has it.
+ */
+export async function lockFile(given: string): Promise<Lock> {
+  const path = await realpath(given).catch(() => resolve(given));
+  return await lock(join(dirname(path), `.${basename(path)}.lock`), (owner) =>
+    inUse('FILE_IN_USE', given, owner, 'what one of two writes would be lost to the other'),
+  );
+}
+
+async function lock(path: string, refuse: (owner: string) => MarginCoreError): Promise<Lock> {
+  const file = await promisify(open)(path, 'a+').catch((error) => {
     throw notWritten(path, error);
   });
   try {
-    if (!callNative(() => native().lockFile(file.fd))) throw await inUse(folder, file);
-    // The lock holds without its owner's name, where the disk is full say.
-    await file.truncate(0).catch(() => undefined);
-    await file
-      .write(`process ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`)
-      .catch(() => undefined);
+    if (!callNative(() => native().lockFile(file))) throw refuse(ownerIn(file));
+    sign(file);
   } catch (error) {
-    await file.close();
+    closeSync(file);
     throw error;
   }
   // The file stays: whoever removed it would remove the next one's lock.
-  return { release: () => file.close() };
+  return { release: () => closeSync(file) };
 }
 
-async function inUse(folder: string, file: FileHandle): Promise<MarginCoreError> {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(200), 0, 200, 0);
-  const owner = buffer.toString('utf8', 0, bytesRead).trim() || 'another run';
-  return new MarginCoreError(
-    'FOLDER_IN_USE',
-    `${folder} is in use by ${owner}: two runs would overwrite each other's checkpoints`,
-    { details: { path: folder, owner } },
-  );
+/** The lock holds without its owner's name, where the disk is full say. */
+function sign(file: number): void {
+  try {
+    ftruncateSync(file, 0);
+    writeSync(file, `process ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`);
+  } catch {}
+}
+
+function ownerIn(file: number): string {
+  const text = Buffer.alloc(200);
+  const length = readSync(file, text, 0, text.length, 0);
+  return text.toString('utf8', 0, length).trim() || 'another process';
+}
+
+function inUse(code: ErrorCode, path: string, owner: string, why: string): MarginCoreError {
+  return new MarginCoreError(code, `${path} is in use by ${owner}: ${why}`, { details: { path, owner } });
 }

@@ -17,6 +17,9 @@ export async function readBytes(path: string): Promise<Buffer> {
   }
 }
 
+export const isFolder = (path: string): MarginCoreError =>
+  new MarginCoreError('FILE_NOT_FOUND', `${path} ${REASONS.EISDIR}`, { details: { path } });
+
 /** FILE_NOT_FOUND for whatever keeps a file or folder from being read. */
 export function unreadable(path: string, error: unknown): MarginCoreError {
   const { code, message } = error as NodeJS.ErrnoException;

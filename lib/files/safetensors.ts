@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { MarginCoreError } from '../base/errors.js';
 import { BYTES, type DType, toBfloat16 } from './dtype.js';
-import { writeAside } from './writeAside.js';
+import { writeAside, writeWhole } from './writeAside.js';
 
 export interface TensorInfo {
   readonly dtype: DType;
@@ -18,7 +18,8 @@ export interface TensorToWrite {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: 'F32' | 'BF16';
-  values(): Promise<Float32Array>;
+  /** In pieces that follow one another. */
+  values(): Promise<Iterable<Float32Array>>;
 }
 
 /** Texts by name, as the format has them. */
@@ -53,8 +54,8 @@ export function checksumOf(metadata: Metadata, tensors: readonly Digest[]): stri
 
 /** The format leaves it open; readers that map a file take them as they lie. */
 const ALIGNMENT = 8;
-/** Hashed and written at once: some 5 ms of the event loop. */
-const PIECE_BYTES = 2 ** 23;
+/** Numbers that are rounded, hashed and written at once: some 5 ms of the event loop. */
+const PIECE = 2 ** 21;
 
 export const LENGTH_BYTES = 8;
 /** What the format's own library reads at most. */
@@ -70,8 +71,7 @@ export async function writeSafetensors(
     await writeWhole(file, headerOf(tensors, metadata));
     const digests: Digest[] = [];
     for (const { name, shape, dtype, values } of tensors) {
-      const numbers = await values();
-      const sha256 = await writeHashed(file, dtype === 'BF16' ? toBfloat16(numbers) : numbers);
+      const sha256 = await writeHashed(file, await values(), dtype);
       digests.push({ name, shape, dtype, sha256 });
     }
     await file.write(checksumOf(metadata, digests), LENGTH_BYTES + BEFORE_CHECKSUM.length, 'ascii');
@@ -107,20 +107,21 @@ function headerOf(tensors: readonly TensorToWrite[], metadata: Metadata): Uint8A
 }
 
 /** Returns the SHA-256 of what it wrote. */
-async function writeHashed(file: FileHandle, values: ArrayBufferView): Promise<string> {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+async function writeHashed(
+  file: FileHandle,
+  pieces: Iterable<Float32Array>,
+  dtype: TensorToWrite['dtype'],
+): Promise<string> {
   const hash = createHash('sha256');
-  for (let begin = 0; begin < bytes.length; begin += PIECE_BYTES) {
-    const piece = bytes.subarray(begin, begin + PIECE_BYTES);
-    hash.update(piece);
-    await writeWhole(file, piece);
+  for (const all of pieces) {
+    for (let begin = 0; begin < all.length; begin += PIECE) {
+      const numbers = all.subarray(begin, begin + PIECE);
+      const { buffer, byteOffset, byteLength } = dtype === 'BF16' ? toBfloat16(numbers) : numbers;
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      const written = writeWhole(file, bytes); // by another thread, while this one hashes
+      hash.update(bytes);
+      await written;
+    }
   }
   return hash.digest('hex');
-}
-
-/** A write may end early, where the disk is nearly full say; the next one says why. */
-async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await file.write(bytes, done)).bytesWritten;
-  }
 }

@@ -6,7 +6,7 @@ import { isRecord } from '../base/check.js';
 import { MarginCoreError } from '../base/errors.js';
 import { BYTES, type DType, isFloatType, toFloat32 } from './dtype.js';
 import { parseJson } from './json.js';
-import { unreadable } from './readBytes.js';
+import { isFolder, unreadable } from './readBytes.js';
 import {
   CHECKSUM,
   checksumOf,
@@ -55,6 +55,7 @@ export class TensorFile {
     const file = await openFile(path);
     try {
       const status = await file.stat();
+      if (status.isDirectory()) throw isFolder(path);
       if (!status.isFile()) throw corruptFile(path, 'it is not a regular file');
       return new TensorFile(path, file, status.size, await readHeader(path, file, status.size));
     } catch (error) {
@@ -67,7 +68,7 @@ export class TensorFile {
     }
   }
 
-  /** Values as fp32. Rejects with FILE_CORRUPT where there is no such tensor, or it has no floating-point numbers. */
+  /** Values as fp32, of any number: bytes of more than 4 GiB there cannot be in one array. Rejects with FILE_CORRUPT where there is no such tensor, or it has no floating-point numbers. */
   async floats(name: string): Promise<Float32Array> {
     const place = this.#places.get(name);
     if (place === undefined) throw corruptFile(this.path, `it has no tensor '${name}'`);
@@ -75,7 +76,19 @@ export class TensorFile {
     if (!isFloatType(dtype)) {
       throw corruptFile(this.path, `tensor '${name}' is ${dtype}; expected F32, BF16, F16 or F64`);
     }
-    return toFloat32(await this.#read(begin, end), dtype);
+    const size = BYTES[dtype];
+    const values = new Float32Array((end - begin) / size);
+    const most = PIECE_BYTES / size;
+    for (let first = 0; first < values.length; first += most) {
+      const count = Math.min(most, values.length - first);
+      const bytes =
+        dtype === 'F32'
+          ? new Uint8Array(values.buffer, size * first, size * count)
+          : new Uint8Array(size * count);
+      await readWhole(this.path, this.file, bytes, begin + size * first);
+      if (dtype !== 'F32') values.set(toFloat32(bytes, dtype), first);
+    }
+    return values;
   }
 
   /** Whether the file carries a checksum at all: other programs write none. */
@@ -86,11 +99,14 @@ export class TensorFile {
   /** Reads all of it, and rejects with FILE_CORRUPT where its checksum is missing, or that of another content. */
   async verify(signal?: AbortSignal): Promise<void> {
     const digests: Digest[] = [];
+    const room = new Uint8Array(PIECE_BYTES);
     for (const [name, { dtype, shape, begin, end }] of this.#places) {
       const hash = createHash('sha256');
       for (let from = begin; from < end; from += PIECE_BYTES) {
         signal?.throwIfAborted();
-        hash.update(await this.#read(from, Math.min(from + PIECE_BYTES, end)));
+        const piece = room.subarray(0, Math.min(PIECE_BYTES, end - from));
+        await readWhole(this.path, this.file, piece, from);
+        hash.update(piece);
       }
       digests.push({ name, dtype, shape, sha256: hash.digest('hex') });
     }
@@ -104,12 +120,6 @@ export class TensorFile {
 
   async close(): Promise<void> {
     await this.file.close();
-  }
-
-  async #read(begin: number, end: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(end - begin);
-    await readWhole(this.path, this.file, bytes, begin);
-    return bytes;
   }
 }
 

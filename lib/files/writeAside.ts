@@ -45,6 +45,13 @@ export async function writeAside(given: string, write: (file: FileHandle) => Pro
   await syncFolder(folder).catch(() => undefined);
 }
 
+/** A write may end early, where the disk is nearly full say; the next one says why. */
+export async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await file.write(bytes, done)).bytesWritten;
+  }
+}
+
 /** A link is kept, and what it names replaced; a device or a pipe, such as /dev/null, must not become a file. */
 async function targetOf(given: string): Promise<{ path: string; mode?: number }> {
   const path = await realpath(given).catch(() => given);

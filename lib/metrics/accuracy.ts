@@ -42,11 +42,6 @@ export class ScoreTally {
     this.#samples += labels.length;
   }
 
-  /** Added so far. */
-  get samples(): number {
-    return this.#samples;
-  }
-
   /** Means over all samples added. */
   result(): Scores {
     return { accuracy: this.#correct / this.#samples, loss: this.#loss / this.#samples };

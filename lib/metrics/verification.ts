@@ -28,7 +28,8 @@ const BINS = 2 ** 16;
  * The lowest threshold whose false accept rate on these pairs is not above `options.far`: the most pairs of the same are then accepted.
  * Rates are steps: pairs of equal cosines are accepted together.
  * @param cosines (pairs) @param isSame (pairs): whether a pair shows the same
- * @throws INVALID_DATA for cosines beyond −1…1 or not finite, and without a pair of either kind.
+ * @throws INVALID_DATA for cosines beyond −1…1 or not finite, without a pair of either kind, and where more pairs of different ones than
+ *   `options.far` allows have the cosine 1, beyond which there is no threshold.
  */
 export function calibrateThreshold(
   cosines: Float32Array,
@@ -45,8 +46,8 @@ export function calibrateThreshold(
       `Expected pairs of the same and pairs of different ones, found ${same.length} and ${different.length}`,
     );
   }
-  const mayBeAccepted = Math.floor(far * different.length);
-  const threshold = mayBeAccepted === different.length ? -1 : nextAbove(largestBut(different, mayBeAccepted));
+  const mayBeAccepted = most(different.length, far);
+  const threshold = mayBeAccepted === different.length ? -1 : above(largestBut(different, mayBeAccepted));
   const accepted = (values: Float32Array) =>
     values.reduce((count, cosine) => (cosine >= threshold ? count + 1 : count), 0);
   return {
@@ -70,6 +71,20 @@ function checkPairs(cosines: unknown, isSame: unknown): void {
   const bad = values.findIndex((cosine) => !(Math.abs(cosine) <= 1));
   if (bad < 0) return;
   throw new MarginCoreError('INVALID_DATA', `cosines: expected −1…1, found ${values[bad]} for pair ${bad}`);
+}
+
+/** The largest count whose share of the total is not above a rate: a product alone may round to the next one. */
+function most(total: number, rate: number): number {
+  const near = Math.round(rate * total);
+  return near / total > rate ? near - 1 : near < total && (near + 1) / total <= rate ? near + 1 : near;
+}
+
+function above(cosine: number): number {
+  if (cosine < 1) return nextAbove(cosine);
+  throw new MarginCoreError(
+    'INVALID_DATA',
+    'No threshold keeps that rate: too many pairs of different ones have the cosine 1, as two copies of one picture have it. Is one there under two names?',
+  );
 }
 
 /** The value that `rank` others come before in descending order: without sorting millions of which one is asked for. */

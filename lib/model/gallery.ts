@@ -1,9 +1,14 @@
 /** People, products, places by name: embeddings of known ones, among which a new picture's is sought. */
+import { access } from 'node:fs/promises';
+import { turnEventLoop, untilAborted } from '../base/abort.js';
 import { checkInteger, checkNumber, checkPath, checkSignal, checkText } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { checkOptions, integer, option } from '../base/optionTable.js';
+import { type Lock, lockFile } from '../files/lock.js';
+import { unreadable } from '../files/readBytes.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import { SearchIndex } from '../native/searchIndex.js';
+import { checkEmbeddings, isEmbeddings } from './embeddings.js';
 import { readGallery, writeGallery } from './galleryFile.js';
 import { type Embeddings, Model } from './model.js';
 import type { ImagesInput } from './pictures.js';
@@ -59,6 +64,9 @@ const IDENTIFY = {
 /** Of the rows that are sought at first for each name that is wanted: a name may have several. */
 const ROWS_PER_NAME = 4;
 
+/** Rows between two turns of the event loop: some 5 ms. */
+const LOOKED_THROUGH = 2 ** 14;
+
 /**
  * Embeddings by name, and exact search among them by cosine. A name may have many embeddings: the nearest counts. Calls
  * take effect in their order. Native memory is held until `dispose()` (or `using`).
@@ -73,6 +81,7 @@ export class Gallery {
   readonly #rowsOf = new Map<string, number>();
   #probe: Probe | undefined;
   #index: SearchIndex | undefined;
+  #lock: Lock | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #isDisposed = false;
 
@@ -160,7 +169,13 @@ export class Gallery {
   ): Promise<Identification[]> {
     const { top, threshold = this.#threshold, signal } = checkOptions(options, undefined, IDENTIFY);
     return this.#withEmbeddings(images, signal, async (index, { data, files }) => {
-      const found = await this.#nearestNames(index, data, top, threshold, signal);
+      const wanted = Math.min(top, this.#rowsOf.size);
+      const found = await this.#nearestNames(
+        index,
+        data,
+        { wanted, threshold, signal },
+        ROWS_PER_NAME * wanted,
+      );
       return found.map((matches, image) => ({
         matches,
         ...(files?.[image] && { file: files[image] }),
@@ -175,6 +190,7 @@ export class Gallery {
     await this.#inTurn(signal, async (index) => {
       if (this.#model !== undefined) this.#probe ??= await probeOf(this.#model, signal);
       await writeGallery(file, {
+        names: this.names,
         nameOfRow: this.#nameOfRow,
         threshold: this.#threshold,
         size: this.#size,
@@ -195,13 +211,14 @@ export class Gallery {
   ): Promise<Gallery> {
     const file = checkPath(path, 'path');
     const { model, signal, ...place } = checkOptions(options, undefined, { ...PLACE, ...SIGNAL });
-    const { embeddings, names, threshold, probe, size } = await readGallery(file, signal);
+    const { embeddings, names, nameOfRow, threshold, probe, size } = await readGallery(file, signal);
     if (model !== undefined) await expectSameSpace(file, { size, probe }, model, signal);
     const gallery = new Gallery({ ...place, ...(model && { model }), embeddingSize: size, threshold });
     gallery.#probe = probe;
+    for (const name of names) gallery.#rowsOf.set(name, 0); // in their order, which rows do not keep
     try {
-      const rows = { data: embeddings, shape: [names.length, size] } satisfies Embeddings;
-      if (names.length > 0) await gallery.enrol(names, rows, signal && { signal });
+      const rows = { data: embeddings, shape: [nameOfRow.length, size] } satisfies Embeddings;
+      if (nameOfRow.length > 0) await gallery.enrol(nameOfRow, rows, signal && { signal });
       return gallery;
     } catch (error) {
       gallery.dispose();
@@ -209,10 +226,37 @@ export class Gallery {
     }
   }
 
+  /**
+   * As `load`, for whoever changes a gallery and saves it again: until `dispose()` nobody else can open the file, in any process.
+   * With a model, a new gallery where the file is not there yet.
+   * @throws FILE_IN_USE, FILE_NOT_WRITTEN, and what `load` throws.
+   */
+  static async open(
+    path: string,
+    options: { model?: Model; device?: Device; threads?: number; signal?: AbortSignal } = {},
+  ): Promise<Gallery> {
+    const file = checkPath(path, 'path');
+    const { model, signal, ...place } = checkOptions(options, undefined, { ...PLACE, ...SIGNAL });
+    if (model === undefined) await expectThere(file);
+    const lock = await lockFile(file);
+    try {
+      const isNew = model !== undefined && !(await isThere(file));
+      const gallery = isNew ? new Gallery({ ...place, model }) : await Gallery.load(file, options);
+      gallery.#lock = lock;
+      return gallery;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
   /** Frees the native memory. Calling it again does nothing. */
   dispose(): void {
+    if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#index?.dispose();
+    // Not before a file that is being written is there.
+    void this.#turn.then(() => this.#lock?.release());
   }
 
   [Symbol.dispose](): void {
@@ -221,11 +265,10 @@ export class Gallery {
 
   /** One piece of work after another: what each row is called must be right for all of it. */
   #inTurn<T>(signal: AbortSignal | undefined, work: (index: SearchIndex) => Promise<T>): Promise<T> {
-    const result = this.#turn.then(async () => {
-      signal?.throwIfAborted();
-      return work(await this.#opened());
-    });
-    this.#turn = result.catch(() => undefined);
+    const before = this.#turn;
+    // An abort does not wait for the calls before; those after wait for them all the same.
+    const result = untilAborted(before, signal).then(async () => work(await this.#opened()));
+    this.#turn = Promise.allSettled([before, result]);
     return result;
   }
 
@@ -256,14 +299,8 @@ export class Gallery {
   async #embeddings(images: ImagesInput | Embeddings, signal: AbortSignal | undefined): Promise<Embeddings> {
     this.#requireAlive();
     if (isEmbeddings(images)) {
-      const [count, size] = images.shape;
+      const [, size] = checkEmbeddings(images, 'embeddings').shape;
       if (size !== this.#size) throw otherSize(size, this.#size);
-      if (images.data.length !== count * size) {
-        throw new MarginCoreError(
-          'SHAPE_MISMATCH',
-          `embeddings: expected ${count * size} numbers for the shape [${images.shape.join(', ')}], found ${images.data.length}`,
-        );
-      }
       return images;
     }
     if (this.#model !== undefined)
@@ -274,52 +311,71 @@ export class Gallery {
     );
   }
 
+  /** Looks among so many of the nearest rows, and among more for queries that these do not suffice for. */
   async #nearestNames(
     index: SearchIndex,
     queries: Float32Array,
-    top: number,
-    threshold: number,
-    signal: AbortSignal | undefined,
+    asked: { wanted: number; threshold: number; signal: AbortSignal | undefined },
+    rows: number,
   ): Promise<Match[][]> {
-    const wanted = Math.min(top, this.#rowsOf.size);
-    for (let rows = Math.min(ROWS_PER_NAME * wanted, index.count); ; rows = Math.min(4 * rows, index.count)) {
-      const { rows: found, cosines } = await index.search(queries, Math.max(1, rows), signal);
-      const columns = Math.min(Math.max(1, rows), index.count);
-      const count = queries.length / this.#size;
-      const all = Array.from({ length: count }, (_, query) => {
+    const { wanted, threshold, signal } = asked;
+    const columns = Math.min(rows, index.count);
+    const all = Array.from({ length: queries.length / this.#size }, (): Match[] => []);
+    const again: number[] = [];
+    let looked = 0;
+    for await (const { first, rows: found, cosines } of index.pieces(queries, columns, signal)) {
+      for (let begin = 0; begin < found.length; begin += columns) {
+        const query = first + begin / columns;
         const best = new Map<string, number>();
-        for (let at = query * columns; at < (query + 1) * columns && best.size < wanted; at++) {
+        for (let at = begin; at < begin + columns && best.size < wanted; at++) {
           const name = this.#nameOfRow[found[at]!]!;
           if (!best.has(name)) best.set(name, cosines[at]!);
         }
-        return best;
-      });
-      // A name with many embeddings may have left no room for others.
-      const isComplete = (best: Map<string, number>, query: number) =>
-        best.size === wanted || cosines[(query + 1) * columns - 1]! < threshold;
-      if (columns === index.count || all.every(isComplete)) {
-        return all.map((best) =>
-          Array.from(best, ([name, cosine]) => ({ name, cosine })).filter(
-            ({ cosine }) => cosine >= threshold,
-          ),
-        );
+        // A name with many embeddings may have left no room for others.
+        const isComplete =
+          best.size === wanted || columns === index.count || cosines[begin + columns - 1]! < threshold;
+        if (!isComplete) again.push(query);
+        else {
+          for (const [name, cosine] of best) if (cosine >= threshold) all[query]!.push({ name, cosine });
+        }
+        looked += columns;
+        if (looked < LOOKED_THROUGH) continue;
+        looked = 0;
+        await turnEventLoop(signal);
       }
     }
+    if (again.length > 0) {
+      const rest = new Float32Array(again.length * this.#size);
+      for (const [at, query] of again.entries()) rest.set(this.#rowOf(queries, query), at * this.#size);
+      const found = await this.#nearestNames(index, rest, asked, 4 * columns);
+      for (const [at, query] of again.entries()) all[query] = found[at]!;
+    }
+    return all;
+  }
+
+  #rowOf(embeddings: Float32Array, row: number): Float32Array {
+    return embeddings.subarray(row * this.#size, (row + 1) * this.#size);
   }
 }
 
-function isEmbeddings(value: unknown): value is Embeddings {
-  const { data, shape } = (value ?? {}) as Partial<Embeddings>;
-  return (
-    Object.prototype.toString.call(data) === '[object Float32Array]' &&
-    Array.isArray(shape) &&
-    shape.length === 2
+const expectThere = (path: string) =>
+  access(path).catch((error) => {
+    throw unreadable(path, error);
+  });
+
+const isThere = (path: string) =>
+  access(path).then(
+    () => true,
+    ({ code }) => code !== 'ENOENT',
   );
-}
 
 function checkNames(names: unknown): void {
-  if (!Array.isArray(names)) checkText(names, 'name');
-  else for (const [index, name] of names.entries()) checkText(name, `names[${index}]`);
+  if (!Array.isArray(names)) {
+    checkText(names, 'name');
+    return;
+  }
+  const wrong = names.findIndex((name) => typeof name !== 'string' || name === '');
+  if (wrong >= 0) checkText(names[wrong], `names[${wrong}]`);
 }
 
 const otherSize = (found: number, expected: number) =>

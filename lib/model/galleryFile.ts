@@ -22,6 +22,8 @@ const PARTS = {
 export async function writeGallery(
   path: string,
   gallery: {
+    /** Each once */
+    readonly names: readonly string[];
     readonly nameOfRow: readonly string[];
     readonly threshold: number;
     readonly size: number;
@@ -29,30 +31,27 @@ export async function writeGallery(
     readonly probe: Probe | undefined;
   },
 ): Promise<void> {
-  const { nameOfRow, threshold, size, embeddings, probe } = gallery;
-  const numbers = new Map<string, number>();
-  for (const name of nameOfRow) if (!numbers.has(name)) numbers.set(name, numbers.size);
+  const { names, nameOfRow, threshold, size, embeddings, probe } = gallery;
+  const numbers = new Map(names.map((name, number) => [name, number]));
   const rows = nameOfRow.map((name) => numbers.get(name)!);
   const tensor = (name: string, count: number, values: () => Promise<Float32Array>) => ({
-    ...{ name, shape: [count, size], dtype: 'F32' as const, values },
+    ...{ name, shape: [count, size], dtype: 'F32' as const, values: async () => [await values()] },
   });
   const tensors = [
     tensor(EMBEDDINGS, rows.length, embeddings),
     ...(probe === undefined ? [] : [tensor(PROBE, PICTURES, async () => probe)]),
   ];
-  await writeSafetensors(
-    path,
-    tensors,
-    metadataFor(DESCRIPTION, { names: [...numbers.keys()], rows, threshold }),
-  );
+  await writeSafetensors(path, tensors, metadataFor(DESCRIPTION, { names, rows, threshold }));
 }
 
 export interface GalleryContent {
   /** (N, size), row-major */
   readonly embeddings: Float32Array;
   readonly size: number;
-  /** (N) */
+  /** Each once */
   readonly names: readonly string[];
+  /** (N) */
+  readonly nameOfRow: readonly string[];
   readonly threshold: number;
   readonly probe: Probe | undefined;
 }
@@ -75,11 +74,13 @@ export function readGallery(path: string, signal?: AbortSignal): Promise<Gallery
       if (name === undefined) throw corruptFile(path, `embedding ${row} has no name`);
       return name;
     });
+    if (new Set(rows).size !== names.length) throw corruptFile(path, 'a name in it has no embedding');
     await file.verify(signal);
     return {
       embeddings: await directions(file, count, size, signal),
       size,
-      names: nameOfRow,
+      names,
+      nameOfRow,
       threshold,
       probe: hasProbe ? await finiteFloats(file, PROBE, signal) : undefined,
     };

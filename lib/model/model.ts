@@ -9,23 +9,21 @@ import type { ChannelNormalization } from '../data/normalize.js';
 import { allOf } from '../data/samples.js';
 import type { Split, SplitInput } from '../data/types.js';
 import { writeSafetensors } from '../files/safetensors.js';
-import { writeAside } from '../files/writeAside.js';
 import { centresOf } from '../heads/centres.js';
 import type { EffectiveHead } from '../heads/options.js';
 import { argmaxRows, type Scores, ScoreTally } from '../metrics/accuracy.js';
 import { unitRows } from '../metrics/angles.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import type { NativeSession } from '../native/contract.js';
-import { awaitNative } from '../native/load.js';
 import { PRECISIONS, type Precision } from '../native/precision.js';
 import { exportOnnx } from '../onnx/exportOnnx.js';
-import { type Ending, inferRows, joined, type RowName, tallyScores, untilEnded } from './inference.js';
+import { type Ending, inferRows, joined, type RowName, tallyScores } from './inference.js';
 import { loadModel } from './loadModel.js';
 import { type ModelDescriptor, modelMetadata } from './modelFile.js';
 import { type ImagesInput, labelledParts, partsOf } from './pictures.js';
 import { classifierName, pytorchNames } from './pytorchNames.js';
 import { type ModelSummary, summarizeModel } from './summary.js';
-import { parameterTensors, readParameters } from './weights.js';
+import { parameterTensors, readParameter } from './weights.js';
 
 export interface Prediction {
   /** (N): the most probable class of each image */
@@ -68,8 +66,6 @@ export interface Verification {
 }
 
 export interface Evaluation extends Scores {
-  /** How many were scored. */
-  readonly samples: number;
   /** (numClasses, numClasses) counts, row = label, column = prediction; where asked for. */
   readonly confusion?: Int32Array;
 }
@@ -229,10 +225,8 @@ export class Model {
       );
     }
     const size = session.summary.embeddingSize;
-    const rows = await untilEnded(
-      awaitNative(() => session.readParameter(kind === 'weights' ? 'head.weight' : 'head.centers')),
-      this.#ending(signal),
-    );
+    const name = kind === 'weights' ? 'head.weight' : 'head.centers';
+    const rows = await readParameter(session, name, this.#ending(signal));
     return {
       data: kind === 'weights' ? unitRows(rows, size) : rows,
       shape: [this.#parts.head.native.numClasses, size],
@@ -286,7 +280,6 @@ export class Model {
     }
     return {
       ...tally.result(),
-      samples: tally.samples,
       ...(tally.confusion && { confusion: tally.confusion }),
     };
   }
@@ -321,7 +314,7 @@ export class Model {
    * @param options.fold Let weights take over the batch norms behind them, and class weights the normalisation of
    *   logits: fewer nodes, numbers that differ in their last digits. Default false.
    * @param options.normalize Divide each embedding by its L2 norm. Default: as `embed` has it.
-   * @throws FILE_NOT_WRITTEN; UNSUPPORTED for parameters of 2 GB or more, which the format cannot hold.
+   * @throws FILE_NOT_WRITTEN; UNSUPPORTED, before anything is read or written, for a file of 2 GiB or more, which the format cannot be.
    */
   async exportOnnx(
     path: string,
@@ -331,16 +324,19 @@ export class Model {
     const file = checkPath(path, 'path');
     const { input, fold, normalize, signal } = checkOptions(options, undefined, EXPORT_ONNX);
     const { network, input: size, head, classNames, normalization } = this.#parts;
-    const values = await readParameters(session, this.#ending(signal));
+    signal?.throwIfAborted();
     const { layers, embeddingSize } = session.summary;
-    const bytes = exportOnnx(
+    const shapes = new Map(session.parameters().map(({ name, shape }) => [name, shape]));
+    await exportOnnx(
+      file,
       { network, input: size, head: head.native, classNames, normalization, layers, embeddingSize },
-      (name) => values.get(name)!,
+      {
+        shape: (name) => shapes.get(name)!,
+        read: (name) => readParameter(session, name, this.#ending(signal)),
+      },
       { input, fold, normalizeEmbedding: normalize ?? head.byAngle },
+      signal,
     );
-    await writeAside(file, async (handle) => {
-      await handle.writeFile(bytes);
-    });
   }
 
   /**
@@ -361,11 +357,10 @@ export class Model {
       undefined,
       EXPORT_PYTORCH,
     );
-    const tensors = parameterTensors(session, 'F32', this.#ending(signal));
     const named = pytorchNames(this.input, layers, session.parameters(), classifier).map(
-      ({ theirs, shape, toTheirs }, index) => ({
+      ({ ours, theirs, shape, toTheirs }) => ({
         ...{ name: theirs, shape, dtype: 'F32' as const },
-        values: async () => toTheirs(await tensors[index]!.values()),
+        values: async () => toTheirs(await readParameter(session, ours, this.#ending(signal))),
       }),
     );
     await writeSafetensors(file, named, { format: 'pt' });

@@ -75,6 +75,7 @@ export const isOurs = ({ metadata }: TensorFile): boolean => metadata[FORMAT] !=
 /** Throws NEWER_VERSION, and FILE_CORRUPT with what is wrong of it. */
 export function readDescriptor(file: TensorFile): ModelDescriptor {
   const { network, input, head, classes, normalization, preprocessing } = checkedDescription(file);
+  expectClassWeights(file, typeof classes === 'number' ? classes : classes.length);
   const classNames = typeof classes === 'number' ? numberedNames(classes) : classes;
   return believing(file, () => {
     const { mean, std } = normalization;
@@ -96,6 +97,18 @@ export function readDescriptor(file: TensorFile): ModelDescriptor {
       preprocessing,
     };
   });
+}
+
+/** Before anything is made of so many. */
+function expectClassWeights(file: TensorFile, numClasses: number): void {
+  const rows = file.tensors.get('head.weight')?.shape[0];
+  if (rows === undefined)
+    throw corruptFile(file.path, "it lacks the tensor 'head.weight' of its own network");
+  if (rows !== numClasses)
+    throw corruptFile(
+      file.path,
+      `tensor 'head.weight' has ${rows} rows, its own head expects ${numClasses}, one per class`,
+    );
 }
 
 function checkedDescription(file: TensorFile): Checked<typeof DESCRIPTION_PARTS> {

@@ -6,6 +6,7 @@ import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { checkOptions, option } from '../base/optionTable.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import { nearest } from '../native/searchIndex.js';
+import { checkEmbeddings } from './embeddings.js';
 import type { Embeddings } from './model.js';
 
 export interface Pairs {
@@ -26,7 +27,8 @@ const OPTIONS = { ...PLACEMENT_OPTIONS, signal: option('', checkSignal) };
 /**
  * The cosine of each pair.
  * @param labels (N): a class for each embedding
- * @throws INVALID_DATA for fewer than 2 embeddings, and one of zeros or that is not finite; UNSUPPORTED for more than 8192.
+ * @throws INVALID_DATA for fewer than 2 embeddings, and one of zeros or that is not finite; SHAPE_MISMATCH for other than N·D numbers;
+ *   UNSUPPORTED for more than 8192.
  */
 export async function allPairs(
   embeddings: Embeddings,
@@ -34,16 +36,12 @@ export async function allPairs(
   options: { device?: Device; threads?: number; signal?: AbortSignal } = {},
 ): Promise<Pairs> {
   const settings = checkOptions(options, undefined, OPTIONS);
-  const { data, shape } = embeddings;
+  const { data, shape } = checkEmbeddings(embeddings, 'embeddings');
   const [count, size] = shape;
-  if (labels.length !== count) throw invalidOption('labels', `${count}, one for each embedding,`, labels);
-  if (count < 2) throw new MarginCoreError('INVALID_DATA', `Expected 2 or more embeddings, found ${count}`);
-  if (count > MOST) {
-    throw new MarginCoreError(
-      'UNSUPPORTED',
-      `All pairs of ${count} embeddings do not fit into memory: take at most ${MOST}`,
-    );
+  if ((labels as typeof labels | null | undefined)?.length !== count) {
+    throw invalidOption('labels', `${count}, one for each embedding,`, labels);
   }
+  expectPairsOf(count);
   const { rows, cosines: found } = await nearest(data, data, size, count, settings);
   const cosines = new Float32Array((count * (count - 1)) / 2);
   const isSame = new Uint8Array(cosines.length);
@@ -58,4 +56,14 @@ export async function allPairs(
     }
   }
   return { cosines, isSame };
+}
+
+/** Throws as `allPairs` does: for whoever has yet to make so many embeddings. */
+export function expectPairsOf(count: number): void {
+  if (count < 2) throw new MarginCoreError('INVALID_DATA', `Expected 2 or more embeddings, found ${count}`);
+  if (count <= MOST) return;
+  throw new MarginCoreError(
+    'UNSUPPORTED',
+    `All pairs of ${count} embeddings do not fit into memory: take at most ${MOST}`,
+  );
 }

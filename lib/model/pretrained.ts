@@ -1,11 +1,12 @@
 /** Weights that others trained, as the beginning of a network. */
+import { turnEventLoop } from '../base/abort.js';
 import { MarginCoreError } from '../base/errors.js';
 import { type Note, note } from '../base/note.js';
 import { type TensorFile, usingFile } from '../files/tensorFile.js';
 import type { NativeSession } from '../native/contract.js';
 import { awaitNative, callNative } from '../native/load.js';
 import { isOurs } from './modelFile.js';
-import { type Correspondence, pytorchNames } from './pytorchNames.js';
+import { asItIs, pytorchNames } from './pytorchNames.js';
 import { finiteFloats, isOfHead, MOMENTS } from './weights.js';
 
 const HEAD = /^head\.(running_mean|running_var)$/;
@@ -34,7 +35,7 @@ export async function loadPretrained(
     if (file.hasChecksum) await file.verify(signal);
     const network = callNative(() => session.parameters()).filter(({ name }) => !isOfHead(name));
     const named = isOurs(file)
-      ? network.map(asItIs)
+      ? network.map(({ name, shape }) => ({ ours: name, theirs: name, shape, ...asItIs }))
       : pytorchNames(input, session.summary.layers, network, 'head');
     const present = named.filter(({ theirs }) => file.tensors.has(theirs));
     const missing = named.filter(({ theirs }) => !file.tensors.has(theirs)).map(({ theirs }) => theirs);
@@ -42,7 +43,8 @@ export async function loadPretrained(
     for (const { theirs, shape } of present) expectShape(file, theirs, shape);
     for (const { ours, theirs, toOurs } of present) {
       signal?.throwIfAborted();
-      const values = toOurs(await finiteFloats(file, theirs, signal));
+      const found = await finiteFloats(file, theirs, signal);
+      const values = await whole(toOurs(found), found.length, signal);
       await awaitNative(() => session.writeParameter(ours, values));
     }
     const known = new Set(named.map(({ theirs }) => theirs));
@@ -53,11 +55,21 @@ export async function loadPretrained(
   });
 }
 
-const asItIs = ({ name, shape }: { name: string; shape: readonly number[] }): Correspondence => ({
-  ...{ ours: name, theirs: name, shape },
-  toTheirs: (values) => values,
-  toOurs: (values) => values,
-});
+/** The pieces as one array; the event loop turns between them. */
+async function whole(
+  pieces: Iterable<Float32Array>,
+  length: number,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const result = new Float32Array(length);
+  let end = 0;
+  for (const piece of pieces) {
+    result.set(piece, end);
+    end += piece.length;
+    if (end < length) await turnEventLoop(signal);
+  }
+  return result;
+}
 
 function expectShape(file: TensorFile, name: string, expected: readonly number[]): void {
   const found = file.tensors.get(name)!.shape;

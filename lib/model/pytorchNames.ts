@@ -2,7 +2,7 @@
  * Our parameters under the names, and in the layouts, that they have in PyTorch: layers are called as in torchvision's networks,
  * convolutions are OIHW, and a linear layer that reads an image takes it channel by channel.
  */
-import { fromChannelFirst, fromOihw, toChannelFirst, toOihw } from '../files/layouts.js';
+import { fromChannelFirst, fromOihw, rowsOf, toChannelFirst, toOihw } from '../files/layouts.js';
 import type { LayerSummary, NativeParameter } from '../native/contract.js';
 
 /** One parameter here and there. */
@@ -11,9 +11,15 @@ export interface Correspondence {
   readonly theirs: string;
   /** There */
   readonly shape: readonly number[];
-  toTheirs(values: Float32Array): Float32Array;
-  toOurs(values: Float32Array): Float32Array;
+  /** The same numbers in the layout there, in pieces that follow one another. */
+  toTheirs(values: Float32Array): Iterable<Float32Array>;
+  toOurs(values: Float32Array): Iterable<Float32Array>;
 }
+
+export const asItIs: Pick<Correspondence, 'toTheirs' | 'toOurs'> = {
+  toTheirs: (values) => [values],
+  toOurs: (values) => [values],
+};
 
 const SUFFIXES: readonly (readonly [ours: string, theirs: string])[] = [
   ['.runningMean', '.running_mean'],
@@ -52,8 +58,8 @@ export function pytorchNames(
       const [O, H, W, I] = shape as [number, number, number, number];
       return {
         ...{ ours: name, theirs, shape: [O, I, H, W] },
-        toTheirs: (values) => toOihw(values, shape),
-        toOurs: (values) => fromOihw(values, shape),
+        toTheirs: (values) => rowsOf(values, O, (rows, count) => toOihw(rows, [count, H, W, I])),
+        toOurs: (values) => rowsOf(values, O, (rows, count) => fromOihw(rows, [count, H, W, I])),
       };
     }
     const isOfHead = name === 'head.weight' || name === 'head.centers';
@@ -66,11 +72,11 @@ export function pytorchNames(
       const [rows] = shape as [number, number];
       return {
         ...{ ours: name, theirs, shape },
-        toTheirs: (values) => toChannelFirst(values, rows, image),
-        toOurs: (values) => fromChannelFirst(values, rows, image),
+        toTheirs: (values) => rowsOf(values, rows, (some, count) => toChannelFirst(some, count, image)),
+        toOurs: (values) => rowsOf(values, rows, (some, count) => fromChannelFirst(some, count, image)),
       };
     }
-    return { ...{ ours: name, theirs, shape }, toTheirs: (values) => values, toOurs: (values) => values };
+    return { ...{ ours: name, theirs, shape }, ...asItIs };
   });
 }
 

@@ -26,30 +26,15 @@ export function parameterTensors(
     name,
     shape,
     dtype,
-    values: () =>
-      untilEnded(
-        awaitNative(() => session.readParameter(name)),
-        ending,
-      ),
+    values: async () => [await readParameter(session, name, ending)],
   }));
 }
 
-/** All values by name. */
-export async function readParameters(
-  session: NativeSession,
-  ending: Ending,
-): Promise<Map<string, Float32Array>> {
-  const values = new Map<string, Float32Array>();
-  for (const { name } of callNative(() => session.parameters())) {
-    values.set(
-      name,
-      await untilEnded(
-        awaitNative(() => session.readParameter(name)),
-        ending,
-      ),
-    );
-  }
-  return values;
+export function readParameter(session: NativeSession, name: string, ending: Ending): Promise<Float32Array> {
+  return untilEnded(
+    awaitNative(() => session.readParameter(name)),
+    ending,
+  );
 }
 
 /**

@@ -22,6 +22,8 @@ export interface Nearest {
 const PIECE = 2 ** 21;
 /** Multiply-adds of one call: some 0.5 s on two cores, after which a signal is looked at. */
 const MOST_WORK = 2 ** 36;
+/** Rows found by one call: their numbers and cosines are 8 MiB. */
+const MOST_FOUND = 2 ** 20;
 /** The native side takes so many together. */
 const BATCH = 128;
 
@@ -83,9 +85,24 @@ export class SearchIndex {
     const total = queries.length / this.size;
     const rows = new Int32Array(total * columns);
     const cosines = new Float32Array(total * columns);
-    if (columns === 0) return { rows, cosines };
-    const batches = Math.floor(MOST_WORK / (BATCH * this.size * this.#count));
-    const most = BATCH * Math.max(1, batches);
+    for await (const found of this.pieces(queries, top, signal)) {
+      rows.set(found.rows, found.first * columns);
+      cosines.set(found.cosines, found.first * columns);
+    }
+    return { rows, cosines };
+  }
+
+  /** The same in pieces that are small enough to be in memory. `first`: the number of a piece's first query. */
+  async *pieces(
+    queries: Float32Array,
+    top: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Nearest & { readonly first: number }> {
+    const columns = Math.min(top, this.#count);
+    if (columns === 0) return;
+    const total = queries.length / this.size;
+    const batches = Math.max(1, Math.floor(MOST_WORK / (BATCH * this.size * this.#count)));
+    const most = Math.max(1, Math.min(BATCH * batches, Math.floor(MOST_FOUND / columns)));
     for (let first = 0; first < total; first += most) {
       signal?.throwIfAborted();
       const some = queries.subarray(first * this.size, (first + most) * this.size);
@@ -93,10 +110,8 @@ export class SearchIndex {
         awaitNative(() => this.index.search(some, first, columns)),
         signal,
       );
-      rows.set(found.rows, first * columns);
-      cosines.set(found.cosines, first * columns);
+      yield { ...found, first };
     }
-    return { rows, cosines };
   }
 
   dispose(): void {

@@ -3,12 +3,14 @@ import { MarginCoreError } from '../base/errors.js';
 import { packageVersion } from '../base/packageRoot.js';
 import type { ImageSize } from '../data/imageSize.js';
 import type { ChannelNormalization } from '../data/normalize.js';
+import { writeAside, writeWhole } from '../files/writeAside.js';
 import type { LayerSummary, NativeHead } from '../native/contract.js';
 import type { ModelDescription } from '../networks/index.js';
 import { GraphBuilder } from './graph.js';
 import { addDirection, addHead } from './head.js';
-import { addNetwork, type Read } from './network.js';
-import { encodeModel, type OnnxValue } from './schema.js';
+import { addNetwork } from './network.js';
+import type { Parameters } from './parameters.js';
+import { encodeModel, type OnnxFile, type OnnxValue } from './schema.js';
 
 export interface OnnxOptions {
   /** 'uint8': images as bytes (N, H, W, C), normalised in the graph; 'float': normalised (N, C, H, W). */
@@ -29,23 +31,49 @@ export interface ExportedModel {
   readonly embeddingSize: number;
 }
 
-/** A message cannot be larger, and the format has its tensors in one. */
-const MOST_BYTES = 2 ** 31 - 2 ** 20;
+/** A protobuf message cannot be larger, and the format has its tensors in one. */
+const MOST_BYTES = 2 ** 31 - 1;
 
 /** Names of the graph's ends. */
 const IMAGES = 'images';
 const OUTPUTS = { embedding: 'embedding', logits: 'logits', probabilities: 'probabilities' } as const;
 const BATCH = 'N';
 
-/** Bytes of the file. @param read A parameter's values, by its name */
-export function exportOnnx(model: ExportedModel, read: Read, options: OnnxOptions): Uint8Array {
+/**
+ * Writes the file aside, one parameter after another. Rejects with UNSUPPORTED, before any of them is read, where the format
+ * cannot hold them; FILE_NOT_WRITTEN.
+ */
+export async function exportOnnx(
+  path: string,
+  model: ExportedModel,
+  parameters: Parameters,
+  options: OnnxOptions,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { size, pieces } = describe(model, parameters, options);
+  if (size > MOST_BYTES) {
+    throw new MarginCoreError(
+      'UNSUPPORTED',
+      `The model would take ${size} bytes, and an ONNX file holds at most ${MOST_BYTES}`,
+      { details: { bytes: size, limit: MOST_BYTES } },
+    );
+  }
+  await writeAside(path, async (file) => {
+    for await (const piece of pieces()) {
+      signal?.throwIfAborted();
+      await writeWhole(file, piece);
+    }
+  });
+}
+
+function describe(model: ExportedModel, parameters: Parameters, options: OnnxOptions): OnnxFile {
   const { network, input, head, classNames, layers, embeddingSize } = model;
   const graph = new GraphBuilder();
   for (const name of [IMAGES, ...Object.values(OUTPUTS)]) graph.reserve(name);
   const image = options.input === 'uint8' ? addPreprocessing(graph, model) : IMAGES;
   const described = { layers: network.layers, input, summaries: layers };
-  const embedding = addNetwork(graph, image, described, read, { foldBatchNorm: options.fold });
-  const logits = addHead(graph, embedding, embeddingSize, head, read, { foldScaledBn: options.fold });
+  const embedding = addNetwork(graph, image, described, parameters, { foldBatchNorm: options.fold });
+  const logits = addHead(graph, embedding, embeddingSize, head, parameters, { foldScaledBn: options.fold });
   const shown = options.normalizeEmbedding
     ? addDirection(graph, embedding, 'embedding.direction')
     : embedding;
@@ -53,14 +81,6 @@ export function exportOnnx(model: ExportedModel, read: Read, options: OnnxOption
   graph.name(logits, OUTPUTS.logits);
   graph.name(graph.add('Softmax', 'softmax', [logits], { axis: 1 }), OUTPUTS.probabilities);
 
-  const bytes = graph.initializers.reduce((sum, { data }) => sum + data.byteLength, 0);
-  if (bytes > MOST_BYTES) {
-    throw new MarginCoreError(
-      'UNSUPPORTED',
-      `The parameters take ${bytes} bytes, and an ONNX file holds at most ${MOST_BYTES}`,
-      { details: { bytes } },
-    );
-  }
   const [H, W, C] = input;
   const rows = (name: string, columns: number): OnnxValue => ({
     name,

@@ -13,10 +13,14 @@ export class GraphBuilder {
     return output;
   }
 
+  /** Adds numbers that are here already. */
   floats(name: string, shape: readonly number[], data: ArrayLike<number>): string {
+    return this.tensor(name, shape, async () => [Float32Array.from(data)]);
+  }
+
+  tensor(name: string, shape: readonly number[], values: OnnxTensor['values']): string {
     const unique = this.unique(name);
-    const values = data instanceof Float32Array ? data : Float32Array.from(data);
-    this.initializers.push({ name: unique, type: 'float', shape, data: values });
+    this.initializers.push({ name: unique, shape, values });
     return unique;
   }
 

@@ -1,11 +1,9 @@
 /** A network's layers as nodes. Images are (N, C, H, W) here, as ONNX has them. */
-import { toChannelFirst, toOihw } from '../files/layouts.js';
+import { rowsOf, toChannelFirst, toOihw } from '../files/layouts.js';
 import type { LayerSummary } from '../native/contract.js';
 import type { LayerDescription } from '../networks/layers.js';
 import type { GraphBuilder } from './graph.js';
-
-/** Values of a parameter by its name. */
-export type Read = (name: string) => Float32Array;
+import { asItIs, type Parameters, scaleRows } from './parameters.js';
 
 /** A layer as it is described, and as it was summed up. */
 interface Layer {
@@ -29,7 +27,7 @@ export function addNetwork(
     input,
     summaries,
   }: { layers: readonly LayerDescription[]; input: readonly number[]; summaries: readonly LayerSummary[] },
-  read: Read,
+  parameters: Parameters,
   { foldBatchNorm }: NetworkOptions,
 ): string {
   const described = inOrder(layers);
@@ -50,7 +48,7 @@ export function addNetwork(
     const { name, inputs } = layer.summary;
     const sources = inputs.map((each) => values.get(each)!);
     const isFolded = layer.is.type === 'batchNorm' && folded.get(inputs[0]!) === layer;
-    values.set(name, isFolded ? sources[0]! : addLayer(graph, layer, sources, read, folded.get(name)));
+    values.set(name, isFolded ? sources[0]! : addLayer(graph, layer, sources, parameters, folded.get(name)));
   }
   return flattened(graph, values.get(summaries.at(-1)!.name)!, summaries.at(-1)!.output);
 }
@@ -85,7 +83,7 @@ function addLayer(
   graph: GraphBuilder,
   layer: Layer,
   inputs: string[],
-  read: Read,
+  parameters: Parameters,
   norm: Layer | undefined,
 ): string {
   const { is, summary, inputShape } = layer;
@@ -93,24 +91,24 @@ function addLayer(
   const [input] = inputs as [string];
   switch (is.type) {
     case 'conv2d':
-      return graph.add('Conv', name, [input, ...weightsOf(graph, layer, read, norm)], {
+      return graph.add('Conv', name, [input, ...weightsOf(graph, layer, parameters, norm)], {
         ...{ strides: [is.stride ?? 1, is.stride ?? 1], group: is.groups ?? 1 },
         ...{ kernel_shape: kernelOf(is), pads: paddingOf(is) },
       });
     case 'linear': {
       const rows = inputShape.length === 1 ? input : graph.add('Flatten', `${name}.rows`, [input]);
-      return graph.add('Gemm', name, [rows, ...weightsOf(graph, layer, read, norm)], { transB: 1 });
+      return graph.add('Gemm', name, [rows, ...weightsOf(graph, layer, parameters, norm)], { transB: 1 });
     }
     case 'relu':
       return graph.add('Relu', name, [input]);
     case 'prelu': {
-      const slopes = read(`${name}.weight`);
-      const shape = [slopes.length, ...inputShape.slice(0, -1).map(() => 1)];
-      return graph.add('PRelu', name, [input, graph.floats(`${name}.weight`, shape, slopes)]);
+      const slopes = `${name}.weight`;
+      const shape = [...parameters.shape(slopes), ...inputShape.slice(0, -1).map(() => 1)];
+      return graph.add('PRelu', name, [input, graph.tensor(slopes, shape, asItIs(parameters, slopes))]);
     }
     case 'batchNorm': {
       const parts = ['weight', 'bias', 'runningMean', 'runningVariance'].map((part) => `${name}.${part}`);
-      const tensors = parts.map((part) => graph.floats(part, [inputShape.at(-1)!], read(part)));
+      const tensors = parts.map((part) => graph.tensor(part, [inputShape.at(-1)!], asItIs(parameters, part)));
       return graph.add('BatchNormalization', name, [input, ...tensors], {
         epsilon: { float: is.epsilon ?? EPSILON },
       });
@@ -136,48 +134,55 @@ const EPSILON = 1e-5;
 /** Names of the weights and, where there is one, the bias of a convolution or linear layer; with a batch norm folded in. */
 function weightsOf(
   graph: GraphBuilder,
-  { summary, is, inputShape }: Layer,
-  read: Read,
+  { summary: { name }, is, inputShape }: Layer,
+  parameters: Parameters,
   norm: Layer | undefined,
 ): string[] {
-  const { name, output } = summary;
-  const rows = output.at(-1)!;
-  const isConvolution = is.type === 'conv2d';
-  const own = read(`${name}.weight`);
-  const [kernelHeight, kernelWidth] = isConvolution ? kernelOf(is) : [1, 1];
-  const columns = own.length / rows / kernelHeight! / kernelWidth!;
-  const shape = isConvolution ? [rows, columns, kernelHeight!, kernelWidth!] : [rows, columns];
-  const weights = isConvolution
-    ? toOihw(own, [rows, kernelHeight!, kernelWidth!, columns])
-    : inputShape.length === 3
-      ? toChannelFirst(own, rows, inputShape)
-      : own;
+  const weight = `${name}.weight`;
+  const bias = `${name}.bias`;
   const hasBias = (is as { bias?: boolean | null }).bias ?? true;
-  const bias = hasBias ? read(`${name}.bias`) : undefined;
-  const applied = norm === undefined ? { weights, bias } : normalized(weights, bias, rows, norm, read);
-  return [
-    graph.floats(`${name}.weight`, shape, applied.weights),
-    ...(applied.bias === undefined ? [] : [graph.floats(`${name}.bias`, [rows], applied.bias)]),
-  ];
+  const ours = parameters.shape(weight);
+  const [rows, ...rest] = ours as [number, ...number[]];
+  const shape = is.type === 'conv2d' ? [rows, rest[2]!, rest[0]!, rest[1]!] : ours;
+  const reordered = (values: Float32Array, count: number) => {
+    if (is.type === 'conv2d') return toOihw(values, [count, ...rest]);
+    return inputShape.length === 3 ? toChannelFirst(values, count, inputShape) : values;
+  };
+  if (norm === undefined) {
+    const weights = async () => rowsOf(await parameters.read(weight), rows, reordered);
+    return [
+      graph.tensor(weight, shape, weights),
+      ...(hasBias ? [graph.tensor(bias, [rows], asItIs(parameters, bias))] : []),
+    ];
+  }
+  const weights = async () => {
+    const { factors } = await affineOf(norm, parameters);
+    return rowsOf(await parameters.read(weight), rows, (values, count, first) =>
+      scaleRows(reordered(values, count), factors.subarray(first, first + count)),
+    );
+  };
+  const biases = async () => {
+    const { factors, mean, beta } = await affineOf(norm, parameters);
+    const own = hasBias ? await parameters.read(bias) : undefined;
+    return [
+      Float32Array.from(factors, (factor, row) => ((own?.[row] ?? 0) - mean[row]!) * factor + beta[row]!),
+    ];
+  };
+  return [graph.tensor(weight, shape, weights), graph.tensor(bias, [rows], biases)];
 }
 
-/** γ·(w·x + b − μ)/√(σ² + ε) + β as one product with a bias. */
-function normalized(
-  weights: Float32Array,
-  bias: Float32Array | undefined,
-  rows: number,
+/** A batch norm as (x − mean)·factor + beta, with factor = γ/√(σ² + ε). */
+async function affineOf(
   { is, summary: { name } }: Layer,
-  read: Read,
-): { weights: Float32Array; bias: Float32Array } {
-  const [gamma, beta, mean, variance] = ['weight', 'bias', 'runningMean', 'runningVariance'].map((part) =>
-    read(`${name}.${part}`),
-  ) as [Float32Array, Float32Array, Float32Array, Float32Array];
+  { read }: Parameters,
+): Promise<{ factors: Float64Array; mean: Float32Array; beta: Float32Array }> {
+  const gamma = await read(`${name}.weight`);
+  const variance = await read(`${name}.runningVariance`);
   const epsilon = (is as { epsilon?: number | null }).epsilon ?? EPSILON;
-  const scale = Float64Array.from(variance, (value, row) => gamma[row]! / Math.sqrt(value + epsilon));
-  const columns = weights.length / rows;
   return {
-    weights: weights.map((value, index) => value * scale[Math.floor(index / columns)]!),
-    bias: Float32Array.from(scale, (factor, row) => ((bias?.[row] ?? 0) - mean[row]!) * factor + beta[row]!),
+    factors: Float64Array.from(variance, (value, row) => gamma[row]! / Math.sqrt(value + epsilon)),
+    mean: await read(`${name}.runningMean`),
+    beta: await read(`${name}.bias`),
   };
 }
 

@@ -32,7 +32,7 @@ export interface TrainJob {
   readonly input: ImageSize;
   readonly normalization: ChannelNormalization;
   readonly head: ResolvedHead;
-  /** The factor of the learning rate of each layer, 0 where it is frozen; undefined: all 1. */
+  /** The factor of the learning rate of each layer, 0 where nothing of it is trained; undefined: all 1. */
   readonly layerRates: Float32Array | undefined;
   readonly batching: Batching;
   readonly length: RunLength;
@@ -119,7 +119,7 @@ function networkOf({ layers, init }: ModelDescription, [H, W, C]: ImageSize): Na
 /** What the user should know of a job before it runs. */
 export function notesOn(job: TrainJob): Note[] {
   const { settings, classNames, train, head, batching, length, placement, precision } = job;
-  const { batchSize, learningRate } = settings;
+  const { batchSize, learningRate, freeze, model, resume } = settings;
   const sayIf = (is: boolean, code: NoteCode, message: string) => note(code, is ? message : undefined);
   return [
     ...note('EMPTY_CLASSES', describeEmptyClasses(train, classNames)),
@@ -136,6 +136,11 @@ export function notesOn(job: TrainJob): Note[] {
     ),
     ...notesBeyondTheEnd(learningRate, hasMargin(head.native) ? head.marginWarmup : 0, length),
     ...note('CPU_TAKEN', placement.note),
+    ...sayIf(
+      freeze.length > 0 && model.weights === undefined && !resume,
+      'FROZEN_UNTRAINED',
+      `freeze keeps ${freeze.join(', ')} at the random weights of the seed: the model has no weights option to give them others`,
+    ),
     ...sayIf(
       precision !== settings.precision,
       'PRECISION_CHANGED',

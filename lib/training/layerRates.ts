@@ -13,6 +13,7 @@ type Named = Pick<LayerSummary, 'name' | 'parameters'>;
 const ALL = 'all';
 
 const EXPECTED = `the name of a layer, the beginning of names up to a dot, or '${ALL}'`;
+const WITH_PARAMETERS = 'a layer with parameters';
 
 export function checkFreeze(value: unknown, option: string): readonly string[] {
   const names = typeof value === 'string' ? [value] : value;
@@ -35,7 +36,7 @@ function checkRate(value: unknown, option: string): number {
 }
 
 /**
- * The factor of each layer, 0 where it is frozen; undefined where all are 1. Throws INVALID_OPTION for a name that no layer
+ * The factor of each layer, 0 where it is frozen or has no parameters; undefined where all are 1. Throws INVALID_OPTION for a name that no layer
  * has, or that has no effect.
  */
 export function layerRates(
@@ -43,22 +44,29 @@ export function layerRates(
   freeze: readonly string[],
   layerLr: LayerRates,
 ): Float32Array | undefined {
-  const names = layers.map(({ name }) => name);
-  const expectLayer = (name: string, option: string) => {
-    if (names.some((layer) => isOf(layer, name))) return;
-    throw invalidOption(option, EXPECTED, name, hintOn(name, layers));
-  };
-  for (const name of freeze) expectLayer(name, 'freeze');
   const isFrozen = (layer: string) => freeze.some((name) => isOf(layer, name));
-  for (const [name, rate] of Object.entries(layerLr)) {
-    expectLayer(name, 'layerLr');
-    if (names.some((layer) => isOf(layer, name) && !isFrozen(layer))) continue;
-    throw invalidOption(`layerLr.${name}`, 'no value (freeze has all of its layers)', rate);
-  }
-  if (freeze.length === 0 && Object.keys(layerLr).length === 0) return undefined;
   const byLength = Object.entries(layerLr).sort(([a], [b]) => reach(b) - reach(a));
-  const rateOf = (layer: string) => byLength.find(([name]) => isOf(layer, name))?.[1] ?? 1;
-  return Float32Array.from(names, (layer) => (isFrozen(layer) ? 0 : rateOf(layer)));
+  const rateOf = (layer: string) => byLength.find(([name]) => isOf(layer, name));
+  for (const name of freeze) expectParameters(layers, name, 'freeze');
+  for (const [name, rate] of Object.entries(layerLr)) {
+    const free = expectParameters(layers, name, 'layerLr').filter((layer) => !isFrozen(layer));
+    if (free.length === 0)
+      throw invalidOption(`layerLr.${name}`, 'no value (freeze has all of its layers)', rate);
+    if (free.every((layer) => rateOf(layer)![0] !== name))
+      throw invalidOption(`layerLr.${name}`, 'no value (longer names have all of its layers)', rate);
+  }
+  if (freeze.length === 0 && byLength.length === 0) return undefined;
+  return Float32Array.from(layers, ({ name, parameters }) =>
+    parameters === 0 || isFrozen(name) ? 0 : (rateOf(name)?.[1] ?? 1),
+  );
+}
+
+/** The layers of a name that have parameters. Throws where there are none. */
+function expectParameters(layers: readonly Named[], name: string, option: string): string[] {
+  const named = layers.filter((layer) => isOf(layer.name, name));
+  const found = named.filter(({ parameters }) => parameters > 0).map((layer) => layer.name);
+  if (found.length > 0) return found;
+  throw invalidOption(option, named.length > 0 ? WITH_PARAMETERS : EXPECTED, name, hintOn(name, layers));
 }
 
 const isOf = (layer: string, name: string): boolean =>

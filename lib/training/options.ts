@@ -79,13 +79,13 @@ export interface RunOptions {
    * Layers of the network that are not trained, by name or by the beginning of names up to a dot: 'layer1' is all of
    * 'layer1.0.conv1' to 'layer1.1.bn2', and 'all' is every layer, so that the head alone is trained (a linear probe). Weights, biases
    * and slopes stay as they are, and do not decay. A batch norm normalises by its running statistics and keeps them, as in
-   * PyTorch's eval mode; dropout, which has nothing to freeze, goes on. Names that no layer has are refused.
+   * PyTorch's eval mode; dropout, which has nothing to freeze, goes on. Names of no layer with parameters are refused.
    * Layers with no trained one before them cost what they cost in prediction, and their activations are not kept. Default: none.
    */
   freeze?: string | readonly string[];
   /**
    * Factors of the learning rate for layers of the network, above 0, named as in `freeze`: `{ all: 0.1, layer4: 0.5 }`. Of several
-   * names that fit a layer the longest holds. The head's factor is `headLr`. Default: 1 for all.
+   * names that fit a layer the longest holds; one that holds for no layer is refused. The head's factor is `headLr`. Default: 1 for all.
    */
   layerLr?: LayerRates;
   /** How pixels are normalised, in training and ever after. Default 'dataset'. */

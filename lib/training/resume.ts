@@ -52,7 +52,7 @@ async function beginning(file: TensorFile, job: TrainJob, wanted: RunIdentity): 
   const { path } = file;
   const state = readRunState(file);
   try {
-    expectSameRun(path, state.identity, job, wanted, state.step);
+    expectSameRun(path, state.identity, job, wanted, () => stepsOf(path, state, job));
   } catch (error) {
     const isOther = error instanceof MarginCoreError && error.code === 'CHECKPOINT_MISMATCH';
     if (isOther && job.settings.resetHead) return { path, because: error.message };
@@ -71,22 +71,31 @@ function describe(from: Beginning): string {
   return `Resumed from ${path}: ${state.step} steps (${history.length} epochs and ${sums.steps} steps) are done`;
 }
 
+/** As many as its epochs come to. */
+function stepsOf(
+  path: string,
+  { step, progress: { history, sums } }: RunState,
+  { length }: TrainJob,
+): number {
+  const { stepsPerEpoch: perEpoch } = length;
+  const most = history.length * perEpoch + sums.steps;
+  // The last epoch of a run may have had fewer steps.
+  const isShort = step < most && sums.steps === 0 && step > most - perEpoch;
+  if ((step === most || isShort) && sums.steps <= perEpoch) return step;
+  throw corruptFile(
+    path,
+    `${step} steps are not ${history.length} epochs of ${perEpoch} and ${sums.steps} steps`,
+  );
+}
+
 /** Where the run stands is where this one could go on. */
 function expectPlace(
   path: string,
   { step, progress: { history, sums } }: RunState,
   { settings, length }: TrainJob,
 ): void {
-  const { stepsPerEpoch: perEpoch } = length;
-  // The last epoch of a run may have had fewer steps.
-  const most = history.length * perEpoch + sums.steps;
-  if (step > most || (step < most && (sums.steps > 0 || step <= most - perEpoch)) || sums.steps > perEpoch) {
-    throw corruptFile(
-      path,
-      `${step} steps are not ${history.length} epochs of ${perEpoch} and ${sums.steps} steps`,
-    );
-  }
-  if (step < most && step !== length.steps) {
+  const isWithinEpoch = step < history.length * length.stepsPerEpoch + sums.steps;
+  if (isWithinEpoch && step !== length.steps) {
     throw new MarginCoreError(
       'CHECKPOINT_MISMATCH',
       `${path} is the end of a run of ${step} steps, within an epoch: a run of another length cannot go on from there`,

@@ -5,7 +5,7 @@ import type { TrainJob } from './job.js';
 import { MEASURED_IMAGES } from './measure.js';
 
 export function runFacts(
-  { settings, head, train, validation, length }: TrainJob,
+  { settings, head, layerRates, train, validation, length }: TrainJob,
   embeddingSize: number,
 ): RunFacts {
   const samples = train.numbers.length;
@@ -14,6 +14,7 @@ export function runFacts(
   return {
     head,
     embeddingSize,
+    networkRate: layerRates === undefined ? 1 : Math.max(...layerRates),
     optimizer: settings.optimizer,
     images: {
       training: samples,

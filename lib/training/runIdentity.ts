@@ -94,14 +94,14 @@ const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 /**
  * Throws CHECKPOINT_MISMATCH, naming the first difference with both values.
  * @param path Of the checkpoint
- * @param steps That it has behind it
+ * @param steps That it has behind it: asked for once batches are known to be the same, and before so many are gone through
  */
 export function expectSameRun(
   path: string,
   found: Identity,
   job: TrainJob,
   wanted: RunIdentity,
-  steps: number,
+  steps: () => number,
 ): void {
   const compare = (what: string, before: unknown, now: unknown, hint = '') => {
     if (!isDeepStrictEqual(before, now)) throw mismatch(path, what, before, now, hint);
@@ -128,7 +128,7 @@ export function expectSameRun(
     wanted.validation?.pixels,
     HINT_ON_DATA,
   );
-  expectSameSteps(path, found, job, steps);
+  expectSameSteps(path, found, job, steps());
 }
 
 /** Every step so far was taken with the very rate, λ and margin that it would be given now. */

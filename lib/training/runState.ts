@@ -9,6 +9,7 @@ import type { NativeSession } from '../native/contract.js';
 import type { Environment } from '../native/environment.js';
 import { awaitNative, callNative } from '../native/load.js';
 import { noSteps } from './epochSums.js';
+import type { EpochRecord } from './events.js';
 import type { Progress } from './loop.js';
 import type { Identity } from './runIdentity.js';
 
@@ -35,6 +36,7 @@ export function readRunState(file: TensorFile): RunState {
     isRecord(state) &&
     Number.isSafeInteger(state.step) &&
     isProgress(state.progress) &&
+    (state.firstLoss === undefined || isLike(state.firstLoss, 0)) &&
     isIdentity(state.identity);
   if (!isOne) throw corruptFile(file.path, 'it says of no run where that stands');
   return state as unknown as RunState;
@@ -54,7 +56,7 @@ export function stateTensors(session: NativeSession, moments: number): TensorToW
         name: momentName(moment, name),
         shape,
         dtype: 'F32' as const,
-        values: () => awaitNative(() => session.readMoment(name, moment)),
+        values: async () => [await awaitNative(() => session.readMoment(name, moment))],
       })),
     ),
   ];
@@ -99,9 +101,43 @@ function isIdentity(value: unknown): value is Identity {
 }
 
 function isProgress(value: unknown): value is Progress {
-  if (!isRecord(value) || !Array.isArray(value.history) || !value.history.every(isRecord)) return false;
-  const { sums } = value;
-  const { last, ...numbers } = noSteps();
-  const names = Object.keys(numbers);
-  return isRecord(sums) && names.every((name) => typeof sums[name] === 'number') && isRecord(sums.last);
+  return (
+    isRecord(value) &&
+    Array.isArray(value.history) &&
+    value.history.every(isEpochRecord) &&
+    isLike(value.sums, noSteps())
+  );
+}
+
+const PERCENTILES = [0, 0, 0] as const;
+
+/** What every epoch has: numbers. */
+const EPOCH = {
+  ...{ epoch: 0, epochs: 0, steps: 0, loss: 0, accuracy: 0, learningRate: 0, meanLearningRate: 0, lambda: 0 },
+  ...{ pastPi: 0, gradientNorm: 0, logitGradientNorm: 0, seconds: 0, imagesPerSecond: 0 },
+  head: {
+    ...{ targetAngle: PERCENTILES, nearestOtherAngle: PERCENTILES, nearestOwn: 0 },
+    ...{ featureNorm: PERCENTILES, weightNorm: PERCENTILES, spread: 0 },
+  },
+} satisfies Omit<EpochRecord, 'diagnoses' | 'margin' | 'validation'>;
+
+function isEpochRecord(value: unknown): boolean {
+  if (!isRecord(value) || !isLike(value, EPOCH)) return false;
+  const { diagnoses, margin, validation } = value;
+  return (
+    Array.isArray(diagnoses) &&
+    diagnoses.every((each) => isLike(each, { name: '', message: '' })) &&
+    (margin === undefined || isLike(margin, { m1: 0, m2: 0, m3: 0 })) &&
+    (validation === undefined || isLike(validation, { accuracy: 0, loss: 0 }))
+  );
+}
+
+/** Whether there is, wherever the example has something, something of its kind. */
+function isLike(value: unknown, example: unknown): boolean {
+  if (typeof example !== 'object' || example === null) return typeof value === typeof example;
+  if (typeof value !== 'object' || value === null || Array.isArray(value) !== Array.isArray(example))
+    return false;
+  return Object.entries(example).every(([key, each]) =>
+    isLike((value as Record<string, unknown>)[key], each),
+  );
 }

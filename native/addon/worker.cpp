@@ -20,6 +20,15 @@ struct Worker::Completion {
   Napi::Promise::Deferred deferred;
   Result result;
   std::exception_ptr error;
+
+  void settle(Napi::Env env) const {
+    try {
+      if (error) std::rethrow_exception(error);
+      deferred.Resolve(result(env));
+    } catch (...) {
+      deferred.Reject(to_js_error(env, std::current_exception()).Value());
+    }
+  }
 };
 
 namespace {
@@ -145,13 +154,9 @@ void Worker::settle(napi_env raw_env, napi_value, void*, void* data) {
   const Napi::HandleScope scope(env);
   if (--worker->pending_ == 0 && !worker->stopped_) napi_unref_threadsafe_function(env, worker->completions_);
   try {
-    if (completion->error) {
-      completion->deferred.Reject(to_js_error(env, completion->error).Value());
-    } else {
-      completion->deferred.Resolve(completion->result(env));
-    }
-  } catch (...) {
-    completion->deferred.Reject(to_js_error(env, std::current_exception()).Value());
+    completion->settle(env);
+  } catch (const Napi::Error&) {
+    // JavaScript may run no more, as in a worker thread after process.exit(): nobody is left to be told.
   }
 }
 

@@ -42,7 +42,7 @@ class Network {
   const std::vector<Node>& nodes() const { return nodes_; }
   /// Of one sample's value.
   const Shape& shape(int value) const { return value == 0 ? input_ : nodes_[value - 1].layer->output(); }
-  /// Whether there are trained parameters in what makes this value: others are made as at prediction.
+  /// Whether there are trained parameters in what makes this value: others are made as at prediction, but for dropout.
   bool needs_gradient(int value) const { return needs_gradient_[value]; }
 
  private:

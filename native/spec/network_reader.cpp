@@ -93,6 +93,7 @@ class NetworkReader {
 }  // namespace
 
 NetworkSpec read_network(const Value& network) {
+  if (!network.is_object()) refuse("network: expected an object but received " + network.shown());
   NetworkSpec spec;
   Reader reader(network);
   fields(reader, spec);

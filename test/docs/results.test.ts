@@ -8,9 +8,13 @@ import { temporaryFolder } from '../support/temporaryFolder.js';
 
 const root = packageRoot();
 const folder = join(root, 'bench/results');
-const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
-  /\.\w+$/.test(file),
+/** Of programs that measure no speed: from there. */
+const OTHERS = ['kills', 'exports'].flatMap((room) =>
+  ['results.json', 'results.md'].map((file) => `../../test/${room}/${file}`),
 );
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((file) => /\.\w+$/.test(file))
+  .concat(OTHERS);
 
 interface Origin {
   readonly day: string;

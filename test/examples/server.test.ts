@@ -7,6 +7,7 @@ import sharp from 'sharp';
 import { packageRoot } from '../../lib/base/packageRoot.js';
 import { Gallery, Model } from '../../lib/index.js';
 import { randomImages, randomModel } from '../support/randomModel.js';
+import { refusal } from '../support/refusal.js';
 import { temporaryFolder } from '../support/temporaryFolder.js';
 import { tinyModel } from '../support/tinyModel.js';
 
@@ -85,6 +86,14 @@ test('who was enrolled is identified, also by the next process', async () => {
   await stop();
 });
 
+test('as long as it runs nobody else changes its gallery', async () => {
+  const { code } = await refusal(async () => {
+    using model = await Model.load(inFolder('model'), { device: 'cpu' });
+    return Gallery.open(inFolder('gallery'), { model, device: 'cpu' });
+  });
+  expect(code).toBe('FILE_IN_USE');
+});
+
 test('what cannot be answered says why', async () => {
   const answers = [
     [await call('POST', '/identify', Buffer.from('no picture')), 400, 'decoded'],
@@ -95,6 +104,10 @@ test('what cannot be answered says why', async () => {
     [await call('POST', '/names/%ff', await picture(1)), 400, 'URI'],
     [await call('DELETE', '/names/nobody'), 404, 'nobody'],
     [await call('GET', '/'), 404, 'GET /'],
+    [await call('GET', '//'), 404, 'GET //'],
+    [await call('POST', '/names/Ada/more', await picture(1)), 404, 'Ada/more'],
+    [await call('POST', '/identify?threshold=', await picture(1)), 400, 'threshold'],
+    [await call('DELETE', '/names/__proto__'), 404, '__proto__'],
     [await call('POST', '/names/Big', new Uint8Array(17 * 2 ** 20)), 413, 'bytes'],
   ] as const;
   for (const [{ status, answer }, expected, said] of answers) {

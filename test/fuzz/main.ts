@@ -4,22 +4,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
-import { rightFiles } from './seeds.js';
 import { spoiled } from './spoiled.js';
 import { expectTakenOrRefused, TARGETS } from './targets.js';
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } },
+    options: {
+      minutes: { type: 'string', default: '10' },
+      seed: { type: 'string' },
+      only: { type: 'string' },
+    },
   });
   const folder = mkdtempSync(join(tmpdir(), 'margincore-fuzz-'));
   const seed = Number(values.seed ?? Date.now() % 2 ** 31);
-  const right = await rightFiles((name) => join(folder, name));
-  for (const target of TARGETS) {
+  const inFolder = (name: string) => join(folder, name);
+  for (const target of TARGETS.filter(({ name }) => values.only === undefined || name === values.only)) {
+    const right = await target.right(inFolder);
     let runs = 0;
     const property = fc.asyncProperty(spoiled(right), async (bytes) => {
       runs++;
-      await expectTakenOrRefused(target, bytes, join(folder, 'spoiled'));
+      await expectTakenOrRefused(target, bytes, inFolder);
     });
     const interruptAfterTimeLimit = Number(values.minutes) * 60_000;
     const outcome = await fc.check(property, {
@@ -31,7 +35,7 @@ async function main(): Promise<void> {
       `${target.name}: ${runs} files, seed ${seed}, ${outcome.failed && !outcome.interrupted ? 'FAILED' : 'quiet'}`,
     );
     if (!outcome.counterexample) continue;
-    const kept = join('test/fuzz/found', `${target.name.replaceAll(' ', '-')}-${seed}`);
+    const kept = join('test/fuzz/found', `${target.name.replaceAll(' ', '-')}.${seed}`);
     mkdirSync('test/fuzz/found', { recursive: true });
     writeFileSync(kept, outcome.counterexample[0]);
     console.log(`${kept}: ${outcome.errorInstance}`);

@@ -81,9 +81,25 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'frozen-rate-holds',
       what: 'a rate takes a frozen layer back into training',
-      find: '(isFrozen(layer) ? 0 : rateOf(layer))',
-      replace: '(rateOf(layer) !== 1 ? rateOf(layer) : isFrozen(layer) ? 0 : 1)',
+      find: 'parameters === 0 || isFrozen(name) ? 0 : (rateOf(name)?.[1] ?? 1)',
+      replace: 'parameters === 0 ? 0 : (rateOf(name)?.[1] ?? (isFrozen(name) ? 0 : 1))',
       tests: ['lib/training/layerRates'],
+    },
+    {
+      name: 'shadowed-rate-taken',
+      what: 'a rate whose layers all have one of a longer name is taken and has no effect',
+      find: 'rateOf(layer)![0] !== name',
+      replace: 'rateOf(layer) === undefined',
+      tests: ['lib/training/layerRates'],
+    },
+  ]),
+  ...inFile('lib/training/runFacts.ts', [
+    {
+      name: 'diagnoses-without-layer-rates',
+      what: 'diagnoses take the network to be trained at the rate of the run, whatever its layers have',
+      find: 'Math.max(...layerRates)',
+      replace: '1',
+      tests: ['lib/diagnoses'],
     },
   ]),
   ...inFile('lib/training/runIdentity.ts', [
@@ -458,15 +474,15 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'gallery-crowd-hides',
       what: 'a name with many embeddings takes the places of others',
-      find: 'if (columns === index.count || all.every(isComplete)) {',
-      replace: 'if (all.every(isComplete) || rows > 0) {',
+      find: 'if (!isComplete) again.push(query);',
+      replace: 'if (false) again.push(query);',
       tests: ['lib/model/gallery'],
     },
     {
       name: 'gallery-threshold-lost',
       what: "a call's own threshold has no effect",
-      find: 'await this.#nearestNames(index, data, top, threshold, signal)',
-      replace: 'await this.#nearestNames(index, data, top, this.#threshold, signal)',
+      find: '        { wanted, threshold, signal },',
+      replace: '        { wanted, threshold: this.#threshold, signal },',
       tests: ['lib/model/gallery'],
     },
   ]),
@@ -474,7 +490,7 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'threshold-accepts-one-more',
       what: 'the threshold lets one pair of different ones through that it must not',
-      find: 'nextAbove(largestBut(different, mayBeAccepted))',
+      find: 'above(largestBut(different, mayBeAccepted))',
       replace: 'largestBut(different, mayBeAccepted)',
       tests: ['lib/metrics/verification'],
     },

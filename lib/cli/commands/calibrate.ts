@@ -1,12 +1,19 @@
 import { number } from '../../base/optionTable.js';
 import { classFolders } from '../../data/pictureFiles.js';
 import { type Calibration, calibrateThreshold } from '../../metrics/verification.js';
-import { allPairs } from '../../model/pairs.js';
+import { allPairs, expectPairsOf } from '../../model/pairs.js';
 import { count, percent } from '../../report/format.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';
-import { jsonFlag, MACHINE_FLAGS, type MachineFlags, type OutputFlags, withModel } from '../modelFlags.js';
+import {
+  jsonFlag,
+  MACHINE_FLAGS,
+  type MachineFlags,
+  type OutputFlags,
+  placeOf,
+  withModel,
+} from '../modelFlags.js';
 
 const FAR = number('the share of pairs of different ones that may count as the same', {
   default: 0.001,
@@ -50,10 +57,9 @@ export const calibrateCommand: Command = {
         const folders = await classFolders(folder);
         const labels = folders.flatMap(({ name, files }) => files.map(() => name));
         const pictures = folders.flatMap(({ files }) => files);
+        expectPairsOf(pictures.length);
         const embeddings = await model.embed(pictures, { normalize: true, signal });
-        const { device, threads } = flags;
-        const place = { ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) };
-        const { cosines, isSame } = await allPairs(embeddings, labels, { ...place, signal });
+        const { cosines, isSame } = await allPairs(embeddings, labels, { ...placeOf(flags), signal });
         return calibrateThreshold(cosines, isSame, { far });
       },
       (found) => describe(found, far),
@@ -69,7 +75,8 @@ function describe({ threshold, far, tar, same, different }: Calibration, asked: 
         ]
       : [];
   return [
-    `threshold ${threshold.toFixed(6)}`,
+    // All its digits: a rounded one may accept a pair that this one does not.
+    `threshold ${threshold}`,
     `false accepts ${percent(far)} of ${count(different)} pairs of different ones`,
     `true accepts ${percent(tar)} of ${count(same)} pairs of the same`,
     ...tooFew,

@@ -65,7 +65,7 @@ export const embedCommand: Command = {
 };
 
 async function saveEmbeddings(path: string, { data, shape, files = [] }: Embeddings): Promise<void> {
-  const tensor = { name: 'embeddings', shape, dtype: 'F32' as const, values: async () => data };
+  const tensor = { name: 'embeddings', shape, dtype: 'F32' as const, values: async () => [data] };
   await writeSafetensors(path, [tensor], { files: JSON.stringify(files) });
 }
 

@@ -1,14 +1,19 @@
-import { existsSync } from 'node:fs';
 import { text } from '../../base/notation.js';
 import { number } from '../../base/optionTable.js';
 import { classFolders } from '../../data/pictureFiles.js';
 import { Gallery } from '../../model/gallery.js';
-import type { Model } from '../../model/model.js';
 import { count } from '../../report/format.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';
-import { jsonFlag, MACHINE_FLAGS, type MachineFlags, type OutputFlags, withModel } from '../modelFlags.js';
+import {
+  jsonFlag,
+  MACHINE_FLAGS,
+  type MachineFlags,
+  type OutputFlags,
+  placeOf,
+  withModel,
+} from '../modelFlags.js';
 import { fileToWrite } from '../output.js';
 
 const FLAGS: readonly FlagGroup[] = [
@@ -46,8 +51,8 @@ export const enrolCommand: Command = {
     [
       'usage: margincore enrol MODEL GALLERY PICTURES… [options]',
       '',
-      'Adds the embeddings of pictures to the file GALLERY, which is made where it is not there. Without --name PICTURES are',
-      'folders that have a folder for each name.',
+      'Adds the embeddings of pictures to the file GALLERY, which is made where it is not there; all of them, or none. Until',
+      'that is done no other process can change GALLERY. Without --name PICTURES are folders that have a folder for each name.',
       describeFlags(FLAGS),
       '',
       'Examples: margincore enrol model.safetensors staff.gallery photos/',
@@ -62,7 +67,7 @@ export const enrolCommand: Command = {
       path,
       flags,
       async (model, signal) => {
-        using gallery = await opened(target, model, flags, signal);
+        using gallery = await Gallery.open(target, { model, ...placeOf(flags), signal });
         if (threshold !== undefined) gallery.threshold = threshold;
         const enrolled = await enrolAll(gallery, await byName(pictures, name), signal);
         await gallery.save(target, { signal });
@@ -80,20 +85,6 @@ export const enrolCommand: Command = {
     );
   },
 };
-
-async function opened(
-  path: string,
-  model: Model,
-  { device, threads }: MachineFlags,
-  signal: AbortSignal,
-): Promise<Gallery> {
-  const options = {
-    model,
-    ...(device !== undefined && { device }),
-    ...(threads !== undefined && { threads }),
-  };
-  return existsSync(path) ? await Gallery.load(path, { ...options, signal }) : new Gallery(options);
-}
 
 async function byName(pictures: readonly string[], name: string | undefined) {
   if (name !== undefined) return [{ name, files: pictures }];

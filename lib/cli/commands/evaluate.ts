@@ -1,6 +1,6 @@
 import { MarginCoreError } from '../../base/errors.js';
 import { resolveData } from '../../data/index.js';
-import { foldersIn } from '../../data/pictureFiles.js';
+import { classFolders, foldersIn } from '../../data/pictureFiles.js';
 import type { Split } from '../../data/types.js';
 import type { Model } from '../../model/model.js';
 import { count, percent } from '../../report/format.js';
@@ -54,26 +54,32 @@ export const evaluateCommand: Command = {
       path,
       flags,
       async (model, signal) => {
-        const { name, split } = await toScore(given, model);
+        const { name, images, split } = await toScore(given, model);
         const evaluation = await model.evaluate(split, { confusion: flags.json !== undefined, signal });
-        return { data: name, classNames: model.classNames, ...evaluation };
+        return { data: name, images, classNames: model.classNames, ...evaluation };
       },
-      ({ accuracy, loss, samples }) => [
-        `test accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}, of ${count(samples)} images`,
+      ({ accuracy, loss, images }) => [
+        `test accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}, of ${count(images)} images`,
       ],
     );
   },
 };
 
+interface ToScore {
+  readonly name: string;
+  readonly images: number;
+  readonly split: Split | string;
+}
+
 /** A data set's test images, or a folder of folders. */
-async function toScore(
-  given: string | undefined,
-  model: Model,
-): Promise<{ name: string; split: Split | string }> {
-  const folders = given === undefined ? [] : await foldersIn(given).catch(() => []);
-  if (given !== undefined && folders.length > 0) return { name: given, split: given };
+async function toScore(given: string | undefined, model: Model): Promise<ToScore> {
+  const isFolder = given !== undefined && (await foldersIn(given).catch(() => [])).length > 0;
+  if (isFolder) {
+    const images = (await classFolders(given)).reduce((sum, { files }) => sum + files.length, 0);
+    return { name: given, images, split: given };
+  }
   const { test, name, classNames } = await resolveData(given);
   if (test === undefined) throw new MarginCoreError('INVALID_DATA', `${name} has no test images`);
   expectSameClasses(model.classNames, classNames);
-  return { name, split: test };
+  return { name, images: test.labels.length, split: test };
 }

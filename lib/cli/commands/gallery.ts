@@ -46,7 +46,8 @@ export const galleryCommand: Command = {
       json,
       async (signal) => {
         const target = isChanged ? await fileToWrite(file, 'GALLERY') : file;
-        using gallery = await Gallery.load(target, { device: 'cpu', signal });
+        const options = { device: 'cpu', signal } as const;
+        using gallery = await (isChanged ? Gallery.open(target, options) : Gallery.load(target, options));
         if (remove !== undefined && (await gallery.remove(remove)) === 0) throw unknown(remove, gallery);
         if (threshold !== undefined) gallery.threshold = threshold;
         if (isChanged) await gallery.save(target, { signal });

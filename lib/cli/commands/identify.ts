@@ -3,7 +3,14 @@ import { Gallery, type Identification } from '../../model/gallery.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';
-import { jsonFlag, MACHINE_FLAGS, type MachineFlags, type OutputFlags, withModel } from '../modelFlags.js';
+import {
+  jsonFlag,
+  MACHINE_FLAGS,
+  type MachineFlags,
+  type OutputFlags,
+  placeOf,
+  withModel,
+} from '../modelFlags.js';
 
 const FLAGS: readonly FlagGroup[] = [
   {
@@ -44,13 +51,11 @@ export const identifyCommand: Command = {
   run(argv) {
     const parsed = parseFlags(FLAGS, argv, ['model', 'gallery', 'pictures…']) as unknown as Parsed;
     const { model: path, gallery: file, pictures, top, threshold, ...flags } = parsed;
-    const { device, threads } = flags;
     return withModel(
       path,
       flags,
       async (model, signal) => {
-        const place = { ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) };
-        using gallery = await Gallery.load(file, { model, ...place, signal });
+        using gallery = await Gallery.load(file, { model, ...placeOf(flags), signal });
         return await gallery.identify(pictures, {
           ...(top !== undefined && { top }),
           ...(threshold !== undefined && { threshold }),

@@ -1,5 +1,5 @@
 /** Commands that use a saved model, on pictures in folders, against what the API answers. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { allPairs, calibrateThreshold, Gallery, Model } from '../../../lib/index.js';
 import { margincore } from '../../support/margincore.js';
@@ -46,6 +46,10 @@ test('embed prints CSV, JSON or a file with the very numbers', async () => {
   expect(file).toBe(ofAda());
   expect(Float32Array.from(numbers, Number)).toEqual(expected.data.slice(0, 16));
   expect(lines[4]).toContain('"');
+  const raw = await model.embed(ofAda(), { normalize: false });
+  const printed = await run('embed', inFolder('model'), ofAda(), '--no-normalize', ...CPU);
+  expect(Float32Array.from(printed.trimEnd().split(',').slice(1), Number)).toEqual(raw.data);
+  expect(raw.data).not.toEqual(expected.data.slice(0, 16));
   const json = JSON.parse(await run('embed', inFolder('model'), inFolder('people'), '--json', '-', ...CPU));
   expect(Float32Array.from(json.data)).toEqual(expected.data);
   expect(json.files).toEqual(expected.files);
@@ -84,9 +88,16 @@ test('calibrate compares all pairs of a folder of folders', async () => {
   expect([expected.same, expected.different]).toEqual([3, 12]);
   const command = ['calibrate', inFolder('model'), inFolder('people'), ...CPU];
   expect(JSON.parse(await run(...command, '--far', '0.25', '--json', '-'))).toEqual(expected);
+  expect(await run(...command, '--far', '0.25')).toContain(`threshold ${expected.threshold}\n`);
   expect(await run(...command)).toMatch(
     /^threshold .*\nfalse accepts 0.0 % of 12 .*\n.*\n.*more than 12 pairs/,
   );
+});
+
+test('calibrate refuses too many pictures before it reads any', async () => {
+  for (let n = 0; n < 8190; n++) symlinkSync('none', inFolder('people', 'Ada', `link ${n}.png`));
+  const { status, stderr } = await margincore(['calibrate', inFolder('model'), inFolder('people'), ...CPU]);
+  expect([status, stderr]).toEqual([1, expect.stringContaining('All pairs of 8196')]);
 });
 
 test('enrol makes a gallery and adds to it; identify asks it; gallery lists and changes it', async () => {
@@ -110,6 +121,29 @@ test('enrol makes a gallery and adds to it; identify asks it; gallery lists and 
   expect(await run('identify', model, gallery, ofAda(), '--threshold', '0.999', ...CPU)).toBe(
     `${ofAda()}: unknown\n`,
   );
+});
+
+test('of two that enrol at once none is lost unnoticed', async () => {
+  const enrol = (name: string, file: string) =>
+    margincore(['enrol', inFolder('model'), inFolder('gallery'), file, '--name', name, ...CPU]);
+  const ended = await Promise.all([enrol('Ada', ofAda()), enrol('Bob', ofBob())]);
+  using gallery = await Gallery.load(inFolder('gallery'), { device: 'cpu' });
+  for (const [index, name] of ['Ada', 'Bob'].entries()) {
+    const { status, stderr } = ended[index]!;
+    expect([0, 1]).toContain(status);
+    expect(stderr).toEqual(status === 0 ? '' : expect.stringContaining('FILE_IN_USE'));
+    expect(gallery.count(name)).toBe(status === 0 ? 1 : 0);
+  }
+});
+
+test('a picture that is broken leaves a gallery as it was', async () => {
+  await run('enrol', inFolder('model'), inFolder('gallery'), inFolder('people'), ...CPU);
+  const before = readFileSync(inFolder('gallery'));
+  writeFileSync(inFolder('people', 'Bob', '3.png'), 'no picture');
+  const command = ['enrol', inFolder('model'), inFolder('gallery'), inFolder('people'), ...CPU];
+  const { status, stderr } = await margincore(command);
+  expect([status, stderr]).toEqual([1, expect.stringContaining(inFolder('people', 'Bob', '3.png'))]);
+  expect(readFileSync(inFolder('gallery'))).toEqual(before);
 });
 
 test('evaluate scores a folder with a folder for each class', async () => {

@@ -14,10 +14,11 @@ const images = (training: number) => ({ training, measured: Math.min(training, 5
 
 /** A run with 1,000 images of each class. */
 function facts(options: Record<string, unknown> = {}, numClasses = 10): RunFacts {
-  const { optimizer = 'adam', ...head } = options;
+  const { optimizer = 'adam', networkRate = 1, ...head } = options;
   return {
     head: resolveHead(checkHead(head), numClasses),
     embeddingSize: D,
+    networkRate: networkRate as number,
     optimizer: checkOptimizer(optimizer, 'optimizer'),
     images: images(1000 * numClasses),
     stepsPerEpoch: 100,
@@ -205,6 +206,36 @@ describe('why', () => {
     expect(names(epochs(4, CHANCE), facts({ headLr: 1e-3 }))).toEqual(['guessing']);
   });
 
+  test('rates of layers', () => {
+    const slow = { ...CHANCE, meanLearningRate: 1e-6 };
+    expect(names(epochs(4, slow), facts({ networkRate: Math.fround(1e3) }))).toEqual(['guessing']);
+    expect(message(epochs(4, slow), facts({ networkRate: Math.fround(1e5 / 3) * 3 }))).toContain(
+      'of a layer times layerLr 100000). Try a tenth',
+    );
+    const slowHead = { headLr: 1e-3 };
+    expect(names(epochs(4, CHANCE), facts({ ...slowHead, networkRate: 1e-3 }))).toEqual([
+      'learning-rate-too-low',
+    ]);
+    expect(names(epochs(4, CHANCE), facts({ ...slowHead, networkRate: 0 }))).toEqual([
+      'learning-rate-too-low',
+    ]);
+  });
+
+  test('a network that is frozen is not told to learn otherwise', () => {
+    const frozen = facts({ head: 'arcface', networkRate: 0 });
+    const thaw = /Are the weights those of a network that was trained\? Otherwise freeze fewer layers$/;
+    for (const spread of [0.5, 90]) {
+      const history = epochs(4, { ...CHANCE, meanLearningRate: 0.01, head: { spread } });
+      expect(names(history, frozen)).toEqual([spread < 1 ? 'collapsed' : 'guessing']);
+      expect(message(history, frozen)).toMatch(thaw);
+    }
+    // Nothing that is trained could part them, at whatever rate.
+    const alike = { ...CHANCE, head: { spread: 0.5 } };
+    for (const meanLearningRate of [1e-9, 10]) {
+      expect(message(epochs(4, { ...alike, meanLearningRate }), frozen)).toMatch(thaw);
+    }
+  });
+
   test('a rate of 0', () => {
     const still = message(epochs(4, { ...CHANCE, meanLearningRate: 0 }), facts());
     expect(still).toContain('the learning rate is 0, so no step changes anything. Try one above 0');
@@ -337,7 +368,11 @@ test('classes are counted among the images that are trained on', () => {
     train: { images, labels, numbers: Int32Array.from([0, 1, 3, 4]) },
     length: { steps: 2, stepsPerEpoch: 2, epochs: 1 },
   };
-  const { images: counts, stepsPerEpoch, classShares } = runFacts(job as never, D);
+  const { images: counts, stepsPerEpoch, classShares, networkRate } = runFacts(job as never, D);
+  expect(networkRate).toBe(1);
+  const rated = (...rates: number[]) => ({ ...job, layerRates: Float32Array.from(rates) }) as never;
+  expect(runFacts(rated(0, 2, 0.5), D).networkRate).toBe(2);
+  expect(runFacts(rated(0, 0), D).networkRate).toBe(0);
   expect(counts).toEqual({ training: 4, measured: 4, validation: 0 });
   expect(stepsPerEpoch).toBe(2);
   expect(Array.from(classShares)).toEqual([0.5, 0.25, 0.25, 0]);

@@ -35,8 +35,28 @@ test('equal cosines are accepted together or not at all', () => {
   expect(calibrateThreshold(cosines, isSame, { far: 0.75 })).toMatchObject({ far: 0.75, tar: 1 });
 });
 
+test('a rate that is a share of the pairs is kept to the pair', () => {
+  for (const total of [100, 1000, 7]) {
+    const cosines = Float32Array.from({ length: total + 1 }, (_, pair) => pair / (total + 1));
+    const isSame = Array.from(cosines, (_, pair) => pair === total);
+    for (let accepted = 0; accepted <= total; accepted++) {
+      expect(calibrateThreshold(cosines, isSame, { far: accepted / total }).far).toBe(accepted / total);
+    }
+  }
+});
+
+test('beyond a cosine of 1 there is no threshold', async () => {
+  const cosines = Float32Array.of(1, 0.9, 0.1);
+  const call = () => calibrateThreshold(cosines, [false, true, false], { far: 0.4 });
+  expect(await refusal(call)).toMatchObject({
+    code: 'INVALID_DATA',
+    message: expect.stringContaining('copies'),
+  });
+  expect(calibrateThreshold(cosines, [false, true, false], { far: 0.5 }).threshold).toBeLessThanOrEqual(1);
+});
+
 test('of all thresholds it is the lowest that keeps the rate', () => {
-  const some = fc.array(fc.tuple(fc.float({ min: -1, max: 1, noNaN: true }), fc.boolean()), {
+  const some = fc.array(fc.tuple(fc.float({ min: -1, max: Math.fround(0.97), noNaN: true }), fc.boolean()), {
     maxLength: 60,
   });
   fc.assert(
@@ -87,6 +107,27 @@ test.each([
   ['a plain array', [0.1, 0.2], [true, false], { far: 0.1 }, 'INVALID_OPTION'],
 ])('%s is refused', async (_, cosines, isSame, options, code) => {
   expect(await refusal(() => calibrateThreshold(cosines as never, isSame, options as never))).toMatchObject({
+    code,
+  });
+});
+
+const two = (data: Float32Array | Float64Array, shape: unknown) => ({ data, shape });
+
+test.each([
+  ['nothing', undefined, [0, 1], 'INVALID_OPTION'],
+  ['no labels', two(Float32Array.of(1, 0, 0, 1), [2, 2]), undefined, 'INVALID_OPTION'],
+  ['a label too few', two(Float32Array.of(1, 0, 0, 1), [2, 2]), [0], 'INVALID_OPTION'],
+  ['fp64', two(Float64Array.of(1, 0, 0, 1), [2, 2]), [0, 1], 'INVALID_OPTION'],
+  ['no numbers', two(Float32Array.of(), [2, 0]), [0, 1], 'INVALID_OPTION'],
+  ['fewer than the shape says', two(Float32Array.of(1, 0, 0, 1), [3, 2]), [0, 1, 2], 'SHAPE_MISMATCH'],
+  ['more than the shape says', two(Float32Array.of(1, 0, 0, 1, 1, 1), [2, 2]), [0, 1], 'SHAPE_MISMATCH'],
+  ['one', two(Float32Array.of(1, 0), [1, 2]), [0], 'INVALID_DATA'],
+  ['a zero', two(Float32Array.of(1, 0, 0, 0), [2, 2]), [0, 1], 'INVALID_DATA'],
+  ['too many', two(new Float32Array(8193), [8193, 1]), new Uint8Array(8193), 'UNSUPPORTED'],
+])('no pairs of %s', async (_, embeddings, labels, code) => {
+  expect(
+    await refusal(() => allPairs(embeddings as never, labels as never, { device: 'cpu' })),
+  ).toMatchObject({
     code,
   });
 });

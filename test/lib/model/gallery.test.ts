@@ -1,7 +1,9 @@
 /** Galleries: names by embeddings, in memory and in files, against cosines that are computed here. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { type Embeddings, Gallery, Model } from '../../../lib/index.js';
+import { writeGallery } from '../../../lib/model/galleryFile.js';
+import { expectSameSpace, probeOf } from '../../../lib/model/probe.js';
 import { randomImages, randomModel, randomNumbers } from '../../support/randomModel.js';
 import { refusal } from '../../support/refusal.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
@@ -111,9 +113,10 @@ describe('of embeddings', () => {
   test('saved and loaded it answers the same', async () => {
     gallery.threshold = 0.125;
     await gallery.remove('name 4');
+    await gallery.remove('name 0'); // the last rows come first now
     await gallery.save(inFolder('gallery'));
     using loaded = await Gallery.load(inFolder('gallery'), { device: 'cpu' });
-    expect([...loaded.names].sort()).toEqual([...gallery.names].sort());
+    expect(loaded.names).toEqual(gallery.names);
     expect(loaded.threshold).toBe(0.125);
     const options = { top: 40, threshold: -1 };
     const expected = await gallery.identify(asked, options);
@@ -147,6 +150,16 @@ describe('of embeddings', () => {
       [() => gallery.identify(asked, { threshold: 2 }), 'INVALID_OPTION', 'threshold'],
       [() => gallery.identify(asked, { treshold: 0.5 } as never), 'INVALID_OPTION', 'threshold'],
       [() => gallery.identify({ data: asked.data, shape: [4, SIZE] }), 'SHAPE_MISMATCH', '96'],
+      [
+        () => gallery.enrol('text', { data: asked.data, shape: ['5', SIZE] } as never),
+        'INVALID_OPTION',
+        'shape[0]',
+      ],
+      [
+        () => gallery.enrol('half', { data: asked.data.subarray(12), shape: [4.5, SIZE] }),
+        'INVALID_OPTION',
+        'shape[0]',
+      ],
       [() => new Gallery({}), 'INVALID_OPTION', 'model'],
       [() => new Gallery({ embeddingSize: 0 }), 'INVALID_OPTION', 'embeddingSize'],
       [() => new Gallery({ model: {} as never }), 'INVALID_OPTION', 'Model'],
@@ -160,6 +173,68 @@ describe('of embeddings', () => {
       (await gallery.identify(asked))[0]!.matches,
       ranking(row(asked, 0), known, NAMES).slice(0, 1),
     );
+  });
+
+  test('many queries, each with many rows, come in pieces', async () => {
+    const many = embeddings(9000, 5); // more than one call finds, of 4·31 rows each
+    await gallery.enrol('crowd', { data: asked.data, shape: asked.shape });
+    const names = [...NAMES, ...Array<string>(5).fill('crowd')];
+    const all = {
+      data: Float32Array.of(...known.data, ...asked.data),
+      shape: [705, SIZE],
+    } satisfies Embeddings;
+    const found = await gallery.identify(many, { top: 31 });
+    expect(found).toHaveLength(9000);
+    for (const query of [0, 8455, 8456, 8457, 8999]) {
+      expectClose(found[query]!.matches, ranking(row(many, query), all, names));
+    }
+    many.data.fill(0, 8800 * SIZE, 8801 * SIZE);
+    expect(await refusal(() => gallery.identify(many, { top: 31 }))).toMatchObject({
+      message: expect.stringContaining('row 8800'),
+    });
+  });
+
+  test('of more embeddings than are handed over at once all are added, or none', async () => {
+    const many = embeddings(100_000, 6);
+    const before = await gallery.identify(asked, { top: 5 });
+    const reason = new Error('enough');
+    let looks = 0;
+    const signal = {
+      ...{ aborted: false, addEventListener() {}, removeEventListener() {} },
+      throwIfAborted() {
+        if (++looks === 2) throw reason;
+      },
+    };
+    await expect(gallery.enrol('late', many, { signal: signal as never })).rejects.toBe(reason);
+    many.data.fill(0, 90_000 * SIZE, 90_001 * SIZE);
+    expect(await refusal(() => gallery.enrol('zero', many))).toMatchObject({
+      message: expect.stringContaining('row 90000'),
+    });
+    expect(gallery.count()).toBe(700);
+    expect(await gallery.identify(asked, { top: 5 })).toEqual(before);
+    await gallery.enrol('asked', asked);
+    for (const { matches } of await gallery.identify(asked)) expect(matches[0]!.name).toBe('asked');
+  });
+
+  test('a cosine that is the threshold comes up to it', async () => {
+    const [found] = await gallery.identify(asked);
+    const [again] = await gallery.identify(asked, { threshold: found!.matches[0]!.cosine });
+    expect(again).toEqual(found);
+  });
+
+  test('an abort does not wait for the calls before, and those after do', async () => {
+    const reason = new Error('enough');
+    const abort = new AbortController();
+    const ended: string[] = [];
+    const end = (name: string) => () => ended.push(name);
+    const before = gallery.identify(embeddings(20000, 7), { top: 1 }).then(end('before'));
+    const aborted = gallery.enrol('late', asked, { signal: abort.signal });
+    const after = gallery.enrol('after', asked).then(end('after'));
+    abort.abort(reason);
+    await expect(aborted.finally(end('aborted'))).rejects.toBe(reason);
+    await Promise.all([before, after]);
+    expect(ended).toEqual(['aborted', 'before', 'after']);
+    expect([gallery.count('late'), gallery.count('after')]).toEqual([0, 5]);
   });
 
   test('an abort ends a call; what is disposed answers no more', async () => {
@@ -216,6 +291,8 @@ describe('of a model', () => {
       0.99,
     );
     await loaded.save(inFolder('again'));
+    using withoutModel = await Gallery.load(inFolder('gallery'), { device: 'cpu' });
+    await withoutModel.save(inFolder('without model'));
     const wider = {
       ...tinyModel,
       layers: [...tinyModel.layers.slice(0, -1), { type: 'linear', outFeatures: 8 }],
@@ -223,7 +300,7 @@ describe('of a model', () => {
     using other = await randomModel({ ...tinyModel, init: 'heNormal' }, [28, 28, 1], { head: 'arcface' });
     using otherSize = await randomModel(wider as typeof tinyModel, [28, 28, 1], { head: 'arcface' });
     for (const stranger of [other, otherSize]) {
-      for (const file of ['gallery', 'again']) {
+      for (const file of ['gallery', 'again', 'without model']) {
         const call = () => Gallery.load(inFolder(file), { model: stranger, device: 'cpu' });
         expect(await refusal(call)).toMatchObject({ code: 'GALLERY_MISMATCH' });
       }
@@ -231,6 +308,54 @@ describe('of a model', () => {
     expect(await refusal(() => new Gallery({ model, embeddingSize: 9 }))).toMatchObject({
       code: 'SHAPE_MISMATCH',
     });
+  });
+
+  test.each([
+    [0.1, true],
+    [0.4, false],
+  ])('a model whose embeddings lie %d rad from the file’s: the same is %s', async (angle, isSame) => {
+    const probe = await probeOf(model);
+    for (let at = 0; at < probe.length; at += 2) {
+      const [a, b] = [probe[at]!, probe[at + 1]!];
+      probe[at] = a * Math.cos(angle) - b * Math.sin(angle);
+      probe[at + 1] = a * Math.sin(angle) + b * Math.cos(angle);
+    }
+    const found = expectSameSpace('file', { size: model.embeddingSize, probe }, model);
+    if (isSame) await found;
+    else
+      await expect(found).rejects.toMatchObject({
+        code: 'GALLERY_MISMATCH',
+        details: { cosine: expect.closeTo(0.921, 3) },
+      });
+  });
+
+  test('a file that is open is opened by nobody else, and read by whoever likes', async () => {
+    const place = { model, device: 'cpu' } as const;
+    const file = inFolder('gallery');
+    {
+      using gallery = await Gallery.open(file, place);
+      await gallery.enrol('Ada', randomImages(1, [28, 28, 1]));
+      await gallery.save(file);
+      symlinkSync('gallery', inFolder('link'));
+      for (const path of [file, inFolder('link')]) {
+        const { code, message } = await refusal(() => Gallery.open(path, place));
+        expect([code, message]).toEqual(['FILE_IN_USE', expect.stringContaining(`process ${process.pid}`)]);
+      }
+      using read = await Gallery.load(file, place);
+      expect(read.names).toEqual(['Ada']);
+    }
+    using again = await Gallery.open(file, { device: 'cpu' });
+    expect(again.names).toEqual(['Ada']);
+    expect(await refusal(() => Gallery.open(inFolder('none'), { device: 'cpu' }))).toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    });
+    expect(existsSync(inFolder('.none.lock'))).toBe(false);
+    writeFileSync(inFolder('spoiled'), 'no gallery');
+    for (let time = 0; time < 2; time++) {
+      expect(await refusal(() => Gallery.open(inFolder('spoiled'), place))).toMatchObject({
+        code: 'FILE_CORRUPT',
+      });
+    }
   });
 
   test('files that are no galleries', async () => {
@@ -246,16 +371,29 @@ describe('of a model', () => {
       writeFileSync(inFolder('spoiled'), Buffer.from(change(whole.toString('latin1')), 'latin1'));
       return refusal(() => Gallery.load(inFolder('spoiled'), { device: 'cpu' }));
     };
-    for (const [from, to] of [
-      ['[0,1]', '[0,7]'],
-      ['[0,1]', '[0,0]'],
-      ['\\"a\\",\\"b\\"', '\\"a\\",\\"a\\"'],
-      ['\\"threshold\\":-1', '\\"threshold\\":-7'],
-      ['[2,4]', '[4,2]'],
+    const zero = { names: ['a'], nameOfRow: ['a'], threshold: 0, size: 2, probe: undefined };
+    await writeGallery(inFolder('zero'), { ...zero, embeddings: async () => new Float32Array(2) });
+    expect(await refusal(() => Gallery.load(inFolder('zero'), { device: 'cpu' }))).toMatchObject({
+      code: 'FILE_CORRUPT',
+    });
+    // The checksum would be wrong as well: what is said comes before.
+    for (const [from, to, said] of [
+      ['[0,1]', '[0,7]', 'embedding 1 has no name'],
+      ['[0,1]', '[0,0]', 'a name in it has no embedding'],
+      ['rows\\":[0,1]', 'rows\\":[011]', 'not JSON'],
+      ['rows\\":[0,1]', 'rows\\":[   ]', 'the names of 0 embeddings, and has 2'],
+      ['\\"a\\",\\"b\\"', '\\"a\\",\\"a\\"', 'a name stands in it twice'],
+      ['\\"threshold\\":-1', '\\"threshold\\":-7', 'threshold'],
+      ['[2,4]', '[4,2]', 'the names of 2 embeddings, and has 4'],
+      ['[2,4]', '[  8]', 'of the shape [N, D]'],
+      ['"embeddings":', '"embedding5":', "no tensor 'embeddings'"],
     ] as const) {
       expect(whole.toString('latin1')).toContain(from);
-      expect(await spoil((text) => text.replace(from, to))).toMatchObject({ code: 'FILE_CORRUPT' });
+      const { code, message } = await spoil((text) => text.replace(from, to));
+      expect([code, message]).toEqual(['FILE_CORRUPT', expect.stringContaining(said)]);
     }
+    const altered = await spoil((text) => `${text.slice(0, -1)}\u0000`);
+    expect([altered.code, altered.message]).toEqual(['FILE_CORRUPT', expect.stringContaining('checksum')]);
     expect(await spoil((text) => text.slice(0, -4))).toMatchObject({ code: 'FILE_CORRUPT' });
   });
 });

@@ -222,9 +222,17 @@ describe('what is refused', () => {
     [
       'more classes than its tensors',
       (_, model) => (model.classes = 4_000_000),
-      /head\.weight.*expects \[4000000, 16\]/,
+      /'head\.weight' has 10 rows, its own head expects 4000000/,
     ],
     ['names of the wrong kind', (_, model) => (model.classes = [1, 2]), /an array of strings/],
+    [
+      'a prototype for a layer',
+      (_, model) => {
+        const hidden = JSON.parse('{"type":"relu","__proto__":{"name":"hidden"}}');
+        model.network.layers.push(hidden);
+      },
+      /without a key '__proto__'/,
+    ],
     ['an unknown head', (_, model) => (model.head.head = 'magface'), /magface/],
     ['an option of another head', (_, model) => (model.head.alpha = 3), /alpha/],
     [
@@ -319,6 +327,10 @@ describe('what is refused', () => {
       code: 'INVALID_OPTION',
     });
     expect(await refusal(() => Model.load(inFolder('none')))).toMatchObject({ code: 'FILE_NOT_FOUND' });
+    expect(await refusal(() => Model.load(inFolder()))).toMatchObject({
+      code: 'FILE_NOT_FOUND',
+      message: expect.stringContaining('is a folder, a file was expected'),
+    });
     using model = await Model.load(path, { device: 'cpu' });
     expect(await refusal(() => model.save(inFolder('none', 'x')))).toMatchObject({
       code: 'FILE_NOT_WRITTEN',

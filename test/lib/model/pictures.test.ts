@@ -1,5 +1,5 @@
 /** The model's methods on pictures: as files, folders, bytes, lists, and one after another. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { type Dataset, type Model, Model as ModelClass, train } from '../../../lib/index.js';
 import { refusal } from '../../support/refusal.js';
@@ -112,6 +112,19 @@ describe('folders of classes', () => {
     expect(found).toMatchObject({ accuracy: expected.accuracy, confusion: expected.confusion });
   });
 
+  test('all are scored, also where they are more than are decoded at once', async () => {
+    await inClasses();
+    const label = data.test!.labels[0]!;
+    const name = data.classNames[label]!;
+    const { length } = readdirSync(inFolder('classes', name));
+    for (let n = 0; n < 300; n++) symlinkSync('0.png', inFolder('classes', name, `again ${n}.png`));
+    const { confusion } = await model.evaluate(inFolder('classes'), { confusion: true });
+    expect(confusion!.reduce((sum, each) => sum + each, 0)).toBe(data.test!.labels.length + 300);
+    const numClasses = data.classNames.length;
+    const ofClass = confusion!.subarray(label * numClasses, (label + 1) * numClasses);
+    expect(ofClass.reduce((sum, each) => sum + each, 0)).toBe(length + 300);
+  });
+
   test('of no class of the model, or none at all, are refused', async () => {
     await inClasses();
     mkdirSync(inFolder('classes', 'Sanadl'));
@@ -140,6 +153,8 @@ describe('verify', () => {
     const { cosines, same } = await model.verify(paths.slice(0, 3), paths.slice(3, 6), { threshold: 0.5 });
     for (let n = 0; n < 3; n++) expect(cosines[n]).toBeCloseTo(cosine(row(n), row(n + 3)), 5);
     expect(same).toEqual(Array.from(cosines, (value) => value >= 0.5));
+    const exactly = await model.verify(paths[0]!, paths[3]!, { threshold: Math.min(1, cosines[0]!) });
+    expect(exactly.same).toEqual([true]);
     const against = await model.verify(paths[0]!, paths);
     expect(against.same).toBeUndefined();
     for (let n = 0; n < 12; n++) expect(against.cosines[n]).toBeCloseTo(cosine(row(0), row(n)), 5);

@@ -106,7 +106,7 @@ test('a tensor of another shape is refused by name, and so is a file without any
     message: expect.stringMatching(/'last\.weight' has shape \[6, \d+\], the network's \[7, \d+\]/),
   });
   const none = inFolder('none');
-  const values = async () => new Float32Array(1);
+  const values = async () => [new Float32Array(1)];
   await writeSafetensors(none, [{ name: 'encoder.weight', shape: [1], dtype: 'F32', values }], {
     format: 'pt',
   });

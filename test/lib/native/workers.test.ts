@@ -52,6 +52,33 @@ test('a worker may exit in the middle, many times', async () => {
   expect(statuses).toEqual([5, 5, 5, 5, 5]);
 });
 
+test('a worker may exit while it searches, many times', async () => {
+  const { status, signal, stdout, stderr } = await nodeProgram(`
+    const { Worker } = require('node:worker_threads');
+    const searching = \`
+      const { Gallery } = require('./dist/lib/index.js');
+      (async () => {
+        const rows = { data: new Float32Array(2 ** 23).fill(1), shape: [2 ** 17, 64] };
+        const gallery = new Gallery({ embeddingSize: 64, device: 'cpu' });
+        await gallery.enrol('all', rows);
+        gallery.identify(rows);
+        setTimeout(() => process.exit(5), 50);
+      })();
+    \`;
+    (async () => {
+      for (let i = 0; i < 3; i++) {
+        console.log(await new Promise((resolve) => new Worker(searching, { eval: true }).on('exit', resolve)));
+      }
+    })();
+  `);
+  expect({ status, signal, stdout, stderr }).toEqual({
+    status: 0,
+    signal: null,
+    stdout: '5\n5\n5\n',
+    stderr: '',
+  });
+});
+
 test('the process may exit while workers train', async () => {
   const { status, signal, stderr } = await nodeProgram(`
     const { trainingWorker } = require('./dist/test/support/workerRun.js');

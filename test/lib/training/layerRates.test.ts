@@ -31,15 +31,15 @@ const rates = (freeze: string[], layerLr: Record<string, number> = {}) => {
 
 test('a name is that of a layer, or the beginning of names up to a dot', () => {
   expect(rates([])).toBeUndefined();
-  expect(rates(['layer1'])).toEqual([1, 1, 0, 0, 1, 1, 1]);
-  expect(rates(['layer1.1', 'conv1'])).toEqual([0, 1, 1, 0, 1, 1, 1]);
-  expect(rates(['layer2'])).toEqual([1, 1, 1, 1, 1, 0, 1]);
+  expect(rates(['layer1'])).toEqual([1, 0, 0, 0, 1, 1, 1]);
+  expect(rates(['layer1.1', 'conv1'])).toEqual([0, 0, 1, 0, 1, 1, 1]);
+  expect(rates(['layer2'])).toEqual([1, 0, 1, 1, 1, 0, 1]);
   expect(rates(['all'])).toEqual([0, 0, 0, 0, 0, 0, 0]);
 });
 
 test('of several rates the one with the longest name holds, and what is frozen has none', () => {
-  expect(rates([], { 'layer1.1': 4, all: 0.5, layer1: 2 })).toEqual([0.5, 0.5, 2, 4, 0.5, 0.5, 0.5]);
-  expect(rates(['layer1.0'], { layer1: 2 })).toEqual([1, 1, 0, 2, 1, 1, 1]);
+  expect(rates([], { 'layer1.1': 4, all: 0.5, layer1: 2 })).toEqual([0.5, 0, 2, 4, 0.5, 0.5, 0.5]);
+  expect(rates(['layer1.0'], { layer1: 2 })).toEqual([1, 0, 0, 2, 1, 1, 1]);
 });
 
 test.each([
@@ -53,6 +53,22 @@ test.each([
   [['layer1.0.conv'], {}, /Did you mean 'layer1.0.conv1'\?/],
   [['head'], {}, /The head is trained in any case, at the rate that headLr gives it/],
   [[], { layer3: 0.1 }, /for layerLr but received "layer3"/],
+  [['relu'], {}, /a layer with parameters for freeze but received "relu".*This network has conv1, /],
+  [['layer1', 'relu'], {}, /a layer with parameters for freeze but received "relu"/],
+  [[], { relu: 0.1 }, /a layer with parameters for layerLr but received "relu"/],
+  [
+    ['conv1', 'layer1', 'layer10', 'layer2', 'fc'],
+    { all: 0.5 },
+    /freeze has all of its layers\) for layerLr.all/,
+  ],
+  [
+    [],
+    { layer1: 2, 'layer1.0': 3, 'layer1.1': 4 },
+    /longer names have all of its layers\) for layerLr.layer1 /,
+  ],
+  [[], { layer10: 2, 'layer10.0': 3 }, /longer names have all of its layers\) for layerLr.layer10 /],
+  [['layer1.1'], { layer1: 2, 'layer1.0': 3 }, /longer names have all of its layers\) for layerLr.layer1 /],
+  [[], { ['__proto__']: 0.1 }, /for layerLr but received "__proto__"/],
   [['layer1'], { 'layer1.0': 0.1 }, /no value \(freeze has all of its layers\) for layerLr.layer1.0/],
 ])('%j with %j is refused', (freeze, layerLr, message) => {
   expect(() => rates(freeze, layerLr as Record<string, number>)).toThrow(
@@ -173,6 +189,20 @@ test('the options in force repeat the run', async () => {
   const again = await train({ ...first.options, data, progress: false });
   using two = again.model;
   expect(await tensorsOf(two)).toEqual(await tensorsOf(one));
+});
+
+test('layers that are frozen at random weights are named', async () => {
+  const codes = async (options: TrainOptions) => {
+    const { model, notes } = await fineTune({ epochs: 1, ...options });
+    model.dispose();
+    return notes.filter(({ code }) => code === 'FROZEN_UNTRAINED').map(({ message }) => message);
+  };
+  const model = sequential(LAYERS_OF_NETWORK);
+  expect(await codes({ model, freeze: ['stem', 'body'] })).toEqual([
+    expect.stringMatching(/^freeze keeps stem, body at the random weights of the seed/),
+  ]);
+  expect(await codes({ freeze: 'stem' })).toEqual([]);
+  expect(await codes({ model, layerLr: { stem: 0.1 } })).toEqual([]);
 });
 
 test('memory is that of what is trained', async () => {

@@ -65,7 +65,7 @@ async function outcomeOf(options: TrainOptions): Promise<Outcome> {
 const withoutTime = ({ history }: Pick<TrainResult, 'history'>) =>
   history.map(({ seconds, imagesPerSecond, ...record }) => record);
 
-/** Ends as Ctrl-C would end it, before the second epoch does; step 15 is the last that is run. */
+/** Ends as Ctrl-C would end it, before the second epoch does: on a fast machine step 15 is run with it, as steps come in groups. */
 const AFTER = 14;
 
 async function interrupted(options: TrainOptions): Promise<void> {
@@ -101,7 +101,7 @@ test.each(CASES)('%s: goes on bit by bit, from the middle of an epoch', async (_
   const checkpoint = inFolder('run');
   await interrupted({ ...options, checkpoint });
   const rest = await outcomeOf({ ...options, checkpoint, resume: true });
-  expect(rest.steps[0]![0]).toBe(AFTER + 2);
+  expect([AFTER + 1, AFTER + 2]).toContain(rest.steps[0]![0]);
   expect({ ...rest, steps: undefined }).toEqual({ ...whole, steps: undefined });
   expect(rest.steps).toEqual(whole.steps.slice(-rest.steps.length));
 });

@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "reference/head.h"
-#include "reference/network.h"
+#include "reference/model.h"
 #include "spec/layer_kinds.h"
 #include "support/backends.h"
 #include "support/compare.h"
@@ -17,15 +16,10 @@ namespace margincore::test {
 
 namespace {
 
-using reference::HeadGradients;
-using reference::HeadProblem;
 using reference::kImages;
 using reference::NamedDoubles;
-using reference::NetworkProblem;
-using reference::NetworkRun;
 
 constexpr int64_t kBatch = 6, kClasses = 4;
-constexpr uint32_t kHeadDropoutStream = 1u << 16;
 
 // No ReLU, PReLU or maximum sees another ReLU's zeros: it would be at its kink.
 const NetworkSpec kNet = {{8, 8, 3},
@@ -110,16 +104,6 @@ Model model_of(Backend& backend, const Case& c) {
   return {backend, kNet, c.head, kBatch, 2, RecomputePolicy::Never, rates_of(c)};
 }
 
-/// A dropout layer's stream is its number in the network as it is executed.
-std::map<std::string, uint32_t> dropout_streams(const NetworkSpec& spec) {
-  ParameterTable table;
-  const Network network(spec, table);
-  std::map<std::string, uint32_t> streams;
-  for (size_t i = 0; i < network.nodes().size(); ++i)
-    streams[network.nodes()[i].layer->name()] = static_cast<uint32_t>(i);
-  return streams;
-}
-
 double inner(const NamedDoubles& a, const NamedDoubles& b) {
   double sum = 0;
   for (const auto& [name, values] : b) sum += dot(a.at(name), values);
@@ -143,53 +127,18 @@ NamedDoubles moved(NamedDoubles point, const NamedDoubles& direction, double dis
   return point;
 }
 
-/// Network and head as functions of one point: the images and all parameters, by name.
-class Exact {
- public:
-  Exact(const Case& c, const Ints& labels, const StepBlock& step)
-      : head_(c.head), labels_(labels), network_{kNet, kBatch, dropout_streams(kNet), step, c.frozen} {}
+reference::ModelProblem exact_of(const Case& c, const Ints& labels, const StepBlock& step) {
+  return {kNet, c.head, labels, step, c.frozen};
+}
 
-  double loss(const NamedDoubles& point) const {
-    const NetworkRun run(network_, point);
-    return head_loss(head_problem(run, point));
-  }
-
-  NamedDoubles gradients(const NamedDoubles& point) const {
-    NetworkRun run(network_, point);
-    const HeadGradients of_head = head_gradients(head_problem(run, point));
-    NamedDoubles gradients = run.gradients(of_head.dx);
-    gradients["head.weight"] = of_head.dweights;
-    if (head_.bias) gradients["head.bias"] = of_head.dbias;
-    if (head_.learn_scale) gradients["head.scale"] = {of_head.dscale};
-    return gradients;
-  }
-
-  double distance_to_kink(const NamedDoubles& point) const { return NetworkRun(network_, point).distance_to_kink(); }
-
-  /// Slope of the loss, with an error of the order of h^4 and 1e-16/h.
-  double slope(const NamedDoubles& point, const NamedDoubles& direction, double h) const {
-    const auto difference = [&](double distance) {
-      return loss(moved(point, direction, distance)) - loss(moved(point, direction, -distance));
-    };
-    return (8 * difference(h) - difference(2 * h)) / (12 * h);
-  }
-
- private:
-  HeadProblem head_problem(const NetworkRun& run, const NamedDoubles& point) const {
-    HeadProblem p{head_, kBatch, run.embedding_size(), run.embedding(), point.at("head.weight")};
-    if (head_.bias) p.bias = point.at("head.bias");
-    if (head_.center_weight > 0) p.centers = point.at("head.centers");
-    if (head_.learn_scale) p.scale = point.at("head.scale")[0];
-    p.labels = labels_;
-    p.step = network_.step;
-    p.dropout = {head_.feature_dropout, kHeadDropoutStream};
-    return p;
-  }
-
-  HeadSpec head_;
-  Ints labels_;
-  NetworkProblem network_;
-};
+/// Slope of the loss, with an error of the order of h^4 and 1e-16/h.
+double slope_of(const reference::ModelProblem& exact, const NamedDoubles& point, const NamedDoubles& direction,
+                double h) {
+  const auto difference = [&](double distance) {
+    return exact.loss(moved(point, direction, distance)) - exact.loss(moved(point, direction, -distance));
+  };
+  return (8 * difference(h) - difference(2 * h)) / (12 * h);
+}
 
 /// Values that hide nothing: no bias of 0, no factor of 1, no two slopes alike.
 void spread_values(Model& model, Random& random) {
@@ -258,15 +207,15 @@ TEST_CASE("in fp64 the gradient of a network with every kind of layer is the slo
     Trial trial(c);
     Model model = model_of(*backends().front(), c);
     const NamedDoubles point = trial.point(model);
-    const Exact exact(c, trial.labels, trial.step);
+    const reference::ModelProblem exact = exact_of(c, trial.labels, trial.step);
     const NamedDoubles gradients = exact.gradients(point);
 
     const auto expect_slope = [&](const NamedDoubles& gradient) {
       const NamedDoubles direction = random_direction(trial.random, gradient);
-      const double length = std::sqrt(inner(gradient, gradient)), slope = exact.slope(point, direction, 2e-5);
+      const double length = std::sqrt(inner(gradient, gradient)), slope = slope_of(exact, point, direction, 2e-5);
       REQUIRE(length > 1e-4);
-      const double limit = 1e-8 * length + 2e-10;                             // of a slope's own rounding
-      CHECK(std::abs(exact.slope(point, direction, 1e-5) - slope) <= limit);  // no kink in between
+      const double limit = 1e-8 * length + 2e-10;                                 // of a slope's own rounding
+      CHECK(std::abs(slope_of(exact, point, direction, 1e-5) - slope) <= limit);  // no kink in between
       CHECK(std::abs(inner(gradient, direction) - slope) <= limit);
     };
     for (int i = 0; i < 3; ++i) expect_slope(gradients);
@@ -285,7 +234,7 @@ TEST_CASE("the core has the loss and the gradients that the same network has in 
       Trial trial(c);
       Model model = model_of(*backend, c);
       const NamedDoubles point = trial.point(model);
-      const Exact exact(c, trial.labels, trial.step);
+      const reference::ModelProblem exact = exact_of(c, trial.labels, trial.step);
       REQUIRE(exact.distance_to_kink(point) > 1e-5);  // else rounding alone could put a value on its other side
       const NamedDoubles expected = exact.gradients(point);
 
@@ -302,7 +251,7 @@ TEST_CASE("the core has the loss and the gradients that the same network has in 
       CHECK(found.size() + 1 == expected.size());  // the images have none in the core
       for (int i = 0; i < 10; ++i) {
         const NamedDoubles direction = random_direction(trial.random, found);
-        CHECK(std::abs(inner(found, direction) - exact.slope(point, direction, 2e-5)) <=
+        CHECK(std::abs(inner(found, direction) - slope_of(exact, point, direction, 2e-5)) <=
               1e-6 * std::sqrt(inner(found, found)));
       }
     }

@@ -56,6 +56,11 @@ TEST_CASE("layers in layers become a list, in which each names those that it rea
   CHECK(spec.layers[4].name == "sum");
 }
 
+TEST_CASE("what is no object is no network") {
+  CHECK(refusal(Described(3)) == "network: expected an object but received 3");
+  CHECK(refusal(Described(List{})) == "network: expected an object but received something");
+}
+
 TEST_CASE("a layer's options are refused with its name, or with the name that it would get") {
   CHECK(refusal(network({conv({{"strides", 2}})})) ==
         "layer conv1 (conv2d): there is no option 'strides'. Did you mean 'stride'?");
