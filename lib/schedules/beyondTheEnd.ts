@@ -34,11 +34,13 @@ function unwrapped(schedule: Schedule): { warmups: Duration[]; plain: Schedule }
 
 function lateMilestones(schedule: Schedule, run: RunLength): string | undefined {
   if (typeof schedule === 'function' || schedule.type !== 'step') return undefined;
-  const late = schedule.milestones.filter((milestone) => milestone >= run.epochs);
+  const { unit = 'epochs' } = schedule;
+  const length = run[unit];
+  const late = schedule.milestones.filter((milestone) => milestone >= length);
   if (late.length === 0) return undefined;
   return (
     `learningRate never comes to the ${late.length > 1 ? 'milestones' : 'milestone'} ${late.join(', ')}: milestones are ` +
-    `epochs, and after ${run.epochs} the run is over`
+    `${unit}, and after ${length} the run is over`
   );
 }
 

@@ -3,7 +3,7 @@
  * accepted as well.
  */
 import { MarginCoreError } from '../base/errors.js';
-import { checkOptions, checkVariant, number, numbers, option } from '../base/optionTable.js';
+import { checkOptions, checkVariant, choice, number, numbers, option } from '../base/optionTable.js';
 import { type Duration, duration, fractionOver } from './duration.js';
 
 export type Schedule =
@@ -12,10 +12,20 @@ export type Schedule =
       readonly type: 'step';
       readonly base: number;
       readonly gamma: number;
-      /** Epochs */
       readonly milestones: readonly number[];
+      /** What milestones count; default epochs. */
+      readonly unit?: 'epochs' | 'steps';
     }
   | { readonly type: 'cosine'; readonly base: number; readonly min: number }
+  | { readonly type: 'polynomial'; readonly base: number; readonly min: number; readonly power: number }
+  | {
+      readonly type: 'oneCycle';
+      readonly peak: number;
+      readonly rise: number;
+      readonly divFactor: number;
+      readonly finalDivFactor: number;
+      readonly anneal: 'cosine' | 'linear';
+    }
   | { readonly type: 'warmup'; readonly schedule: Schedule; readonly length: Duration }
   | ((progress: ScheduleProgress) => number);
 
@@ -33,11 +43,24 @@ export const SCHEDULES = {
   step: {
     base: number('the rate at its beginning', { required: true, min: 0 }),
     gamma: number('factor at each milestone', { default: 0.1, min: 0 }),
-    milestones: numbers('epochs after which the rate changes', { required: true, above: 0 }),
+    milestones: numbers('epochs, or steps, after which the rate changes', { required: true, above: 0 }),
+    unit: choice('what milestones count', ['epochs', 'steps'], { default: 'epochs' }),
   },
   cosine: {
     base: number('the rate at its beginning', { required: true, min: 0 }),
     min: number('the rate at its end', { default: 0, min: 0 }),
+  },
+  polynomial: {
+    base: number('the rate at its beginning', { required: true, min: 0 }),
+    min: number('the rate at its end', { default: 0, min: 0 }),
+    power: number('1 is a straight line', { default: 1, above: 0 }),
+  },
+  oneCycle: {
+    peak: number('the highest rate', { required: true, min: 0 }),
+    rise: number('fraction of training over which the rate rises', { default: 0.3, above: 0, below: 1 }),
+    divFactor: number('it begins at the peak divided by this', { default: 25, above: 0 }),
+    finalDivFactor: number('it ends at its beginning divided by this', { default: 1e4, above: 0 }),
+    anneal: choice('how it rises and falls', ['cosine', 'linear'], { default: 'cosine' }),
   },
   warmup: {
     schedule: option('what is warmed up', (value, name): Schedule => checkSchedule(value, name), {
@@ -54,15 +77,23 @@ const COSINE = {
   warmup: duration('of a warm-up around it', { default: 0 }),
 } as const;
 
+const POLYNOMIAL = { ...SCHEDULES.polynomial, warmup: COSINE.warmup } as const;
+
 export const schedules = {
   /** The same value at every step. */
   constant: (value: number): Schedule => checkSchedule({ type: 'constant', value }, 'schedules.constant'),
 
   /**
    * `base`, multiplied by `gamma` (default 0.1) at each milestone. Milestones are epochs that lie behind: with
-   * `[2, 3.5]` the value changes after the second epoch and in the middle of the fourth.
+   * `[2, 3.5]` the value changes after the second epoch and in the middle of the fourth. With `unit: 'steps'` they are steps
+   * (default 'epochs').
    */
-  step: (options: { base: number; gamma?: number; milestones: readonly number[] }): Schedule => ({
+  step: (options: {
+    base: number;
+    gamma?: number;
+    milestones: readonly number[];
+    unit?: 'epochs' | 'steps';
+  }): Schedule => ({
     type: 'step',
     ...checkOptions(options, 'schedules.step', SCHEDULES.step),
   }),
@@ -73,6 +104,28 @@ export const schedules = {
     const cosine: Schedule = { type: 'cosine', ...rest };
     return warmup === 0 ? cosine : schedules.warmup(cosine, warmup);
   },
+
+  /** min + (base − min)·(1 − step/steps)^power: falls from `base` to `min` (default 0), in a straight line by default. */
+  polynomial: (options: { base: number; min?: number; power?: number; warmup?: Duration }): Schedule => {
+    const { warmup, ...rest } = checkOptions(options, 'schedules.polynomial', POLYNOMIAL);
+    const polynomial: Schedule = { type: 'polynomial', ...rest };
+    return warmup === 0 ? polynomial : schedules.warmup(polynomial, warmup);
+  },
+
+  /**
+   * Rises from peak/divFactor to `peak` over the first `rise` of training, and falls to peak/divFactor/finalDivFactor (Smith &
+   * Topin 2018, "Super-convergence"), with the very values of PyTorch's OneCycleLR.
+   */
+  oneCycle: (options: {
+    peak: number;
+    rise?: number;
+    divFactor?: number;
+    finalDivFactor?: number;
+    anneal?: 'cosine' | 'linear';
+  }): Schedule => ({
+    type: 'oneCycle',
+    ...checkOptions(options, 'schedules.oneCycle', SCHEDULES.oneCycle),
+  }),
 
   /** Multiplies the schedule's value by 1/n, 2/n, … 1 over its first n steps (linear warm-up). */
   warmup: (schedule: Schedule, length: Duration): Schedule =>
@@ -125,17 +178,39 @@ function valueAt(schedule: Schedule, position: StepPosition): number {
     case 'constant':
       return schedule.value;
     case 'step': {
-      const passed = schedule.milestones.filter((epochs) => step >= epochs * stepsPerEpoch).length;
+      const unit = schedule.unit === 'steps' ? 1 : stepsPerEpoch;
+      const passed = schedule.milestones.filter((milestone) => step >= milestone * unit).length;
       return schedule.base * schedule.gamma ** passed;
     }
     case 'cosine': {
       const { base, min } = schedule;
       return min + ((base - min) * (1 + Math.cos((Math.PI * step) / totalSteps))) / 2;
     }
+    case 'polynomial': {
+      const { base, min, power } = schedule;
+      return min + (base - min) * (1 - step / totalSteps) ** power;
+    }
+    case 'oneCycle':
+      return oneCycleAt(schedule, step, totalSteps);
     case 'warmup': {
       // The first step already moves: a rate of 0 would be a step in vain.
       const ramp = fractionOver(schedule.length, step + 1, totalSteps);
       return ramp * valueAt(schedule.schedule, position);
     }
   }
+}
+
+/** Both ends are values of steps: the peak is that of a step, and the last step has the end's. */
+function oneCycleAt(
+  { peak, rise, divFactor, finalDivFactor, anneal }: Extract<Schedule, { type: 'oneCycle' }>,
+  step: number,
+  totalSteps: number,
+): number {
+  const begin = peak / divFactor;
+  const top = rise * totalSteps - 1;
+  const isRising = top > 0 && step <= top;
+  const [from, to] = isRising ? [begin, peak] : [peak, begin / finalDivFactor];
+  const done = isRising ? step / top : (step - top) / (totalSteps - 1 - top);
+  if (anneal === 'linear') return from + (to - from) * done;
+  return to + ((from - to) / 2) * (1 + Math.cos(Math.PI * done));
 }

@@ -317,6 +317,8 @@ const SCHEDULE_FORMS: Readonly<Record<keyof typeof SCHEDULES, string>> = {
   cosine: 'cosine({ base, min })',
   warmup: 'cosine({ base, warmup })',
   step: 'step({ base, gamma, milestones })',
+  polynomial: 'polynomial({ base, min, power })',
+  oneCycle: 'oneCycle({ peak, rise })',
   constant: 'constant(value)',
 };
 

@@ -1,0 +1,54 @@
+import { models } from '../../networks/index.js';
+import { schedules } from '../../schedules/learningRate.js';
+import type { Recipe, RecipeRow, SharedOptions } from '../recipe.js';
+
+const SOURCE = 'Liu et al. 2016, "Large-Margin Softmax Loss for Convolutional Neural Networks"';
+
+/** As the authors' public files have it: momentum 0.9, weight decay 5e-4, a rate of 0.1 that is divided by 10 at milestones. */
+const recipeOf = (steps: number, milestones: readonly number[]) =>
+  ({
+    steps,
+    batchSize: 128,
+    optimizer: { type: 'sgd', momentum: 0.9, weightDecay: 5e-4 },
+    learningRate: schedules.step({ base: 0.1, milestones, unit: 'steps' }),
+  }) as const satisfies SharedOptions;
+
+/** m = 1 is plain softmax, without a bias as the margin's is. */
+const rowsFor = (lambda: 'mnist' | 'cifar10'): RecipeRow[] => [
+  { key: { m: 1 }, options: { head: 'softmax', bias: false } },
+  ...([2, 3, 4] as const).map((m) => ({ key: { m }, options: { head: 'l-softmax', m, lambda } as const })),
+];
+
+export const lSoftmaxMnist2d: Recipe = {
+  name: 'l-softmax-mnist-2d',
+  summary: 'L-Softmax in the plane: how classes part as m grows',
+  source: `${SOURCE}, figure 2`,
+  data: 'MNIST',
+  seeds: 1,
+  shared: { ...recipeOf(10_000, [5000, 7500]), model: models.lenetPlusPlus(), normalize: 'unit' },
+  rows: rowsFor('mnist'),
+};
+
+export const lSoftmaxMnist: Recipe = {
+  name: 'l-softmax-mnist',
+  summary: 'L-Softmax on MNIST: test accuracy for m = 1…4',
+  source: `${SOURCE}, table 2`,
+  data: 'MNIST',
+  seeds: 3,
+  shared: {
+    ...recipeOf(30_000, [5000, 7500, 10_000]),
+    model: models.lSoftmaxNet({ dataset: 'mnist' }),
+    normalize: 'unit',
+  },
+  rows: rowsFor('mnist'),
+};
+
+export const lSoftmaxCifar10: Recipe = {
+  name: 'l-softmax-cifar10',
+  summary: 'L-Softmax on CIFAR-10, without augmentation: test accuracy for m = 1…4',
+  source: `${SOURCE}, table 3`,
+  data: 'CIFAR-10',
+  seeds: 3,
+  shared: { ...recipeOf(10_000, [5000, 7500]), model: models.lSoftmaxNet({ dataset: 'cifar10' }) },
+  rows: rowsFor('cifar10'),
+};
