@@ -16,6 +16,15 @@ export {
 export type { ChannelNormalization, Normalize } from './data/normalize.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
 export type { Diagnosis } from './diagnoses/diagnosis.js';
+export type { Recipe, RecipeRow, RowKey } from './experiments/recipe.js';
+export { RECIPES as recipes } from './experiments/recipes/index.js';
+export {
+  type RecipeOptions,
+  type RecipeResult,
+  type RunDone,
+  runRecipe,
+} from './experiments/runRecipe.js';
+export type { Spread } from './experiments/spread.js';
 export type { FirstLoss } from './heads/firstLoss.js';
 export {
   type HeadLossInputs,

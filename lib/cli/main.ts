@@ -15,6 +15,7 @@ import { galleryCommand } from './commands/gallery.js';
 import { identifyCommand } from './commands/identify.js';
 import { mistakesCommand } from './commands/mistakes.js';
 import { predictCommand } from './commands/predict.js';
+import { recipeCommand } from './commands/recipe.js';
 import { trainCommand } from './commands/train.js';
 import { verifyCommand } from './commands/verify.js';
 import { Interrupted } from './interrupt.js';
@@ -30,6 +31,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   identify: identifyCommand,
   gallery: galleryCommand,
   mistakes: mistakesCommand,
+  recipe: recipeCommand,
   doctor: doctorCommand,
   build: buildCommand,
 };

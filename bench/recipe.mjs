@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+// node bench/recipe.mjs NAME --data DIR [--seeds N] [--epochs N | --steps N]: runs a recipe, and writes its table to
+// results/recipes/NAME.json and NAME.md, with what it was run on.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { markdownTable } from '../dist/lib/experiments/table.js';
+import { recipes, runRecipe } from '../dist/lib/index.mjs';
+import { describeMachine } from './shared/machine.mjs';
+import { describeSources, sourcesLine } from './shared/sources.mjs';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    data: { type: 'string' },
+    seeds: { type: 'string' },
+    epochs: { type: 'string' },
+    steps: { type: 'string' },
+  },
+});
+const recipe = recipes.find(({ name }) => name === positionals[0]);
+if (recipe === undefined) throw new Error(`There are ${recipes.map(({ name }) => name).join(', ')}`);
+const numbers = Object.fromEntries(
+  ['seeds', 'epochs', 'steps'].flatMap((name) =>
+    values[name] === undefined ? [] : [[name, Number(values[name])]],
+  ),
+);
+const sources = describeSources();
+const result = await runRecipe(recipe, {
+  ...numbers,
+  ...(values.data !== undefined && { data: values.data }),
+  folder: `build/recipes/${recipe.name}`,
+  device: 'cpu',
+  onRun: ({ run, runs, seed, key, outcome }) =>
+    console.error(
+      `${run}/${runs} ${JSON.stringify(key)} seed ${seed}: ${(100 * outcome.accuracy).toFixed(2)} %`,
+    ),
+});
+const report = {
+  date: new Date().toISOString(),
+  sources,
+  machine: describeMachine(),
+  options: numbers,
+  ...result,
+};
+const length = Object.entries(numbers).filter(([name]) => name !== 'seeds');
+const said =
+  length.length === 0 ? '' : ` (${length.map(([name, value]) => `${value} ${name}`).join(', ')} only)`;
+const page = [
+  `# ${recipe.name}`,
+  '',
+  `${recipe.summary}. ${recipe.source}.`,
+  '',
+  `On ${result.data}, mean ± standard deviation of seeds 1 to ${result.seeds}${said}, with two threads of ${report.machine.cpu}.`,
+  '',
+  markdownTable(result),
+  '',
+  sourcesLine(report),
+  '',
+].join('\n');
+mkdirSync('bench/results/recipes', { recursive: true });
+writeFileSync(`bench/results/recipes/${recipe.name}.json`, `${JSON.stringify(report, null, 2)}\n`);
+writeFileSync(`bench/results/recipes/${recipe.name}.md`, page);
+console.log(page);

@@ -1,0 +1,154 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { didYouMean } from '../../base/check.js';
+import { text } from '../../base/notation.js';
+import { integer, number } from '../../base/optionTable.js';
+import { checkRecipe, type Recipe } from '../../experiments/recipe.js';
+import { RECIPES } from '../../experiments/recipes/index.js';
+import { type RecipeResult, type RunDone, runRecipe } from '../../experiments/runRecipe.js';
+import { markdownTable } from '../../experiments/table.js';
+import { type Device, PLACEMENT_OPTIONS } from '../../native/backends.js';
+import { percent } from '../../report/format.js';
+import { RUN_OPTION_GROUPS } from '../../training/options.js';
+import { describeFlags, type FlagGroup, parseFlags, UsageError } from '../arguments.js';
+import type { Command } from '../command.js';
+import { flagsOf } from '../flags.js';
+import { jsonFlag, type OutputFlags, reporting } from '../modelFlags.js';
+import { prepareFile } from '../output.js';
+
+const FLAGS: readonly FlagGroup[] = [
+  {
+    title: 'Run',
+    flags: [
+      ...flagsOf({
+        data: { ...RUN_OPTION_GROUPS.data.data, help: 'what to run on, in place of what the document used' },
+        epochs: number('in place of the recipe’s length', { above: 0 }),
+        steps: integer('the same in steps', { min: 1 }),
+        seeds: integer('runs of each row', { min: 1, defaultText: 'the recipe’s' }),
+      }),
+      {
+        name: 'folder',
+        to: 'folder',
+        value: text('DIR'),
+        help: 'what is done is kept there; a stopped recipe goes on (default: runs/NAME)',
+      },
+    ],
+  },
+  { title: 'Machine', flags: flagsOf(PLACEMENT_OPTIONS) },
+  {
+    title: 'Output',
+    flags: [
+      { name: 'markdown', to: 'markdown', value: text('FILE'), help: 'the table, beside standard output' },
+      jsonFlag('rows with their accuracies'),
+    ],
+  },
+];
+
+interface Parsed extends OutputFlags {
+  action: string;
+  name?: string;
+  data?: string;
+  epochs?: number;
+  steps?: number;
+  seeds?: number;
+  folder?: string;
+  device?: Device;
+  threads?: number;
+  markdown?: string;
+}
+
+const ACTIONS = ['list', 'show', 'run'];
+
+export const recipeCommand: Command = {
+  summary: 'repeat the experiment of a document',
+  help: () =>
+    [
+      'usage: margincore recipe list',
+      '       margincore recipe show NAME',
+      '       margincore recipe run NAME [options]',
+      '',
+      'NAME is one of the list, or the path of a JavaScript module whose default export is a recipe.',
+      describeFlags(FLAGS),
+      '',
+      'Example: margincore recipe run l2-softmax-mnist --data mnist/',
+    ].join('\n'),
+
+  async run(argv) {
+    const [action, ...rest] = argv;
+    if (action === undefined) throw new UsageError(`recipe needs ${ACTIONS.join(', ')}`);
+    if (!ACTIONS.includes(action))
+      throw new UsageError(`recipe has no '${action}'. ${didYouMean(action, ACTIONS)}`);
+    if (action === 'list') {
+      parseFlags([], rest);
+      for (const { name, summary } of RECIPES) console.log(`${name.padEnd(20)} ${summary}`);
+      return 0;
+    }
+    const parsed = parseFlags(action === 'run' ? FLAGS : [], rest, ['name']) as unknown as Parsed;
+    const recipe = await recipeNamed(parsed.name!);
+    if (action === 'run') return await run(recipe, parsed);
+    console.log(describe(recipe));
+    return 0;
+  },
+};
+
+async function run(recipe: Recipe, { name: _, json, markdown, folder, ...given }: Parsed): Promise<number> {
+  const writeTable = markdown === undefined ? undefined : await prepareFile(markdown, '--markdown');
+  return await reporting(
+    json,
+    async (signal) => {
+      const result = await runRecipe(recipe, {
+        ...given,
+        folder: folder ?? `runs/${recipe.name}`,
+        signal,
+        onRun: (done) => console.error(progressLine(done)),
+      });
+      await writeTable?.(page(recipe, result));
+      return result;
+    },
+    (result) => [page(recipe, result)],
+  );
+}
+
+async function recipeNamed(name: string): Promise<Recipe> {
+  const known = RECIPES.find((recipe) => recipe.name === name);
+  if (known !== undefined) return known;
+  if (existsSync(name)) return checkRecipe((await import(pathToFileURL(resolve(name)).href)).default);
+  const names = RECIPES.map((recipe) => recipe.name);
+  throw new UsageError(
+    `there is no recipe '${name}'. ${didYouMean(name, names) || `There are ${names.join(', ')}`}`,
+  );
+}
+
+function describe(recipe: Recipe): string {
+  const { shared, rows, source, data, seeds, name, summary } = recipe;
+  const plain = (value: unknown) => JSON.stringify(value, withoutLayers);
+  return [
+    `${name}: ${summary}`,
+    `source: ${source}`,
+    `data: ${data}; ${seeds} ${seeds === 1 ? 'run' : 'runs'} of each row`,
+    `all rows: ${plain(shared)}`,
+    ...rows.map((row) => `${plain(row.key)}: ${plain(row.options)}`),
+  ].join('\n');
+}
+
+/** A network is shown by its name. */
+const withoutLayers = (key: string, value: unknown) =>
+  key === 'layers' && Array.isArray(value) ? `${value.length} layers` : value;
+
+const progressLine = ({ key, seed, outcome, run, runs, wasDone }: RunDone) =>
+  `${run}/${runs} ${Object.entries(key)
+    .map(([column, value]) => `${column} ${value}`)
+    .join(', ')}, seed ${seed}: ${percent(outcome.accuracy)}${wasDone ? ' (done before)' : ''}`;
+
+function page(recipe: Recipe, result: RecipeResult): string {
+  const { seeds, data } = result;
+  return [
+    `${recipe.summary}.`,
+    '',
+    `On ${data}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}. ${recipe.source}.`,
+    '',
+    markdownTable(result),
+    '',
+  ].join('\n');
+}
