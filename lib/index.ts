@@ -3,6 +3,7 @@
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
 export type { Picture, Preprocessing } from './data/decode.js';
+export type { ImageFolderOptions } from './data/formats/imageFolder.js';
 export type { ImageSize } from './data/imageSize.js';
 export {
   type DataInput,

@@ -4,8 +4,11 @@
 export type NoteCode =
   | 'BATCH_LARGER_THAN_DATA'
   | 'CHECKPOINT_FAILED' // to be written
+  | 'CLASSES_LEFT_OUT' // that have too few images
   | 'CPU_TAKEN' // by device 'auto'
+  | 'DECODED_ANEW' // pictures that changed
   | 'EMPTY_CLASSES' // classes without a training image
+  | 'FOLDERS_LEFT_OUT' // of a data set that has several to test on
   | 'IMAGES_STREAMED' // they do not fit into device memory
   | 'LAMBDA_STAYS_HIGH'
   | 'LAST_BATCH_JOINED'
@@ -16,6 +19,7 @@ export type NoteCode =
   | 'PRECISION_CHANGED'
   | 'RESUMED' // from a checkpoint
   | 'SCALE_TOO_SMALL'
+  | 'TEST_IMAGES_TRAINED_ON'
   | 'WEIGHTS_INCOMPLETE' // a file of weights lacks some of the network's, or has others
   | 'WARMUP_BEYOND_END'; // of the learning rate
 

@@ -21,6 +21,8 @@ export const PREPROCESSING = {
 
 export type Preprocessing = Checked<typeof PREPROCESSING>;
 
+export const DEFAULT_PREPROCESSING: Preprocessing = { resize: 'cover', background: 0 };
+
 export const checkPreprocessing = (value: unknown, option: string): Preprocessing =>
   checkOptions(value, option, PREPROCESSING);
 

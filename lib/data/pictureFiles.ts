@@ -1,10 +1,13 @@
 /** Files that are pictures, by their names. */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { MarginCoreError } from '../base/errors.js';
 import { unreadable } from '../files/readBytes.js';
 
 const ENDINGS = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif', '.pgm', '.ppm'];
+
+/** Of pictures that cannot be decoded here: to pass over them would be to train on fewer than there are. */
+const FOREIGN_ENDINGS = ['.bmp', '.heic', '.heif', '.jp2', '.jxl', '.psd', '.svg', '.tga', '.pbm', '.pnm'];
 
 /** The file itself, or the pictures in a folder and the folders within, by name. Rejects with FILE_NOT_FOUND. */
 export async function pictureFiles(path: string): Promise<string[]> {
@@ -12,10 +15,43 @@ export async function pictureFiles(path: string): Promise<string[]> {
     throw unreadable(path, error);
   });
   if (!found.isDirectory()) return [path];
-  const names = await readdir(path, { recursive: true });
-  const pictures = names.filter(isPicture).sort();
-  if (pictures.length > 0) return pictures.map((name) => join(path, name));
+  const pictures = await picturesIn(path);
+  if (pictures.length > 0) return pictures;
   throw none(path, 'has no pictures');
+}
+
+/**
+ * The pictures in a folder and the folders within, links followed, by name; hidden ones are passed over. Rejects with FILE_NOT_FOUND for
+ * what cannot be read, with INVALID_DATA for a link that leads back to a folder around it, and with UNSUPPORTED for a kind of picture
+ * that cannot be decoded.
+ */
+export async function picturesIn(folder: string): Promise<string[]> {
+  return (await walk(folder, [])).sort();
+}
+
+async function walk(folder: string, around: readonly string[]): Promise<string[]> {
+  const { files, folders } = await listFolder(folder);
+  const real = await realpath(folder);
+  if (around.includes(real)) {
+    throw new MarginCoreError(
+      'INVALID_DATA',
+      `${folder} is a link that leads back to ${real}, in which it lies`,
+      {
+        details: { path: folder },
+      },
+    );
+  }
+  const foreign = files.find((name) => FOREIGN_ENDINGS.includes(endingOf(name)));
+  if (foreign !== undefined) {
+    throw new MarginCoreError(
+      'UNSUPPORTED',
+      `${join(folder, foreign)}: pictures of this kind are not decoded (${ENDINGS.join(', ')} are): convert it, or take it away`,
+      { details: { path: join(folder, foreign) } },
+    );
+  }
+  const pictures = files.filter(isPicture).map((name) => join(folder, name));
+  for (const name of folders) pictures.push(...(await walk(join(folder, name), [...around, real])));
+  return pictures;
 }
 
 export interface ClassFolder {
@@ -37,20 +73,29 @@ export async function classFolders(path: string): Promise<ClassFolder[]> {
 
 /** Names of the folders in a folder, but for hidden ones. Rejects with FILE_NOT_FOUND. */
 export async function foldersIn(path: string): Promise<string[]> {
+  return (await listFolder(path)).folders;
+}
+
+/** Names of what is in a folder, sorted, but for what is hidden. Rejects with FILE_NOT_FOUND. */
+export async function listFolder(path: string): Promise<{ files: string[]; folders: string[] }> {
   const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
     throw unreadable(path, error);
   });
-  const names: string[] = [];
+  const files: string[] = [];
+  const folders: string[] = [];
   for (const entry of entries) {
+    if (entry.name.startsWith('.')) continue;
     // A link may be one to a folder.
     const isFolder =
       entry.isDirectory() || (entry.isSymbolicLink() && (await isDirectory(join(path, entry.name))));
-    if (isFolder && !entry.name.startsWith('.')) names.push(entry.name);
+    (isFolder ? folders : files).push(entry.name);
   }
-  return names.sort();
+  return { files: files.sort(), folders: folders.sort() };
 }
 
-const isPicture = (name: string) => ENDINGS.includes(extname(name).toLowerCase());
+const endingOf = (name: string) => extname(name).toLowerCase();
+
+const isPicture = (name: string) => ENDINGS.includes(endingOf(name));
 
 const isDirectory = (path: string) =>
   stat(path).then(
@@ -58,5 +103,5 @@ const isDirectory = (path: string) =>
     () => false,
   );
 
-const none = (path: string, what: string) =>
+export const none = (path: string, what: string) =>
   new MarginCoreError('FILE_NOT_FOUND', `${path} ${what} (${ENDINGS.join(', ')})`, { details: { path } });

@@ -14,11 +14,21 @@ export interface TensorInfo {
 }
 
 /** A tensor that is fetched when its turn comes, so that never all of them are in memory. */
-export interface TensorToWrite {
+export type TensorToWrite = FloatsToWrite | BytesToWrite;
+
+export interface FloatsToWrite {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: 'F32' | 'BF16';
   values(): Promise<Float32Array>;
+}
+
+/** Its values come in pieces, as they lie in the file. */
+interface BytesToWrite {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: 'U8' | 'I32' | 'U64';
+  pieces(): AsyncIterable<Uint8Array | Int32Array | BigUint64Array>;
 }
 
 /** Texts by name, as the format has them. */
@@ -69,10 +79,9 @@ export async function writeSafetensors(
   await writeAside(path, async (file) => {
     await writeWhole(file, headerOf(tensors, metadata));
     const digests: Digest[] = [];
-    for (const { name, shape, dtype, values } of tensors) {
-      const numbers = await values();
-      const sha256 = await writeHashed(file, dtype === 'BF16' ? toBfloat16(numbers) : numbers);
-      digests.push({ name, shape, dtype, sha256 });
+    for (const tensor of tensors) {
+      const { name, shape, dtype } = tensor;
+      digests.push({ name, shape, dtype, sha256: await writeHashed(file, piecesOf(tensor)) });
     }
     await file.write(checksumOf(metadata, digests), LENGTH_BYTES + BEFORE_CHECKSUM.length, 'ascii');
   });
@@ -106,14 +115,22 @@ function headerOf(tensors: readonly TensorToWrite[], metadata: Metadata): Uint8A
   return header;
 }
 
+async function* piecesOf(tensor: TensorToWrite): AsyncGenerator<ArrayBufferView> {
+  if ('pieces' in tensor) return yield* tensor.pieces();
+  const numbers = await tensor.values();
+  yield tensor.dtype === 'BF16' ? toBfloat16(numbers) : numbers;
+}
+
 /** Returns the SHA-256 of what it wrote. */
-async function writeHashed(file: FileHandle, values: ArrayBufferView): Promise<string> {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+async function writeHashed(file: FileHandle, views: AsyncIterable<ArrayBufferView>): Promise<string> {
   const hash = createHash('sha256');
-  for (let begin = 0; begin < bytes.length; begin += PIECE_BYTES) {
-    const piece = bytes.subarray(begin, begin + PIECE_BYTES);
-    hash.update(piece);
-    await writeWhole(file, piece);
+  for await (const view of views) {
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    for (let begin = 0; begin < bytes.length; begin += PIECE_BYTES) {
+      const piece = bytes.subarray(begin, begin + PIECE_BYTES);
+      hash.update(piece);
+      await writeWhole(file, piece);
+    }
   }
   return hash.digest('hex');
 }

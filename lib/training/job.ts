@@ -2,6 +2,7 @@
 import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import { type Note, type NoteCode, note } from '../base/note.js';
+import { DEFAULT_PREPROCESSING, type Preprocessing } from '../data/decode.js';
 import { describeEmptyClasses } from '../data/emptyClasses.js';
 import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
 import type { Dataset, Split } from '../data/index.js';
@@ -31,6 +32,9 @@ export interface TrainJob {
   readonly test?: Samples;
   readonly input: ImageSize;
   readonly normalization: ChannelNormalization;
+  readonly preprocessing: Preprocessing;
+  /** Of the data. */
+  readonly dataNotes: readonly Note[];
   readonly head: ResolvedHead;
   /** The factor of the learning rate of each layer, 0 where it is frozen; undefined: all 1. */
   readonly layerRates: Float32Array | undefined;
@@ -92,6 +96,8 @@ export async function prepareJob(
     ...(test && { test: allOf(test) }),
     input,
     normalization: await resolveNormalize(settings.normalize, train, settings.signal),
+    preprocessing: settings.preprocessing ?? dataset.preprocessing ?? DEFAULT_PREPROCESSING,
+    dataNotes: dataset.notes ?? [],
     head,
     layerRates: rates,
     batching,
@@ -119,6 +125,7 @@ export function notesOn(job: TrainJob): Note[] {
   const { epochs, batchSize, learningRate } = settings;
   const sayIf = (is: boolean, code: NoteCode, message: string) => note(code, is ? message : undefined);
   return [
+    ...job.dataNotes,
     ...note('EMPTY_CLASSES', describeEmptyClasses(train, classNames)),
     ...sayIf(
       batchSize > batching.samples,
@@ -200,12 +207,13 @@ function divideSteps(samples: number, wanted: number, batchStatistics: boolean):
 }
 
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
-  const { normalization, head, precision } = job;
+  const { normalization, preprocessing, head, precision } = job;
   const { data, checkpoint, resume, resetHead, signal, onStep, onEpoch, progress, ...rest } = job.settings;
   const { validation, patience, head: _, ...repeated } = rest;
   const options = {
     ...(head.effective as HeadOptions),
     ...repeated,
+    preprocessing,
     normalize: { mean: [...normalization.mean], std: [...normalization.std] },
     precision,
     device: device as Device,

@@ -27,6 +27,8 @@ export interface TrainPlan extends Batching {
   readonly head: ResolvedHead;
   /** What diagnoses rest on, beside the epochs */
   readonly facts: RunFacts;
+  /** By which the session knows the samples. */
+  readonly numbers: Int32Array;
   readonly signal: AbortSignal | undefined;
   /** Scores of the validation images, where there are any; called after each epoch. */
   readonly validate: (() => Promise<Scores>) | undefined;
@@ -203,8 +205,8 @@ class TrainLoop {
 
   /** The epoch's steps that are left, each after it was run; none beyond the running chunk once stopped or aborted. */
   async *#steps(epoch: number): AsyncGenerator<StepReport> {
-    const { seed, samples } = this.#plan;
-    const order = callNative(() => native().permutation(seed, epoch, samples));
+    const { seed, samples, numbers } = this.#plan;
+    const order = callNative(() => native().permutation(seed, epoch, samples)).map((each) => numbers[each]!);
     const { keeper, signal } = this.#plan;
     const isBrokenOff = () => signal?.aborted || this.#thrown !== undefined;
     while (this.#sums.steps < this.#stepsPerEpoch && !this.#stopped && !isBrokenOff()) {

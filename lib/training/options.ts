@@ -87,7 +87,8 @@ export interface RunOptions {
   /**
    * How the model will bring pictures of any size to that of the training images, in `predict` and its like: 'cover' fits
    * the shorter side and cuts out the middle, 'contain' keeps all of it and adds bars, 'stretch' changes proportions;
-   * `background` is the grey, 0…255, of bars and of what is transparent. Default `{ resize: 'cover', background: 0 }`
+   * `background` is the grey, 0…255, of bars and of what is transparent. Default: as the pictures of `data` were brought to
+   * size, otherwise `{ resize: 'cover', background: 0 }`
    */
   preprocessing?: Partial<Preprocessing>;
   /** Of the network's arithmetic. Default 'fp32'. */
@@ -170,8 +171,7 @@ export const RUN_OPTION_GROUPS = {
       notation: NORMALIZE_NOTATION,
     }),
     preprocessing: option('how the model will bring pictures to size', checkPreprocessing, {
-      default: {},
-      defaultText: 'cover',
+      defaultText: 'as the data did, or cover',
       parts: PREPROCESSING,
     }),
     model: option('the network', checkModel, { default: () => models.seedCnn(), defaultText: 'seedCnn' }),

@@ -1,10 +1,11 @@
 /** What a string for `data` may be: the name of a data set, or a folder in one of the formats. */
-import { readdir } from 'node:fs/promises';
 import { nearestWord } from '../../base/check.js';
 import { invalidOption, MarginCoreError } from '../../base/errors.js';
-import { unreadable } from '../../files/readBytes.js';
 import type { FolderFormat } from '../formats/format.js';
 import { idxFormat } from '../formats/idxDataset.js';
+import { imageFolderFormat } from '../formats/imageFolder.js';
+import type { Loading } from '../loading.js';
+import { listFolder } from '../pictureFiles.js';
 import type { Dataset } from '../types.js';
 import { fashionMnist, fashionMnistSample } from './fashionMnist.js';
 
@@ -16,18 +17,19 @@ const DATA_SETS: Readonly<Record<string, () => Promise<Dataset>>> = {
 export const DATA_SET_NAMES = Object.keys(DATA_SETS);
 
 /** The first that fits is taken. */
-const FORMATS: readonly FolderFormat[] = [idxFormat];
+const FORMATS: readonly FolderFormat[] = [idxFormat, imageFolderFormat];
 
-export async function loadDataNamed(nameOrFolder: string): Promise<Dataset> {
+export async function loadDataNamed(nameOrFolder: string, loading: Loading = {}): Promise<Dataset> {
   if (Object.hasOwn(DATA_SETS, nameOrFolder)) return DATA_SETS[nameOrFolder]!();
   if (nameOrFolder === '') {
     throw invalidOption('data', `one of ${DATA_SET_NAMES.join(', ')}, or the path of a folder`, nameOrFolder);
   }
-  const names = await readdir(nameOrFolder).catch((error) => {
+  const { files, folders } = await listFolder(nameOrFolder).catch((error) => {
     throw notFound(nameOrFolder, error);
   });
-  const format = FORMATS.find(({ fits }) => fits(new Set(names)));
-  if (format !== undefined) return format.load(nameOrFolder);
+  const listing = { files: new Set(files), folders: new Set(folders) };
+  const format = FORMATS.find(({ fits }) => fits(listing));
+  if (format !== undefined) return format.load(nameOrFolder, loading);
   throw new MarginCoreError(
     'FILE_NOT_FOUND',
     `${nameOrFolder}: expected a folder of ${FORMATS.map(({ files }) => files).join(' or ')}, found none`,
@@ -36,8 +38,8 @@ export async function loadDataNamed(nameOrFolder: string): Promise<Dataset> {
 }
 
 /** A folder that is not there may have been meant as a name. */
-function notFound(nameOrFolder: string, error: unknown): MarginCoreError {
-  const { code, message, details } = unreadable(nameOrFolder, error);
+function notFound(nameOrFolder: string, error: MarginCoreError): MarginCoreError {
+  const { code, message, details } = error;
   const name = nearestWord(nameOrFolder, DATA_SET_NAMES);
   return new MarginCoreError(code, name ? `${message}. Did you mean the data set '${name}'?` : message, {
     cause: error,

@@ -1,0 +1,18 @@
+import type { Note } from '../../base/note.js';
+
+/** A picture in a file, and its class. */
+export interface LabelledFile {
+  readonly file: string;
+  readonly label: number;
+}
+
+/** What a data set of pictures is made of, before any is decoded. */
+export interface PictureList {
+  readonly name: string;
+  /** The folder that `file`s are told apart by. */
+  readonly root: string;
+  readonly classNames: readonly string[];
+  readonly train: readonly LabelledFile[];
+  readonly test: readonly LabelledFile[];
+  readonly notes: readonly Note[];
+}
