@@ -3,7 +3,11 @@
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
 export type { Picture, Preprocessing } from './data/decode.js';
+export type { Cifar100Options } from './data/formats/cifar.js';
+export type { EmnistOptions } from './data/formats/emnist.js';
 export type { ImageFolderOptions } from './data/formats/imageFolder.js';
+export type { PicturePair } from './data/formats/lfwPairs.js';
+export type { PictureListOptions } from './data/formats/pictureListFile.js';
 export type { ImageSize } from './data/imageSize.js';
 export {
   type DataInput,
@@ -15,6 +19,7 @@ export {
   type Split,
 } from './data/index.js';
 export type { ChannelNormalization, Normalize } from './data/normalize.js';
+export type { PictureOptions } from './data/pictures/options.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
 export type { Diagnosis } from './diagnoses/diagnosis.js';
 export type { FirstLoss } from './heads/firstLoss.js';

@@ -6,6 +6,7 @@ export type NoteCode =
   | 'CHECKPOINT_FAILED' // to be written
   | 'CLASSES_LEFT_OUT' // that have too few images
   | 'CPU_TAKEN' // by device 'auto'
+  | 'DATA_INCOMPLETE' // fewer images than were published
   | 'DECODED_ANEW' // pictures that changed
   | 'EMPTY_CLASSES' // classes without a training image
   | 'FOLDERS_LEFT_OUT' // of a data set that has several to test on
@@ -19,6 +20,7 @@ export type NoteCode =
   | 'PRECISION_CHANGED'
   | 'RESUMED' // from a checkpoint
   | 'SCALE_TOO_SMALL'
+  | 'SPLITS_LEFT_OUT' // of a list that has several to test on
   | 'TEST_IMAGES_TRAINED_ON'
   | 'WEIGHTS_INCOMPLETE' // a file of weights lacks some of the network's, or has others
   | 'WARMUP_BEYOND_END'; // of the learning rate

@@ -4,10 +4,16 @@ import { checkNumber, checkPath, didYouMean } from '../../base/check.js';
 import { invalidOption, MarginCoreError } from '../../base/errors.js';
 import { NUMBER } from '../../base/notation.js';
 import { type Note, note } from '../../base/note.js';
-import { type Checked, checkOptions, integer, option } from '../../base/optionTable.js';
-import { callNative, native } from '../../native/load.js';
+import { type Checked, checkOptions, option } from '../../base/optionTable.js';
 import type { Loading } from '../loading.js';
 import { foldersIn, none, picturesIn } from '../pictureFiles.js';
+import {
+  classesLeftOut,
+  DEFAULT_TEST,
+  DIVISION_OPTIONS,
+  drawTest,
+  TEST_NAMES,
+} from '../pictures/division.js';
 import { loadPictures } from '../pictures/loadPictures.js';
 import { PICTURE_OPTIONS, type PictureOptions, withLoading } from '../pictures/options.js';
 import type { LabelledFile, PictureList } from '../pictures/pictureList.js';
@@ -28,6 +34,7 @@ export interface ImageFolderOptions extends PictureOptions {
 
 export const IMAGE_FOLDER_OPTIONS = {
   ...PICTURE_OPTIONS,
+  ...DIVISION_OPTIONS,
   test: option("the fraction of each class that is test images, or 'folder'", checkTest, {
     defaultText: 'folder where there are train/ and test/, else 0.1',
     notation: {
@@ -36,14 +43,10 @@ export const IMAGE_FOLDER_OPTIONS = {
       parse: (given) => (given === 'folder' ? given : NUMBER.parse(given)),
     },
   }),
-  minPerClass: integer('classes with fewer images are left out', { default: 1, min: 1 }),
-  seed: integer('which images are test images follows from it', { default: 0, min: 0, below: 2 ** 32 }),
 } as const;
 
 type Settings = Checked<typeof IMAGE_FOLDER_OPTIONS>;
 
-/** Of the folder that is tested on, the first that is there. */
-const TEST_FOLDERS = ['test', 'val', 'valid', 'validation'];
 const TRAIN_FOLDER = 'train';
 
 /**
@@ -92,11 +95,10 @@ export async function listImageFolder(
   }
   return {
     ...{ name: basename(resolve(root)), root, classNames: kept, ...division },
-    notes: [...notes, ...leftOut(folders.length, kept.length, minPerClass)],
+    division: { test, minPerClass, seed },
+    notes: [...notes, ...classesLeftOut(folders.length, kept.length, minPerClass)],
   };
 }
-
-const DEFAULT_TEST = 0.1;
 
 interface Layout {
   readonly train: string;
@@ -107,7 +109,7 @@ interface Layout {
 /** Where classes are; a folder that happens to have a class called 'train' is told by its other classes. */
 async function layoutOf(root: string, test: Settings['test']): Promise<Layout> {
   const names = await foldersIn(root);
-  const known = names.filter((name) => TEST_FOLDERS.includes(name));
+  const known = names.filter((name) => TEST_NAMES.includes(name));
   const isDivided = names.includes(TRAIN_FOLDER) && names.length === known.length + 1;
   if (!isDivided) {
     if (test !== 'folder') return { train: root, notes: [] };
@@ -117,7 +119,7 @@ async function layoutOf(root: string, test: Settings['test']): Promise<Layout> {
       { details: { path: root } },
     );
   }
-  const chosen = TEST_FOLDERS.find((name) => names.includes(name));
+  const chosen = TEST_NAMES.find((name) => names.includes(name));
   const train = join(root, TRAIN_FOLDER);
   if (chosen === undefined) {
     if (test !== 'folder') return { train, notes: [] };
@@ -185,22 +187,6 @@ function expectClasses(
       details: { path: root, expected: 2, found: kept.length },
     },
   );
-}
-
-function leftOut(all: number, kept: number, minPerClass: number): Note[] {
-  return note(
-    'CLASSES_LEFT_OUT',
-    kept === all
-      ? undefined
-      : `${all - kept} of ${all} classes have fewer than ${minPerClass} images, and are left out`,
-  );
-}
-
-/** Which of a class's images are test images. @param place Of the class among all folders: each draws its own numbers */
-function drawTest(count: number, fraction: number, seed: number, place: number): Set<number> {
-  if (fraction === 0 || count < 2) return new Set();
-  const wanted = Math.min(count - 1, Math.max(1, Math.round(count * fraction)));
-  return new Set(callNative(() => native().permutation(seed, place, count)).subarray(0, wanted));
 }
 
 function checkTest(value: unknown, name: string): number | 'folder' {

@@ -29,7 +29,7 @@ export async function loadPictures(
   const { name, root, classNames, train, notes } = list;
   const size = sizeOf(settings);
   const preprocessing = { resize, background };
-  const file = await cacheFile(cache, root, [size, preprocessing]);
+  const file = await cacheFile(cache, root, [size, preprocessing, list.division]);
   const key = await keyOf(list);
   const known = await packedKey(file);
   if (known !== key) {
@@ -41,7 +41,7 @@ export async function loadPictures(
   const stale = note(
     'DECODED_ANEW',
     isStale
-      ? `${root}: its pictures, or how they are divided, changed since they were decoded. All were decoded anew, into ${file}`
+      ? `${root}: its pictures changed since they were decoded, and were decoded anew, into ${file}`
       : undefined,
   );
   return { ...dataset, notes: [...stale, ...(dataset.notes ?? [])] };

@@ -1,10 +1,17 @@
 /** What a string for `data` may be: the name of a data set, or a folder in one of the formats. */
+import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
 import { nearestWord } from '../../base/check.js';
 import { invalidOption, MarginCoreError } from '../../base/errors.js';
+import { cifar10Format, cifar100Format } from '../formats/cifar.js';
+import { emnistFormat } from '../formats/emnist.js';
 import type { FolderFormat } from '../formats/format.js';
 import { idxFormat } from '../formats/idxDataset.js';
 import { imageFolderFormat } from '../formats/imageFolder.js';
+import { LIST_ENDINGS, pictureList } from '../formats/pictureListFile.js';
+import { tinyImageNetFormat } from '../formats/tinyImageNet.js';
 import type { Loading } from '../loading.js';
+import { readPacked } from '../packed/packedFile.js';
 import { listFolder } from '../pictureFiles.js';
 import type { Dataset } from '../types.js';
 import { fashionMnist, fashionMnistSample } from './fashionMnist.js';
@@ -17,12 +24,27 @@ const DATA_SETS: Readonly<Record<string, () => Promise<Dataset>>> = {
 export const DATA_SET_NAMES = Object.keys(DATA_SETS);
 
 /** The first that fits is taken. */
-const FORMATS: readonly FolderFormat[] = [idxFormat, imageFolderFormat];
+const FORMATS: readonly FolderFormat[] = [
+  idxFormat,
+  emnistFormat,
+  cifar10Format,
+  cifar100Format,
+  tinyImageNetFormat,
+  imageFolderFormat,
+];
 
 export async function loadDataNamed(nameOrFolder: string, loading: Loading = {}): Promise<Dataset> {
   if (Object.hasOwn(DATA_SETS, nameOrFolder)) return DATA_SETS[nameOrFolder]!();
   if (nameOrFolder === '') {
-    throw invalidOption('data', `one of ${DATA_SET_NAMES.join(', ')}, or the path of a folder`, nameOrFolder);
+    throw invalidOption(
+      'data',
+      `one of ${DATA_SET_NAMES.join(', ')}, or the path of a folder or a file`,
+      nameOrFolder,
+    );
+  }
+  if (await isFile(nameOrFolder)) {
+    const isList = LIST_ENDINGS.includes(extname(nameOrFolder).toLowerCase());
+    return isList ? pictureList(nameOrFolder, {}, loading) : readPacked(nameOrFolder);
   }
   const { files, folders } = await listFolder(nameOrFolder).catch((error) => {
     throw notFound(nameOrFolder, error);
@@ -36,6 +58,12 @@ export async function loadDataNamed(nameOrFolder: string, loading: Loading = {})
     { details: { path: nameOrFolder } },
   );
 }
+
+const isFile = (path: string) =>
+  stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 
 /** A folder that is not there may have been meant as a name. */
 function notFound(nameOrFolder: string, error: MarginCoreError): MarginCoreError {
