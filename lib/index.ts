@@ -11,11 +11,14 @@ export type { PictureListOptions } from './data/formats/pictureListFile.js';
 export type { ImageSize } from './data/imageSize.js';
 export {
   type DataInput,
+  type DataInspection,
+  type DataPath,
   type Dataset,
   datasets,
   type FromArraysOptions,
   type ImageArray,
   type ImageShape,
+  inspectData,
   type Split,
 } from './data/index.js';
 export type { ChannelNormalization, Normalize } from './data/normalize.js';

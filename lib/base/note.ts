@@ -18,6 +18,7 @@ export type NoteCode =
   | 'NO_MARGIN' // but options that are about one
   | 'NO_SCALE_SUFFICES' // for this margin
   | 'PRECISION_CHANGED'
+  | 'PREPROCESSING_DIFFERS' // of the model from that of its data
   | 'RESUMED' // from a checkpoint
   | 'SCALE_TOO_SMALL'
   | 'SPLITS_LEFT_OUT' // of a list that has several to test on

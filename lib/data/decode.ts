@@ -69,6 +69,12 @@ export async function decodePictures(
   return { data, shape: [pictures.length, H, W, C] };
 }
 
+/** Height and width of a picture, once it is turned as its EXIF says. Throws an Error that says what is wrong. */
+export async function pictureSize(bytes: Uint8Array): Promise<readonly [H: number, W: number]> {
+  const { autoOrient } = await sharpOf(bytes).metadata();
+  return [autoOrient.height, autoOrient.width];
+}
+
 async function decodePicture(
   picture: Picture,
   [H, W, C]: ImageSize,

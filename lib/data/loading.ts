@@ -9,6 +9,8 @@ export class LoadingProgress {
 }
 
 export interface Loading {
+  /** Of the format, as somebody wrote them. */
+  readonly options?: Readonly<Record<string, unknown>>;
   /** [H, W, C] of a network that takes no others. */
   readonly input?: ImageSize;
   readonly preprocessing?: Preprocessing;

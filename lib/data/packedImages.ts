@@ -3,7 +3,7 @@ import { MarginCoreError } from '../base/errors.js';
 import { LONGEST_ARRAY, type MappedFile } from '../files/mappedFile.js';
 import type { ImageArray, ImageShape } from './types.js';
 
-/** Bytes of one view, at most: of a file of any size there are few. */
+/** Of a file of any size there are few views. */
 const BLOCK_BYTES = 2 ** 30;
 
 export class PackedImages implements ImageArray {
@@ -12,15 +12,19 @@ export class PackedImages implements ImageArray {
   readonly #blocks: (Uint8Array | undefined)[] = [];
   #data: Uint8Array | undefined;
 
-  /** @param begin Of the first image, in bytes from the beginning of the file */
+  /**
+   * @param begin Of the first image, in bytes from the beginning of the file
+   * @param blockBytes Of one view, at most
+   */
   constructor(
     readonly file: MappedFile,
     readonly begin: number,
     readonly shape: ImageShape,
+    blockBytes = BLOCK_BYTES,
   ) {
     const [, H, W, C] = shape;
     this.#size = H * W * C;
-    this.#perBlock = Math.max(1, Math.floor(BLOCK_BYTES / this.#size));
+    this.#perBlock = Math.max(1, Math.floor(blockBytes / this.#size));
   }
 
   /** All of it, where an array can be so long. Throws UNSUPPORTED. */

@@ -32,7 +32,7 @@ export async function picturesIn(folder: string): Promise<string[]> {
 async function walk(folder: string, around: readonly string[]): Promise<string[]> {
   const { files, folders } = await listFolder(folder);
   const real = await realpath(folder);
-  if (around.includes(real)) {
+  if (around.some((each) => each === real || each.startsWith(`${real}/`))) {
     throw new MarginCoreError(
       'INVALID_DATA',
       `${folder} is a link that leads back to ${real}, in which it lies`,

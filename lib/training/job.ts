@@ -1,4 +1,5 @@
 /** A training run once its data is known: everything that has to be worked out before the first step. */
+import { isDeepStrictEqual } from 'node:util';
 import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import { type Note, type NoteCode, note } from '../base/note.js';
@@ -33,7 +34,8 @@ export interface TrainJob {
   readonly input: ImageSize;
   readonly normalization: ChannelNormalization;
   readonly preprocessing: Preprocessing;
-  /** Of the data. */
+  /** Of the data, as the notes are. */
+  readonly dataPreprocessing: Preprocessing | undefined;
   readonly dataNotes: readonly Note[];
   readonly head: ResolvedHead;
   /** The factor of the learning rate of each layer, 0 where it is frozen; undefined: all 1. */
@@ -97,6 +99,7 @@ export async function prepareJob(
     input,
     normalization: await resolveNormalize(settings.normalize, train, settings.signal),
     preprocessing: settings.preprocessing ?? dataset.preprocessing ?? DEFAULT_PREPROCESSING,
+    dataPreprocessing: dataset.preprocessing,
     dataNotes: dataset.notes ?? [],
     head,
     layerRates: rates,
@@ -126,6 +129,11 @@ export function notesOn(job: TrainJob): Note[] {
   const sayIf = (is: boolean, code: NoteCode, message: string) => note(code, is ? message : undefined);
   return [
     ...job.dataNotes,
+    ...sayIf(
+      job.dataPreprocessing !== undefined && !isDeepStrictEqual(job.dataPreprocessing, job.preprocessing),
+      'PREPROCESSING_DIFFERS',
+      `The model will bring pictures to size by ${JSON.stringify(job.preprocessing)}, the data was by ${JSON.stringify(job.dataPreprocessing)}`,
+    ),
     ...note('EMPTY_CLASSES', describeEmptyClasses(train, classNames)),
     ...sayIf(
       batchSize > batching.samples,

@@ -1,4 +1,5 @@
 import { MarginCoreError } from '../../base/errors.js';
+import { isDivided } from '../../data/formats/imageFolder.js';
 import { resolveData } from '../../data/index.js';
 import { foldersIn } from '../../data/pictureFiles.js';
 import type { Split } from '../../data/types.js';
@@ -71,8 +72,11 @@ async function toScore(
   model: Model,
 ): Promise<{ name: string; split: Split | string }> {
   const folders = given === undefined ? [] : await foldersIn(given).catch(() => []);
-  if (given !== undefined && folders.length > 0) return { name: given, split: given };
-  const { test, name, classNames } = await resolveData(given);
+  if (given !== undefined && folders.length > 0 && !isDivided(folders)) return { name: given, split: given };
+  const { test, name, classNames } = await resolveData(given, {
+    input: model.input,
+    preprocessing: model.preprocessing,
+  });
   if (test === undefined) throw new MarginCoreError('INVALID_DATA', `${name} has no test images`);
   expectSameClasses(model.classNames, classNames);
   return { name, split: test };

@@ -66,13 +66,16 @@ const fits = ({ train, test }: Layout): FolderFormat['fits'] => {
 export const cifar10Format: FolderFormat = {
   files: 'CIFAR-10 in binary (data_batch_1.bin, …)',
   fits: fits(CIFAR_10),
-  load: (folder) => cifar10(folder),
+  load: (folder, { options }) => {
+    checkOptions(options ?? {}, undefined, {});
+    return cifar10(folder);
+  },
 };
 
 export const cifar100Format: FolderFormat = {
   files: 'CIFAR-100 in binary (train.bin, test.bin, …)',
   fits: fits(FINE),
-  load: (folder) => cifar100(folder),
+  load: (folder, { options }) => cifar100(folder, options),
 };
 
 async function load(path: string, layout: Layout): Promise<Dataset> {

@@ -56,7 +56,7 @@ const divisionsIn = (files: Iterable<string>) =>
 export const emnistFormat: FolderFormat = {
   files: "EMNIST's IDX files (emnist-…-train-images-idx3-ubyte, …; or gzipped)",
   fits: ({ files }) => divisionsIn(files).length > 0,
-  load: (folder) => emnist(folder),
+  load: (folder, { options }) => emnist(folder, options),
 };
 
 function onlyDivision(folder: string, files: readonly string[]): Division {

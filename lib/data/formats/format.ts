@@ -1,4 +1,5 @@
 import type { Loading } from '../loading.js';
+import type { PictureList } from '../pictures/pictureList.js';
 import type { Dataset } from '../types.js';
 
 /** What lies in a folder, by name. */
@@ -13,5 +14,8 @@ export interface FolderFormat {
   readonly files: string;
   /** Whether a folder with these in it is meant to be one. */
   fits(listing: Listing): boolean;
+  /** With `loading.options`, which it checks. */
   load(folder: string, loading: Loading): Promise<Dataset>;
+  /** Where it is one of pictures: them, before any is decoded. */
+  list?(folder: string, options: object): Promise<PictureList>;
 }

@@ -26,7 +26,7 @@ export interface ImageFolderOptions extends PictureOptions {
    * A class of two images or more has one at least. 0: none. Default: 'folder' where there are such folders, otherwise 0.1
    */
   readonly test?: number | 'folder';
-  /** Classes with fewer training and test images are left out. Default 1 */
+  /** Classes with fewer training and test images are left out. Default 0: none, and a folder without pictures is refused */
   readonly minPerClass?: number;
   /** Which images are test images follows from it. Default 0 */
   readonly seed?: number;
@@ -67,7 +67,8 @@ export async function imageFolder(
 export const imageFolderFormat: FolderFormat = {
   files: 'a folder of pictures for each class',
   fits: ({ folders }) => folders.size > 0,
-  load: (folder, loading) => imageFolder(folder, {}, loading),
+  load: (folder, loading) => imageFolder(folder, loading.options, loading),
+  list: (folder, options) => listImageFolder(folder, checkOptions(options, undefined, IMAGE_FOLDER_OPTIONS)),
 };
 
 /** The pictures, and how they are divided, before any is decoded. */
@@ -106,12 +107,15 @@ interface Layout {
   readonly notes: readonly Note[];
 }
 
+/** Whether folders of these names are those of a divided data set; one of them may be a class called 'train'. */
+export const isDivided = (names: readonly string[]): boolean =>
+  names.includes(TRAIN_FOLDER) && names.every((name) => name === TRAIN_FOLDER || TEST_NAMES.includes(name));
+
 /** Where classes are; a folder that happens to have a class called 'train' is told by its other classes. */
 async function layoutOf(root: string, test: Settings['test']): Promise<Layout> {
   const names = await foldersIn(root);
   const known = names.filter((name) => TEST_NAMES.includes(name));
-  const isDivided = names.includes(TRAIN_FOLDER) && names.length === known.length + 1;
-  if (!isDivided) {
+  if (!isDivided(names)) {
     if (test !== 'folder') return { train: root, notes: [] };
     throw new MarginCoreError(
       'FILE_NOT_FOUND',

@@ -26,7 +26,7 @@ export interface PictureListOptions extends PictureOptions {
   readonly root?: string;
   /** The fraction of each class that is test images, drawn by `seed`, of a list without a column split. Default 0.1 */
   readonly test?: number;
-  /** Classes with fewer images are left out. Default 1 */
+  /** Classes with fewer images are left out. Default 0 */
   readonly minPerClass?: number;
   readonly seed?: number;
 }

@@ -29,7 +29,11 @@ export async function tinyImageNet(
 export const tinyImageNetFormat: FolderFormat = {
   files: 'Tiny ImageNet (wnids.txt, words.txt, train, val)',
   fits: ({ files }) => files.has('wnids.txt'),
-  load: (folder, loading) => tinyImageNet(folder, {}, loading),
+  load: (folder, loading) => tinyImageNet(folder, loading.options, loading),
+  list: (folder, options) => {
+    checkOptions(options, undefined, PICTURE_OPTIONS);
+    return listTinyImageNet(folder);
+  },
 };
 
 export async function listTinyImageNet(root: string): Promise<PictureList> {

@@ -18,7 +18,7 @@ export const DIVISION_OPTIONS = {
     (value, name) => checkNumber(value, name, { min: 0, below: 1 }),
     { defaultText: String(DEFAULT_TEST), notation: NUMBER },
   ),
-  minPerClass: integer('classes with fewer images are left out', { default: 1, min: 1 }),
+  minPerClass: integer('classes with fewer images are left out', { default: 0, min: 0 }),
   seed: integer('which images are test images follows from it', { default: 0, min: 0, below: 2 ** 32 }),
 } as const;
 

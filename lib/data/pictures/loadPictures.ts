@@ -23,19 +23,13 @@ export async function loadPictures(
   progress?: LoadingProgress,
 ): Promise<Dataset> {
   const { cache = cacheFolder(), resize, background } = settings;
-  const pictures = decoded(list, settings, progress);
-  if (cache === false) return inMemory(list, settings, pictures);
+  if (cache === false) return inMemory(list, settings, decoded(list, settings, progress));
 
-  const { name, root, classNames, train, notes } = list;
-  const size = sizeOf(settings);
-  const preprocessing = { resize, background };
-  const file = await cacheFile(cache, root, [size, preprocessing, list.division]);
+  const { root, division } = list;
+  const file = await cacheFile(cache, root, [sizeOf(settings), { resize, background }, division]);
   const key = await keyOf(list);
   const known = await packedKey(file);
-  if (known !== key) {
-    const description = { name, classNames, train: train.length, preprocessing, notes, key };
-    await writePacked(file, { size, labels: labelsOf(list), images: () => pictures }, description);
-  }
+  if (known !== key) await packPictures(file, list, settings, { key, ...(progress && { progress }) });
   const dataset = await readPacked(file, (sample) => fileOf(list, sample));
   const isStale = known !== undefined && known !== key;
   const stale = note(
@@ -45,6 +39,25 @@ export async function loadPictures(
       : undefined,
   );
   return { ...dataset, notes: [...stale, ...(dataset.notes ?? [])] };
+}
+
+/** Decodes pictures into a file that `readPacked` takes. */
+export async function packPictures(
+  file: string,
+  list: PictureList,
+  settings: PictureSettings,
+  { key, progress }: { key?: string; progress?: LoadingProgress } = {},
+): Promise<void> {
+  const { name, classNames, train, notes } = list;
+  const { resize, background } = settings;
+  await writePacked(
+    file,
+    { size: sizeOf(settings), labels: labelsOf(list), images: () => decoded(list, settings, progress) },
+    {
+      ...{ name, classNames, train: train.length, notes },
+      ...{ preprocessing: { resize, background }, ...(key !== undefined && { key }) },
+    },
+  );
 }
 
 async function inMemory(
