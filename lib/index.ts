@@ -3,17 +3,26 @@
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
 export type { Picture, Preprocessing } from './data/decode.js';
+export type { Cifar100Options } from './data/formats/cifar.js';
+export type { EmnistOptions } from './data/formats/emnist.js';
+export type { ImageFolderOptions } from './data/formats/imageFolder.js';
+export type { PicturePair } from './data/formats/lfwPairs.js';
+export type { PictureListOptions } from './data/formats/pictureListFile.js';
 export type { ImageSize } from './data/imageSize.js';
 export {
   type DataInput,
+  type DataInspection,
+  type DataPath,
   type Dataset,
   datasets,
   type FromArraysOptions,
   type ImageArray,
   type ImageShape,
+  inspectData,
   type Split,
 } from './data/index.js';
 export type { ChannelNormalization, Normalize } from './data/normalize.js';
+export type { PictureOptions } from './data/pictures/options.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
 export type { Diagnosis } from './diagnoses/diagnosis.js';
 export type { Recipe, RecipeRow, RowKey } from './experiments/recipe.js';

@@ -4,8 +4,12 @@
 export type NoteCode =
   | 'BATCH_LARGER_THAN_DATA'
   | 'CHECKPOINT_FAILED' // to be written
+  | 'CLASSES_LEFT_OUT' // that have too few images
   | 'CPU_TAKEN' // by device 'auto'
+  | 'DATA_INCOMPLETE' // fewer images than were published
+  | 'DECODED_ANEW' // pictures that changed
   | 'EMPTY_CLASSES' // classes without a training image
+  | 'FOLDERS_LEFT_OUT' // of a data set that has several to test on
   | 'FROZEN_UNTRAINED' // layers, as their random weights are
   | 'IMAGES_STREAMED' // they do not fit into device memory
   | 'LAMBDA_STAYS_HIGH'
@@ -15,8 +19,11 @@ export type NoteCode =
   | 'NO_MARGIN' // but options that are about one
   | 'NO_SCALE_SUFFICES' // for this margin
   | 'PRECISION_CHANGED'
+  | 'PREPROCESSING_DIFFERS' // of the model from that of its data
   | 'RESUMED' // from a checkpoint
   | 'SCALE_TOO_SMALL'
+  | 'SPLITS_LEFT_OUT' // of a list that has several to test on
+  | 'TEST_IMAGES_TRAINED_ON'
   | 'WEIGHTS_INCOMPLETE' // a file of weights lacks some of the network's, or has others
   | 'WARMUP_BEYOND_END'; // of the learning rate
 

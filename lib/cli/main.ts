@@ -7,6 +7,7 @@ import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
 import { buildCommand } from './commands/build.js';
 import { calibrateCommand } from './commands/calibrate.js';
+import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
 import { embedCommand } from './commands/embed.js';
 import { enrolCommand } from './commands/enrol.js';
@@ -31,6 +32,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   identify: identifyCommand,
   gallery: galleryCommand,
   mistakes: mistakesCommand,
+  data: dataCommand,
   recipe: recipeCommand,
   doctor: doctorCommand,
   build: buildCommand,

@@ -21,6 +21,8 @@ export const PREPROCESSING = {
 
 export type Preprocessing = Checked<typeof PREPROCESSING>;
 
+export const DEFAULT_PREPROCESSING: Preprocessing = { resize: 'cover', background: 0 };
+
 export const checkPreprocessing = (value: unknown, option: string): Preprocessing =>
   checkOptions(value, option, PREPROCESSING);
 
@@ -65,6 +67,12 @@ export async function decodePictures(
   };
   await Promise.all(Array.from({ length: availableParallelism() }, work));
   return { data, shape: [pictures.length, H, W, C] };
+}
+
+/** Height and width of a picture, once it is turned as its EXIF says. Throws an Error that says what is wrong. */
+export async function pictureSize(bytes: Uint8Array): Promise<readonly [H: number, W: number]> {
+  const { autoOrient } = await sharpOf(bytes).metadata();
+  return [autoOrient.height, autoOrient.width];
 }
 
 async function decodePicture(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { turnEventLoop } from '../base/abort.js';
-import { checkMemory } from './checkViews.js';
+import { pixelsOf } from './pixels.js';
 import type { Samples } from './samples.js';
 
 /** What data is told by: the same for the same samples in the same order, wherever they came from. */
@@ -26,12 +26,11 @@ export async function fingerprint(
   const pixels = createHash('sha256');
   let hashed = 0;
   for (const number of numbers) {
-    pixels.update(images.data.subarray(number * bytes, (number + 1) * bytes));
+    pixels.update(pixelsOf(images, number));
     hashed += bytes;
     if (hashed < PIECE_BYTES) continue;
     hashed = 0;
     await turnEventLoop(signal);
-    checkMemory(images.data, 'data.images');
   }
   const labelsOfSamples = numbers.map((number) => labels[number]!);
   return {

@@ -1,21 +1,64 @@
+import { checkPath, isRecord } from '../base/check.js';
+import { type Cifar100Options, cifar10, cifar100 } from './formats/cifar.js';
+import { type EmnistOptions, emnist } from './formats/emnist.js';
 import { idx } from './formats/idxDataset.js';
+import { type ImageFolderOptions, imageFolder } from './formats/imageFolder.js';
+import { lfwPairs } from './formats/lfwPairs.js';
+import { type PictureListOptions, pictureList } from './formats/pictureListFile.js';
+import { tinyImageNet } from './formats/tinyImageNet.js';
 import { fromArrays } from './fromArrays.js';
+import { type Loading, tracked } from './loading.js';
+import { readPacked } from './packed/packedFile.js';
+import type { PictureOptions } from './pictures/options.js';
 import { fashionMnist, fashionMnistSample } from './sets/fashionMnist.js';
 import { loadDataNamed } from './sets/index.js';
 import type { DataInput, Dataset } from './types.js';
 import { checkDataset } from './validate.js';
 
-export const datasets = { idx, fashionMnist, fashionMnistSample, fromArrays };
+export const datasets = {
+  idx,
+  fashionMnist,
+  fashionMnistSample,
+  fromArrays,
+  cifar10,
+  cifar100,
+  emnist,
+  lfwPairs,
+  packed: (path: string) => readPacked(path),
+  imageFolder: (path: string, options?: ImageFolderOptions) =>
+    tracked((progress) => imageFolder(path, options, { progress })),
+  pictureList: (path: string, options?: PictureListOptions) =>
+    tracked((progress) => pictureList(path, options, { progress })),
+  tinyImageNet: (path: string, options?: PictureOptions) =>
+    tracked((progress) => tinyImageNet(path, options, { progress })),
+};
 
-/** What the `data` option stands for. A string is the name of a data set, or a folder. */
-export async function resolveData(
-  data: DataInput | Promise<DataInput> | string | undefined,
-): Promise<Dataset> {
+/** A folder or file with options: those of its format, such as `datasets.imageFolder` has them. */
+export type DataPath = { readonly path: string } & (
+  | ImageFolderOptions
+  | PictureListOptions
+  | Cifar100Options
+  | EmnistOptions
+);
+
+/** What may stand for data: it, what will be it, a name or a path. */
+export type DataOption = DataInput | Promise<DataInput> | DataPath | string;
+
+/** What the `data` option stands for. A string is the name of a data set, a folder, or a file. */
+export async function resolveData(data: DataOption | undefined, loading: Loading = {}): Promise<Dataset> {
   if (data === undefined) return fashionMnistSample();
-  if (typeof data === 'string') return loadDataNamed(data);
+  if (typeof data === 'string') return loadDataNamed(data, loading);
+  if (isDataPath(data)) {
+    const { path, ...options } = data;
+    return loadDataNamed(checkPath(path, 'data.path'), { ...loading, options });
+  }
   return checkDataset(await data, 'data'); // a promise of undefined is a mistake, and refused here
 }
 
+const isDataPath = (data: unknown): data is DataPath => isRecord(data) && 'path' in data;
+
 export type { FromArraysOptions } from './fromArrays.js';
+export { type DataInspection, inspectData } from './inspect.js';
+export { LoadingProgress, progressOf } from './loading.js';
 export { DATA_SET_NAMES } from './sets/index.js';
 export type { DataInput, Dataset, ImageArray, ImageShape, Split } from './types.js';

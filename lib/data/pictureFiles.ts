@@ -1,46 +1,57 @@
 /** Files that are pictures, by their names. */
-import type { Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { MarginCoreError } from '../base/errors.js';
 import { unreadable } from '../files/readBytes.js';
 
 const ENDINGS = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif', '.pgm', '.ppm'];
 
-/**
- * The file itself, or the pictures in a folder and the folders within, by name, but for hidden ones. Links to files are
- * followed, and of links to folders that which is given: others may lead back. Rejects with FILE_NOT_FOUND.
- */
+/** Of pictures that cannot be decoded here: to pass over them would be to train on fewer than there are. */
+const FOREIGN_ENDINGS = ['.bmp', '.heic', '.heif', '.jp2', '.jxl', '.psd', '.svg', '.tga', '.pbm', '.pnm'];
+
+/** The file itself, or the pictures in a folder and the folders within, by name. Rejects with FILE_NOT_FOUND. */
 export async function pictureFiles(path: string): Promise<string[]> {
   const found = await stat(path).catch((error) => {
     throw unreadable(path, error);
   });
   if (!found.isDirectory()) return [path];
   const pictures = await picturesIn(path);
-  if (pictures.length > 0) return pictures.map((name) => join(path, name));
+  if (pictures.length > 0) return pictures;
   throw none(path, 'has no pictures');
 }
 
-/** Their names from the folder on, in order. */
-async function picturesIn(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  const waiting = [''];
-  for (const within of waiting) {
-    for (const entry of await entriesOf(join(folder, within))) {
-      const name = join(within, entry.name);
-      if (entry.isDirectory()) waiting.push(name);
-      else if (isPicture(name) && (await isFileOrLink(entry, join(folder, name)))) names.push(name);
-    }
-  }
-  return names.sort();
+/**
+ * The pictures in a folder and the folders within, links followed, by name; hidden ones are passed over. Rejects with FILE_NOT_FOUND for
+ * what cannot be read, with INVALID_DATA for a link that leads back to a folder around it, and with UNSUPPORTED for a kind of picture
+ * that cannot be decoded.
+ */
+export async function picturesIn(folder: string): Promise<string[]> {
+  return (await walk(folder, [])).sort();
 }
 
-/** What is in a folder, but for what is hidden: macOS puts a '._1.jpg' beside each 1.jpg that it copies to other disks. */
-async function entriesOf(folder: string): Promise<Dirent[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
-    throw unreadable(folder, error);
-  });
-  return entries.filter(({ name }) => !name.startsWith('.'));
+async function walk(folder: string, around: readonly string[]): Promise<string[]> {
+  const { files, folders } = await listFolder(folder);
+  const real = await realpath(folder);
+  if (around.some((each) => each === real || each.startsWith(`${real}/`))) {
+    throw new MarginCoreError(
+      'INVALID_DATA',
+      `${folder} is a link that leads back to ${real}, in which it lies`,
+      {
+        details: { path: folder },
+      },
+    );
+  }
+  const foreign = files.find((name) => FOREIGN_ENDINGS.includes(endingOf(name)));
+  if (foreign !== undefined) {
+    throw new MarginCoreError(
+      'UNSUPPORTED',
+      `${join(folder, foreign)}: pictures of this kind are not decoded (${ENDINGS.join(', ')} are): convert it, or take it away`,
+      { details: { path: join(folder, foreign) } },
+    );
+  }
+  const pictures = files.filter(isPicture).map((name) => join(folder, name));
+  for (const name of folders) pictures.push(...(await walk(join(folder, name), [...around, real])));
+  return pictures;
 }
 
 export interface ClassFolder {
@@ -50,7 +61,7 @@ export interface ClassFolder {
 
 /**
  * The folders in a folder, by name, each with the pictures in it and the folders within. Rejects with FILE_NOT_FOUND for a folder
- * without folders, and for one of them without pictures.
+ * without folders, one of which has no pictures.
  */
 export async function classFolders(path: string): Promise<ClassFolder[]> {
   const names = await foldersIn(path);
@@ -62,27 +73,31 @@ export async function classFolders(path: string): Promise<ClassFolder[]> {
 
 /** Names of the folders in a folder, but for hidden ones. Rejects with FILE_NOT_FOUND. */
 export async function foldersIn(path: string): Promise<string[]> {
-  const names: string[] = [];
-  for (const entry of await entriesOf(path)) {
-    // A link may be one to a folder.
-    const isFolder =
-      entry.isDirectory() || (entry.isSymbolicLink() && (await isDirectory(join(path, entry.name))));
-    if (isFolder) names.push(entry.name);
-  }
-  return names.sort();
+  return (await listFolder(path)).folders;
 }
 
-const isPicture = (name: string) => ENDINGS.includes(extname(name).toLowerCase());
+/** Names of what is in a folder, sorted, but for what is hidden. Rejects with FILE_NOT_FOUND. */
+export async function listFolder(path: string): Promise<{ files: string[]; folders: string[] }> {
+  const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
+    throw unreadable(path, error);
+  });
+  const files: string[] = [];
+  const folders: string[] = [];
+  for (const entry of entries) {
+    if (entry.name.startsWith('.')) continue;
+    const kind = entry.isSymbolicLink() ? await kindOf(join(path, entry.name)) : entry;
+    if (kind.isDirectory()) folders.push(entry.name);
+    else if (kind.isFile()) files.push(entry.name); // a pipe would be waited for, whatever it is called
+  }
+  return { files: files.sort(), folders: folders.sort() };
+}
 
-/** A pipe would be waited for, whatever it is called. */
-const isFileOrLink = async (entry: Dirent, path: string) =>
-  entry.isFile() || (entry.isSymbolicLink() && !(await isDirectory(path)));
+const endingOf = (name: string) => extname(name).toLowerCase();
 
-const isDirectory = (path: string) =>
-  stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+const isPicture = (name: string) => ENDINGS.includes(endingOf(name));
 
-const none = (path: string, what: string) =>
+/** Of a link; one to nothing counts as a file: whoever reads it says so. */
+const kindOf = (link: string) => stat(link).catch(() => ({ isDirectory: () => false, isFile: () => true }));
+
+export const none = (path: string, what: string) =>
   new MarginCoreError('FILE_NOT_FOUND', `${path} ${what} (${ENDINGS.join(', ')})`, { details: { path } });

@@ -1,6 +1,6 @@
 /** Some samples of a split, by their numbers: nothing is copied until pixels are asked for. */
 import { MarginCoreError } from '../base/errors.js';
-import { checkMemory } from './checkViews.js';
+import { pixelsOf } from './pixels.js';
 import type { ImageArray, Split } from './types.js';
 
 export interface Samples extends Split {
@@ -37,18 +37,16 @@ export function labelsOf({ labels, numbers }: Samples): Int32Array {
  * transferred away meanwhile.
  */
 export function imagesOf({ images, numbers }: Samples): ImageArray {
-  checkMemory(images.data, 'images');
   const [, H, W, C] = images.shape;
-  const size = H * W * C;
-  const pixels = (number: number, count = 1) => images.data.subarray(number * size, (number + count) * size);
   const shape: ImageArray['shape'] = [numbers.length, H, W, C];
   const first = numbers[0] ?? 0;
   if (numbers.every((number, index) => number === first + index)) {
-    return { data: pixels(first, numbers.length), shape };
+    return { data: pixelsOf(images, first, numbers.length), shape };
   }
+  const size = H * W * C;
   const data = new Uint8Array(numbers.length * size);
   numbers.forEach((number, index) => {
-    data.set(pixels(number), index * size);
+    data.set(pixelsOf(images, number), index * size);
   });
   return { data, shape };
 }

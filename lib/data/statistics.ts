@@ -1,5 +1,5 @@
 import { turnEventLoop } from '../base/abort.js';
-import { checkMemory } from './checkViews.js';
+import { pixelsOf } from './pixels.js';
 import { rangeOf, type Samples } from './samples.js';
 
 export interface ChannelStatistics {
@@ -44,20 +44,17 @@ async function countLevels(samples: Samples, signal?: AbortSignal): Promise<Floa
   const histogram = new Float64Array(channels * LEVELS);
   const piece = Math.max(1, Math.floor(PIECE_BYTES / (height * width * channels)));
   for (let first = 0; first < samples.numbers.length; first += piece) {
-    if (first > 0) {
-      await turnEventLoop(signal);
-      checkMemory(samples.images.data, 'data.images');
-    }
+    if (first > 0) await turnEventLoop(signal);
     addLevels(histogram, rangeOf(samples, first, first + piece));
   }
   return histogram;
 }
 
-function addLevels(histogram: Float64Array, { images: { data, shape }, numbers }: Samples): void {
-  const [, height, width, channels] = shape;
-  const size = height * width * channels;
+function addLevels(histogram: Float64Array, { images, numbers }: Samples): void {
+  const channels = images.shape[3];
   for (const number of numbers) {
-    for (let pixel = number * size; pixel < (number + 1) * size; pixel += channels) {
+    const data = pixelsOf(images, number);
+    for (let pixel = 0; pixel < data.length; pixel += channels) {
       for (let channel = 0; channel < channels; channel += 1) {
         histogram[channel * LEVELS + data[pixel + channel]!]! += 1;
       }

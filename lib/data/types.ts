@@ -1,3 +1,6 @@
+import type { Note } from '../base/note.js';
+import type { Preprocessing } from './decode.js';
+
 /** [number of images, height, width, channels] */
 export type ImageShape = [N: number, H: number, W: number, C: number];
 
@@ -20,6 +23,10 @@ export interface Dataset {
   test?: Split;
   classNames: string[];
   numClasses: number;
+  /** How its pictures were brought to size: what a model that is trained on it does by default. */
+  preprocessing?: Preprocessing;
+  /** What whoever trains on it should know. */
+  notes?: readonly Note[];
 }
 
 export type PixelBytes = Uint8Array | Uint8ClampedArray;

@@ -1,8 +1,11 @@
 /** The one check of everything that a user may give as data. Code behind it takes a Dataset at its word. */
 import { inspect } from 'node:util';
-import { checkKeys } from '../base/check.js';
+import { checkKeys, isRecord } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
+import type { Note } from '../base/note.js';
 import { checkLabelArray, checkPixels } from './checkViews.js';
+import { checkPreprocessing } from './decode.js';
+import { PackedImages } from './packedImages.js';
 import type {
   DataInput,
   Dataset,
@@ -26,13 +29,13 @@ export function checkDataset(input: DataInput, optionName: string): Dataset {
   const train = checkSplit(parts.train, parts.trainName, parts.classNames?.length);
   const classNames = parts.classNames ?? numberedClasses(train.labels);
   const numClasses = classNames.length;
-  const { name } = parts;
-  if (parts.test === undefined) return { name, train, classNames, numClasses };
+  const { name, about } = parts;
+  if (parts.test === undefined) return { name, train, classNames, numClasses, ...about };
 
   const testName = `${optionName}.test`;
   const test = checkSplit(parts.test, testName, numClasses);
   checkSameImageSize(train.images.shape, test.images.shape, testName);
-  return { name, train, test, classNames, numClasses };
+  return { name, train, test, classNames, numClasses, ...about };
 }
 
 /** Data may be of a class, whose fields are getters, where options are plain objects. */
@@ -49,6 +52,7 @@ interface Parts {
   trainName: string;
   test: SplitInput | undefined;
   classNames: string[] | undefined;
+  about?: Pick<Dataset, 'preprocessing' | 'notes'>;
 }
 
 /** The two forms of data, a Dataset and a user's arrays, as one. */
@@ -64,14 +68,28 @@ function partsOf(input: DataInput, where: string): Parts {
       classNames: classNames === undefined ? undefined : checkClassNames(classNames, `${where}.classNames`),
     };
   }
-  checkFields(input, where, ['name', 'train', 'test', 'classNames', 'numClasses']);
+  checkFields(input, where, ['name', 'train', 'test', 'classNames', 'numClasses', 'preprocessing', 'notes']);
   if (typeof input.name !== 'string') throw invalidOption(`${where}.name`, 'a string', input.name);
   const classNames = checkClassNames(input.classNames, `${where}.classNames`);
   if (input.numClasses !== classNames.length) {
     const expected = `${classNames.length}, the number of class names`;
     throw invalidData(`${where}.numClasses`, expected, String(input.numClasses));
   }
-  return { name: input.name, train: input.train, trainName: `${where}.train`, test: input.test, classNames };
+  const { name, train, test, preprocessing, notes } = input;
+  const about = {
+    ...(preprocessing && { preprocessing: checkPreprocessing(preprocessing, `${where}.preprocessing`) }),
+    ...(notes && { notes: checkNotes(notes, `${where}.notes`) }),
+  };
+  return { name, train, trainName: `${where}.train`, test, classNames, about };
+}
+
+function checkNotes(notes: readonly Note[], where: string): readonly Note[] {
+  const isNote = (each: unknown): each is Note =>
+    isRecord(each) && typeof each.code === 'string' && typeof each.message === 'string';
+  if (!Array.isArray(notes) || !notes.every(isNote)) {
+    throw invalidOption(where, 'a list of notes { code, message }', notes);
+  }
+  return [...notes];
 }
 
 export function checkClassNames(classNames: readonly string[], where: string): string[] {
@@ -102,6 +120,7 @@ export function checkSplit(split: SplitInput, where: string, numClasses?: number
 }
 
 export function checkImages(images: ImageInput, where: string): ImageArray {
+  if (images instanceof PackedImages) return images;
   checkFields(images, where, ['data', 'shape']);
   const shape = checkShape(images.shape, `${where}.shape`);
   const data = checkPixels(images.data, `${where}.data`);

@@ -14,12 +14,22 @@ export interface TensorInfo {
 }
 
 /** A tensor that is fetched when its turn comes, so that never all of them are in memory. */
-export interface TensorToWrite {
+export type TensorToWrite = FloatsToWrite | BytesToWrite;
+
+export interface FloatsToWrite {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: 'F32' | 'BF16';
   /** In pieces that follow one another. */
   values(): Promise<Iterable<Float32Array>>;
+}
+
+/** Its values come in pieces, as they lie in the file. */
+interface BytesToWrite {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: 'U8' | 'I32' | 'U64';
+  pieces(): AsyncIterable<Uint8Array | Int32Array | BigUint64Array>;
 }
 
 /** Texts by name, as the format has them. */
@@ -70,9 +80,9 @@ export async function writeSafetensors(
   await writeAside(path, async (file) => {
     await writeWhole(file, headerOf(tensors, metadata));
     const digests: Digest[] = [];
-    for (const { name, shape, dtype, values } of tensors) {
-      const sha256 = await writeHashed(file, await values(), dtype);
-      digests.push({ name, shape, dtype, sha256 });
+    for (const tensor of tensors) {
+      const { name, shape, dtype } = tensor;
+      digests.push({ name, shape, dtype, sha256: await writeHashed(file, piecesOf(tensor)) });
     }
     await file.write(checksumOf(metadata, digests), LENGTH_BYTES + BEFORE_CHECKSUM.length, 'ascii');
   });
@@ -106,22 +116,24 @@ function headerOf(tensors: readonly TensorToWrite[], metadata: Metadata): Uint8A
   return header;
 }
 
-/** Returns the SHA-256 of what it wrote. */
-async function writeHashed(
-  file: FileHandle,
-  pieces: Iterable<Float32Array>,
-  dtype: TensorToWrite['dtype'],
-): Promise<string> {
-  const hash = createHash('sha256');
-  for (const all of pieces) {
+async function* piecesOf(tensor: TensorToWrite): AsyncGenerator<ArrayBufferView> {
+  if ('pieces' in tensor) return yield* tensor.pieces();
+  for (const all of await tensor.values()) {
     for (let begin = 0; begin < all.length; begin += PIECE) {
       const numbers = all.subarray(begin, begin + PIECE);
-      const { buffer, byteOffset, byteLength } = dtype === 'BF16' ? toBfloat16(numbers) : numbers;
-      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-      const written = writeWhole(file, bytes); // by another thread, while this one hashes
-      hash.update(bytes);
-      await written;
+      yield tensor.dtype === 'BF16' ? toBfloat16(numbers) : numbers;
     }
+  }
+}
+
+/** Returns the SHA-256 of what it wrote. */
+async function writeHashed(file: FileHandle, pieces: AsyncIterable<ArrayBufferView>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const { buffer, byteOffset, byteLength } of pieces) {
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    const written = writeWhole(file, bytes); // by another thread, while this one hashes
+    hash.update(bytes);
+    await written;
   }
   return hash.digest('hex');
 }

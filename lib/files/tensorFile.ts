@@ -23,7 +23,7 @@ const HEADER_LIMITS = { depth: 3, count: 3 * 2 ** 18 };
 /** Read and hashed at once: some 5 ms of the event loop. */
 const PIECE_BYTES = 2 ** 23;
 
-interface Place extends TensorInfo {
+export interface Place extends TensorInfo {
   /** Bytes from the beginning of the file */
   readonly begin: number;
   readonly end: number;
@@ -31,8 +31,7 @@ interface Place extends TensorInfo {
 
 export class TensorFile {
   readonly metadata: Metadata;
-  readonly tensors: ReadonlyMap<string, TensorInfo>;
-  readonly #places: ReadonlyMap<string, Place>;
+  readonly tensors: ReadonlyMap<string, Place>;
 
   private constructor(
     readonly path: string,
@@ -44,7 +43,6 @@ export class TensorFile {
     const { metadata, places } = parseHeader(header, size, corrupt);
     this.metadata = metadata;
     this.tensors = places;
-    this.#places = places;
   }
 
   /**
@@ -70,7 +68,7 @@ export class TensorFile {
 
   /** Values as fp32, of any number: bytes of more than 4 GiB there cannot be in one array. Rejects with FILE_CORRUPT where there is no such tensor, or it has no floating-point numbers. */
   async floats(name: string): Promise<Float32Array> {
-    const place = this.#places.get(name);
+    const place = this.tensors.get(name);
     if (place === undefined) throw corruptFile(this.path, `it has no tensor '${name}'`);
     const { dtype, begin, end } = place;
     if (!isFloatType(dtype)) {
@@ -100,7 +98,7 @@ export class TensorFile {
   async verify(signal?: AbortSignal): Promise<void> {
     const digests: Digest[] = [];
     const room = new Uint8Array(PIECE_BYTES);
-    for (const [name, { dtype, shape, begin, end }] of this.#places) {
+    for (const [name, { dtype, shape, begin, end }] of this.tensors) {
       const hash = createHash('sha256');
       for (let from = begin; from < end; from += PIECE_BYTES) {
         signal?.throwIfAborted();

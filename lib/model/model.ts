@@ -4,6 +4,7 @@ import { checkBoolean, checkNumber, checkPath, checkSignal, checkText } from '..
 import { copyOf } from '../base/copy.js';
 import { MarginCoreError } from '../base/errors.js';
 import { checkOptions, choice, option } from '../base/optionTable.js';
+import type { Preprocessing } from '../data/decode.js';
 import { checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
 import type { ChannelNormalization } from '../data/normalize.js';
 import { allOf } from '../data/samples.js';
@@ -142,6 +143,11 @@ export class Model {
   /** Numbers of one embedding. */
   get embeddingSize(): number {
     return this.#session().summary.embeddingSize;
+  }
+
+  /** How it brings pictures to that size. */
+  get preprocessing(): Preprocessing {
+    return copyOf(this.#parts.preprocessing, 'preprocessing');
   }
 
   /** [H, W, C] of the images it takes. */

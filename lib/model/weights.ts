@@ -1,6 +1,6 @@
 /** Parameters on their way between a session and a file. */
 import { turnEventLoop } from '../base/abort.js';
-import type { TensorToWrite } from '../files/safetensors.js';
+import type { FloatsToWrite } from '../files/safetensors.js';
 import { corruptFile, type TensorFile } from '../files/tensorFile.js';
 import type { NativeParameter, NativeSession } from '../native/contract.js';
 import { awaitNative, callNative } from '../native/load.js';
@@ -19,9 +19,9 @@ const PIECE = 2 ** 22;
 /** Every parameter, running statistics and centres included, each fetched when it is written. */
 export function parameterTensors(
   session: NativeSession,
-  dtype: TensorToWrite['dtype'] = 'F32',
+  dtype: FloatsToWrite['dtype'] = 'F32',
   ending: Ending = {},
-): TensorToWrite[] {
+): FloatsToWrite[] {
   return callNative(() => session.parameters()).map(({ name, shape }) => ({
     name,
     shape,

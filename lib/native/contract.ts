@@ -27,8 +27,19 @@ export interface NativeModule {
   headLoss(request: NativeHeadLossRequest): Promise<NativeHeadLossResult>;
   /** Cancels what runs, and waits until no thread computes any more: for the end of the process. */
   stopAll(): void;
+  MappedFile: new (path: string) => NativeMappedFile;
   Session: new (config: NativeSessionConfig) => NativeSession;
   SearchIndex: new (config: NativeSearchConfig) => NativeSearchIndex;
+}
+
+/**
+ * A file's bytes as memory, read from the disk as they are looked at. The constructor throws INVALID_DATA where that cannot be
+ * done. What is written to the memory does not reach the file.
+ */
+export interface NativeMappedFile {
+  readonly size: number;
+  /** The memory itself, which stays for as long as the array. Throws INVALID_DATA for bytes that the file has not. */
+  bytes(begin: number, length: number): Uint8Array;
 }
 
 export interface NativeBackend {
@@ -262,7 +273,7 @@ export interface NativeSession {
    * with DISPOSED soon after `cancel()`.
    */
   open(): Promise<NativeDevice>;
-  /** How far `open`, or else `uploadTrainingData`, has come: 0…1. Does not wait. */
+  /** How far `open`, or else `viewTrainingData` or `uploadTrainingData`, has come: 0…1. Does not wait. */
   progress(): number;
   /** Bytes by purpose. */
   memory(): Promise<NativeMemoryPlan>;
@@ -273,6 +284,11 @@ export interface NativeSession {
    * returns, so give it a part at a time.
    */
   addTrainingData(images: Uint8Array, samples: Int32Array, labels: Int32Array): void;
+  /**
+   * Makes the images from byte `begin` of the file on what is trained on: all of them, of which image i has the class labels[i].
+   * They are read where they are, or moved to the device.
+   */
+  viewTrainingData(file: NativeMappedFile, begin: number, labels: Int32Array): Promise<void>;
   /** Moves what was added to the device, once it is all that there is room for; no more can be added. */
   uploadTrainingData(): Promise<void>;
   runSteps(request: NativeStepsRequest): Promise<NativeStepsResult>;

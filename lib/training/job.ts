@@ -1,7 +1,9 @@
 /** A training run once its data is known: everything that has to be worked out before the first step. */
+import { isDeepStrictEqual } from 'node:util';
 import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import { type Note, type NoteCode, note } from '../base/note.js';
+import { DEFAULT_PREPROCESSING, type Preprocessing } from '../data/decode.js';
 import { describeEmptyClasses } from '../data/emptyClasses.js';
 import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
 import type { Dataset, Split } from '../data/index.js';
@@ -31,6 +33,10 @@ export interface TrainJob {
   readonly test?: Samples;
   readonly input: ImageSize;
   readonly normalization: ChannelNormalization;
+  readonly preprocessing: Preprocessing;
+  /** Of the data, as the notes are. */
+  readonly dataPreprocessing: Preprocessing | undefined;
+  readonly dataNotes: readonly Note[];
   readonly head: ResolvedHead;
   /** The factor of the learning rate of each layer, 0 where nothing of it is trained; undefined: all 1. */
   readonly layerRates: Float32Array | undefined;
@@ -95,6 +101,9 @@ export async function prepareJob(
     ...(test && { test: allOf(test) }),
     input,
     normalization: await resolveNormalize(settings.normalize, train, settings.signal),
+    preprocessing: settings.preprocessing ?? dataset.preprocessing ?? DEFAULT_PREPROCESSING,
+    dataPreprocessing: dataset.preprocessing,
+    dataNotes: dataset.notes ?? [],
     head,
     layerRates: rates,
     batching,
@@ -122,6 +131,12 @@ export function notesOn(job: TrainJob): Note[] {
   const { batchSize, learningRate, freeze, model, resume } = settings;
   const sayIf = (is: boolean, code: NoteCode, message: string) => note(code, is ? message : undefined);
   return [
+    ...job.dataNotes,
+    ...sayIf(
+      job.dataPreprocessing !== undefined && !isDeepStrictEqual(job.dataPreprocessing, job.preprocessing),
+      'PREPROCESSING_DIFFERS',
+      `The model will bring pictures to size by ${JSON.stringify(job.preprocessing)}, the data was by ${JSON.stringify(job.dataPreprocessing)}`,
+    ),
     ...note('EMPTY_CLASSES', describeEmptyClasses(train, classNames)),
     ...sayIf(
       batchSize > batching.samples,
@@ -215,13 +230,14 @@ function divideSteps(
 }
 
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
-  const { normalization, head, precision } = job;
+  const { normalization, preprocessing, head, precision } = job;
   const { data, checkpoint, resume, resetHead, signal, onStep, onEpoch, progress, ...rest } = job.settings;
   const { validation, patience, epochs, steps, head: _, ...repeated } = rest;
   const options = {
     ...(head.effective as HeadOptions),
     ...repeated,
     ...(steps === undefined ? { epochs } : { steps }),
+    preprocessing,
     normalize: { mean: [...normalization.mean], std: [...normalization.std] },
     precision,
     device: device as Device,

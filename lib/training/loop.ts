@@ -36,6 +36,8 @@ export interface TrainPlan extends Batching {
   readonly head: ResolvedHead;
   /** What diagnoses rest on, beside the epochs */
   readonly facts: RunFacts;
+  /** By which the session knows the samples. */
+  readonly numbers: Int32Array;
   readonly signal: AbortSignal | undefined;
   /** Scores of the validation images, where there are any; called after each epoch. */
   readonly validate: (() => Promise<Scores>) | undefined;
@@ -234,9 +236,9 @@ class TrainLoop {
 
   /** In which the samples of an epoch come. */
   #order(epoch: number): Int32Array {
-    const { seed, samples, shuffle } = this.#plan;
-    if (!shuffle) return Int32Array.from({ length: samples }, (_, sample) => sample);
-    return callNative(() => native().permutation(seed, epoch, samples));
+    const { seed, samples, shuffle, numbers } = this.#plan;
+    if (!shuffle) return numbers;
+    return callNative(() => native().permutation(seed, epoch, samples)).map((each) => numbers[each]!);
   }
 
   /** Runs `count` steps of an epoch in one call, beginning with its step `first`. */

@@ -28,7 +28,7 @@ export interface RunStart {
 
 /** How far the run has come on the way to its first step. */
 export interface Preparation {
-  readonly stage: 'drawing weights' | 'uploading images';
+  readonly stage: 'reading pictures' | 'drawing weights' | 'uploading images';
   /** Of the stage, 0…1 */
   readonly fraction: number;
 }
@@ -40,7 +40,7 @@ export type RunEnd = { readonly seconds: number; readonly accuracy?: number } | 
 export interface Observer {
   /** Before anything is allocated for training. */
   start?(run: RunStart): unknown;
-  /** Between `start` and the first step, a few times a second where that takes so long. */
+  /** Before the first step, a few times a second where that takes so long: of pictures that are read, before `start`. */
   prepare?(preparation: Preparation): unknown;
   step?(event: StepEvent, controls: Controls): unknown;
   /** After the epoch's validation. */

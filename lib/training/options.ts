@@ -17,7 +17,7 @@ import {
 } from '../base/optionTable.js';
 import { namesFor } from '../base/otherNames.js';
 import { checkPreprocessing, PREPROCESSING, type Preprocessing } from '../data/decode.js';
-import { DATA_SET_NAMES, type DataInput } from '../data/index.js';
+import { DATA_SET_NAMES, type DataOption } from '../data/index.js';
 import { checkNormalize, NORMALIZE_NOTATION, type Normalize } from '../data/normalize.js';
 import type { ArraysInput, SplitInput } from '../data/types.js';
 import type { HeadOptions } from '../heads/options.js';
@@ -50,11 +50,11 @@ export interface CheckpointEvery {
 /** Options that do not depend on the head. */
 export interface RunOptions {
   /**
-   * `datasets.*()`; `{ images, labels, classNames?, test? }`; or a data set's name or folder. Training images are
-   * copied before the first step; those that are scored, of `validation` and `test`, are read where they are, so leave
+   * `datasets.*()`; `{ images, labels, classNames?, test? }`; or a data set's name, folder or file, `{ path, … }` with options of its
+   * format. Training images are copied before the first step, but for those in a packed file; those that are scored, of `validation` and `test`, are read where they are, so leave
    * them alone until the run ends. Default: the bundled sample.
    */
-  data?: DataInput | Promise<DataInput> | string;
+  data?: DataOption;
   /** Default: `models.seedCnn()` */
   model?: ModelDescription;
   /** Passes over the training images; need not be whole: 0.5 is the half of one. Default 10. */
@@ -93,7 +93,8 @@ export interface RunOptions {
   /**
    * How the model will bring pictures of any size to that of the training images, in `predict` and its like: 'cover' fits
    * the shorter side and cuts out the middle, 'contain' keeps all of it and adds bars, 'stretch' changes proportions;
-   * `background` is the grey, 0…255, of bars and of what is transparent. Default `{ resize: 'cover', background: 0 }`
+   * `background` is the grey, 0…255, of bars and of what is transparent. Default: as the pictures of `data` were brought to
+   * size, otherwise `{ resize: 'cover', background: 0 }`
    */
   preprocessing?: Partial<Preprocessing>;
   /** Of the network's arithmetic. Default 'fp32'. */
@@ -159,9 +160,9 @@ export type TrainOptions = RunOptions & HeadOptions;
 /** The options of a run by what they are about: a heading of the command line's help and of the docs each. */
 export const RUN_OPTION_GROUPS = {
   data: {
-    data: option('images with labels: arrays, a data set by name, or a folder of IDX files', checkData, {
+    data: option('images with labels: arrays, a data set by name, or a folder or file of one', checkData, {
       defaultText: 'the bundled sample',
-      notation: text([...DATA_SET_NAMES, 'DIR'].join('|')),
+      notation: text([...DATA_SET_NAMES, 'PATH'].join('|')),
     }),
     validation: option(
       'what is scored after each epoch: a fraction of the training images to hold out, or images with labels',
@@ -176,8 +177,7 @@ export const RUN_OPTION_GROUPS = {
       notation: NORMALIZE_NOTATION,
     }),
     preprocessing: option('how the model will bring pictures to size', checkPreprocessing, {
-      default: {},
-      defaultText: 'cover',
+      defaultText: 'as the data did, or cover',
       parts: PREPROCESSING,
     }),
     model: option('the network', checkModel, { default: () => models.seedCnn(), defaultText: 'seedCnn' }),

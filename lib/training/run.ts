@@ -1,8 +1,7 @@
 /** One training run: from checked options to a model, its history and its scores. */
-import { setTimeout } from 'node:timers/promises';
 import { onAbort, untilAborted } from '../base/abort.js';
 import { MarginCoreError } from '../base/errors.js';
-import { resolveData } from '../data/index.js';
+import { progressOf, resolveData } from '../data/index.js';
 import { labelsOf, type Samples } from '../data/samples.js';
 import { expectedFirstLoss, type FirstLoss } from '../heads/firstLoss.js';
 import type { Scores } from '../metrics/accuracy.js';
@@ -33,17 +32,15 @@ import { Notices } from './notices.js';
 import { type Observer, Observers, type Preparation, type RunStart } from './observer.js';
 import { momentsOf } from './optimizers.js';
 import type { TrainSettings } from './options.js';
+import { prepareWith } from './preparing.js';
 import { begin, type OpenFolder, openRunFolder } from './resume.js';
 import { runFacts } from './runFacts.js';
 import { rulesOf, StepsHash } from './runIdentity.js';
 import type { RunNote } from './runNote.js';
-import { uploadSamples } from './upload.js';
+import { imagesToHold, uploadSamples } from './upload.js';
 
 const STREAMED =
   'The training images do not fit into device memory: each batch is uploaded while the one before is computed';
-
-/** From one report of how far the start has come to the next. */
-const PREPARATION_MILLISECONDS = 200;
 
 export interface TrainResult {
   /** Holds native memory until its `dispose()`. */
@@ -79,7 +76,7 @@ export async function run(
   const observers = new Observers([...given, firstStep, notices, callbacks]);
   let result: TrainResult | undefined;
   try {
-    const job = await prepare(settings);
+    const job = await prepare(settings, observers);
     for (const note of notesOn(job)) notices.say(note);
     result = await runJob(job, observers, notices, firstStep);
     const seconds = (performance.now() - started) / 1000;
@@ -92,10 +89,17 @@ export async function run(
   }
 }
 
-async function prepare(settings: TrainSettings): Promise<TrainJob> {
-  const { data, device, threads, signal } = settings;
+async function prepare(settings: TrainSettings, observers: Observers): Promise<TrainJob> {
+  const { data, model, preprocessing, device, threads, signal } = settings;
   signal?.throwIfAborted();
-  const dataset = await untilAborted(resolveData(data), signal);
+  const progress = progressOf(data);
+  const wanted = { ...(model.input && { input: model.input }), ...(preprocessing && { preprocessing }) };
+  const dataset = await prepareWith(observers, {
+    stage: 'reading pictures',
+    work: resolveData(data, { ...wanted, progress, signal }),
+    fraction: () => progress.fraction,
+    signal,
+  });
   const placement = await untilAborted(selectDevice(device, threads), signal);
   return prepareJob(settings, dataset, placement);
 }
@@ -129,7 +133,7 @@ async function runWith(
   try {
     for (const note of opened?.notes ?? []) notices.say(note);
     for (const record of from?.state?.progress.history ?? []) notices.epoch(record);
-    const { device, memory } = await startSession(job, session, model, observers);
+    const { device, memory, numbers } = await startSession(job, session, model, observers);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
     const moments = momentsOf(job.settings.optimizer);
     const { weights } = job.settings.model;
@@ -140,7 +144,9 @@ async function runWith(
     if (from?.state) firstStep.loss = from.state.firstLoss;
     const environment = describeEnvironment(job.placement.backend, device, memory);
     const keeper = await createKeeper(job, opened, session, { environment, moments, firstStep, notices });
-    const history = await trainModel(job, session, model, observers, { from: from?.state?.progress, keeper });
+    const history = await trainModel(job, session, model, observers, {
+      ...{ from: from?.state?.progress, keeper, numbers },
+    });
     notices.epoch(history.at(-1)!); // which was judged anew where its own callback stopped the run
     const best = keepBest ? await keeper!.restoreBest() : undefined;
     await awaitNative(() => session.endTraining());
@@ -171,34 +177,23 @@ async function startSession(
   session: NativeSession,
   model: Model,
   observers: Observers,
-): Promise<{ device: NativeDevice; memory: MemoryPlan }> {
+): Promise<{ device: NativeDevice; memory: MemoryPlan; numbers: Int32Array }> {
   const { train, settings } = job;
   const { signal } = settings;
-  const images = train.numbers.length;
   const { device, memory } = await untilAborted(
-    awaitNative(() => session.plan(images)),
+    awaitNative(() => session.plan(imagesToHold(train))),
     signal,
   );
   await observers.start(describeStart(job, model, device, memory, expectation(job, session)));
   signal?.throwIfAborted();
-  const preparing = async (stage: Preparation['stage'], work: Promise<unknown>) => {
-    const done = untilAborted(work, signal);
-    const isDone = done.then(
-      () => true,
-      () => true,
-    );
-    const isLate = () => setTimeout(PREPARATION_MILLISECONDS, false, { ref: false });
-    while (!(await Promise.race([isDone, isLate()]))) {
-      await observers.prepare({ stage, fraction: session.progress() });
-    }
-    await done;
-  };
+  const preparing = <T>(stage: Preparation['stage'], work: Promise<T>) =>
+    prepareWith(observers, { stage, work, fraction: () => session.progress(), signal });
   await preparing(
     'drawing weights',
     awaitNative(() => session.open()),
   );
-  await preparing('uploading images', uploadSamples(session, train, signal));
-  return { device, memory: await awaitNative(() => session.memory()) };
+  const numbers = await preparing('uploading images', uploadSamples(session, train, signal));
+  return { device, memory: await awaitNative(() => session.memory()), numbers };
 }
 
 function expectation({ head, length }: TrainJob, session: NativeSession): number | undefined {
@@ -211,8 +206,9 @@ function firstLoss(job: TrainJob, session: NativeSession, { loss }: FirstStep): 
   return { measured: loss, ...(expected !== undefined && { expected }) };
 }
 
-function descriptorOf({ settings, input, head, classNames, normalization }: TrainJob): ModelDescriptor {
-  const { model: network, preprocessing } = settings;
+function descriptorOf({ settings, ...job }: TrainJob): ModelDescriptor {
+  const { input, head, classNames, normalization, preprocessing } = job;
+  const { model: network } = settings;
   return { network, input, head, classNames, normalization, preprocessing };
 }
 
@@ -274,7 +270,7 @@ function trainModel(
   session: NativeSession,
   model: Model,
   observers: Observers,
-  kept: { from: Progress | undefined; keeper: Keeper | undefined },
+  started: { from: Progress | undefined; keeper: Keeper | undefined; numbers: Int32Array },
 ): Promise<EpochRecord[]> {
   const { settings, head, train, validation, batching, length, classNames } = job;
   const { seed, shuffle, learningRate, monitor, patience, signal } = settings;
@@ -293,7 +289,7 @@ function trainModel(
     measure: headMeasurer(session, train),
     validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),
     isEnough: (history) => isOutOfPatience(history, monitor, patience),
-    ...kept,
+    ...started,
     observers,
   });
 }

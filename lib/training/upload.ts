@@ -1,6 +1,7 @@
 /** Hands training images to a native session without holding up the event loop. */
 import { turnEventLoop } from '../base/abort.js';
 import { checkMemory } from '../data/checkViews.js';
+import { PackedImages } from '../data/packedImages.js';
 import { labelsOf, rangeOf, type Samples } from '../data/samples.js';
 import type { NativeSession } from '../native/contract.js';
 import { awaitNative, callNative } from '../native/load.js';
@@ -8,17 +9,27 @@ import { awaitNative, callNative } from '../native/load.js';
 /** Copied in a few milliseconds. */
 const PIECE_BYTES = 16 * 2 ** 20;
 
+/** How many images the session will have: of a file that it views all that are in it. */
+export function imagesToHold({ images, numbers }: Samples): number {
+  return images instanceof PackedImages ? images.shape[0] : numbers.length;
+}
+
 /**
- * Makes these samples, in their order, what the session trains on. The session copies them; rejects with the signal's
- * reason once that is aborted.
+ * Makes these samples what the session trains on, and says by which numbers it knows them, in their order. The session copies
+ * them, but for images in a file, which it views. Rejects with the signal's reason once that is aborted.
  */
 export async function uploadSamples(
   session: NativeSession,
   samples: Samples,
   signal?: AbortSignal,
-): Promise<void> {
-  const [, H, W, C] = samples.images.shape;
-  const count = samples.numbers.length;
+): Promise<Int32Array> {
+  const { images, labels, numbers } = samples;
+  if (images instanceof PackedImages) {
+    await awaitNative(() => session.viewTrainingData(images.file.native, images.begin, labels));
+    return numbers;
+  }
+  const [, H, W, C] = images.shape;
+  const count = numbers.length;
   const piece = Math.max(1, Math.floor(PIECE_BYTES / (H * W * C)));
   callNative(() => session.reserveTrainingData(count));
   for (let first = 0; first < count; first += piece) {
@@ -28,4 +39,5 @@ export async function uploadSamples(
     await turnEventLoop(signal);
   }
   await awaitNative(() => session.uploadTrainingData());
+  return numbers.map((_, index) => index);
 }

@@ -7,6 +7,7 @@
 
 #include "addon/convert.h"
 #include "addon/guard.h"
+#include "addon/mapped_file_object.h"
 #include "addon/requests.h"
 #include "addon/results.h"
 #include "addon/search_object.h"
@@ -111,6 +112,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
   exports.Set("headLoss", Napi::Function::New(env, run_head_loss, "headLoss"));
   exports.Set("stopAll", Napi::Function::New(env, stop_all, "stopAll"));
+  exports.Set("MappedFile", MappedFileObject::define(env));
   exports.Set("Session", SessionObject::define(env));
   exports.Set("SearchIndex", SearchObject::define(env));
   return exports;

@@ -78,6 +78,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
                       InstanceMethod<&SessionObject::memory>("memory"),
                       InstanceMethod<&SessionObject::reserve_training_data>("reserveTrainingData"),
                       InstanceMethod<&SessionObject::add_training_data>("addTrainingData"),
+                      InstanceMethod<&SessionObject::view_training_data>("viewTrainingData"),
                       InstanceMethod<&SessionObject::upload_training_data>("uploadTrainingData"),
                       InstanceMethod<&SessionObject::run_steps>("runSteps"),
                       InstanceMethod<&SessionObject::infer>("infer"),

@@ -27,6 +27,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value memory(const Napi::CallbackInfo& info);
   void reserve_training_data(const Napi::CallbackInfo& info);
   void add_training_data(const Napi::CallbackInfo& info);
+  Napi::Value view_training_data(const Napi::CallbackInfo& info);
   Napi::Value upload_training_data(const Napi::CallbackInfo& info);
   Napi::Value run_steps(const Napi::CallbackInfo& info);
   Napi::Value infer(const Napi::CallbackInfo& info);
@@ -52,6 +53,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   const Session& session() const;
   void expect_not_disposed() const;
   HostSamples& reserved() const;
+  Napi::Value set_training_data(Napi::Env env, const TrainingData& data);
   void stop();
 
   struct State {

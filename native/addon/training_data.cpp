@@ -1,6 +1,8 @@
 // What a Session is given to train on.
 #include "addon/guard.h"
+#include "addon/mapped_file_object.h"
 #include "addon/session_object.h"
+#include "data/mapped_samples.h"
 
 namespace margincore {
 
@@ -54,10 +56,24 @@ Napi::Value SessionObject::upload_training_data(const Napi::CallbackInfo& info) 
   return guarded(info.Env(), [&] {
     TrainingData data = reserved().data();
     data.owner = std::move(samples_);
-    return run(info.Env(), [data, cancelled = cancelled_](Session& session) -> Worker::Result {
-      session.set_training_data(data, *cancelled);
-      return [](Napi::Env env) { return env.Undefined(); };
-    });
+    return set_training_data(info.Env(), data);
+  });
+}
+
+Napi::Value SessionObject::view_training_data(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Session& session = this->session();
+    samples_.reset();
+    const auto labels = elements_argument<int32_t>(info, 2, napi_int32_array, "an Int32Array");
+    return set_training_data(info.Env(), view_samples(MappedFileObject::from(info[0]), index_argument(info, 1), labels,
+                                                      session.input(), session.head().num_classes()));
+  });
+}
+
+Napi::Value SessionObject::set_training_data(Napi::Env env, const TrainingData& data) {
+  return run(env, [data, cancelled = cancelled_](Session& session) -> Worker::Result {
+    session.set_training_data(data, *cancelled);
+    return [](Napi::Env env) { return env.Undefined(); };
   });
 }
 

@@ -2,6 +2,11 @@
 import { join } from 'node:path';
 import { describeDefault, type Option, type OptionTable, type Variants } from '../../lib/base/optionTable.js';
 import { packageRoot } from '../../lib/base/packageRoot.js';
+import { CIFAR_100_OPTIONS } from '../../lib/data/formats/cifar.js';
+import { EMNIST_OPTIONS } from '../../lib/data/formats/emnist.js';
+import { IMAGE_FOLDER_OPTIONS } from '../../lib/data/formats/imageFolder.js';
+import { PICTURE_LIST_OPTIONS } from '../../lib/data/formats/pictureListFile.js';
+import { PICTURE_OPTIONS } from '../../lib/data/pictures/options.js';
 import { HEAD_NAMES } from '../../lib/heads/resolve.js';
 import { COMMON_OPTIONS, HEADS } from '../../lib/heads/table.js';
 import { EMBEDDING_OPTIONS, IMAGE_MODEL_OPTIONS } from '../../lib/networks/imageModel.js';
@@ -27,6 +32,14 @@ const INIT_TEXT =
   "`'fanInUniform'`), a layer's own `init` for that one. Biases start at 0, but for `'pytorch'`. A convolution's fanIn is\n" +
   'kernel height × width × input channels of one group, its fanOut kernel height × width × output channels.';
 
+const DATA_TEXT =
+  'Options of `datasets.imageFolder(path, options)` and its like, or of `data: { path, … }`. `margincore train` and `margincore data` have\n' +
+  'them as flags, `seed`, `root` and `split` as `--data-seed`, `--data-root` and `--emnist-split`.';
+
+/** Without those that all pictures have. */
+const own = (options: OptionTable): OptionTable =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => !Object.hasOwn(PICTURE_OPTIONS, name)));
+
 export function optionDocs(): string {
   const groups = Object.entries(RUN_OPTION_GROUPS).map(
     ([group, options]) => `## ${TITLES[group as keyof typeof TITLES]}\n\n${table(options)}`,
@@ -35,6 +48,15 @@ export function optionDocs(): string {
     '# Options',
     '`train(options)` takes all of these in one object, and the command line as flags in kebab-case. Made of the option\ntables by `npm run docs`; types and details are in the declarations, which an editor shows.',
     ...groups,
+    '## `data` in files',
+    DATA_TEXT,
+    sets({
+      'imageFolder, pictureList, tinyImageNet': PICTURE_OPTIONS,
+      imageFolder: own(IMAGE_FOLDER_OPTIONS),
+      pictureList: own(PICTURE_LIST_OPTIONS),
+      cifar100: CIFAR_100_OPTIONS,
+      emnist: EMNIST_OPTIONS,
+    }),
     '## Heads',
     `\`head\` names one of those below (default softmax). Every head has these:\n\n${table(COMMON_OPTIONS)}`,
     'and its own:',

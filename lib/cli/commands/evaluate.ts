@@ -1,4 +1,5 @@
 import { MarginCoreError } from '../../base/errors.js';
+import { isDivided } from '../../data/formats/imageFolder.js';
 import { resolveData } from '../../data/index.js';
 import { classFolders, foldersIn } from '../../data/pictureFiles.js';
 import type { Split } from '../../data/types.js';
@@ -73,12 +74,15 @@ interface ToScore {
 
 /** A data set's test images, or a folder of folders. */
 async function toScore(given: string | undefined, model: Model): Promise<ToScore> {
-  const isFolder = given !== undefined && (await foldersIn(given).catch(() => [])).length > 0;
-  if (isFolder) {
+  const folders = given === undefined ? [] : await foldersIn(given).catch(() => []);
+  if (given !== undefined && folders.length > 0 && !isDivided(folders)) {
     const images = (await classFolders(given)).reduce((sum, { files }) => sum + files.length, 0);
     return { name: given, images, split: given };
   }
-  const { test, name, classNames } = await resolveData(given);
+  const { test, name, classNames } = await resolveData(given, {
+    input: model.input,
+    preprocessing: model.preprocessing,
+  });
   if (test === undefined) throw new MarginCoreError('INVALID_DATA', `${name} has no test images`);
   expectSameClasses(model.classNames, classNames);
   return { name, images: test.labels.length, split: test };

@@ -78,7 +78,8 @@ export const mistakesCommand: Command = {
       path,
       { ...machine, ...(json !== undefined && { json }) },
       async (model, signal) => {
-        const dataset = await resolveData(data);
+        const { input, preprocessing } = model;
+        const dataset = await resolveData(data, { input, preprocessing, signal });
         expectSameClasses(model.classNames, dataset.classNames);
         const { html, ...sheet } = await contactSheet(model, splitOf(dataset, split), {
           ...{

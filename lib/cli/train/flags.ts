@@ -5,6 +5,7 @@ import { HEAD_NAMES, HEAD_WORDS } from '../../heads/resolve.js';
 import { COMMON_OPTIONS, HEADS } from '../../heads/table.js';
 import { RUN_OPTION_GROUPS } from '../../training/options.js';
 import type { FlagGroup } from '../arguments.js';
+import { DATA_FLAGS } from '../data/flags.js';
 import { flagsOf, flagsOfSets } from '../flags.js';
 import { RATE_FLAGS } from './learningRate.js';
 import { NETWORK_FLAGS } from './network.js';
@@ -18,6 +19,7 @@ export const TRAIN_FLAGS: readonly FlagGroup[] = [
       instead: { model: NETWORK_FLAGS, preprocessing: flagsOf(PREPROCESSING, { to: 'preprocessing.' }) },
     }),
   },
+  { title: 'Data in files', flags: DATA_FLAGS },
   {
     title: 'Head',
     flags: [

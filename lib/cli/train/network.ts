@@ -2,7 +2,8 @@
 
 import { MarginCoreError } from '../../base/errors.js';
 import { word } from '../../base/notation.js';
-import { type DataInput, resolveData } from '../../data/index.js';
+import { checkPreprocessing } from '../../data/decode.js';
+import { type DataInput, type DataPath, LoadingProgress, resolveData } from '../../data/index.js';
 import { IMAGE_MODEL_OPTIONS, IMAGE_SIZES } from '../../networks/imageModel.js';
 import {
   type EmbeddingOptions,
@@ -11,6 +12,7 @@ import {
   models,
 } from '../../networks/index.js';
 import { VGG_IMAGE_SIZES } from '../../networks/vgg.js';
+import { showing } from '../../report/progress/stageLine.js';
 import { type Flag, UsageError } from '../arguments.js';
 import { flagsOf } from '../flags.js';
 
@@ -53,8 +55,9 @@ export const NETWORK_FLAGS: readonly Flag[] = [
  */
 export async function networkOptions(
   { name = 'seedCnn', imageSize, ...options }: NetworkFlags,
-  data: string | undefined,
-): Promise<{ model: ModelDescription; data?: string | DataInput }> {
+  data: string | DataPath | undefined,
+  preprocessing: unknown,
+): Promise<{ model: ModelDescription; data?: string | DataPath | DataInput }> {
   const given = data === undefined ? {} : { data };
   const sized = SIZED.find((each) => each === name);
   if (sized === undefined) {
@@ -64,7 +67,12 @@ export async function networkOptions(
   if (imageSize !== undefined) {
     return { ...given, model: models[sized]({ ...options, imageSize } as ImageModelOptions) };
   }
-  const dataset = await resolveData(data);
+  const progress = new LoadingProgress();
+  const loading = {
+    progress,
+    ...(preprocessing !== undefined && { preprocessing: checkPreprocessing(preprocessing, 'preprocessing') }),
+  };
+  const dataset = await showing('reading pictures', resolveData(data, loading), () => progress.fraction);
   const [, H, W] = dataset.train.images.shape;
   const size = Math.min(H, W);
   const { min, max } = sized === 'vgg11' || sized === 'vgg16' ? VGG_IMAGE_SIZES : IMAGE_SIZES;

@@ -2,10 +2,11 @@
  * IDX, the format of MNIST: two zero bytes, the type of an element, the number of dimensions, the size of each
  * dimension (32 bits, big-endian), the elements. Here elements are unsigned bytes; the file may be gzipped.
  */
-import { type ErrorCode, MarginCoreError } from '../../base/errors.js';
+import { MarginCoreError } from '../../base/errors.js';
 import { readBytes } from '../../files/readBytes.js';
 import type { Split } from '../types.js';
 import { gunzipAll, gunzipStart, isGzip, MAX_GZIP_RATIO } from './gzip.js';
+import { refused } from './refused.js';
 
 const UNSIGNED_BYTE = 0x08;
 const ELEMENT_TYPES: Record<number, string> = {
@@ -88,10 +89,4 @@ function parseHeader(path: string, start: Buffer, rank: number): number[] {
   const sizes = Array.from({ length: rank }, (_, dimension) => start.readUInt32BE(4 + 4 * dimension));
   if (sizes.includes(0)) throw refused('INVALID_DATA', path, 'sizes above 0', sizes.join('×'));
   return sizes;
-}
-
-function refused(code: ErrorCode, path: string, expected: string, found: string): MarginCoreError {
-  return new MarginCoreError(code, `${path}: expected ${expected}, found ${found}`, {
-    details: { path, expected, found },
-  });
 }

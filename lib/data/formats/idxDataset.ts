@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path';
+import { checkOptions } from '../../base/optionTable.js';
 import type { Dataset } from '../types.js';
 import { checkDataset } from '../validate.js';
 import type { FolderFormat } from './format.js';
@@ -22,5 +23,8 @@ export async function idx(folderPath: string): Promise<Dataset> {
 export const idxFormat: FolderFormat = {
   files: 'IDX files (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…; or gzipped)',
   fits: isIdxFolder,
-  load: idx,
+  load: (folder, { options }) => {
+    checkOptions(options ?? {}, undefined, {});
+    return idx(folder);
+  },
 };

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalidOption, MarginCoreError } from '../../base/errors.js';
 import { unreadable } from '../../files/readBytes.js';
+import type { Listing } from './format.js';
 import type { SplitFiles } from './idx.js';
 
 /** The beginning of MNIST's file names, by split. */
@@ -57,8 +58,8 @@ function spellings(split: SplitName, content: Content): string[] {
   return [`${stem}-${type}`, `${stem}.${type}`].flatMap((name) => [name, `${name}.gz`]);
 }
 
-export function isIdxFolder(names: ReadonlySet<string>): boolean {
+export function isIdxFolder({ files }: Listing): boolean {
   const splits = Object.keys(PREFIXES) as SplitName[];
   const known = splits.flatMap((split) => [...spellings(split, 'images'), ...spellings(split, 'labels')]);
-  return known.some((name) => names.has(name));
+  return known.some((name) => files.has(name));
 }

@@ -2,6 +2,7 @@
 import { checkSignal, checkText } from '../../base/check.js';
 import { checkOptions, integer, option } from '../../base/optionTable.js';
 import { checkSplitOfSize } from '../../data/imageSize.js';
+import { areSameImages } from '../../data/pixels.js';
 import { allOf, imagesOf, labelsOf, rangeOf, type Samples } from '../../data/samples.js';
 import type { SplitInput } from '../../data/types.js';
 import {
@@ -96,7 +97,7 @@ export async function contactSheet(
       ? mistakes.map(() => [])
       : await neighboursOf({ ...samples, numbers }, others, {
           ...{ model, count, signal, ...placement },
-          isSameSplit: areSameBytes(others.images.data, samples.images.data),
+          isSameSplit: areSameImages(others.images, samples.images),
         });
   const shown = mistakes.map((mistake, place) => ({ ...mistake, neighbours: neighbours[place]! }));
   const summary = {
@@ -133,9 +134,4 @@ async function mistakesOf(
     parts.push(findMistakes(prediction, labelsOf(part), numClasses, first));
   }
   return parts.flat();
-}
-
-/** However often they were checked, which may give them another view. */
-function areSameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length;
 }

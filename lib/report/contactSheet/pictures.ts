@@ -5,6 +5,7 @@ import { MarginCoreError } from '../../base/errors.js';
 import { lazy } from '../../base/lazy.js';
 import { PICTURE_CHANNELS } from '../../data/decode.js';
 import type { ImageSize } from '../../data/imageSize.js';
+import { pixelsOf } from '../../data/pixels.js';
 import type { ImageArray } from '../../data/types.js';
 
 const sharp = lazy<typeof Sharp>('sharp');
@@ -38,9 +39,9 @@ export async function pictureUris(
   return uris;
 }
 
-async function pictureUri({ data, shape: [, H, W, C] }: ImageArray, sample: number): Promise<string> {
-  const size = H * W * C;
-  const pixels = data.subarray(sample * size, (sample + 1) * size);
+async function pictureUri(images: ImageArray, sample: number): Promise<string> {
+  const [, H, W, C] = images.shape;
+  const pixels = pixelsOf(images, sample);
   const raw = { width: W, height: H, channels: C as 1 | 3 | 4 };
   const png = await sharp()(pixels, { raw })
     .resize({ width: LONGEST, height: LONGEST, fit: 'inside', withoutEnlargement: true })

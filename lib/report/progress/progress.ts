@@ -34,7 +34,7 @@ export class Progress implements Observer {
   /** The start took long enough to be shown. */
   #isPreparing = false;
   /** When a line last said how far it has come. */
-  #prepared = 0;
+  #prepared = performance.now();
 
   constructor(private readonly stream: TextStream) {
     this.#style = styles(stream);
@@ -45,6 +45,8 @@ export class Progress implements Observer {
     this.#info = info;
     this.#bar = new ProgressBar(info, this.#style);
     this.#prepared = performance.now();
+    if (this.#isPreparing) this.#live?.clear();
+    this.#isPreparing = false;
     const { head, ...options } = info.head;
     const size = [
       `${count(info.samples)} images`,

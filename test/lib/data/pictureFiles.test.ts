@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { classFolders, pictureFiles } from '../../../lib/data/pictureFiles.js';
 import { refusal } from '../../support/refusal.js';
@@ -32,15 +32,21 @@ test('what is hidden, and folders and pipes that are called as pictures are, are
   expect((await classFolders(inFolder('classes'))).map(({ name }) => name)).toEqual(['Ada']);
 });
 
-test('links to files are followed, and links that lead back are not', async () => {
+test('links are followed, and those that lead back are refused', async () => {
   put('p/q/a.png', 'elsewhere/b.png');
   symlinkSync(inFolder('elsewhere/b.png'), inFolder('p/link.png'));
-  symlinkSync('..', inFolder('p/q/up'));
-  symlinkSync('../..', inFolder('p/q/further'));
   const found = ['link.png', 'q/a.png'];
   expect(await pictureFiles(inFolder('p'))).toEqual(found.map((name) => inFolder('p', name)));
   symlinkSync('p', inFolder('given'));
   expect(await pictureFiles(inFolder('given'))).toEqual(found.map((name) => inFolder('given', name)));
+  for (const back of ['..', '../..']) {
+    symlinkSync(back, inFolder('p/q/up'));
+    expect(await refusal(() => pictureFiles(inFolder('p')))).toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringContaining('leads back'),
+    });
+    rmSync(inFolder('p/q/up'));
+  }
   mkdirSync(inFolder('classes'));
   symlinkSync('../elsewhere', inFolder('classes/Ada'));
   expect(await classFolders(inFolder('classes'))).toEqual([

@@ -1,0 +1,32 @@
+// A file's bytes as memory, of which a page is only read once somebody looks at it, and which the system may drop and read
+// again: images that together are larger than memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace margincore {
+
+class MappedFile {
+ public:
+  /// Maps all of it as it is now. Nothing that is written to the memory reaches the file. Whoever replaces the file must do so
+  /// by renaming another: the system ends a process that reads what was cut off. Throws InvalidData, which says why.
+  explicit MappedFile(const std::string& path);
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  uint8_t* bytes() const { return static_cast<uint8_t*>(memory_); }
+  size_t size() const { return size_; }
+
+  /// `length` bytes from `begin`. Throws InvalidData where the file has not as many.
+  uint8_t* range(int64_t begin, int64_t length) const;
+
+ private:
+  std::string path_;
+  void* memory_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace margincore
