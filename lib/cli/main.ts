@@ -5,6 +5,7 @@ import { type ErrorCode, MarginCoreError } from '../base/errors.js';
 import { packageVersion } from '../base/packageRoot.js';
 import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
+import { augmentCommand } from './commands/augment.js';
 import { buildCommand } from './commands/build.js';
 import { calibrateCommand } from './commands/calibrate.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -31,6 +32,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   identify: identifyCommand,
   gallery: galleryCommand,
   mistakes: mistakesCommand,
+  augment: augmentCommand,
   doctor: doctorCommand,
   build: buildCommand,
 };

@@ -2,6 +2,7 @@
 import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import { type Note, type NoteCode, note } from '../base/note.js';
+import { nativeAugmentation, requireAugmentable } from '../data/augment.js';
 import { describeEmptyClasses } from '../data/emptyClasses.js';
 import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
 import type { Dataset, Split } from '../data/index.js';
@@ -75,6 +76,7 @@ export async function prepareJob(
   const { classNames, numClasses, test } = dataset;
   const input = imageSize(dataset.train.images);
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
+  requireAugmentable(settings.augment, input);
   const { train, ...validation } = divideSamples(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head, numClasses);
   requireWeighedImages(head, train);
@@ -163,6 +165,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         head: head.native,
         mean: normalization.mean,
         std: normalization.std,
+        augmentation: nativeAugmentation(settings.augment),
         batchSize: largestBatch(batching),
         optimizer: nativeOptimizer(settings.optimizer, head.headLr),
         drawWeights,

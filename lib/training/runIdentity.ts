@@ -52,7 +52,7 @@ const RULES_OF_HEAD = ['lambda', 'marginWarmup'];
 
 export async function identityOf(job: TrainJob): Promise<RunIdentity> {
   const { settings, classNames, train, validation, normalization, head } = job;
-  const { batchSize, optimizer, seed, precision, freeze, layerLr, model, signal } = settings;
+  const { batchSize, optimizer, seed, precision, augment, freeze, layerLr, model, signal } = settings;
   const { layers, init } = model;
   const own = Object.entries(head.effective).filter(([name]) => !RULES_OF_HEAD.includes(name));
   const { mean, std } = normalization;
@@ -63,6 +63,7 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     seed,
     precision,
     normalize: { mean: [...mean], std: [...std] },
+    ...(Object.keys(augment).length > 0 && { augment }),
     ...(freeze.length > 0 && { freeze: [...freeze].sort() }),
     ...(Object.keys(layerLr).length > 0 && { layerLr }),
   };
