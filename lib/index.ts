@@ -2,6 +2,7 @@
 
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
+export type { Augment, AugmentOptions, AugmentPolicy } from './data/augment.js';
 export type { Picture, Preprocessing } from './data/decode.js';
 export type { Cifar100Options } from './data/formats/cifar.js';
 export type { EmnistOptions } from './data/formats/emnist.js';

@@ -5,6 +5,7 @@ import { type ErrorCode, MarginCoreError } from '../base/errors.js';
 import { packageVersion } from '../base/packageRoot.js';
 import { UsageError } from './arguments.js';
 import type { Command } from './command.js';
+import { augmentCommand } from './commands/augment.js';
 import { buildCommand } from './commands/build.js';
 import { calibrateCommand } from './commands/calibrate.js';
 import { dataCommand } from './commands/data.js';
@@ -33,6 +34,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   gallery: galleryCommand,
   mistakes: mistakesCommand,
   data: dataCommand,
+  augment: augmentCommand,
   recipe: recipeCommand,
   doctor: doctorCommand,
   build: buildCommand,

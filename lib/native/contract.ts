@@ -25,6 +25,8 @@ export interface NativeModule {
   summarize(network: NativeNetwork): NetworkSummary;
   /** One head, forward and backward, on given arrays. */
   headLoss(request: NativeHeadLossRequest): Promise<NativeHeadLossResult>;
+  /** Images (N, H, W, C) as training steps of that epoch see them. */
+  changedImages(request: NativeChangedImagesRequest): Promise<Float32Array>;
   /** Cancels what runs, and waits until no thread computes any more: for the end of the process. */
   stopAll(): void;
   MappedFile: new (path: string) => NativeMappedFile;
@@ -137,6 +139,52 @@ export interface NativeOptimizer {
   headLr: number;
 }
 
+/** Random changes of training images: native/base/augmentation.h says what each is. */
+export interface NativeAugmentation {
+  cropPadding: number;
+  padding: 'zero' | 'reflect';
+  areaLeast: number;
+  areaMost: number;
+  aspectLeast: number;
+  aspectMost: number;
+  flip: 'none' | 'random' | 'alternating';
+  rotate: number;
+  translate: number;
+  scaleLeast: number;
+  scaleMost: number;
+  shear: number;
+  brightness: number;
+  contrast: number;
+  saturation: number;
+  grey: number;
+  erase: number;
+  eraseAreaLeast: number;
+  eraseAreaMost: number;
+  eraseAspectLeast: number;
+  eraseAspectMost: number;
+}
+
+export interface NativeChangedImagesRequest {
+  backend: string;
+  deviceIndex: number;
+  threads: number;
+  seed: number;
+  /** From 0 */
+  epoch: number;
+  /** (M, H, W, C) */
+  images: Uint8Array;
+  /** [H, W, C] */
+  size: Int32Array;
+  /** (N): which of the images */
+  samples: Int32Array;
+  /** (N): what a training set calls them */
+  numbers: Int32Array;
+  augmentation: NativeAugmentation;
+  /** Pixel p of channel c becomes (p/255 − mean[c]) / std[c]. */
+  mean: Float32Array;
+  std: Float32Array;
+}
+
 export interface NativeSessionConfig {
   backend: string; // 'cpu', 'cuda'
   deviceIndex: number;
@@ -154,6 +202,8 @@ export interface NativeSessionConfig {
   /** Pixel p of channel c enters the network as (p/255 − mean[c]) / std[c]. */
   mean: Float32Array;
   std: Float32Array;
+  /** Of training images. Default: none. */
+  augmentation?: NativeAugmentation;
   /** Largest batch of a training step; 0 for a session that only predicts. */
   batchSize: number;
   optimizer: NativeOptimizer;

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import { type Note, type NoteCode, note } from '../base/note.js';
+import { nativeAugmentation, requireAugmentable } from '../data/augment.js';
 import { DEFAULT_PREPROCESSING, type Preprocessing } from '../data/decode.js';
 import { describeEmptyClasses } from '../data/emptyClasses.js';
 import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
@@ -84,6 +85,7 @@ export async function prepareJob(
   const { classNames, numClasses, test } = dataset;
   const input = imageSize(dataset.train.images);
   if (model.input) requireSize(dataset.train.images, model.input, 'data', `which ${model.name} is made for`);
+  requireAugmentable(settings.augment, input);
   const { train, ...validation } = divideSamples(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head, numClasses);
   requireWeighedImages(head, train);
@@ -189,6 +191,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         head: head.native,
         mean: normalization.mean,
         std: normalization.std,
+        augmentation: nativeAugmentation(settings.augment),
         batchSize: largestBatch(batching),
         optimizer: nativeOptimizer(settings.optimizer, head.headLr),
         drawWeights,

@@ -16,6 +16,7 @@ import {
   optionValues,
 } from '../base/optionTable.js';
 import { namesFor } from '../base/otherNames.js';
+import { AUGMENT_NOTATION, AUGMENT_OPTIONS, type Augment, checkAugment } from '../data/augment.js';
 import { checkPreprocessing, PREPROCESSING, type Preprocessing } from '../data/decode.js';
 import { DATA_SET_NAMES, type DataOption } from '../data/index.js';
 import { checkNormalize, NORMALIZE_NOTATION, type Normalize } from '../data/normalize.js';
@@ -88,6 +89,8 @@ export interface RunOptions {
    * names that fit a layer the longest holds; one that holds for no layer is refused. The head's factor is `headLr`. Default: 1 for all.
    */
   layerLr?: LayerRates;
+  /** Random changes of training images, by a policy's name or one by one: `{ crop: 4, flip: true }`. Default 'none'. */
+  augment?: Augment;
   /** How pixels are normalised, in training and ever after. Default 'dataset'. */
   normalize?: Normalize;
   /**
@@ -106,7 +109,7 @@ export interface RunOptions {
    * and OMP_NUM_THREADS.
    */
   threads?: number;
-  /** Weights, shuffles and dropout follow from it: a whole number in [0, 2^32). Default 0. */
+  /** Weights, shuffles, dropout and augmentation follow from it: a whole number in [0, 2^32). Default 0. */
   seed?: number;
   /** Bit-equal results on the same kind of machine with the same number of threads. Default false. */
   deterministic?: boolean;
@@ -172,6 +175,11 @@ export const RUN_OPTION_GROUPS = {
         notation: NUMBER,
       },
     ),
+    augment: option('random changes of training images', checkAugment, {
+      default: 'none',
+      notation: AUGMENT_NOTATION,
+      parts: AUGMENT_OPTIONS,
+    }),
     normalize: option('how pixels are normalised: by a rule, or by mean and std', checkNormalize, {
       default: 'dataset',
       notation: NORMALIZE_NOTATION,
@@ -210,7 +218,11 @@ export const RUN_OPTION_GROUPS = {
       defaultText: '1 for all',
       notation: { form: 'LAYER=…,LAYER=…', parse: parseNamedNumbers },
     }),
-    seed: integer('weights, shuffles and dropout follow from it', { default: 0, min: 0, below: 2 ** 32 }),
+    seed: integer('weights, shuffles, dropout and augmentation follow from it', {
+      default: 0,
+      min: 0,
+      below: 2 ** 32,
+    }),
   },
   keeping: {
     checkpoint: option('a folder in which the run is kept, to be resumed', checkPath, {

@@ -53,8 +53,19 @@ const RULES_OF_HEAD = ['lambda', 'marginWarmup'];
 
 export async function identityOf(job: TrainJob): Promise<RunIdentity> {
   const { settings, classNames, train, validation, normalization, head } = job;
-  const { batchSize, dropLast, shuffle, optimizer, seed, precision, freeze, layerLr, model, signal } =
-    settings;
+  const {
+    batchSize,
+    dropLast,
+    shuffle,
+    optimizer,
+    seed,
+    precision,
+    augment,
+    freeze,
+    layerLr,
+    model,
+    signal,
+  } = settings;
   const { layers, init } = model;
   const own = Object.entries(head.effective).filter(([name]) => !RULES_OF_HEAD.includes(name));
   const { mean, std } = normalization;
@@ -67,6 +78,7 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     normalize: { mean: [...mean], std: [...std] },
     ...(dropLast && { dropLast }),
     ...(!shuffle && { shuffle }),
+    ...(Object.keys(augment).length > 0 && { augment }),
     ...(freeze.length > 0 && { freeze: [...freeze].sort() }),
     ...(Object.keys(layerLr).length > 0 && { layerLr }),
   };

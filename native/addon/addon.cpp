@@ -83,6 +83,18 @@ Napi::Value run_head_loss(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value make_changed_images(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto request =
+        std::make_shared<const ChangedImagesRequest>(to_changed_images_request(object_argument(info, 0)));
+    Worker& worker = info.Env().GetInstanceData<WorkerRegistry>()->shared(info.Env());
+    return worker.run(info.Env(), [request]() -> Worker::Result {
+      auto values = std::make_shared<std::vector<float>>(changed_images(*request));
+      return [values](Napi::Env env) { return from_floats(env, std::move(*values)); };
+    });
+  });
+}
+
 /// Takes the lock of an open file for as long as that is open: whoever has it elsewhere, the answer is false at once.
 Napi::Value lock_file(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -111,6 +123,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("summarize", Napi::Function::New(env, summarize, "summarize"));
   exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
   exports.Set("headLoss", Napi::Function::New(env, run_head_loss, "headLoss"));
+  exports.Set("changedImages", Napi::Function::New(env, make_changed_images, "changedImages"));
   exports.Set("stopAll", Napi::Function::New(env, stop_all, "stopAll"));
   exports.Set("MappedFile", MappedFileObject::define(env));
   exports.Set("Session", SessionObject::define(env));

@@ -2,6 +2,7 @@
 
 #include "addon/convert.h"
 #include "addon/js_value.h"
+#include "spec/augmentation.h"
 #include "spec/network_reader.h"
 #include "spec/reader.h"
 
@@ -19,6 +20,17 @@ void check_count(const char* what, size_t received, int64_t expected) {
   if (static_cast<int64_t>(received) != expected)
     throw Error(ErrorCode::InvalidData, format("native: expected %lld values for %s but received %zu",
                                                static_cast<long long>(expected), what, received));
+}
+
+Normalization to_normalization(const Napi::Object& config, int64_t channels) {
+  Normalization result = {to_floats(config.Get("mean"), "mean"), to_floats(config.Get("std"), "std")};
+  check_count("mean", result.mean.size(), channels);
+  check_count("std", result.std.size(), channels);
+  return result;
+}
+
+Augmentation to_augmentation(const Napi::Object& config) {
+  return read_spec<Augmentation>(JsValue(config.Get("augmentation")), "augmentation");
 }
 
 }  // namespace
@@ -43,10 +55,8 @@ SessionSpec to_session_spec(const Napi::Object& config) {
   spec.network = to_network_spec(to_object(config, "network"));
   if (has(config, "layerRates")) spec.layer_rates = to_floats(config.Get("layerRates"), "layerRates");
   spec.head = read_spec<HeadSpec>(JsValue(config.Get("head")), "head");
-  spec.normalization.mean = to_floats(config.Get("mean"), "mean");
-  spec.normalization.std = to_floats(config.Get("std"), "std");
-  check_count("mean", spec.normalization.mean.size(), spec.network.input[2]);
-  check_count("std", spec.normalization.std.size(), spec.network.input[2]);
+  spec.normalization = to_normalization(config, spec.network.input[2]);
+  if (has(config, "augmentation")) spec.augmentation = to_augmentation(config);
   spec.batch_size = to_integer(config, "batchSize");
   if (spec.batch_size < 0) refuse("batchSize", "an integer from 0");
   spec.optimizer = read_spec<OptimizerSpec>(JsValue(config.Get("optimizer")), "optimizer");
@@ -89,6 +99,28 @@ HeadLossRequest to_head_loss_request(const Napi::Object& request) {
     check_count("centers", result.centers.size(), has_centers ? classes * result.embedding_size : 0);
   for (int32_t label : result.labels)
     if (label < 0 || label >= classes) refuse("labels", "integers below numClasses");
+  return result;
+}
+
+ChangedImagesRequest to_changed_images_request(const Napi::Object& request) {
+  ChangedImagesRequest result;
+  result.backend = to_text(request, "backend");
+  result.options = to_backend_options(request);
+  result.seed = to_seed(request.Get("seed"));
+  result.epoch = static_cast<uint32_t>(to_integer(request, "epoch"));
+  const std::vector<int32_t> size = to_ints(request.Get("size"), "size");
+  if (size.size() != 3 || size[0] < 1 || size[1] < 1 || size[2] < 1) refuse("size", "[height, width, channels]");
+  result.image = {size[0], size[1], size[2]};
+  result.images = to_bytes(request.Get("images"), "images");
+  if (result.images.empty() || static_cast<int64_t>(result.images.size()) % result.image.count() != 0)
+    refuse("images", "whole images");
+  result.samples = to_ints(request.Get("samples"), "samples");
+  result.numbers = to_ints(request.Get("numbers"), "numbers");
+  if (result.samples.empty()) refuse("samples", "at least one sample");
+  check_count("numbers", result.numbers.size(), static_cast<int64_t>(result.samples.size()));
+  result.augmentation = to_augmentation(request);
+  validate(result.augmentation);
+  result.normalization = to_normalization(request, result.image[2]);
   return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include "data/changed_images.h"
 #include "train/head_loss.h"
 #include "train/session.h"
 
@@ -14,6 +15,7 @@ NetworkSpec to_network_spec(const Napi::Object& network);
 SessionSpec to_session_spec(const Napi::Object& config);
 StepsRequest to_steps_request(const Napi::Object& request);
 HeadLossRequest to_head_loss_request(const Napi::Object& request);
+ChangedImagesRequest to_changed_images_request(const Napi::Object& request);
 
 /// Images, and which outputs are wanted of them.
 struct InferRequest {

@@ -24,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/augmentation.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/tensor.h"
@@ -31,7 +32,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 7;
+inline constexpr int32_t kBackendAbiVersion = 8;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -105,19 +106,13 @@ struct Dropout {
   uint32_t stream = 0;  // tells the dropout layers of a network apart
 };
 
-/// Random changes of an image while it is gathered; a zero switches the change off.
-struct Augmentation {
-  int32_t crop_padding = 0;  // pad by so many black pixels, crop back at a random place
-  int32_t flip = 0;          // mirror left and right with probability 1/2
-  int32_t erase = 0;         // blacken a random square of this side
-};
-
 struct GatherImages {
   Tensor images;        // (M, H, W, C) uint8, the dataset
   Tensor labels;        // (M) int32, or none
   Tensor order;         // int32: sample numbers, this step's from StepBlock::order_position; or none: the first images
+  Tensor numbers;       // as order: what augmentation calls the samples, or none: as order does
   Tensor scale, shift;  // (C) each: pixel p of channel c becomes p * scale[c] + shift[c]
-  Augmentation augmentation;
+  Augmentation augmentation;  // drawn by StepBlock's seed and epoch; three channels are colours, others each by itself
 };
 
 struct MarginSoftmax {

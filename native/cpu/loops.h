@@ -80,7 +80,7 @@ struct ActivationLoops {
 
   void (*column_sums)(float* sums, const T* x, int64_t rows, int64_t columns);
   void (*gather_images)(T* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
-                        const int32_t* order);
+                        const StepBlock* step);
 };
 
 struct Loops {

@@ -30,15 +30,17 @@ void* host_memory(Backend& backend, size_t bytes) {
 TrainingSetUse plan_training_set(Backend& backend, int64_t count, const Shape& image, int64_t max_batch, size_t free) {
   const size_t bytes = bytes_of(count, image);
   if (is_held(backend, bytes, free)) return {bytes, false};
-  return {bytes_of(2 * max_batch, image), true};
+  return {bytes_of(2 * max_batch, image) + 2 * max_batch * sizeof(int32_t), true};
 }
 
 TrainingSet::Slot::Slot(Backend& owner, size_t image_bytes, size_t label_bytes) : backend(owner) {
   images = static_cast<uint8_t*>(host_memory(backend, image_bytes));
   labels = static_cast<int32_t*>(host_memory(backend, label_bytes));
+  numbers = static_cast<int32_t*>(host_memory(backend, label_bytes));
 }
 
 TrainingSet::Slot::~Slot() {
+  backend.release_host(numbers);
   backend.release_host(labels);
   backend.release_host(images);
 }
@@ -67,6 +69,7 @@ void TrainingSet::make_slots() {
   const int64_t held = 2 * max_batch_;
   expect_memory(backend_, held * image_.count(), "two batches of training images");
   allocate(held);
+  numbers_ = Buffer(backend_, held * sizeof(int32_t));
   for (int slot = 0; slot < 2; ++slot)
     slots_.push_back(std::make_unique<Slot>(backend_, images_.bytes() / 2, labels_.bytes() / 2));
   std::vector<int32_t> as_they_come(held);
@@ -86,7 +89,7 @@ void TrainingSet::place(void* images, void* labels, int64_t count) {
   order_ = Buffer(backend_, count * sizeof(int32_t));
 }
 
-size_t TrainingSet::bytes() const { return images_.bytes() + labels_.bytes() + order_.bytes(); }
+size_t TrainingSet::bytes() const { return images_.bytes() + labels_.bytes() + order_.bytes() + numbers_.bytes(); }
 
 void TrainingSet::begin(const std::vector<int32_t>& order) {
   if (is_streamed()) {
@@ -108,10 +111,13 @@ int64_t TrainingSet::open(int64_t first, int64_t batch) {
     const int64_t sample = order_of_steps_[first + i];
     std::memcpy(slot.images + i * size, data_.images + sample * size, size);
     slot.labels[i] = data_.labels[sample];
+    slot.numbers[i] = static_cast<int32_t>(sample);
   }
   const int64_t place = number * max_batch_;
   check(backend_.feed(number, image_memory_.at(place * size), slot.images, batch * size));
-  check(backend_.feed(number, label_memory_.at(place * sizeof(int32_t)), slot.labels, batch * sizeof(int32_t)));
+  const size_t numbers_at = place * sizeof(int32_t), number_bytes = batch * sizeof(int32_t);
+  check(backend_.feed(number, label_memory_.at(numbers_at), slot.labels, number_bytes));
+  check(backend_.feed(number, numbers_.at(numbers_at), slot.numbers, number_bytes));
   check(backend_.feed_begin(number));
   return place;
 }
@@ -127,6 +133,8 @@ GatherImages TrainingSet::sources() const {
   gather.images = images_;
   gather.labels = labels_;
   gather.order = {order_.data(), DType::I32, {static_cast<int64_t>(order_.bytes() / sizeof(int32_t))}};
+  if (is_streamed())
+    gather.numbers = {numbers_.data(), DType::I32, {static_cast<int64_t>(numbers_.bytes() / sizeof(int32_t))}};
   return gather;
 }
 

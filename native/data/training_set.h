@@ -51,7 +51,7 @@ class TrainingSet {
   struct Slot {
     Backend& backend;
     uint8_t* images = nullptr;  // host
-    int32_t* labels = nullptr;
+    int32_t *labels = nullptr, *numbers = nullptr;
 
     Slot(Backend& backend, size_t image_bytes, size_t label_bytes);
     Slot(const Slot&) = delete;
@@ -73,6 +73,7 @@ class TrainingSet {
   size_t turn_ = 0;
   std::vector<int32_t> order_of_steps_;
   Buffer image_memory_, label_memory_, order_;  // the first two empty where the host's memory is read
+  Buffer numbers_;                              // of the samples in the slots
   Tensor images_, labels_;
 };
 

@@ -3,6 +3,7 @@
 // RangeCheck sees whether the numbers of a struct, however it was made, lie in their ranges.
 #pragma once
 
+#include "base/augmentation.h"
 #include "spec/head.h"
 #include "spec/network.h"
 #include "spec/optimizer.h"
@@ -85,7 +86,7 @@ void fields(Fields& f, NetworkSpec& s) {
   f.word_or_object("init", s.init);
 }
 
-// ---- head and optimizer ---------------------------------------------------------------------------------------------
+// ---- head, optimizer, augmentation ----------------------------------------------------------------------------------
 
 template <class Fields>
 void fields(Fields& f, ScaledBn& s) {
@@ -127,6 +128,31 @@ void fields(Fields& f, OptimizerSpec& s) {
   f.optional("epsilon", s.epsilon, at_least(0));  // 0 beside SGD, which has none
   f.optional("weightDecay", s.weight_decay, at_least(0));
   f.optional("headLr", s.head_rate, at_least(0));
+}
+
+template <class Fields>
+void fields(Fields& f, Augmentation& s) {
+  f.optional("cropPadding", s.crop_padding, at_least(0));
+  f.optional("padding", s.padding);
+  f.optional("areaLeast", s.area_least, from_above_to(0, 1));
+  f.optional("areaMost", s.area_most, from_above_to(0, 1));
+  f.optional("aspectLeast", s.aspect_least, above(0));
+  f.optional("aspectMost", s.aspect_most, above(0));
+  f.optional("flip", s.flip);
+  f.optional("rotate", s.rotate, between(0, 180));
+  f.optional("translate", s.translate, between(0, 1));
+  f.optional("scaleLeast", s.scale_least, above(0));
+  f.optional("scaleMost", s.scale_most, above(0));
+  f.optional("shear", s.shear, from_to_below(0, 90));
+  f.optional("brightness", s.brightness, at_least(0));
+  f.optional("contrast", s.contrast, at_least(0));
+  f.optional("saturation", s.saturation, at_least(0));
+  f.optional("grey", s.grey, between(0, 1));
+  f.optional("erase", s.erase, between(0, 1));
+  f.optional("eraseAreaLeast", s.erase_area_least, from_above_to(0, 1));
+  f.optional("eraseAreaMost", s.erase_area_most, from_above_to(0, 1));
+  f.optional("eraseAspectLeast", s.erase_aspect_least, above(0));
+  f.optional("eraseAspectMost", s.erase_aspect_most, above(0));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -32,6 +32,12 @@ constexpr std::array<Word<OptimizerSpec::Type>, 3> words_of(OptimizerSpec::Type)
   using Type = OptimizerSpec::Type;
   return {{{"sgd", Type::Sgd}, {"adam", Type::Adam}, {"adamw", Type::AdamW}}};
 }
+constexpr std::array<Word<Padding>, 2> words_of(Padding) {
+  return {{{"zero", Padding::Zero}, {"reflect", Padding::Reflect}}};
+}
+constexpr std::array<Word<Flip>, 3> words_of(Flip) {
+  return {{{"none", Flip::None}, {"random", Flip::Random}, {"alternating", Flip::Alternating}}};
+}
 constexpr std::array<Word<InitRule>, 8> words_of(InitRule) {
   return {{{"fanInUniform", InitRule::FanInUniform},
            {"pytorch", InitRule::PyTorch},

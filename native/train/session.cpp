@@ -2,6 +2,7 @@
 
 #include "base/process_limits.h"
 #include "nn/centroids.h"
+#include "spec/augmentation.h"
 
 namespace margincore {
 
@@ -20,6 +21,7 @@ Session::Session(const SessionSpec& spec)
       network_(network_in(spec), table_, spec.layer_rates),
       head_(spec.head, network_.embedding_size(), table_) {
   table_.arrange();
+  validate(spec.augmentation);
   if (spec.batch_size > 0 && table_.updates().empty())
     throw Error(ErrorCode::InvalidOption,
                 "there is nothing to train: no layer has parameters that are not frozen, and the head's are fixed");
@@ -100,6 +102,7 @@ void Session::allocate() {
   if (spec_.batch_size > 0) {
     trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer, spec_.normalization,
                                          spec_.batch_size, spec_.seed, recompute_policy_, work_);
+    trainer_->set_augmentation(spec_.augmentation);
     predictor_->lend(&trainer_->activations());
   }
 }

@@ -26,7 +26,8 @@ struct SessionSpec {
   std::vector<float> layer_rates;  // see Network; none: all 1
   HeadSpec head;
   Normalization normalization;
-  int64_t batch_size = 0;  // largest training batch; 0: prediction only
+  Augmentation augmentation;  // of training images
+  int64_t batch_size = 0;     // largest training batch; 0: prediction only
   OptimizerSpec optimizer;
 };
 

@@ -64,6 +64,11 @@ void Trainer::DiscardProgram::operator()(Step* step) const {
   delete step;
 }
 
+void Trainer::set_augmentation(const Augmentation& augmentation) {
+  steps_.clear();  // recorded steps hold the old one
+  augmentation_ = augmentation;
+}
+
 void Trainer::set_data(const TrainingData& data, const Work& work) {
   steps_.clear();  // recorded steps hold the old addresses
   data_.reset();   // before the next is made: both need not fit
@@ -173,6 +178,7 @@ Status Trainer::execute(int64_t batch) const try {
   GatherImages gather = data_->sources();
   gather.scale = normalization_.scale();
   gather.shift = normalization_.shift();
+  gather.augmentation = augmentation_;
   check(backend_.gather_images(network_pass_.input(batch), labels, gather, step));
 
   network_pass_.forward(backend_, parameters_, batch, step);

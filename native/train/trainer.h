@@ -37,6 +37,8 @@ class Trainer {
           const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
           RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work());
 
+  /// Of the training images, in the steps to come.
+  void set_augmentation(const Augmentation& augmentation);
   void set_data(const TrainingData& data, const Work& work = Work());
   /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.
   StepsResult run(const StepsRequest& request, const std::atomic<bool>& cancelled);
@@ -85,6 +87,7 @@ class Trainer {
   Buffer arena_;
   Optimizer optimizer_;
   NormalizationFactors normalization_;
+  Augmentation augmentation_;
   Buffer batch_labels_, step_block_, reports_, halted_;
   std::unique_ptr<TrainingSet> data_;
   std::map<int64_t, std::unique_ptr<Step, DiscardProgram>> steps_;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeDefault, type OptionTable } from '../../lib/base/optionTable.js';
 import { packageRoot } from '../../lib/base/packageRoot.js';
+import { AUGMENT_OPTIONS } from '../../lib/data/augment.js';
 import { HEAD_NAMES } from '../../lib/heads/resolve.js';
 import { COMMON_OPTIONS, HEADS } from '../../lib/heads/table.js';
 import { OPTIMIZERS } from '../../lib/training/optimizers.js';
@@ -55,6 +56,7 @@ const HEAD_INTERFACES = {
 test.each<[string, string, OptionTable]>([
   ['lib/training/options.ts', 'RunOptions', RUN_OPTIONS],
   [OPTIONS_FILE, 'CommonHeadOptions', COMMON_OPTIONS],
+  ['lib/data/augment.ts', 'AugmentOptions', AUGMENT_OPTIONS],
   ['lib/training/optimizers.ts', 'SgdOptions', OPTIMIZERS.sgd],
   ['lib/training/optimizers.ts', 'AdamOptions', OPTIMIZERS.adam],
   ...Object.entries(HEAD_INTERFACES).map(([head, name]): [string, string, OptionTable] => {

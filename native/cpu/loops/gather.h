@@ -1,33 +1,93 @@
-// Batch assembly: chosen samples of a uint8 dataset, normalised per channel.
+// Batch assembly: chosen samples of a uint8 dataset, changed at random where that is asked for, normalised per channel.
 #pragma once
 
+#include "base/changed_pixel.h"
 #include "cpu/loops/storage.h"
 
 namespace margincore::MARGINCORE_ISA {
 
 template <class T>
+static void normalize_image(T* to, const uint8_t* from, int64_t pixels, int64_t channels, const float* scale,
+                            const float* shift) {
+  if (channels == 1) {
+    const float factor = scale[0], offset = shift[0];
+#pragma omp simd
+    for (int64_t k = 0; k < pixels; ++k) to[k] = narrow<T>(static_cast<float>(from[k]) * factor + offset);
+    return;
+  }
+  for (int64_t pixel = 0; pixel < pixels; ++pixel)
+    for (int64_t c = 0; c < channels; ++c)
+      to[pixel * channels + c] = narrow<T>(static_cast<float>(from[pixel * channels + c]) * scale[c] + shift[c]);
+}
+
+/// One image by kChannels of its channels: all arguments are those of the first of them.
+template <class T, int kChannels>
+struct ChangedImage {
+  const uint8_t* from;
+  const ImageChange& change;
+  const ImageSize& size;
+
+  Pixel<kChannels> brightened(int32_t x, int32_t y) const {
+    Pixel<kChannels> pixel = between<kChannels>(neighbours_of(change, size, x, y), from, size.channels);
+    brighten(pixel, change);
+    return pixel;
+  }
+
+  float mean_grey() const {
+    double sum = 0;
+    for (int32_t y = 0; y < size.height; ++y)
+      for (int32_t x = 0; x < size.width; ++x) sum += grey_of(brightened(x, y));
+    return static_cast<float>(sum / (int64_t{size.height} * size.width));
+  }
+
+  void write(T* to, const float* scale, const float* shift, float mean) const {
+    for (int32_t y = 0; y < size.height; ++y) {
+      for (int32_t x = 0; x < size.width; ++x, to += size.channels) {
+        Pixel<kChannels> pixel = {};
+        if (!change.erased.contains(x, y)) {
+          pixel = brightened(x, y);
+          recolour(pixel, change, mean);
+        }
+        for (int c = 0; c < kChannels; ++c) to[c] = narrow<T>(pixel.value[c] * scale[c] + shift[c]);
+      }
+    }
+  }
+};
+
+template <class T, int kChannels>
+static void write_changed(T* to, const uint8_t* from, const ImageChange& change, const ImageSize& size,
+                          const float* scale, const float* shift, bool has_contrast) {
+  for (int32_t c = 0; c < size.channels; c += kChannels) {
+    const ChangedImage<T, kChannels> image = {from + c, change, size};
+    image.write(to + c, scale + c, shift + c, has_contrast ? image.mean_grey() : 0);
+  }
+}
+
+template <class T>
 static void gather_images(T* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
-                          const int32_t* order) {
+                          const StepBlock* step) {
   const Shape& shape = gather.images.shape;
   const int64_t channels = shape[3], pixels = shape[1] * shape[2], image_size = pixels * channels;
   const uint8_t* images = gather.images.u8();
   const int32_t* labels = gather.labels.i32();
+  const int32_t* order = gather.order ? gather.order.i32() + step->order_position : nullptr;
+  const int32_t* numbers = gather.numbers ? gather.numbers.i32() + step->order_position : order;
   const float* scale = gather.scale.f32();
   const float* shift = gather.shift.f32();
+  const Augmentation& augmentation = gather.augmentation;
+  const bool changes = is_on(augmentation);
+  const ImageSize size = {static_cast<int32_t>(shape[1]), static_cast<int32_t>(shape[2]),
+                          static_cast<int32_t>(channels)};
   parallel_rows(rows, image_size, [&](int64_t i) {
     const int64_t sample = order != nullptr ? order[i] : i;
     if (labels != nullptr) batch_labels[i] = labels[sample];
     const uint8_t* from = images + sample * image_size;
     T* to = batch + i * image_size;
-    if (channels == 1) {
-      const float factor = scale[0], offset = shift[0];
-#pragma omp simd
-      for (int64_t k = 0; k < image_size; ++k) to[k] = narrow<T>(static_cast<float>(from[k]) * factor + offset);
-      return;
-    }
-    for (int64_t pixel = 0; pixel < pixels; ++pixel)
-      for (int64_t c = 0; c < channels; ++c)
-        to[pixel * channels + c] = narrow<T>(static_cast<float>(from[pixel * channels + c]) * scale[c] + shift[c]);
+    if (!changes) return normalize_image(to, from, pixels, channels, scale, shift);
+    const int64_t number = numbers != nullptr ? numbers[i] : i;
+    const ImageChange change = draw_change(augmentation, step->seed, step->epoch, number, size.height, size.width);
+    const auto write = channels == 3 ? write_changed<T, 3> : write_changed<T, 1>;
+    write(to, from, change, size, scale, shift, augmentation.contrast > 0);
   });
 }
 

@@ -7,12 +7,8 @@
 namespace margincore {
 
 Status CpuBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) {
-  const Augmentation& change = gather.augmentation;
-  if (change.crop_padding != 0 || change.flip != 0 || change.erase != 0)
-    return Status::failure(ErrorCode::Unsupported, "gather_images: augmentation is not available on cpu");
-  const int32_t* order = gather.order ? gather.order.i32() + step->order_position : nullptr;
   return done_on(batch, [&](const auto& a) {
-    a.gather_images(a.elements(batch), batch_labels.i32(), gather, batch.shape[0], order);
+    a.gather_images(a.elements(batch), batch_labels.i32(), gather, batch.shape[0], step);
   });
 }
 

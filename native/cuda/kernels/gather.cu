@@ -3,6 +3,7 @@
 // packs of values together, and a block several small images or a part of a large one.
 #include <algorithm>
 
+#include "cuda/kernels/chosen.h"
 #include "cuda/kernels/divider.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
@@ -11,15 +12,6 @@
 namespace margincore::cuda {
 
 namespace {
-
-/// Of a batch: image i is sample order[i] from the step's position on, or i itself.
-struct Chosen {
-  const int32_t *order, *labels;
-  const StepBlock* step;
-
-  MARGINCORE_DEVICE int64_t position() const { return order != nullptr ? step->order_position : 0; }
-  MARGINCORE_DEVICE int64_t sample(int64_t i) const { return order != nullptr ? order[i] : i; }
-};
 
 constexpr int kAtOnce = 4;  // packs of a thread
 
@@ -88,9 +80,10 @@ MARGINCORE_KERNEL gather_images_kernel(T* batch, int32_t* batch_labels, const ui
 
 void gather_images(Tensor batch, int32_t* batch_labels, const GatherImages& gather, const StepBlock* step,
                    cudaStream_t stream) {
+  if (is_on(gather.augmentation)) return gather_changed(batch, batch_labels, gather, step, stream);
   const Shape& shape = gather.images.shape;
   const int64_t image_size = shape.row_count();
-  const Chosen chosen = {gather.order.i32(), gather.labels.i32(), step};
+  const Chosen chosen(gather, step);
   with_element(batch.dtype, [&](auto element) {
     using T = decltype(element);
     const auto run = [&](auto values) {

@@ -118,6 +118,11 @@ void center_update(float* centers, const float* x, const int32_t* labels, int64_
 void gather_images(Tensor batch, int32_t* batch_labels, const GatherImages& gather, const StepBlock* step,
                    cudaStream_t stream);
 
+// gather_changed.cu
+/// With an augmentation that is on.
+void gather_changed(Tensor batch, int32_t* batch_labels, const GatherImages& gather, const StepBlock* step,
+                    cudaStream_t stream);
+
 // update.cu
 /// bf16_twin: the parameters in bf16, or null.
 void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, int64_t count, Sgd options,

@@ -8,9 +8,6 @@ namespace margincore {
 using cuda::guarded;
 
 Status CudaBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) {
-  const Augmentation& change = gather.augmentation;
-  if (change.crop_padding != 0 || change.flip != 0 || change.erase != 0)
-    return Status::failure(ErrorCode::Unsupported, "gather_images: augmentation is not available on cuda");
   return guarded("gather_images", [&] { cuda::gather_images(batch, batch_labels.i32(), gather, step, stream_); });
 }
 

@@ -24,6 +24,12 @@ test.each([
   [['--data', 'some/folder'], { data: 'some/folder' }],
   [['--validation', '0.1'], { validation: 0.1 }],
   [['--normalize', 'unit'], { normalize: 'unit' }],
+  [['--augment', 'cifar'], { augment: 'cifar' }],
+  [['--augment', 'crop=4,flip'], { augment: { crop: 4, flip: true } }],
+  [
+    ['--augment', 'crop=2,padding=reflect,flip=alternating,scale=0.9:1.1'],
+    { augment: { crop: 2, padding: 'reflect', flip: 'alternating', scale: [0.9, 1.1] } },
+  ],
   [['--freeze', 'layer1'], { freeze: ['layer1'] }],
   [['--freeze', 'conv1,bn1, layer1.0'], { freeze: ['conv1', 'bn1', 'layer1.0'] }],
   [['--layer-lr', 'layer3=0.1,layer4.1.conv2=0.5'], { layerLr: { layer3: 0.1, 'layer4.1.conv2': 0.5 } }],

@@ -76,6 +76,7 @@ const OPTIONS: Readonly<Record<string, () => TrainOptions>> = {
   }),
   'learningRate, cosine': () => ({ learningRate: { type: 'cosine', base: 0.01, min: 0.001 } }),
   optimizer: () => ({ optimizer: { type: 'sgd', momentum: 0.5 }, learningRate: 0.01 }),
+  augment: () => ({ augment: { crop: 2, scale: [0.8, 1.2] } }),
   'normalize, arrays': () => ({ normalize: { mean: [0.3], std: [0.4] } }),
   'normalize, typed arrays': () => ({
     normalize: { mean: Float32Array.of(0.3), std: Float64Array.of(0.4) },

@@ -17,6 +17,7 @@ test('every default is filled in', () => {
     batchSize: 128,
     optimizer: { type: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
     learningRate: { type: 'warmup', length: 0.01, schedule: { type: 'cosine', base: 1e-3, min: 0 } },
+    augment: {},
     normalize: 'dataset',
     precision: 'fp32',
     device: 'auto',

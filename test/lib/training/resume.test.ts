@@ -89,6 +89,10 @@ const CASES: [string, TrainOptions][] = [
   ['center with its centres', { head: 'center' }],
   ['pedcc with its centroids', { head: 'pedcc' }],
   ['a frozen layer, another rate for the other', { freeze: 'conv1', layerLr: { embedding: 0.5 } }],
+  [
+    'images that are changed',
+    { augment: { crop: 2, flip: 'alternating', rotate: 10, brightness: 0.3, erase: 0.3 } },
+  ],
   ['all frozen but the head, SGD', { freeze: 'all', optimizer: 'sgd' }],
   [
     'a learned scale, SGD with Nesterov',
@@ -200,6 +204,7 @@ describe('refused', () => {
       /model: .* there/,
     ],
     ['a layer that is frozen now', { freeze: 'conv1' }, /freeze: none there, \["conv1"\] now/],
+    ['other changes of images', { augment: 'cifar' }, /augment: none there, \{"crop":4,"flip":true\} now/],
     ['another rate of a layer', { layerLr: { conv1: 0.5 } }, /layerLr: none there, \{"conv1":0.5\} now/],
     ['more validation', { validation: 0.2 }, /number of training images: \d+ there, \d+ now/],
   ];

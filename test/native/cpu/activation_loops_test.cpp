@@ -158,9 +158,15 @@ class Run {
     gather.labels = {labels.data(), DType::I32, {5}};
     gather.scale = {scale.data(), {3}};
     gather.shift = {offset.data(), {3}};
-    loops_.gather_images(batch.data(), batch_labels.data(), gather, 4, order.data());
+    gather.order = {order.data(), DType::I32, {4}};
+    const StepBlock step{};
+    loops_.gather_images(batch.data(), batch_labels.data(), gather, 4, &step);
     keep(Op::GatherImages, batch);
     results.exact.push_back({"labels", Floats(batch_labels.begin(), batch_labels.end())});
+    gather.augmentation = {
+        .area_least = 0.3f, .flip = Flip::Random, .rotate = 20, .brightness = 0.3f, .contrast = 0.3f};
+    loops_.gather_images(batch.data(), batch_labels.data(), gather, 4, &step);
+    keep(Op::GatherImages, batch);
   }
 
   const Loops& all_;

@@ -116,7 +116,7 @@ class ActivationCosts {
          [&] { loops_.global_average_backward(dx_.data(), dy_.data(), kBatch, kSide * kSide, kChannels); });
   }
 
-  /// Grey images of 28 x 28, and colour images of 32 x 32, which are cropped and flipped.
+  /// Grey images of 28 x 28, and colour images of 32 x 32: as they are, cropped and flipped, and with all changes.
   void gather() {
     for (const Shape& image : {Shape{28, 28, 1}, Shape{32, 32, 3}}) {
       constexpr int64_t kImages = 32;
@@ -129,8 +129,22 @@ class ActivationCosts {
       gather.labels = {labels.data(), DType::I32, {kImages}};
       gather.scale = {factors_.data(), {channels}};
       gather.shift = {factors_.data(), {channels}};
-      cost(channels == 1 ? "gather_images_grey" : "gather_images_colour", count,
-           [&] { loops_.gather_images(y_.data(), batch_labels.data(), gather, kImages, order.data()); });
+      gather.order = {order.data(), DType::I32, {kImages}};
+      const StepBlock step{};
+      const std::string name = channels == 1 ? "gather_images_grey" : "gather_images_colour";
+      const auto measured = [&](const std::string& what, const Augmentation& augmentation) {
+        gather.augmentation = augmentation;
+        cost(name + what, count, [&] { loops_.gather_images(y_.data(), batch_labels.data(), gather, kImages, &step); });
+      };
+      measured("", {});
+      measured("_crop_flip", {.crop_padding = 4, .flip = Flip::Random});
+      measured("_all", {.area_least = 0.3f,
+                        .flip = Flip::Random,
+                        .rotate = 10,
+                        .brightness = 0.3f,
+                        .contrast = 0.3f,
+                        .saturation = 0.3f,
+                        .erase = 0.5f});
     }
   }
 

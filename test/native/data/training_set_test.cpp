@@ -62,7 +62,7 @@ TEST_CASE("images that are streamed are kept alive where they lie, and of two ba
     {
       const TrainingSet set(*backend, data_of(owned, true), kImage, kMaxBatch);
       CHECK(set.is_streamed());
-      CHECK(set.bytes() == 2 * kMaxBatch * (kSize + 4 + 4));
+      CHECK(set.bytes() == 2 * kMaxBatch * (kSize + 4 + 4 + 4));
       CHECK(set.sources().images.data != owned->images.data());
       CHECK(owned.use_count() == 2);
     }
@@ -131,6 +131,13 @@ TEST_CASE("steps read what was chosen for the set, in the order asked for, howev
         const Tensor found = device.output({batch, 3, 2, 1}), found_labels = device.output({batch}, DType::I32);
         device.call(backend->gather_images(found, found_labels, gather, device.constant(block)));
         set.close();
+        if (streamed) {
+          const Ints numbers = device.read<int32_t>(gather.numbers.data, gather.numbers.count());
+          const auto place = numbers.begin() + block.order_position;
+          expect_same(Ints(place, place + batch), Ints(order.begin() + first, order.begin() + first + batch));
+        } else {
+          CHECK_FALSE(gather.numbers);
+        }
         expect_same(device.read(found), pixels);
         expect_same(device.read_ints(found_labels), labels);
       }
