@@ -36,10 +36,9 @@ void Session::prepare() {
     recompute_policy_ = choose_recompute_policy(
         *backend_, [&](RecomputePolicy policy) { return training_plan(policy)(spec_.batch_size); });
     expect_memory_for_training(*backend_, training_plan(recompute_policy_), spec_.batch_size);
-  } else {
-    expect_memory(*backend_, parameter_bytes(table_), "parameters");
   }
   expect_memory_for_centroids();
+  if (spec_.batch_size == 0) expect_memory(*backend_, parameter_bytes(table_), "parameters");
   prepared_ = true;
 }
 

@@ -41,7 +41,7 @@ onSimulation('a gallery on the simulated CUDA device answers as on the CPU', asy
       using gallery = new Gallery({ embeddingSize: size, device });
       await gallery.enrol(names, known);
       await gallery.remove('name 17');
-      return gallery.identify(asked, { top: 5 });
+      return await gallery.identify(asked, { top: 5 });
     }),
   );
   const close = answers[1]!.map(({ matches }) => ({
