@@ -8,7 +8,7 @@ import type { DataInput, Dataset } from '../data/types.js';
 import { lockFolder } from '../files/lock.js';
 import { writeAside } from '../files/writeAside.js';
 import { train } from '../train.js';
-import type { TrainOptions } from '../training/options.js';
+import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
 import type { TrainResult } from '../training/run.js';
 import { checkRecipe, optionsOf, type Recipe, type RecipeRow, type RowKey } from './recipe.js';
 import { meanAndStd, type Spread } from './spread.js';
@@ -74,6 +74,8 @@ export interface RecipeResult {
 export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Promise<RecipeResult> {
   const checked = checkRecipe(recipe);
   const { seeds = checked.seeds, folder, onRun } = options;
+  // Before a folder is made: what it says of the length is not in the recipe.
+  for (const row of checked.rows) resolveTrainOptions(settingsOf(checked, row, 1, options));
   const data = await resolveData(options.data);
   if (data.test === undefined) {
     throw new MarginCoreError('INVALID_DATA', `${data.name} has no test images, which a recipe is scored on`);

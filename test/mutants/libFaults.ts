@@ -217,8 +217,8 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'milestone-one-step-late',
       what: 'the rate changes a step behind the milestone',
-      find: 'step >= epochs * stepsPerEpoch',
-      replace: 'step > epochs * stepsPerEpoch',
+      find: 'step >= milestone * unit',
+      replace: 'step > milestone * unit',
       tests: ['lib/schedules'],
     },
     {
@@ -386,8 +386,8 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'split-not-known-again',
       what: 'a split that is given once more as `among` counts as another',
-      find: 'isSameSplit: areSameBytes(others.images.data, samples.images.data),',
-      replace: 'isSameSplit: others.images.data === samples.images.data,',
+      find: 'isSameSplit: areSameImages(others.images, samples.images),',
+      replace: 'isSameSplit: others.images === samples.images,',
       tests: ['lib/report/contactSheet'],
     },
   ]),
