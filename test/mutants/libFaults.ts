@@ -451,7 +451,7 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'split-not-known-again',
       what: 'a split that is given once more as `among` counts as another',
-      find: 'isSameSplit: areSameBytes(others.images.data, samples.images.data),',
+      find: 'isSameSplit: areSameImages(others.images, samples.images),',
       replace: 'isSameSplit: others.images.data === samples.images.data,',
       tests: ['lib/report/contactSheet'],
     },
