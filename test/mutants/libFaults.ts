@@ -232,6 +232,87 @@ export const LIB_FAULTS: readonly Fault[] = [
 
   // ---- data
 
+  ...inFile('lib/data/formats/imageFolder.ts', [
+    {
+      name: 'division-ignores-seed',
+      what: 'whatever the seed, the same images are test images',
+      find: 'drawTest(files.length, fraction, seed, folders.indexOf(name))',
+      replace: 'drawTest(files.length, fraction, 0, folders.indexOf(name))',
+      tests: ['lib/data/formats/imageFolder'],
+    },
+  ]),
+  ...inFile('lib/data/pictures/division.ts', [
+    {
+      name: 'classes-draw-alike',
+      what: 'every class has the same places among its test images',
+      find: 'permutation(seed, place, count)',
+      replace: 'permutation(seed, 0, count)',
+      tests: ['lib/data/formats/imageFolder'],
+    },
+  ]),
+  ...inFile('lib/data/pictures/repetition.ts', [
+    {
+      name: 'repetition-unsaid',
+      what: 'test images that are trained on as well go unnoticed',
+      find: 'const seen = new Set(digests.subarray(0, train));',
+      replace: 'const seen = new Set<bigint>();',
+      tests: ['lib/data/formats/imageFolder'],
+    },
+  ]),
+  ...inFile('lib/data/pictureFiles.ts', [
+    {
+      name: 'links-passed-over',
+      what: 'a link to a folder of pictures is no folder',
+      find: '(entry.isSymbolicLink() && (await isDirectory(join(path, entry.name))))',
+      replace: 'false',
+      tests: ['lib/data/formats/imageFolder'],
+    },
+  ]),
+  ...inFile('lib/data/packed/cache.ts', [
+    {
+      name: 'cache-blind-to-time',
+      what: 'a picture that was replaced by one of the same size is not decoded anew',
+      find: '[relative(root, file), label, size, mtimeMs]',
+      replace: '[relative(root, file), label, size]',
+      tests: ['lib/data/packed'],
+    },
+  ]),
+  ...inFile('lib/data/packedImages.ts', [
+    {
+      name: 'seam-between-views',
+      what: 'of images in two views the second part is black',
+      find: 'bytes.set(this.pixels(first + head, count - head), head * this.#size);',
+      replace: '',
+      tests: ['lib/data/packed'],
+    },
+  ]),
+  ...inFile('lib/training/loop.ts', [
+    {
+      name: 'held-out-in-file-trained-on',
+      what: 'of images in a file those are trained on that come first, held out or not',
+      find: '.map((each) => numbers[each]!)',
+      replace: '',
+      tests: ['lib/data/packed'],
+    },
+  ]),
+  ...inFile('lib/data/formats/cifar.ts', [
+    {
+      name: 'planes-as-pixels',
+      what: "CIFAR's planes are taken for pixels",
+      find: 'begin + channel * PLANE + pixel',
+      replace: 'begin + 3 * pixel + channel',
+      tests: ['lib/data/formats/cifar'],
+    },
+  ]),
+  ...inFile('lib/data/formats/emnist.ts', [
+    {
+      name: 'emnist-lies',
+      what: "EMNIST's images stay on their side",
+      find: 'first + column * H + row',
+      replace: 'first + row * W + column',
+      tests: ['lib/data/formats/emnist'],
+    },
+  ]),
   ...inFile('lib/data/samples.ts', [
     {
       name: 'hold-out-not-by-class',
@@ -388,6 +469,7 @@ export const LIB_FAULTS: readonly Fault[] = [
       what: 'a split that is given once more as `among` counts as another',
       find: 'isSameSplit: areSameImages(others.images, samples.images),',
       replace: 'isSameSplit: others.images === samples.images,',
+      replace: 'isSameSplit: others.images.data === samples.images.data,',
       tests: ['lib/report/contactSheet'],
     },
   ]),
