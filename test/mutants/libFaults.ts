@@ -217,8 +217,8 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'milestone-one-step-late',
       what: 'the rate changes a step behind the milestone',
-      find: 'step >= epochs * stepsPerEpoch',
-      replace: 'step > epochs * stepsPerEpoch',
+      find: 'step >= milestone * unit',
+      replace: 'step > milestone * unit',
       tests: ['lib/schedules'],
     },
     {
