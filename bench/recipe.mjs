@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // node bench/recipe.mjs NAME --data DIR [--seeds N] [--epochs N | --steps N]: runs a recipe, and writes its table to
 // results/recipes/NAME.json and NAME.md, with what it was run on.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { markdownTable } from '../dist/lib/experiments/table.js';
 import { recipes, runRecipe } from '../dist/lib/index.mjs';
-import { describeMachine } from './shared/machine.mjs';
+import { describeMachine, physicalCores } from './shared/machine.mjs';
 import { describeSources, sourcesLine } from './shared/sources.mjs';
 
 const { values, positionals } = parseArgs({
@@ -25,10 +25,14 @@ const numbers = Object.fromEntries(
   ),
 );
 const sources = describeSources();
+// What other sources did is not theirs.
+const folder = `build/recipes/${recipe.name}-${sources.commit}`;
+if (sources.dirty !== false) rmSync(folder, { recursive: true, force: true });
+const threads = physicalCores();
 const result = await runRecipe(recipe, {
   ...numbers,
   ...(values.data !== undefined && { data: values.data }),
-  folder: `build/recipes/${recipe.name}`,
+  ...{ folder, threads },
   device: 'cpu',
   onRun: ({ run, runs, seed, key, outcome }) =>
     console.error(
@@ -50,7 +54,7 @@ const page = [
   '',
   `${recipe.summary}. ${recipe.source}.`,
   '',
-  `On ${result.data}, mean ± standard deviation of seeds 1 to ${result.seeds}${said}, with two threads of ${report.machine.cpu}.`,
+  `On ${result.data}, mean ± standard deviation of seeds 1 to ${result.seeds}${said}, with ${threads} threads of ${report.machine.cpu}.`,
   '',
   markdownTable(result),
   '',

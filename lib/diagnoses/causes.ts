@@ -75,8 +75,8 @@ const SHORT_PATH = { adam: 0.08, adamw: 0.08, sgd: 1.5 };
 const rateTooLow: Cause = {
   name: 'learning-rate-too-low',
   needsTime: true,
-  fits: ({ history, last, facts }) => {
-    const whole = (path(history, facts) / stepsOf(history)) * facts.stepsPerEpoch * last.epochs;
+  fits: ({ history, facts }) => {
+    const whole = (path(history, facts) / stepsOf(history)) * facts.steps;
     return whole < SHORT_PATH[facts.optimizer.type];
   },
   describe: ({ history }) =>

@@ -30,7 +30,8 @@ export interface RunFacts {
     | { readonly type: 'sgd'; readonly momentum: number };
   /** How many images each figure is of */
   readonly images: Readonly<Record<Figure['of'], number>>;
-  readonly stepsPerEpoch: number;
+  /** Of the whole run */
+  readonly steps: number;
   /** Of the training images of each class, their share of all: (C) */
   readonly classShares: Float64Array;
 }

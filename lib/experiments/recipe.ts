@@ -1,7 +1,7 @@
 /** A published experiment as data: what is trained, and which rows its table has. */
-import { checkInteger, checkText, isRecord } from '../base/check.js';
+import { checkText, isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
-import { checkOptions, option } from '../base/optionTable.js';
+import { checkOptions, integer, option } from '../base/optionTable.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
 
 /** What a row is about, by the table's columns: `{ alpha: 10, l2Scope: 'sample' }`. */
@@ -9,15 +9,18 @@ export type RowKey = Readonly<Record<string, string | number>>;
 
 export interface RecipeRow {
   readonly key: RowKey;
-  /** Of the head, mostly: what tells the row from the others. */
+  /** Of the head, mostly: what tells the row from the others. As `SharedOptions`. */
   readonly options: TrainOptions;
 }
 
-/** What a recipe's rows share: `train()`'s options, but for what whoever runs it chooses. */
-export type SharedOptions = Omit<
-  TrainOptions,
-  'data' | 'seed' | 'checkpoint' | 'resume' | 'signal' | 'progress'
->;
+/** What whoever runs a recipe chooses, and callbacks, which are no data. */
+const NOT_OF_A_RECIPE = [
+  ...(['data', 'seed', 'checkpoint', 'resume', 'resetHead'] as const),
+  ...(['signal', 'progress', 'onStep', 'onEpoch'] as const),
+] satisfies (keyof TrainOptions)[];
+
+/** What a recipe's rows share: `train()`'s options, but for those. A schedule is one of `schedules`, no function. */
+export type SharedOptions = Omit<TrainOptions, (typeof NOT_OF_A_RECIPE)[number]>;
 
 export interface Recipe {
   /** In kebab-case */
@@ -34,12 +37,15 @@ export interface Recipe {
   readonly rows: readonly RecipeRow[];
 }
 
+/** How many. */
+export const SEEDS = { min: 1, max: 1000 } as const;
+
 const RECIPE = {
-  name: option('', checkText, { required: true }),
+  name: option('', checkName, { required: true }),
   summary: option('', checkText, { required: true }),
   source: option('', checkText, { required: true }),
   data: option('', checkText, { required: true }),
-  seeds: option('', (value, name) => checkInteger(value, name, { min: 1, max: 1000 }), { required: true }),
+  seeds: integer('', { ...SEEDS, required: true }),
   shared: option('', checkRecord, { required: true }),
   rows: option('', checkRows, { required: true }),
 } as const;
@@ -51,11 +57,13 @@ export const optionsOf = ({ shared }: Recipe, row: RecipeRow): TrainOptions =>
 /** A recipe that anybody may have written. Throws INVALID_OPTION naming the row, also for what `train()` would refuse. */
 export function checkRecipe(value: unknown): Recipe {
   const recipe = checkOptions(value, 'recipe', RECIPE) as Recipe;
+  expectData(recipe.shared, 'recipe.shared');
   const columns = Object.keys(recipe.rows[0]!.key).join(', ');
   for (const [index, row] of recipe.rows.entries()) {
     if (Object.keys(row.key).join(', ') !== columns) {
       throw invalidOption(`recipe.rows[${index}].key`, `the columns ${columns}`, row.key);
     }
+    expectData(row.options, `recipe.rows[${index}].options`);
     try {
       resolveTrainOptions(optionsOf(recipe, row));
     } catch (error) {
@@ -74,6 +82,24 @@ export function checkRecipe(value: unknown): Recipe {
   return recipe;
 }
 
+/** A folder of runs and files is named by it. */
+function checkName(value: unknown, name: string): string {
+  if (typeof value === 'string' && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(value)) return value;
+  throw invalidOption(name, 'a name in kebab-case', value);
+}
+
+/** What is done is told by its options from other runs, which functions are not. */
+function expectData(given: object, name: string): void {
+  const options = given as Readonly<Record<string, unknown>>;
+  for (const key of NOT_OF_A_RECIPE) {
+    if (options[key] === undefined) continue;
+    throw invalidOption(`${name}.${key}`, 'no value', options[key], 'It is for whoever runs the recipe');
+  }
+  const { learningRate } = options;
+  if (typeof learningRate !== 'function') return;
+  throw invalidOption(`${name}.learningRate`, 'a number or a schedule that is plain data', learningRate);
+}
+
 function checkRecord(value: unknown, name: string): SharedOptions {
   if (isRecord(value)) return value as SharedOptions;
   throw invalidOption(name, 'an object of options', value);
@@ -86,8 +112,8 @@ function checkRows(value: unknown, name: string): readonly RecipeRow[] {
     const at = `${name}[${index}]`;
     const { key, options } = checkOptions(row, at, ROW);
     for (const [column, each] of Object.entries(key)) {
-      if (typeof each !== 'string' && typeof each !== 'number') {
-        throw invalidOption(`${at}.key.${column}`, 'a number or a text', each);
+      if (typeof each !== 'string' && !Number.isFinite(each)) {
+        throw invalidOption(`${at}.key.${column}`, 'a finite number or a text', each);
       }
     }
     return { key: key as RowKey, options: options as TrainOptions };

@@ -11,7 +11,7 @@ const MEASURES = [
 export function markdownTable({ rows }: RecipeResult): string {
   const columns = Object.keys(rows[0]!.key);
   const measures = MEASURES.filter(([name]) => rows.every((row) => row[name] !== undefined));
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const line = (cells: readonly string[]) => `| ${cells.map(inCell).join(' | ')} |`;
   const cellsOf = (row: RecipeResultRow) => [
     ...columns.map((column) => String(row.key[column])),
     ...measures.map(([name, , shown]) => spread(row[name]!, shown)),
@@ -22,6 +22,9 @@ export function markdownTable({ rows }: RecipeResult): string {
     ...rows.map((row) => line(cellsOf(row))),
   ].join('\n');
 }
+
+/** What would end a cell, or the row. */
+const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
 
 function spread({ mean, std, values }: Spread, shown: (value: number) => string): string {
   return values.length === 1 ? shown(mean) : `${shown(mean)} ± ${shown(std)}`;

@@ -34,11 +34,6 @@ export function stepsOfEpoch({ steps, stepsPerEpoch: perEpoch }: RunLength, epoc
   return Math.min(perEpoch, steps - epoch * perEpoch);
 }
 
-/** Steps that lie behind where so many epochs have ended, and some steps of the next. */
-export function stepsBehind(length: RunLength, epochs: number, steps: number): number {
-  return Math.min(epochs * length.stepsPerEpoch, length.steps) + steps;
-}
-
 export function hasJoinedTail({ samples, batchSize, joinsTail, dropsTail }: Batching): boolean {
   return joinsTail && !dropsTail && samples % batchSize === 1;
 }
@@ -59,6 +54,12 @@ export function samplesBefore(batching: Batching, step: number): number {
 /** @param step of the epoch, from 0 */
 export function samplesOfStep(batching: Batching, step: number): number {
   return samplesBefore(batching, step + 1) - samplesBefore(batching, step);
+}
+
+/** Images of a step, on average of a whole epoch. */
+export function meanBatch(batching: Batching): number {
+  const steps = stepsPerEpoch(batching);
+  return samplesBefore(batching, steps) / steps;
 }
 
 export function largestBatch(batching: Batching): number {

@@ -9,7 +9,7 @@ import { type ModelDescriptor, modelMetadata, readMetadata } from '../model/mode
 import { loadParameters, parameterTensors } from '../model/weights.js';
 import type { NativeSession } from '../native/contract.js';
 import type { Environment } from '../native/environment.js';
-import { type RunLength, stepsBehind } from './batching.js';
+import type { RunLength } from './batching.js';
 import { bestEpoch, type Monitor } from './best.js';
 import type { BestKeeper, Progress } from './loop.js';
 import type { CheckpointEvery } from './options.js';
@@ -167,7 +167,7 @@ export class FolderKeeper implements BestKeeper {
   }
 
   #step({ history, sums }: Progress): number {
-    return stepsBehind(this.#run.length, history.length, sums.steps);
+    return history.length * this.#run.length.stepsPerEpoch + sums.steps;
   }
 }
 

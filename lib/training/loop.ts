@@ -10,14 +10,7 @@ import type { Model } from '../model/model.js';
 import { type NativeSession, type NativeStepsResult, STEP_VALUES } from '../native/contract.js';
 import { awaitNative, callNative, native } from '../native/load.js';
 import type { Schedule } from '../schedules/learningRate.js';
-import {
-  type Batching,
-  type RunLength,
-  samplesBefore,
-  samplesOfStep,
-  stepsBehind,
-  stepsOfEpoch,
-} from './batching.js';
+import { type Batching, type RunLength, samplesBefore, samplesOfStep, stepsOfEpoch } from './batching.js';
 import { addStep, type EpochSums, noSteps, recordOf, type StepReport } from './epochSums.js';
 import type { Controls, EpochRecord } from './events.js';
 import type { Observers } from './observer.js';
@@ -69,7 +62,7 @@ export interface Keeper {
   stepsUntilDue(step: number): number;
   /** Steps were run. */
   stepsDone(progress: Progress): Promise<void>;
-  /** An epoch is in the history. @param isWhole Not ended by `stop()` before its last step */
+  /** An epoch is in the history. @param isWhole Ended neither by `stop()` nor with the run before its last step */
   epochDone(progress: Progress, isWhole: boolean): Promise<void>;
   /** The run ends as it should: a disk that is full then must not cost it its model. */
   finish(progress: Progress): Promise<void>;
@@ -149,10 +142,10 @@ class TrainLoop {
     return this.#stopped || this.history.length >= length.epochs || isEnough(this.history);
   }
 
-  /** Whether the last epoch in the history was ended before all of its steps were run. */
+  /** Whether the last epoch in the history was ended before all of an epoch's steps were run. */
   get isShortened(): boolean {
     const last = this.history.at(-1);
-    return last !== undefined && last.steps < this.#stepsOf(this.history.length - 1);
+    return last !== undefined && last.steps < this.#plan.length.stepsPerEpoch;
   }
 
   /** Whether the session has run these very steps, and nothing of a step that was broken off. */
@@ -163,7 +156,7 @@ class TrainLoop {
 
   /** Steps of the run so far. */
   get #step(): number {
-    return stepsBehind(this.#plan.length, this.history.length, this.#sums.steps);
+    return this.history.length * this.#plan.length.stepsPerEpoch + this.#sums.steps;
   }
 
   #stepsOf(epoch: number): number {
@@ -186,8 +179,8 @@ class TrainLoop {
     }
     if (this.#thrown !== undefined) throw this.#thrown.error;
     signal?.throwIfAborted();
-    // Whoever resumes goes on with the epoch; whoever stopped gets the record of a shorter one.
-    if (this.#stopped && this.#sums.steps < this.#stepsOf(epoch)) await keeper?.finish(this.progress);
+    // Whoever resumes goes on with the epoch, if the run is longer then; this one gets the record of a shorter one.
+    if (this.#sums.steps < length.stepsPerEpoch) await keeper?.finish(this.progress);
     return recordOf(this.#sums, epoch, length.epochs, head.native);
   }
 
@@ -199,7 +192,7 @@ class TrainLoop {
       return { ...measured, diagnoses: diagnose([...history, measured], facts, atEnd) };
     };
     const wasStopped = this.#stopped;
-    const isWhole = this.#sums.steps === this.#stepsOf(history.length);
+    const isWhole = this.#sums.steps === length.stepsPerEpoch;
     const record = judge();
     await this.#tellEpoch(record);
     history.push(this.#stopped === wasStopped ? record : judge());

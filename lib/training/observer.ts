@@ -15,6 +15,8 @@ export interface RunStart {
   readonly expectedFirstLoss?: number;
   /** Training images */
   readonly samples: number;
+  /** On average of an epoch */
+  readonly imagesPerStep: number;
   readonly epochs: number;
   /** Of the whole run */
   readonly steps: number;

@@ -78,10 +78,7 @@ function stepsOf(
   { length }: TrainJob,
 ): number {
   const { stepsPerEpoch: perEpoch } = length;
-  const most = history.length * perEpoch + sums.steps;
-  // The last epoch of a run may have had fewer steps.
-  const isShort = step < most && sums.steps === 0 && step > most - perEpoch;
-  if ((step === most || isShort) && sums.steps <= perEpoch) return step;
+  if (step === history.length * perEpoch + sums.steps && sums.steps <= perEpoch) return step;
   throw corruptFile(
     path,
     `${step} steps are not ${history.length} epochs of ${perEpoch} and ${sums.steps} steps`,
@@ -94,14 +91,6 @@ function expectPlace(
   { step, progress: { history, sums } }: RunState,
   { settings, length }: TrainJob,
 ): void {
-  const isWithinEpoch = step < history.length * length.stepsPerEpoch + sums.steps;
-  if (isWithinEpoch && step !== length.steps) {
-    throw new MarginCoreError(
-      'CHECKPOINT_MISMATCH',
-      `${path} is the end of a run of ${step} steps, within an epoch: a run of another length cannot go on from there`,
-      { details: { path, option: 'steps', found: step, expected: length.steps } },
-    );
-  }
   if (step <= length.steps) return;
   const begun = history.length + (sums.steps > 0 ? 1 : 0);
   const [where, option, found, expected] =

@@ -14,6 +14,7 @@ import { selectDevice } from '../native/backends.js';
 import type { NativeDevice, NativeSession } from '../native/contract.js';
 import { describeEnvironment, type Environment, type MemoryPlan } from '../native/environment.js';
 import { awaitNative } from '../native/load.js';
+import { meanBatch } from './batching.js';
 import { isOutOfPatience } from './best.js';
 import { BestInMemory } from './bestInMemory.js';
 import type { EpochRecord } from './events.js';
@@ -257,6 +258,7 @@ function describeStart(
     head: head.effective,
     ...(expectedFirstLoss !== undefined && { expectedFirstLoss }),
     samples: batching.samples,
+    imagesPerStep: meanBatch(batching),
     epochs: length.epochs,
     steps: length.steps,
     parameters: model.summary().parameters,

@@ -21,7 +21,7 @@ export function runFacts(
       measured: Math.min(samples, MEASURED_IMAGES),
       validation: validation?.numbers.length ?? 0,
     },
-    stepsPerEpoch: length.stepsPerEpoch,
+    steps: length.steps,
     classShares,
   };
 }

@@ -113,11 +113,23 @@ async function run(recipe: Recipe, { name: _, json, markdown, folder, ...given }
 async function recipeNamed(name: string): Promise<Recipe> {
   const known = RECIPES.find((recipe) => recipe.name === name);
   if (known !== undefined) return known;
-  if (existsSync(name)) return checkRecipe((await import(pathToFileURL(resolve(name)).href)).default);
+  if (existsSync(name)) return await recipeIn(name);
   const names = RECIPES.map((recipe) => recipe.name);
   throw new UsageError(
     `there is no recipe '${name}'. ${didYouMean(name, names) || `There are ${names.join(', ')}`}`,
   );
+}
+
+async function recipeIn(path: string): Promise<Recipe> {
+  try {
+    const module = await import(pathToFileURL(resolve(path)).href);
+    if (module.default === undefined) throw new Error('it has no default export');
+    return checkRecipe(module.default);
+  } catch (cause) {
+    throw new UsageError(
+      `${path} is no module of a recipe: ${cause instanceof Error ? cause.message : cause}`,
+    );
+  }
 }
 
 function describe(recipe: Recipe): string {

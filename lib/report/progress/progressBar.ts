@@ -46,7 +46,7 @@ export class ProgressBar {
       ...(marginRamp < 1 ? [`margin ${percent(marginRamp)}`] : []),
       ...(lambda > 0 ? [`λ ${significant(lambda)}`] : []),
       `${duration((seconds / (step - this.#before)) * (steps - step))} left`,
-      `${count((this.info.samples * epochs * (step - this.#before)) / steps / seconds)} images/s`,
+      `${count((this.info.imagesPerStep * (step - this.#before)) / seconds)} images/s`,
     ];
     const room = width - head.length;
     const tail = fitting(facts, room - MIN_BAR);

@@ -21,7 +21,7 @@ function facts(options: Record<string, unknown> = {}, numClasses = 10): RunFacts
     networkRate: networkRate as number,
     optimizer: checkOptimizer(optimizer, 'optimizer'),
     images: images(1000 * numClasses),
-    stepsPerEpoch: 100,
+    steps: 400,
     classShares: new Float64Array(numClasses).fill(1 / numClasses),
   };
 }
@@ -49,8 +49,11 @@ function epochs(count: number, { head, ...changes }: Changes, of = count): Epoch
     head: { ...HEAD, ...head },
   }));
 }
-const names = (...args: Parameters<typeof diagnose>) => diagnose(...args).map(({ name }) => name);
-const message = (...args: Parameters<typeof diagnose>) => diagnose(...args)[0]!.message;
+/** Of a run as long as the epochs say. */
+const said = (history: readonly Epoch[], of: RunFacts, ...rest: boolean[]) =>
+  diagnose(history, { ...of, steps: history[0]!.epochs * history[0]!.steps }, ...(rest as [boolean]));
+const names = (...args: Parameters<typeof said>) => said(...args).map(({ name }) => name);
+const message = (...args: Parameters<typeof said>) => said(...args)[0]!.message;
 
 const CHANCE = { accuracy: 0.1 };
 
@@ -354,7 +357,6 @@ test.each(RECORDED)('recorded: $run', ({ options, numClasses, samples, history, 
   const known = {
     ...facts(options, numClasses),
     images: images(samples),
-    stepsPerEpoch: history[0]!.steps,
   };
   expect(history.map((_, index) => names(history.slice(0, index + 1), known).join())).toEqual(said);
 });
@@ -366,14 +368,14 @@ test('classes are counted among the images that are trained on', () => {
     settings: { optimizer: checkOptimizer('sgd', 'optimizer') },
     head: resolveHead(checkHead({}), 4),
     train: { images, labels, numbers: Int32Array.from([0, 1, 3, 4]) },
-    length: { steps: 2, stepsPerEpoch: 2, epochs: 1 },
+    length: { steps: 3, stepsPerEpoch: 2, epochs: 2 },
   };
-  const { images: counts, stepsPerEpoch, classShares, networkRate } = runFacts(job as never, D);
+  const { images: counts, steps, classShares, networkRate } = runFacts(job as never, D);
   expect(networkRate).toBe(1);
   const rated = (...rates: number[]) => ({ ...job, layerRates: Float32Array.from(rates) }) as never;
   expect(runFacts(rated(0, 2, 0.5), D).networkRate).toBe(2);
   expect(runFacts(rated(0, 0), D).networkRate).toBe(0);
   expect(counts).toEqual({ training: 4, measured: 4, validation: 0 });
-  expect(stepsPerEpoch).toBe(2);
+  expect(steps).toBe(3);
   expect(Array.from(classShares)).toEqual([0.5, 0.25, 0.25, 0]);
 });

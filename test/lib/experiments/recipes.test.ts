@@ -118,20 +118,120 @@ test("another recipe's folder, another length and other data are refused", async
     [RECIPE, { data, epochs: 2 }],
     [RECIPE, { data: await sample(60, 20) }],
     [{ ...RECIPE, shared: { ...RECIPE.shared, batchSize: 11 } }, { data }],
+    [RECIPE, { data: withOtherPixel(data, 'train') }],
+    [RECIPE, { data: withOtherPixel(data, 'test') }],
   ];
-  for (const [recipe, options] of others) {
+  const said = [
+    'epochs: 1 there, 2 now',
+    'test images',
+    'batchSize: 10 there, 11 now',
+    'training',
+    'test images',
+  ];
+  for (const [index, [recipe, options]] of others.entries()) {
     const error = await refusal(() => runRecipe(recipe, { ...options, folder, seeds: 1 }));
-    expect(error).toMatchObject({ code: 'CHECKPOINT_MISMATCH' });
+    expect(error).toMatchObject({
+      code: 'CHECKPOINT_MISMATCH',
+      message: expect.stringContaining(said[index]!),
+    });
   }
-  writeFileSync(inFolder('runs', 'head-softmax_m-0_seed-1.json'), '{');
-  expect(await refusal(() => runRecipe(RECIPE, { data, folder }))).toMatchObject({ code: 'FILE_CORRUPT' });
+  // The same in other words.
+  const { epochs, ...shared } = RECIPE.shared;
+  const reworded = { ...RECIPE, shared: { learningRate: 1e-3, ...shared, epochs: epochs!, threads: 1 } };
+  await runRecipe(reworded, { data: { ...data, name: 'renamed' }, folder, seeds: 1 });
   const { test: _, ...withoutTest } = data;
   expect(await refusal(() => runRecipe(RECIPE, { data: withoutTest }))).toMatchObject({
     code: 'INVALID_DATA',
   });
 });
 
+function withOtherPixel(of: Dataset, part: 'train' | 'test'): Dataset {
+  const split = of[part]!;
+  const pixels = split.images.data.slice();
+  pixels[300]! ^= 1;
+  return { ...of, [part]: { ...split, images: { ...split.images, data: pixels } } };
+}
+
+test.each(['{', 'null', '[]', '{"identity":{}}', '{"identity":{},"outcome":{"accuracy":"1","loss":0}}'])(
+  'a file of what is done that has %s in it is refused by its name',
+  async (text) => {
+    const folder = inFolder('runs');
+    await runRecipe(RECIPE, { data, folder, seeds: 1, steps: 1 });
+    const [name] = readdirSync(folder).filter((each) => each.endsWith('.json'));
+    writeFileSync(inFolder('runs', name!), text);
+    const error = await refusal(() => runRecipe(RECIPE, { data, folder, seeds: 1, steps: 1 }));
+    expect(error).toMatchObject({ code: 'FILE_CORRUPT', message: expect.stringContaining(name!) });
+  },
+);
+
+test('keys of any characters have files of their own', async () => {
+  const [softmax, arcface] = RECIPE.rows.map(({ options }) => options);
+  const keys = ['a/b', 'a-b', '../..', 'x'.repeat(400), `${'x'.repeat(400)}y`, 'a|b', '1'].map((k) => ({
+    k,
+  }));
+  const rows = [...keys, { k: 1 }].map((key, index) => ({ key, options: index % 2 ? arcface! : softmax! }));
+  const folder = inFolder('runs');
+  const options = { data, folder, seeds: 1, steps: 1 };
+  const result = await runRecipe({ ...RECIPE, rows }, options);
+  expect(readdirSync(folder).filter((name) => name.endsWith('.json'))).toHaveLength(rows.length);
+  const again: boolean[] = [];
+  await runRecipe({ ...RECIPE, rows }, { ...options, onRun: ({ wasDone }) => again.push(wasDone) });
+  expect(again).toEqual(rows.map(() => true));
+  expect(markdownTable(result)).toContain('| a\\|b |');
+});
+
+test.each<[object, string]>([
+  [{ seeds: 0 }, 'seeds'],
+  [{ seeds: '3' }, 'seeds'],
+  [{ epoch: 3 }, "Did you mean 'epochs'?"],
+  [{ epochs: 1, steps: 1 }, 'steps'],
+  [{ threads: 0 }, 'threads'],
+  [{ folder: '' }, 'folder'],
+  [{ onRun: true }, 'onRun'],
+  [{ signal: {} }, 'signal'],
+])('%j is refused before anything is done', async (given, said) => {
+  const folder = inFolder('runs');
+  const error = await refusal(() => runRecipe(RECIPE, { data, folder, ...given } as never));
+  expect(error).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining(said) });
+  expect(existsSync(folder)).toBe(false);
+});
+
+test('a folder that cannot be made is FILE_NOT_WRITTEN', async () => {
+  writeFileSync(inFolder('file'), '');
+  const error = await refusal(() => runRecipe(RECIPE, { data, folder: inFolder('file', 'runs') }));
+  expect(error).toMatchObject({ code: 'FILE_NOT_WRITTEN' });
+});
+
+test('onRun is waited for, and what it throws ends the recipe, which goes on later', async () => {
+  const options = { data, folder: inFolder('runs'), seeds: 1, steps: 1 };
+  const onRun = async () => {
+    await Promise.resolve();
+    throw new Error('enough');
+  };
+  await expect(runRecipe(RECIPE, { ...options, onRun })).rejects.toThrow('enough');
+  const before: boolean[] = [];
+  await runRecipe(RECIPE, { ...options, onRun: ({ wasDone }) => before.push(wasDone) });
+  expect(before).toEqual([true, false]);
+});
+
+test('a signal ends it between runs that are done', async () => {
+  const options = { data, folder: inFolder('runs'), seeds: 1, steps: 1 };
+  await runRecipe(RECIPE, options);
+  const controller = new AbortController();
+  const onRun = () => controller.abort(new Error('enough'));
+  await expect(runRecipe(RECIPE, { ...options, onRun, signal: controller.signal })).rejects.toThrow('enough');
+});
+
 test.each<[string, unknown, string]>([
+  ['a name that is a path', { ...RECIPE, name: '../up' }, 'kebab-case'],
+  ['a seed', { ...RECIPE, shared: { ...RECIPE.shared, seed: 3 } }, 'shared.seed'],
+  [
+    'a callback',
+    { ...RECIPE, rows: [{ key: { a: 1 }, options: { head: 'softmax', onEpoch() {} } }] },
+    'options.onEpoch',
+  ],
+  ['a function', { ...RECIPE, shared: { ...RECIPE.shared, learningRate: () => 1 } }, 'shared.learningRate'],
+  ['a key that is not finite', { ...RECIPE, rows: [{ key: { m: NaN }, options: {} }] }, 'key.m'],
   ['no rows', { ...RECIPE, rows: [] }, 'rows'],
   ['an option that there is not', { ...RECIPE, shared: { epoch: 3 } }, "Did you mean 'epochs'?"],
   [
@@ -215,10 +315,23 @@ describe('on the command line', () => {
   });
 
   test.each([
+    ['throw new Error("broken")', 'broken'],
+    ['export const recipe = 1', 'no default export'],
+    ['export default () => 1', 'function'],
+  ])('a module of %s is a usage error that names it', async (text, said) => {
+    const path = inFolder('mine.mjs');
+    writeFileSync(path, text);
+    const { status, stderr } = await margincore(['recipe', 'show', path]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining(said)]);
+    expect(stderr).toContain('mine.mjs');
+  });
+
+  test.each([
     [['recipe'], 'list, show, run'],
     [['recipe', 'rnu'], "Did you mean 'run'?"],
     [['recipe', 'run', 'l2-softmax-mnits'], "Did you mean 'l2-softmax-mnist'?"],
     [['recipe', 'run'], 'NAME is missing'],
+    [['recipe', 'show', 'lib'], 'lib is no module'],
     [['recipe', 'run', 'l2-softmax-mnist', '--epochs', '1', '--steps', '1'], 'steps'],
   ])('%j is a usage error', async (args, said) => {
     const { status, stderr } = await margincore(args);

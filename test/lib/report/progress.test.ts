@@ -34,6 +34,7 @@ const START = {
   head: { head: 'arcface' as const, m: 0.5, s: 16 },
   expectedFirstLoss: 9.87,
   samples: 6000,
+  imagesPerStep: 600,
   epochs: 2,
   steps: 20,
   parameters: 225_536,
@@ -176,6 +177,16 @@ test.each<[string, Partial<EpochEvent>, string]>([
 });
 
 describe('on a terminal', () => {
+  test('images per second of a run that ends within an epoch', () => {
+    const stream = new FakeStream(true, 120);
+    const progress = createProgress('auto', stream);
+    progress.start({ ...START, steps: 12 });
+    jest.advanceTimersByTime(900);
+    progress.step(step(1, { steps: 12 }));
+    jest.advanceTimersByTime(100);
+    expect(stream.lines().at(-1)).toContain('  600 images/s');
+  });
+
   test('a live line with means of the epoch, speed and time left', () => {
     const stream = new FakeStream(true, 120);
     const progress = createProgress('auto', stream);

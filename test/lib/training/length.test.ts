@@ -1,6 +1,6 @@
 /** How long a run is: in steps, or in epochs that need not be whole. */
 import { type Dataset, type StepEvent, schedules, type TrainOptions, train } from '../../../lib/index.js';
-import { runLength, stepsBehind, stepsOfEpoch } from '../../../lib/training/batching.js';
+import { meanBatch, runLength, stepsOfEpoch } from '../../../lib/training/batching.js';
 import { refusal } from '../../support/refusal.js';
 import { sample } from '../../support/sample.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
@@ -95,6 +95,23 @@ test('a constant rate goes on where a short last epoch ended a run', async () =>
   expect(rest.probabilities).toEqual((await run({ steps: 14, learningRate })).probabilities);
 });
 
+test('a run that ended within an epoch goes on there, with a constant rate', async () => {
+  const checkpoint = inFolder('run');
+  const learningRate = schedules.constant(1e-3);
+  const kept = { learningRate, checkpoint, validation: 0.2, keepBest: true, monitor: 'loss' } as const;
+  await run({ ...kept, steps: 5 });
+  // Eight steps in an epoch.
+  await run({ ...kept, steps: 11, resume: true });
+  const rest = await run({ ...kept, steps: 19, resume: true });
+  const whole = await run({ ...kept, checkpoint: inFolder('whole'), steps: 19 });
+  expect(rest.events.map(({ step }) => step)).toEqual([12, 13, 14, 15, 16, 17, 18, 19]);
+  expect(rest.history.map(({ steps, loss }) => [steps, loss])).toEqual(
+    whole.history.map(({ steps, loss }) => [steps, loss]),
+  );
+  expect(rest.bestEpoch).toBe(whole.bestEpoch);
+  expect(rest.probabilities).toEqual(whole.probabilities);
+});
+
 test('in file order every epoch has the samples as the data has them; shuffled each has its own', async () => {
   // With one image per step and no learning the loss tells which image it was.
   const still = { batchSize: 1, epochs: 2, learningRate: schedules.constant(0), optimizer: 'sgd' } as const;
@@ -155,5 +172,5 @@ test('lengths', () => {
   expect(runLength(batching, 10, 7)).toEqual({ steps: 7, stepsPerEpoch: 10, epochs: 1 });
   const length = runLength(batching, 10, 27);
   expect([0, 1, 2].map((epoch) => stepsOfEpoch(length, epoch))).toEqual([10, 10, 7]);
-  expect([stepsBehind(length, 2, 3), stepsBehind(length, 3, 0)]).toEqual([23, 27]);
+  expect([meanBatch(batching), meanBatch({ ...batching, dropsTail: true })]).toEqual([9.5, 10]);
 });
