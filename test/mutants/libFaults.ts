@@ -263,8 +263,8 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'links-passed-over',
       what: 'a link to a folder of pictures is no folder',
-      find: '(entry.isSymbolicLink() && (await isDirectory(join(path, entry.name))))',
-      replace: 'false',
+      find: 'entry.isSymbolicLink() ? await kindOf(join(path, entry.name)) : entry',
+      replace: 'entry',
       tests: ['lib/data/formats/imageFolder'],
     },
   ]),
