@@ -1,7 +1,7 @@
 """Writes schedules.json: learning rates of whole runs, by PyTorch's schedulers.
 
-    python make_schedules.py [--out FILE]    makes the file
-    python make_schedules.py --check         compares a new computation with the committed file
+python make_schedules.py [--out FILE]    makes the file
+python make_schedules.py --check         compares a new computation with the committed file
 """
 
 import torch
