@@ -6,6 +6,13 @@ export const LIB_FAULTS: readonly Fault[] = [
 
   ...inFile('lib/training/job.ts', [
     {
+      name: 'augmentation-lost',
+      what: '`augment` does not reach the session',
+      find: 'augmentation: nativeAugmentation(settings.augment),',
+      replace: '',
+      tests: ['lib/training/augment'],
+    },
+    {
       name: 'layer-rates-lost',
       what: '`freeze` and `layerLr` do not reach the session',
       find: '...(layerRates && { layerRates }),',
@@ -103,6 +110,13 @@ export const LIB_FAULTS: readonly Fault[] = [
     },
   ]),
   ...inFile('lib/training/runIdentity.ts', [
+    {
+      name: 'augmentation-is-no-part-of-a-run',
+      what: 'a checkpoint is resumed with other changes of images',
+      find: 'Object.keys(augment).length > 0',
+      replace: 'Object.keys(augment).length < 0',
+      tests: ['lib/training/resume'],
+    },
     {
       name: 'frozen-is-no-part-of-a-run',
       what: 'a checkpoint is resumed with other layers frozen',

@@ -4,6 +4,38 @@ import { type Fault, inFile } from './fault.js';
 export const NATIVE_FAULTS: readonly Fault[] = [
   // ---- row math
 
+  ...inFile('native/base/image_change.h', [
+    {
+      name: 'flip-does-not-alternate',
+      what: 'alternating flips are the same in all epochs',
+      find: '(draws.side() + draws.epoch) % 2 == 1',
+      replace: 'draws.side() == 1',
+      tests: ['base/image_change_test'],
+    },
+    {
+      name: 'resized-crop-beyond-its-edge',
+      what: 'at the edges of a part that is resized, what lies beside it is mixed in',
+      find: 'if (!changes_shape(a)) {',
+      replace: 'if (false) {',
+      tests: ['ops/gather_images_test'],
+    },
+    {
+      name: 'translate-in-parts-of-pixels',
+      what: 'a shift is not rounded to whole pixels',
+      find: 'std::rint(to_both_sides(a.translate * width, random.value[1]))',
+      replace: 'to_both_sides(a.translate * width, random.value[1])',
+      tests: ['base/image_change_test'],
+    },
+  ]),
+  ...inFile('native/base/changed_pixel.h', [
+    {
+      name: 'edge-mirrored-twice',
+      what: 'a mirrored image has its outermost pixels a second time',
+      find: 'const int32_t period = 2 * (size - 1)',
+      replace: 'const int32_t period = 2 * size - 1',
+      tests: ['ops/gather_images_test'],
+    },
+  ]),
   ...inFile('native/heads/margin.h', [
     {
       name: 'margin-derivative-sign',
@@ -179,6 +211,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     },
   ]),
   ...inFile('native/data/training_set.cpp', [
+    {
+      name: 'streamed-samples-numbered-by-place',
+      what: 'images on their way are numbered within their batch',
+      find: 'slot.numbers[i] = static_cast<int32_t>(sample);',
+      replace: 'slot.numbers[i] = static_cast<int32_t>(i);',
+      tests: ['data/training_set_test'],
+    },
     {
       name: 'streamed-label-of-another',
       what: 'streamed images get the labels of others',
@@ -377,6 +416,20 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       replace: 'batch_labels[i] = labels[i];',
       tests: ['ops/gather_images_test'],
     },
+    {
+      name: 'changed-by-place-in-batch',
+      what: 'how an image is changed depends on its place in the batch',
+      find: 'numbers != nullptr ? numbers[i] : i;',
+      replace: 'i;',
+      tests: ['ops/gather_images_test'],
+    },
+    {
+      name: 'mean-grey-of-first-row',
+      what: 'contrast is about the mean grey of a part of the image',
+      find: 'sum += grey_of(brightened(x, y));',
+      replace: 'sum += grey_of(brightened(x, 0));',
+      tests: ['ops/gather_images_test'],
+    },
   ]),
   ...inFile('native/cpu/loops/centers.h', [
     {
@@ -463,6 +516,15 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       what: "every batch is the epoch's first",
       find: 'chosen.sample(position + image[j])',
       replace: 'chosen.sample(image[j])',
+      tests: ['ops/gather_images_test'],
+    },
+  ]),
+  ...inFile('native/cuda/kernels/gather_changed.cu', [
+    {
+      name: 'cuda-change-not-waited-for',
+      what: 'threads do not wait for the change that one of them draws',
+      find: 'device::sync_block();',
+      replace: '',
       tests: ['ops/gather_images_test'],
     },
   ]),

@@ -98,7 +98,7 @@ class Draws:
         self.epoch = epoch
 
     def unit(self, place, word):
-        return int(self.words[place, word]) / 2**32
+        return (int(self.words[place, word]) >> 8) / 2**24
 
     def uniform(self, least, most, place, word):
         least, most = float(np.float32(least)), float(np.float32(most))

@@ -16,12 +16,12 @@ class AugmentationDraws {
  public:
   AugmentationDraws(uint64_t seed, uint32_t epoch, int64_t sample) : seed_(seed), epoch_(epoch), sample_(sample) {}
 
-  double unit(int place, int word) const { return bits(epoch_, place, word) / 4294967296.0; }
+  double unit(int place, int word) const { return (bits(epoch_, place, word) >> 8) / 16777216.0; }
   double between(double least, double most, int place, int word) const {
     return least * (1 - unit(place, word)) + most * unit(place, word);
   }
   int64_t below(int64_t count, int place, int word) const {
-    return static_cast<int64_t>(std::floor(static_cast<double>(count) * unit(place, word)));
+    return static_cast<int64_t>(std::floor(static_cast<double>(count) * bits(epoch_, place, word) / 4294967296.0));
   }
   bool is_flipped(Flip flip) const {
     if (flip == Flip::None) return false;
