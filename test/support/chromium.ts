@@ -35,15 +35,20 @@ export interface Seen {
   readonly requests: string[];
 }
 
+/** Beside a compiler on every core a browser takes minutes for what are seconds otherwise. */
+const PATIENCE = 240_000;
+
 /** One for the tests of the calling file. Returns what opens a page in it, with a profile of its own. */
 export function inChromium(): (url: string, options?: BrowserContextOptions) => Promise<Seen> {
   let browser: Browser | undefined;
+  jest.setTimeout(PATIENCE);
   afterAll(() => browser?.close());
   return async (url, options = {}) => {
     if (executable === undefined)
       throw new Error(`There is no Chromium: none of ${NAMES.join(', ')} in PATH`);
-    browser ??= await chromium.launch({ executablePath: executable, args: FLAGS });
+    browser ??= await chromium.launch({ executablePath: executable, args: FLAGS, timeout: PATIENCE });
     const context = await browser.newContext(options);
+    context.setDefaultTimeout(PATIENCE);
     const page = await context.newPage();
     const seen: Seen = { page, complaints: [], requests: [] };
     page.on('console', (message) => {
