@@ -3,7 +3,7 @@
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
 export type { Augment, AugmentOptions, AugmentPolicy } from './data/augment.js';
-export type { Picture, Preprocessing } from './data/decode.js';
+export type { Picture } from './data/decode.js';
 export type { Cifar100Options } from './data/formats/cifar.js';
 export type { EmnistOptions } from './data/formats/emnist.js';
 export type { ImageFolderOptions } from './data/formats/imageFolder.js';
@@ -24,6 +24,7 @@ export {
 } from './data/index.js';
 export type { ChannelNormalization, Normalize } from './data/normalize.js';
 export type { PictureOptions } from './data/pictures/options.js';
+export type { Preprocessing } from './data/preprocessing.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
 export type { Diagnosis } from './diagnoses/diagnosis.js';
 export type { Recipe, RecipeRow, RowKey } from './experiments/recipe.js';
@@ -110,13 +111,9 @@ export {
   relu,
   residual,
 } from './networks/layers.js';
-export {
-  type ContactSheet,
-  type ContactSheetOptions,
-  contactSheet,
-  type ShownMistake,
-} from './report/contactSheet/contactSheet.js';
+export { type ContactSheetOptions, contactSheet } from './report/contactSheet/contactSheet.js';
 export type { Neighbour } from './report/contactSheet/neighbours.js';
+export type { ContactSheet, ShownMistake } from './report/contactSheet/sheet.js';
 export type { Annealing, AnnealingRecipe } from './schedules/annealing.js';
 export type { Duration } from './schedules/duration.js';
 export { type Schedule, type ScheduleProgress, schedules } from './schedules/learningRate.js';

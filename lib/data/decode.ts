@@ -3,28 +3,11 @@ import { availableParallelism } from 'node:os';
 import type Sharp from 'sharp';
 import { MarginCoreError } from '../base/errors.js';
 import { lazy } from '../base/lazy.js';
-import { type Checked, checkOptions, choice, integer } from '../base/optionTable.js';
 import { readBytes } from '../files/readBytes.js';
 import { isPnm, parsePnm } from './formats/pnm.js';
 import type { ImageSize } from './imageSize.js';
+import type { Preprocessing } from './preprocessing.js';
 import type { ImageArray } from './types.js';
-
-/** How a picture of any size, colours and orientation becomes what a network takes. */
-export const PREPROCESSING = {
-  resize: choice(
-    'cover: fitted by the shorter side, the middle cut out; contain: all of it, with bars; stretch',
-    ['cover', 'contain', 'stretch'],
-    { default: 'cover' },
-  ),
-  background: integer('the grey of bars, and of what is transparent', { default: 0, min: 0, max: 255 }),
-} as const;
-
-export type Preprocessing = Checked<typeof PREPROCESSING>;
-
-export const DEFAULT_PREPROCESSING: Preprocessing = { resize: 'cover', background: 0 };
-
-export const checkPreprocessing = (value: unknown, option: string): Preprocessing =>
-  checkOptions(value, option, PREPROCESSING);
 
 /** A file's path, or what would be in it: JPEG, PNG, WebP, GIF, TIFF, AVIF, PGM or PPM. */
 export type Picture = string | Uint8Array;

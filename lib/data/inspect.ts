@@ -5,11 +5,12 @@ import { turnEventLoop } from '../base/abort.js';
 import { MarginCoreError } from '../base/errors.js';
 import type { Note } from '../base/note.js';
 import { readBytes } from '../files/readBytes.js';
-import { DEFAULT_PREPROCESSING, decodePictures, pictureSize } from './decode.js';
+import { decodePictures, pictureSize } from './decode.js';
 import type { Loading } from './loading.js';
 import type { PictureList } from './pictures/pictureList.js';
 import { digestOf } from './pictures/repetition.js';
 import { pixelsOf } from './pixels.js';
+import { DEFAULT_PREPROCESSING } from './preprocessing.js';
 import { listPicturesNamed, loadDataNamed } from './sets/index.js';
 import type { Dataset, Split } from './types.js';
 

@@ -1,6 +1,7 @@
 /** What whoever wants data says of how it is to be loaded, and hears of how far that has come. */
-import type { Preprocessing } from './decode.js';
+
 import type { ImageSize } from './imageSize.js';
+import type { Preprocessing } from './preprocessing.js';
 import type { Dataset } from './types.js';
 
 export class LoadingProgress {

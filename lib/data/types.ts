@@ -1,5 +1,5 @@
 import type { Note } from '../base/note.js';
-import type { Preprocessing } from './decode.js';
+import type { Preprocessing } from './preprocessing.js';
 
 /** [number of images, height, width, channels] */
 export type ImageShape = [N: number, H: number, W: number, C: number];

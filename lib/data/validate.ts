@@ -4,8 +4,8 @@ import { checkKeys, isRecord } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import type { Note } from '../base/note.js';
 import { checkLabelArray, checkPixels } from './checkViews.js';
-import { checkPreprocessing } from './decode.js';
 import { PackedImages } from './packedImages.js';
+import { checkPreprocessing } from './preprocessing.js';
 import type {
   DataInput,
   Dataset,

@@ -4,9 +4,9 @@ import { checkBoolean, checkNumber, checkPath, checkSignal, checkText } from '..
 import { copyOf } from '../base/copy.js';
 import { MarginCoreError } from '../base/errors.js';
 import { checkOptions, choice, option } from '../base/optionTable.js';
-import type { Preprocessing } from '../data/decode.js';
 import { checkSplitOfSize, type ImageSize } from '../data/imageSize.js';
 import type { ChannelNormalization } from '../data/normalize.js';
+import type { Preprocessing } from '../data/preprocessing.js';
 import { allOf } from '../data/samples.js';
 import type { Split, SplitInput } from '../data/types.js';
 import { writeSafetensors } from '../files/safetensors.js';

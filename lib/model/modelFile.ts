@@ -2,9 +2,9 @@
 import { checkInteger, isRecord } from '../base/check.js';
 import { MarginCoreError } from '../base/errors.js';
 import { type Checked, checkOptions, option } from '../base/optionTable.js';
-import { checkPreprocessing, type Preprocessing } from '../data/decode.js';
 import { type ImageSize, isImageSize } from '../data/imageSize.js';
 import { type ChannelNormalization, checkChannels } from '../data/normalize.js';
+import { checkPreprocessing, type Preprocessing } from '../data/preprocessing.js';
 import { checkClassNames, MAX_CLASSES, numberedNames } from '../data/validate.js';
 import { parseJson } from '../files/json.js';
 import { CHECKSUM, type Metadata } from '../files/safetensors.js';

@@ -1,9 +1,10 @@
 /** Whatever images are given as, in parts that are small enough to be in memory: arrays as they are, pictures decoded. */
 import { didYouMean } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
-import { decodePictures, type Picture, type Preprocessing } from '../data/decode.js';
+import { decodePictures, type Picture } from '../data/decode.js';
 import { checkImagesOfSize, type ImageSize } from '../data/imageSize.js';
 import { classFolders, pictureFiles } from '../data/pictureFiles.js';
+import type { Preprocessing } from '../data/preprocessing.js';
 import type { ImageArray, ImageInput, Split } from '../data/types.js';
 
 /**

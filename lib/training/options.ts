@@ -17,9 +17,9 @@ import {
 } from '../base/optionTable.js';
 import { namesFor } from '../base/otherNames.js';
 import { AUGMENT_NOTATION, AUGMENT_OPTIONS, type Augment, checkAugment } from '../data/augment.js';
-import { checkPreprocessing, PREPROCESSING, type Preprocessing } from '../data/decode.js';
 import { DATA_SET_NAMES, type DataOption } from '../data/index.js';
 import { checkNormalize, NORMALIZE_NOTATION, type Normalize } from '../data/normalize.js';
+import { checkPreprocessing, PREPROCESSING, type Preprocessing } from '../data/preprocessing.js';
 import type { ArraysInput, SplitInput } from '../data/types.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type CheckedHead, checkHead, checkHeadKeys } from '../heads/resolve.js';

@@ -1,6 +1,6 @@
 /** Every option of `train()` as a flag, and what the command does with the result. */
 import { text, word } from '../../base/notation.js';
-import { PREPROCESSING } from '../../data/decode.js';
+import { PREPROCESSING } from '../../data/preprocessing.js';
 import { HEAD_NAMES, HEAD_WORDS } from '../../heads/resolve.js';
 import { COMMON_OPTIONS, HEADS } from '../../heads/table.js';
 import { RUN_OPTION_GROUPS } from '../../training/options.js';

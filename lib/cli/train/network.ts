@@ -2,8 +2,8 @@
 
 import { MarginCoreError } from '../../base/errors.js';
 import { word } from '../../base/notation.js';
-import { checkPreprocessing } from '../../data/decode.js';
 import { type DataInput, type DataPath, LoadingProgress, resolveData } from '../../data/index.js';
+import { checkPreprocessing } from '../../data/preprocessing.js';
 import { IMAGE_MODEL_OPTIONS, IMAGE_SIZES } from '../../networks/imageModel.js';
 import {
   type EmbeddingOptions,

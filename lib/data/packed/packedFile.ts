@@ -9,10 +9,10 @@ import { parseJson } from '../../files/json.js';
 import { MappedFile } from '../../files/mappedFile.js';
 import { writeSafetensors } from '../../files/safetensors.js';
 import { corruptFile, type TensorFile, usingFile } from '../../files/tensorFile.js';
-import { checkPreprocessing, type Preprocessing } from '../decode.js';
 import type { ImageSize } from '../imageSize.js';
 import { PackedImages } from '../packedImages.js';
 import { digestOf, repetitionNotes } from '../pictures/repetition.js';
+import { checkPreprocessing, type Preprocessing } from '../preprocessing.js';
 import type { Dataset, ImageShape } from '../types.js';
 import { checkDataset } from '../validate.js';
 

@@ -3,8 +3,8 @@ import { checkFunction, checkPath, checkSignal } from '../../base/check.js';
 import { invalidOption } from '../../base/errors.js';
 import { NUMBER, text } from '../../base/notation.js';
 import { type Checked, option } from '../../base/optionTable.js';
-import { PREPROCESSING } from '../decode.js';
 import type { Loading, LoadingProgress } from '../loading.js';
+import { PREPROCESSING } from '../preprocessing.js';
 
 export interface PictureOptions {
   /** Height and width that pictures are brought to, or one number for both. Default 64, or what the network takes. */

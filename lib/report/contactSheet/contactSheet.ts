@@ -5,18 +5,13 @@ import { checkSplitOfSize } from '../../data/imageSize.js';
 import { areSameImages } from '../../data/pixels.js';
 import { allOf, imagesOf, labelsOf, rangeOf, type Samples } from '../../data/samples.js';
 import type { SplitInput } from '../../data/types.js';
-import {
-  type ConfusedPair,
-  confusedPairs,
-  findMistakes,
-  type Mistake,
-  mostConfidentFirst,
-} from '../../metrics/mistakes.js';
+import { confusedPairs, findMistakes, type Mistake, mostConfidentFirst } from '../../metrics/mistakes.js';
 import type { Model } from '../../model/model.js';
 import { type Device, PLACEMENT_OPTIONS } from '../../native/backends.js';
-import { type Neighbour, neighboursOf } from './neighbours.js';
+import { neighboursOf } from './neighbours.js';
 import { contactSheetPage } from './page.js';
 import { pictureUris, requirePictures } from './pictures.js';
+import type { ContactSheet } from './sheet.js';
 
 export const CONTACT_SHEET_OPTIONS = {
   top: integer('how many mistakes are shown', { default: 60, min: 1 }),
@@ -44,26 +39,6 @@ export interface ContactSheetOptions {
   readonly device?: Device;
   readonly threads?: number;
   readonly signal?: AbortSignal;
-}
-
-export interface ShownMistake extends Mistake {
-  /** The nearest first */
-  readonly neighbours: readonly Neighbour[];
-}
-
-export interface ContactSheet {
-  /** Of the split */
-  readonly images: number;
-  /** Fraction of the samples whose class is right */
-  readonly accuracy: number;
-  /** How many mistakes there are, shown or not */
-  readonly mistakeCount: number;
-  /** Of all mistakes, the most frequent first */
-  readonly confusedPairs: readonly ConfusedPair[];
-  /** Those that are shown, the most confident first */
-  readonly mistakes: readonly ShownMistake[];
-  /** A page that needs no other file */
-  readonly html: string;
 }
 
 /** Numbers of one array of probabilities, 64 MB */

@@ -2,9 +2,9 @@
 import type { ConfusedPair } from '../../metrics/mistakes.js';
 import { count, percent } from '../format.js';
 import { escapeXml } from '../svg/svg.js';
-import type { ContactSheet, ShownMistake } from './contactSheet.js';
 import type { Neighbour } from './neighbours.js';
 import { SCRIPT, STYLE } from './pageParts.js';
+import type { ContactSheet, ShownMistake } from './sheet.js';
 
 export interface PageInput extends Omit<ContactSheet, 'html'> {
   readonly title: string;

@@ -1,9 +1,10 @@
 /** Pictures as a camera, a scanner or a browser leaves them, and what a network gets of them. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import sharp from 'sharp';
-import { decodePictures, type Preprocessing } from '../../../lib/data/decode.js';
+import { decodePictures } from '../../../lib/data/decode.js';
 import { parsePnm } from '../../../lib/data/formats/pnm.js';
 import { pictureFiles } from '../../../lib/data/pictureFiles.js';
+import type { Preprocessing } from '../../../lib/data/preprocessing.js';
 import type { ImageSize } from '../../../lib/index.js';
 import { refusal } from '../../support/refusal.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
