@@ -50,6 +50,7 @@ const Loops loops = {
     .im2col = im2col,
     .spread_pixels = spread_pixels,
     .batch_norm_scratch = batch_norm_scratch,
+    .matrix_times_vector = matrix_times_vector,
     .row_norms = row_norms,
     .l2_scale_forward = l2_scale_forward,
     .l2_scale_backward = l2_scale_backward,

@@ -105,6 +105,9 @@ struct Loops {
   /// Bytes of `scratch` that each loop of batch norm needs.
   int64_t (*batch_norm_scratch)(int64_t rows, int64_t channels);
 
+  /// y = w·x + bias, with bias or none: one row of a linear layer.
+  void (*matrix_times_vector)(float* y, const float* w, const float* x, const float* bias, int64_t rows,
+                              int64_t columns);
   void (*row_norms)(float* norms, const float* x, int64_t rows, int64_t columns);
   void (*l2_scale_forward)(float* y, const float* x, const float* norms, float scale, int64_t rows, int64_t columns);
   void (*l2_scale_backward)(float* dx, float* row_dscale, const float* dy, const float* x, const float* norms,

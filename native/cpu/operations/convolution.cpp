@@ -35,7 +35,11 @@ Status CpuBackend::conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Te
 
 Status CpuBackend::linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) {
   const Matrices m(x, y);
-  return onednn::guarded("linear_forward", [&] { matmul_->multiply(m.y, {m.x}, {w, true}, bias); });
+  return onednn::guarded("linear_forward", [&] {
+    const bool is_one_fp32_row = m.y.shape[0] == 1 && m.x.dtype == DType::F32 && m.y.dtype == DType::F32;
+    if (!is_one_fp32_row) return matmul_->multiply(m.y, {m.x}, {w, true}, bias);
+    loops_.matrix_times_vector(m.y.f32(), w.f32(), m.x.f32(), bias ? bias.f32() : nullptr, w.shape[0], w.shape[1]);
+  });
 }
 
 Status CpuBackend::linear_backward_data(Tensor dx, Tensor dy, Tensor w) {

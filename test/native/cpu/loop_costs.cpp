@@ -195,6 +195,8 @@ void row_costs(Random& random) {
   constexpr int64_t kElements = kSamples * kSize;
   const Floats x = random.normals(kElements), dy = random.normals(kElements);
   Floats y(kElements), norms(kSamples), dscale(kSamples);
+  measure("matrix_times_vector", kElements,
+          [&] { kLoops.matrix_times_vector(norms.data(), x.data(), dy.data(), dy.data(), kSamples, kSize); });
   measure("row_norms", kElements, [&] { kLoops.row_norms(norms.data(), x.data(), kSamples, kSize); });
   measure("l2_scale_forward", kElements,
           [&] { kLoops.l2_scale_forward(y.data(), x.data(), norms.data(), 16, kSamples, kSize); });

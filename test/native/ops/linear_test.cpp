@@ -19,9 +19,9 @@ std::string to_string(const LinearSizes& s) {
   return std::to_string(s.rows) + " rows, " + std::to_string(s.in) + " to " + std::to_string(s.out);
 }
 
-const LinearSizes kCases[] = {{1, 1, 1},      {1, 17, 1},    {2, 2, 10},     {3, 5, 7},
-                              {127, 33, 17},  {128, 16, 1},  {20, 1600, 33}, {128, 64, 513},
-                              {2, 128, 1009}, {300, 2, 513}, {700, 3, 16},   {600, 5, 64}};  // many rows for the bias
+const LinearSizes kCases[] = {{1, 1, 1},     {1, 17, 1},   {1, 1601, 130}, {2, 2, 10},     {3, 5, 7},
+                              {127, 33, 17}, {128, 16, 1}, {20, 1600, 33}, {128, 64, 513}, {2, 128, 1009},
+                              {300, 2, 513}, {700, 3, 16}, {600, 5, 64}};  // many rows for the bias
 
 struct Operands {
   Floats x, w, bias, dy;
