@@ -37,15 +37,7 @@ export function calibrateThreshold(
   options: { far: number },
 ): Calibration {
   const { far } = checkOptions(options, undefined, OPTIONS);
-  checkPairs(cosines, isSame);
-  const same = cosines.filter((_, pair) => isSame[pair]);
-  const different = cosines.filter((_, pair) => !isSame[pair]);
-  if (same.length === 0 || different.length === 0) {
-    throw new MarginCoreError(
-      'INVALID_DATA',
-      `Expected pairs of the same and pairs of different ones, found ${same.length} and ${different.length}`,
-    );
-  }
+  const { same, different } = dividedPairs(cosines, isSame);
   const mayBeAccepted = most(different.length, far);
   const threshold = mayBeAccepted === different.length ? -1 : above(largestBut(different, mayBeAccepted));
   const accepted = (values: Float32Array) =>
@@ -57,6 +49,21 @@ export function calibrateThreshold(
     same: same.length,
     different: different.length,
   };
+}
+
+/** Cosines by what their pairs show. Throws as `calibrateThreshold` does. */
+export function dividedPairs(
+  cosines: Float32Array,
+  isSame: ArrayLike<boolean | number>,
+): { same: Float32Array; different: Float32Array } {
+  checkPairs(cosines, isSame);
+  const same = cosines.filter((_, pair) => isSame[pair]);
+  const different = cosines.filter((_, pair) => !isSame[pair]);
+  if (same.length > 0 && different.length > 0) return { same, different };
+  throw new MarginCoreError(
+    'INVALID_DATA',
+    `Expected pairs of the same and pairs of different ones, found ${same.length} and ${different.length}`,
+  );
 }
 
 function checkPairs(cosines: unknown, isSame: unknown): void {
