@@ -1,8 +1,10 @@
 /** A published experiment as data: what is trained, and which rows its table has. */
 import { checkText, isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
-import { checkOptions, integer, option } from '../base/optionTable.js';
+import { checkOptions, checkVariant, integer, option } from '../base/optionTable.js';
+import type { DataPath } from '../data/index.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
+import { MEASURES } from './outcome.js';
 
 /** What a row is about, by the table's columns: `{ alpha: 10, l2Scope: 'sample' }`. */
 export type RowKey = Readonly<Record<string, string | number>>;
@@ -22,6 +24,19 @@ const NOT_OF_A_RECIPE = [
 /** What a recipe's rows share: `train()`'s options, but for those. A schedule is one of `schedules`, no function. */
 export type SharedOptions = Omit<TrainOptions, (typeof NOT_OF_A_RECIPE)[number]>;
 
+/** Pairs are told to be of the same or not: all pairs of classes that are not trained on, or pairs that are given. */
+export type RecipeTest =
+  | { readonly type: 'images' }
+  /** The data's last `count` classes. */
+  | { readonly type: 'unseenClasses'; readonly count: number }
+  | { readonly type: 'pairs' };
+
+const TESTS = {
+  images: {},
+  unseenClasses: { count: integer('', { min: 2, required: true }) },
+  pairs: {},
+} as const;
+
 export interface Recipe {
   /** In kebab-case */
   readonly name: string;
@@ -31,6 +46,10 @@ export interface Recipe {
   readonly source: string;
   /** What the document used, for people; `run` takes whatever is given. */
   readonly data: string;
+  /** How a folder is read that `run` is given: as `{ path, … }` of `train()`'s data. */
+  readonly dataOptions?: Omit<DataPath, 'path'>;
+  /** What its models are scored on. Default: the data's test images. */
+  readonly test?: RecipeTest;
   /** How many runs each row has, with the seeds 1, 2, … */
   readonly seeds: number;
   readonly shared: SharedOptions;
@@ -45,6 +64,11 @@ const RECIPE = {
   summary: option('', checkText, { required: true }),
   source: option('', checkText, { required: true }),
   data: option('', checkText, { required: true }),
+  dataOptions: option('', checkRecord),
+  test: option(
+    '',
+    (value, name) => checkVariant(value, name, TESTS, "{ type: 'unseenClasses', … }") as RecipeTest,
+  ),
   seeds: integer('', { ...SEEDS, required: true }),
   shared: option('', checkRecord, { required: true }),
   rows: option('', checkRows, { required: true }),
@@ -100,8 +124,8 @@ function expectData(given: object, name: string): void {
   throw invalidOption(`${name}.learningRate`, 'a number or a schedule that is plain data', learningRate);
 }
 
-function checkRecord(value: unknown, name: string): SharedOptions {
-  if (isRecord(value)) return value as SharedOptions;
+function checkRecord(value: unknown, name: string): Readonly<Record<string, unknown>> {
+  if (isRecord(value)) return value;
   throw invalidOption(name, 'an object of options', value);
 }
 
@@ -112,6 +136,7 @@ function checkRows(value: unknown, name: string): readonly RecipeRow[] {
     const at = `${name}[${index}]`;
     const { key, options } = checkOptions(row, at, ROW);
     for (const [column, each] of Object.entries(key)) {
+      if (column in MEASURES) throw invalidOption(`${at}.key`, 'no column of a measure', column);
       if (typeof each !== 'string' && !Number.isFinite(each)) {
         throw invalidOption(`${at}.key.${column}`, 'a finite number or a text', each);
       }

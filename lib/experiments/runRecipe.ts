@@ -1,20 +1,23 @@
 /** Runs a recipe: every row with every seed, what is done kept in a folder, so that a stopped one goes on where it was. */
 import { isPromise } from 'node:util/types';
 import { untilAborted } from '../base/abort.js';
-import { checkPath, checkSignal } from '../base/check.js';
-import { MarginCoreError } from '../base/errors.js';
-import { callback, checkOptions, integer, option } from '../base/optionTable.js';
-import { resolveData } from '../data/index.js';
-import type { DataInput } from '../data/types.js';
+import { checkPath, checkSignal, isRecord } from '../base/check.js';
+import { invalidOption, MarginCoreError } from '../base/errors.js';
+import { callback, checkOptions, flag, integer, option } from '../base/optionTable.js';
+import type { PicturePair } from '../data/formats/lfwPairs.js';
+import { type DataOption, type DataPath, resolveData } from '../data/index.js';
+import type { Model } from '../model/model.js';
 import { train } from '../train.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
+import { MEASURE_NAMES, type MeasureName, type Outcome } from './outcome.js';
 import { checkRecipe, optionsOf, type Recipe, type RecipeRow, type RowKey, SEEDS } from './recipe.js';
-import { type Outcome, Shelf } from './shelf.js';
+import { type Scoring, scoringOf } from './scoring.js';
+import { Shelf } from './shelf.js';
 import { meanAndStd, type Spread } from './spread.js';
 
 export interface RecipeOptions {
-  /** As `train()` takes it. Default: the bundled sample. */
-  readonly data?: DataInput | Promise<DataInput> | string;
+  /** As `train()` takes it; a path is read as the recipe has it. Default: the bundled sample. */
+  readonly data?: DataOption;
   /** In place of the recipe's length. */
   readonly epochs?: number;
   readonly steps?: number;
@@ -22,6 +25,10 @@ export interface RecipeOptions {
   readonly seeds?: number;
   /** What is done is kept there, and taken from there: a stopped recipe goes on. Default: nowhere. */
   readonly folder?: string;
+  /** Save each run's model there as well, for `Model.load`. Default false. */
+  readonly saveModels?: boolean;
+  /** What a recipe that is scored on pairs is scored on: those of `datasets.lfwPairs`, or others. */
+  readonly pairs?: readonly PicturePair[];
   readonly device?: NonNullable<TrainOptions['device']>;
   readonly threads?: number;
   readonly signal?: AbortSignal;
@@ -40,24 +47,38 @@ export interface RunDone {
   readonly wasDone: boolean;
 }
 
-export interface RecipeResultRow {
+/** Each measure over the row's runs; one that is not there could not be taken in all of them. */
+export type RecipeResultRow = { readonly [M in MeasureName]?: Spread } & {
   readonly key: RowKey;
-  readonly accuracy: Spread;
-  readonly ownCentre?: Spread;
-  readonly nearestOtherCentre?: Spread;
-}
+  /** The runs that diverged, by their seeds. Measures are those of the others. */
+  readonly diverged?: readonly number[];
+  /** Test images of all seeds by class (row) and by what they were taken for (column); up to 100 classes. */
+  readonly confusion?: readonly (readonly number[])[];
+};
 
 export interface RecipeResult {
   readonly recipe: string;
   /** What it was run on. */
   readonly data: string;
   readonly seeds: number;
+  /** As the model and the pairs or confusions have them. */
+  readonly classNames: readonly string[];
   readonly rows: readonly RecipeResultRow[];
 }
 
 /** Looked at as an option of `train()`. */
 const ofTrain = <K extends keyof RecipeOptions>() =>
   option('', (value) => value as NonNullable<RecipeOptions[K]>);
+
+function checkPairs(value: unknown, name: string): readonly PicturePair[] {
+  const isPair = (each: unknown) =>
+    isRecord(each) &&
+    typeof each.a === 'string' &&
+    typeof each.b === 'string' &&
+    typeof each.same === 'boolean';
+  if (Array.isArray(value) && value.every(isPair)) return value as PicturePair[];
+  throw invalidOption(name, 'a list of { a, b, same }: two paths, and whether they show the same,', value);
+}
 
 const OPTIONS = {
   data: ofTrain<'data'>(),
@@ -67,34 +88,34 @@ const OPTIONS = {
   threads: ofTrain<'threads'>(),
   seeds: integer('', SEEDS),
   folder: option('', checkPath),
+  saveModels: flag('', { default: false }),
+  pairs: option('', checkPairs),
   signal: option('', checkSignal),
   onRun: callback<NonNullable<RecipeOptions['onRun']>>(''),
 } as const;
 
 /**
  * Trains every row with every seed, all rows with one seed before the next: a table of one seed comes first.
- * @throws What `train()` throws; INVALID_DATA for data without test images; CHECKPOINT_MISMATCH for a folder with runs of
+ * @throws What `train()` throws; INVALID_DATA for data that cannot be scored as the recipe is: without test images, of too few
+ *   classes, without pairs; CHECKPOINT_MISMATCH for a folder with runs of
  *   other options, other data or another length; FILE_CORRUPT for what is kept there and cannot be read.
  */
 export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Promise<RecipeResult> {
   if (isPromise(options?.data)) options.data.catch(() => undefined); // as in train()
   const checked = checkRecipe(recipe);
-  const {
-    onRun,
-    signal,
-    folder,
-    seeds = checked.seeds,
-    ...given
-  } = checkOptions(options, undefined, OPTIONS);
+  const settingsGiven = checkOptions(options, undefined, OPTIONS);
+  const { onRun, signal, folder, saveModels, pairs, seeds = checked.seeds, ...given } = settingsGiven;
   const around = { ...placeOf(given), ...(signal !== undefined && { signal }), progress: false };
   const settings = checked.rows.map((row) => ({ ...settingsOf(checked, row, given), ...around }));
   for (const each of settings) resolveTrainOptions(each);
   signal?.throwIfAborted();
-  const data = await untilAborted(resolveData(given.data), signal);
-  if (data.test === undefined) {
-    throw new MarginCoreError('INVALID_DATA', `${data.name} has no test images, which a recipe is scored on`);
-  }
-  const shelf = folder === undefined ? undefined : await Shelf.open(folder, data, signal);
+  if (saveModels && folder === undefined) throw invalidOption('saveModels', 'false without a folder', true);
+  const source =
+    typeof given.data === 'string' ? ({ ...checked.dataOptions, path: given.data } as DataPath) : given.data;
+  const data = await untilAborted(resolveData(source), signal);
+  const scoring = scoringOf(checked.test ?? { type: 'images' }, data, pairs);
+  const shelf =
+    folder === undefined ? undefined : await Shelf.open(folder, await scoring.identity(signal), saveModels);
   try {
     const outcomes = checked.rows.map((): Outcome[] => []);
     const runs = seeds * checked.rows.length;
@@ -104,7 +125,7 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
         signal?.throwIfAborted();
         const wanted = { ...settings[index]!, seed };
         const kept = await shelf?.find(key, wanted);
-        const outcome = kept ?? (await outcomeOf({ ...wanted, ...shelf?.checkpoints(key, seed), data }));
+        const outcome = kept ?? (await outcomeOf(scoring, key, wanted, shelf));
         if (kept === undefined) await shelf?.keep(key, wanted, outcome);
         outcomes[index]!.push(outcome);
         run++;
@@ -112,7 +133,8 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
       }
     }
     const rows = checked.rows.map(({ key }, index) => ({ key, ...summaryOf(outcomes[index]!) }));
-    return { recipe: checked.name, data: data.name, seeds, rows };
+    const { name, classNames } = scoring.data;
+    return { recipe: checked.name, data: name, seeds, classNames, rows };
   } finally {
     shelf?.close();
   }
@@ -129,23 +151,48 @@ function settingsOf(recipe: Recipe, row: RecipeRow, { epochs, steps }: RecipeOpt
   return { ...options, epochs, steps } as TrainOptions;
 }
 
-async function outcomeOf(options: TrainOptions): Promise<Outcome> {
-  const { model, test, angles } = await train(options);
-  model.dispose();
+/** One that diverges is an outcome as well: the others go on. */
+async function outcomeOf(
+  { data, score }: Scoring,
+  key: RowKey,
+  options: TrainOptions,
+  shelf: Shelf | undefined,
+): Promise<Outcome> {
+  try {
+    const result = await train({ ...options, ...shelf?.checkpoints(key, options.seed!), data });
+    try {
+      await shelf?.save(result.model, key, options.seed!);
+      return await score(result, options.signal);
+    } finally {
+      result.model.dispose();
+    }
+  } catch (error) {
+    if (!(error instanceof MarginCoreError && error.code === 'NON_FINITE')) throw error;
+    (error.details.model as Model | undefined)?.dispose();
+    return { diverged: error.message };
+  }
+}
+
+/** @param outcomes By seed, from 1 on */
+function summaryOf(outcomes: readonly Outcome[]): Omit<RecipeResultRow, 'key'> {
+  const diverged = outcomes.flatMap((outcome, index) => (outcome.diverged === undefined ? [] : [index + 1]));
+  const ended = outcomes.filter((outcome) => outcome.diverged === undefined);
+  const measures = MEASURE_NAMES.flatMap((name) => {
+    const values = ended.flatMap(({ [name]: value }) => (value === undefined ? [] : [value]));
+    return values.length > 0 && values.length === ended.length ? [[name, meanAndStd(values)] as const] : [];
+  });
+  const confusion = sumOf(ended.flatMap(({ confusion: table }) => (table === undefined ? [] : [table])));
   return {
-    ...test!,
-    ...(angles && { ownCentre: angles.ownCentreMean, nearestOtherCentre: angles.nearestOtherCentreMean }),
+    ...Object.fromEntries(measures),
+    ...(diverged.length > 0 && { diverged }),
+    ...(confusion !== undefined && { confusion }),
   };
 }
 
-function summaryOf(outcomes: readonly Outcome[]): Omit<RecipeResultRow, 'key'> {
-  const spreadOf = (name: 'ownCentre' | 'nearestOtherCentre') => {
-    const values = outcomes.flatMap(({ [name]: value }) => (value === undefined ? [] : [value]));
-    return values.length === outcomes.length ? { [name]: meanAndStd(values) } : {};
-  };
-  return {
-    accuracy: meanAndStd(outcomes.map(({ accuracy }) => accuracy)),
-    ...spreadOf('ownCentre'),
-    ...spreadOf('nearestOtherCentre'),
-  };
+type Counts = readonly (readonly number[])[];
+
+function sumOf([first, ...others]: readonly Counts[]): Counts | undefined {
+  return first?.map((row, i) =>
+    row.map((count, j) => others.reduce((sum, other) => sum + other[i]![j]!, count)),
+  );
 }

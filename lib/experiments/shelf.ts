@@ -1,28 +1,18 @@
 /** The folder of a recipe: the outcome of each run that is done, and the checkpoints of one that is not. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isRecord } from '../base/check.js';
 import { MarginCoreError } from '../base/errors.js';
-import { type Fingerprint, fingerprint } from '../data/fingerprint.js';
-import { allOf } from '../data/samples.js';
-import type { Dataset } from '../data/types.js';
 import { type Lock, lockFolder } from '../files/lock.js';
 import { unreadable } from '../files/readBytes.js';
 import { notWritten, writeAside } from '../files/writeAside.js';
+import type { Model } from '../model/model.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
+import { checkOutcome, type Outcome } from './outcome.js';
 import type { RowKey } from './recipe.js';
-
-/** Of one run. */
-export interface Outcome {
-  /** On the test images, without margin. */
-  readonly accuracy: number;
-  readonly loss: number;
-  /** Mean angle in degrees of a test embedding to its own class's centre, and of a centre to the nearest other. */
-  readonly ownCentre?: number;
-  readonly nearestOtherCentre?: number;
-}
 
 /** All that an outcome depends on, as JSON has it: options as they are in force, and the data. */
 type Identity = Readonly<Record<string, unknown>>;
@@ -31,20 +21,20 @@ export class Shelf {
   private constructor(
     private readonly path: string,
     private readonly lock: Lock,
-    private readonly data: Readonly<Record<'training images' | 'test images', Fingerprint>>,
+    private readonly data: Identity,
+    private readonly savesModels: boolean,
   ) {}
 
-  /** Makes the folder where it is not there. Rejects with FOLDER_IN_USE or FILE_NOT_WRITTEN. */
-  static async open(given: string, { train, test }: Dataset, signal?: AbortSignal): Promise<Shelf> {
+  /**
+   * @param data What outcomes depend on in it
+   * Makes the folder where it is not there. Rejects with FOLDER_IN_USE or FILE_NOT_WRITTEN.
+   */
+  static async open(given: string, data: Identity, savesModels: boolean): Promise<Shelf> {
     const path = resolve(given); // wherever the process may go
-    const data = {
-      'training images': await fingerprint(allOf(train), signal),
-      'test images': await fingerprint(allOf(test!), signal),
-    };
     await mkdir(path, { recursive: true }).catch((error) => {
       throw notWritten(path, error);
     });
-    return new Shelf(path, await lockFolder(path), data);
+    return new Shelf(path, await lockFolder(path), data, savesModels);
   }
 
   /** Undefined of a run that is not done. Rejects with CHECKPOINT_MISMATCH where another one is, and with FILE_CORRUPT. */
@@ -59,12 +49,19 @@ export class Shelf {
       }
     }
     await this.#forgetCheckpoints(key, settings.seed!);
-    return kept.outcome;
+    const lacksModel =
+      this.savesModels && !kept.outcome.diverged && !existsSync(this.#modelFile(key, settings.seed!));
+    return lacksModel ? undefined : kept.outcome;
   }
 
   /** Where a run that is stopped is kept. */
   checkpoints(key: RowKey, seed: number): Pick<TrainOptions, 'checkpoint' | 'resume'> {
     return { checkpoint: this.#checkpoint(key, seed), resume: true };
+  }
+
+  /** Where models are wanted. */
+  async save(model: Model, key: RowKey, seed: number): Promise<void> {
+    if (this.savesModels) await model.save(this.#modelFile(key, seed));
   }
 
   async keep(key: RowKey, settings: TrainOptions, outcome: Outcome): Promise<void> {
@@ -87,6 +84,10 @@ export class Shelf {
 
   #checkpoint(key: RowKey, seed: number): string {
     return join(this.path, nameOf(key, seed));
+  }
+
+  #modelFile(key: RowKey, seed: number): string {
+    return `${this.#checkpoint(key, seed)}.safetensors`;
   }
 
   #file(key: RowKey, seed: number): string {
@@ -150,7 +151,7 @@ async function readKept(path: string): Promise<{ identity: Identity; outcome: Ou
   try {
     const kept: unknown = JSON.parse(text);
     if (!isRecord(kept) || !isRecord(kept.identity)) throw new Error('it says of no run');
-    return { identity: kept.identity, outcome: outcomeIn(kept.outcome) };
+    return { identity: kept.identity, outcome: checkOutcome(kept.outcome) };
   } catch (cause) {
     const why = (cause as Error).message;
     throw new MarginCoreError('FILE_CORRUPT', `${path} is no outcome of a run: ${why}`, {
@@ -158,16 +159,4 @@ async function readKept(path: string): Promise<{ identity: Identity; outcome: Ou
       details: { path },
     });
   }
-}
-
-function outcomeIn(value: unknown): Outcome {
-  const isNumber = (each: unknown) => typeof each === 'number';
-  const { accuracy, loss, ownCentre, nearestOtherCentre } = isRecord(value) ? value : {};
-  const isOne =
-    isNumber(accuracy) &&
-    (isNumber(loss) || loss === null) &&
-    [ownCentre, nearestOtherCentre].every((angle) => angle === undefined || isNumber(angle));
-  if (!isOne) throw new Error('it has no accuracy and loss');
-  // JSON has no infinity and no NaN, which a loss may be.
-  return { ...(value as Outcome), loss: (loss as number | null) ?? Number.NaN };
 }

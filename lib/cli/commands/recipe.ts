@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { didYouMean } from '../../base/check.js';
 import { text } from '../../base/notation.js';
-import { integer, number } from '../../base/optionTable.js';
+import { flag, integer, number } from '../../base/optionTable.js';
+import { datasets } from '../../data/index.js';
+import { MEASURE_NAMES, MEASURES, type Outcome } from '../../experiments/outcome.js';
 import { checkRecipe, type Recipe } from '../../experiments/recipe.js';
 import { RECIPES } from '../../experiments/recipes/index.js';
 import { type RecipeResult, type RunDone, runRecipe } from '../../experiments/runRecipe.js';
-import { markdownTable } from '../../experiments/table.js';
+import { markdownTable, plainRows } from '../../experiments/table.js';
 import { type Device, PLACEMENT_OPTIONS } from '../../native/backends.js';
-import { percent } from '../../report/format.js';
 import { RUN_OPTION_GROUPS } from '../../training/options.js';
 import { describeFlags, type FlagGroup, parseFlags, UsageError } from '../arguments.js';
 import type { Command } from '../command.js';
@@ -33,6 +34,15 @@ const FLAGS: readonly FlagGroup[] = [
         value: text('DIR'),
         help: 'what is done is kept there; a stopped recipe goes on (default: runs/NAME)',
       },
+      ...flagsOf({
+        saveModels: flag('the model of each run, beside what is kept there', { default: false }),
+      }),
+      {
+        name: 'pairs',
+        to: 'pairs',
+        value: text('FILE'),
+        help: "LFW's pairs.txt, for a recipe that is scored on pairs; its pictures are beside it",
+      },
     ],
   },
   { title: 'Machine', flags: flagsOf(PLACEMENT_OPTIONS) },
@@ -53,6 +63,8 @@ interface Parsed extends OutputFlags {
   steps?: number;
   seeds?: number;
   folder?: string;
+  saveModels?: boolean;
+  pairs?: string;
   device?: Device;
   threads?: number;
   markdown?: string;
@@ -92,21 +104,27 @@ export const recipeCommand: Command = {
   },
 };
 
-async function run(recipe: Recipe, { name: _, json, markdown, folder, ...given }: Parsed): Promise<number> {
+async function run(
+  recipe: Recipe,
+  { name: _, json, markdown, folder, pairs, ...given }: Parsed,
+): Promise<number> {
   const writeTable = markdown === undefined ? undefined : await prepareFile(markdown, '--markdown');
+  let table = '';
   return await reporting(
     json,
     async (signal) => {
       const result = await runRecipe(recipe, {
         ...given,
+        ...(pairs !== undefined && { pairs: await datasets.lfwPairs(dirname(pairs), pairs) }),
         folder: folder ?? `runs/${recipe.name}`,
         signal,
         onRun: (done) => console.error(progressLine(done)),
       });
-      await writeTable?.(page(recipe, result));
-      return result;
+      table = page(recipe, result);
+      await writeTable?.(table);
+      return { ...result, rows: plainRows(result) };
     },
-    (result) => [page(recipe, result)],
+    () => [table],
   );
 }
 
@@ -151,7 +169,14 @@ const withoutLayers = (key: string, value: unknown) =>
 const progressLine = ({ key, seed, outcome, run, runs, wasDone }: RunDone) =>
   `${run}/${runs} ${Object.entries(key)
     .map(([column, value]) => `${column} ${value}`)
-    .join(', ')}, seed ${seed}: ${percent(outcome.accuracy)}${wasDone ? ' (done before)' : ''}`;
+    .join(', ')}, seed ${seed}: ${said(outcome)}${wasDone ? ' (done before)' : ''}`;
+
+/** The first measure that was taken. */
+function said(outcome: Outcome): string {
+  if (outcome.diverged !== undefined) return 'diverged';
+  const name = MEASURE_NAMES.find((measure) => outcome[measure] !== undefined)!;
+  return `${MEASURES[name].title} ${MEASURES[name].shown(outcome[name]!)}`;
+}
 
 function page(recipe: Recipe, result: RecipeResult): string {
   const { seeds, data } = result;

@@ -1,7 +1,16 @@
 import type { Recipe } from '../recipe.js';
 import { arcfaceMnist } from './arcfaceMnist.js';
+import { facesLfw, facesOrl } from './faces.js';
+import { headsCifar10 } from './headsCifar10.js';
 import { l2SoftmaxMnist } from './l2SoftmaxMnist.js';
-import { lSoftmaxCifar10, lSoftmaxMnist, lSoftmaxMnist2d } from './lSoftmax.js';
+import {
+  lSoftmaxCifar10,
+  lSoftmaxCifar10Plus,
+  lSoftmaxCifar100,
+  lSoftmaxMnist,
+  lSoftmaxMnist2d,
+} from './lSoftmax.js';
+import { scaledBnCifar100, scaledBnFacescrub, scaledBnTinyImagenet } from './scaledBn.js';
 
 /** The experiments of published documents. */
 export const RECIPES: readonly Recipe[] = [
@@ -10,4 +19,12 @@ export const RECIPES: readonly Recipe[] = [
   lSoftmaxMnist2d,
   lSoftmaxMnist,
   lSoftmaxCifar10,
+  lSoftmaxCifar10Plus,
+  lSoftmaxCifar100,
+  headsCifar10,
+  facesOrl,
+  facesLfw,
+  scaledBnCifar100,
+  scaledBnTinyImagenet,
+  scaledBnFacescrub,
 ];

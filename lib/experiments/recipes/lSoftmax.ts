@@ -52,3 +52,22 @@ export const lSoftmaxCifar10: Recipe = {
   shared: { ...recipeOf(10_000, [5000, 7500]), model: models.lSoftmaxNet({ dataset: 'cifar10' }) },
   rows: rowsFor('cifar10'),
 };
+
+/** Of a 40×40 image with black edges, or of its mirror image, a part of 32×32. */
+export const lSoftmaxCifar10Plus: Recipe = {
+  ...lSoftmaxCifar10,
+  name: 'l-softmax-cifar10-plus',
+  summary: 'L-Softmax on CIFAR-10 with shifts and flips: test accuracy for m = 1…4',
+  source: `${SOURCE}, table 3 (CIFAR10+)`,
+  shared: { ...lSoftmaxCifar10.shared, augment: { crop: 4, flip: true } },
+};
+
+/** The authors published no files for it: those of CIFAR-10 with its network. */
+export const lSoftmaxCifar100: Recipe = {
+  ...lSoftmaxCifar10,
+  name: 'l-softmax-cifar100',
+  summary: 'L-Softmax on CIFAR-100, without augmentation: test accuracy for m = 1…4',
+  source: `${SOURCE}, table 4`,
+  data: 'CIFAR-100',
+  shared: { ...lSoftmaxCifar10.shared, model: models.lSoftmaxNet({ dataset: 'cifar100' }) },
+};

@@ -48,7 +48,7 @@ describe.each(recipes.map((recipe) => [recipe.name, recipe] as const))('%s', (_,
       { ...recipe, rows: [recipe.rows[0]!, recipe.rows.at(-1)!] },
       { data: tiny, steps: 1, seeds: 1, device: 'cpu' },
     );
-    expect(rows.map(({ accuracy }) => accuracy.values.length)).toEqual([1, 1]);
+    expect(rows.map(({ accuracy }) => accuracy!.values.length)).toEqual([1, 1]);
   });
 });
 
@@ -263,7 +263,7 @@ test('mean and standard deviation', () => {
 test('a table has the columns of its keys, and what all rows have', () => {
   const spread = meanAndStd([0.9, 0.92]);
   const result = {
-    ...{ recipe: 'r', data: 'd', seeds: 2 },
+    ...{ recipe: 'r', data: 'd', seeds: 2, classNames: ['a', 'b'] },
     rows: [
       { key: { m: 1 }, accuracy: spread, ownCentre: meanAndStd([20, 22]) },
       { key: { m: 2 }, accuracy: spread },
@@ -297,7 +297,7 @@ describe('on the command line', () => {
     expect(status).toBe(0);
     expect(stderr.trimEnd().split('\n')).toHaveLength(8);
     expect(JSON.parse(json).rows[0]).toMatchObject({
-      key: { alpha: 0 },
+      alpha: 0,
       accuracy: { values: [expect.any(Number)] },
     });
     expect(readFileSync(inFolder('table.md'), 'utf8')).toContain('| alpha | l2Scope |');
