@@ -3,7 +3,7 @@
 // results/recipes/NAME.json and NAME.md, with what it was run on.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { markdownTable } from '../dist/lib/experiments/table.js';
+import { markdownTable, plainRows } from '../dist/lib/experiments/table.js';
 import { recipes, runRecipe } from '../dist/lib/index.mjs';
 import { describeMachine, physicalCores } from './shared/machine.mjs';
 import { describeSources, sourcesLine } from './shared/sources.mjs';
@@ -32,19 +32,40 @@ const threads = physicalCores();
 const result = await runRecipe(recipe, {
   ...numbers,
   ...(values.data !== undefined && { data: values.data }),
-  ...{ folder, threads },
+  ...{ folder, threads, saveModels: true },
   device: 'cpu',
-  onRun: ({ run, runs, seed, key, outcome }) =>
-    console.error(
-      `${run}/${runs} ${JSON.stringify(key)} seed ${seed}: ${(100 * outcome.accuracy).toFixed(2)} %`,
-    ),
+  onRun: ({ run, runs, seed, key, outcome: { confusion, ...measures } }) =>
+    console.error(`${run}/${runs} ${JSON.stringify(key)} seed ${seed}: ${JSON.stringify(measures)}`),
 });
+/** Shares in percent of each class's test images, by what they were taken for; what is below half a percent is a point. */
+function confusions({ rows, classNames }) {
+  return rows.flatMap(({ key, confusion }) =>
+    confusion === undefined || confusion.length > 20
+      ? []
+      : [
+          `<details><summary>${Object.values(key).join(', ')}: what was taken for what, in %</summary>`,
+          '',
+          `| | ${classNames.join(' | ')} |`,
+          `|---|${'---|'.repeat(classNames.length)}`,
+          ...confusion.map((counts, label) => {
+            const all = counts.reduce((sum, count) => sum + count, 0);
+            const cells = counts.map((count) => Math.round((100 * count) / all) || '·');
+            return `| ${classNames[label]} | ${cells.join(' | ')} |`;
+          }),
+          '',
+          '</details>',
+          '',
+        ],
+  );
+}
+
 const report = {
   date: new Date().toISOString(),
   sources,
   machine: describeMachine(),
   options: numbers,
   ...result,
+  rows: plainRows(result),
 };
 const length = Object.entries(numbers).filter(([name]) => name !== 'seeds');
 const said =
@@ -58,6 +79,7 @@ const page = [
   '',
   markdownTable(result),
   '',
+  ...confusions(result),
   sourcesLine(report),
   '',
 ].join('\n');
