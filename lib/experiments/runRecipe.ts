@@ -9,8 +9,9 @@ import { type DataOption, type DataPath, resolveData } from '../data/index.js';
 import type { Model } from '../model/model.js';
 import { train } from '../train.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
+import { withLength } from './length.js';
 import { MEASURE_NAMES, type MeasureName, type Outcome } from './outcome.js';
-import { checkRecipe, optionsOf, type Recipe, type RecipeRow, type RowKey, SEEDS } from './recipe.js';
+import { checkRecipe, optionsOf, type Recipe, type RowKey, SEEDS } from './recipe.js';
 import { type Scoring, scoringOf } from './scoring.js';
 import { Shelf } from './shelf.js';
 import { meanAndStd, type Spread } from './spread.js';
@@ -18,7 +19,7 @@ import { meanAndStd, type Spread } from './spread.js';
 export interface RecipeOptions {
   /** As `train()` takes it; a path is read as the recipe has it. Default: the bundled sample. */
   readonly data?: DataOption;
-  /** In place of the recipe's length. */
+  /** In place of the recipe's length; its rate and λ then fall at the same parts of it. */
   readonly epochs?: number;
   readonly steps?: number;
   /** Runs of each row, with the seeds 1, 2, … Default: the recipe's. */
@@ -106,14 +107,22 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
   const settingsGiven = checkOptions(options, undefined, OPTIONS);
   const { onRun, signal, folder, saveModels, pairs, seeds = checked.seeds, ...given } = settingsGiven;
   const around = { ...placeOf(given), ...(signal !== undefined && { signal }), progress: false };
-  const settings = checked.rows.map((row) => ({ ...settingsOf(checked, row, given), ...around }));
-  for (const each of settings) resolveTrainOptions(each);
+  const { epochs, steps } = given;
+  const ofLength = epochs === undefined && steps === undefined ? {} : { epochs, steps };
+  for (const row of checked.rows) {
+    resolveTrainOptions({ ...optionsOf(checked, row), ...ofLength, ...around } as TrainOptions);
+  }
   signal?.throwIfAborted();
   if (saveModels && folder === undefined) throw invalidOption('saveModels', 'false without a folder', true);
   const source =
     typeof given.data === 'string' ? ({ ...checked.dataOptions, path: given.data } as DataPath) : given.data;
   const data = await untilAborted(resolveData(source), signal);
   const scoring = scoringOf(checked.test ?? { type: 'images' }, data, pairs);
+  const images = scoring.data.train.labels.length;
+  const settings = checked.rows.map((row) => ({
+    ...withLength(optionsOf(checked, row), ofLength, images),
+    ...around,
+  }));
   const shelf =
     folder === undefined ? undefined : await Shelf.open(folder, await scoring.identity(signal), saveModels);
   try {
@@ -142,13 +151,6 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
 
 function placeOf({ device, threads }: RecipeOptions): Pick<TrainOptions, 'device' | 'threads'> {
   return { ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) };
-}
-
-/** The row's options, of the length that is given. */
-function settingsOf(recipe: Recipe, row: RecipeRow, { epochs, steps }: RecipeOptions): TrainOptions {
-  const options = optionsOf(recipe, row);
-  if (epochs === undefined && steps === undefined) return options;
-  return { ...options, epochs, steps } as TrainOptions;
 }
 
 /** One that diverges is an outcome as well: the others go on. */
