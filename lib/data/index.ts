@@ -33,13 +33,11 @@ export const datasets = {
     tracked((progress) => tinyImageNet(path, options, { progress })),
 };
 
-/** A folder or file with options: those of its format, such as `datasets.imageFolder` has them. */
-export type DataPath = { readonly path: string } & (
-  | ImageFolderOptions
-  | PictureListOptions
-  | Cifar100Options
-  | EmnistOptions
-);
+/** How a folder or file is read: the options of its format, such as `datasets.imageFolder` has them. */
+export type DataPathOptions = ImageFolderOptions | PictureListOptions | Cifar100Options | EmnistOptions;
+
+/** A folder or file with options. */
+export type DataPath = { readonly path: string } & DataPathOptions;
 
 /** What may stand for data: it, what will be it, a name or a path. */
 export type DataOption = DataInput | Promise<DataInput> | DataPath | string;

@@ -2,7 +2,7 @@
 import { checkText, isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
 import { checkOptions, checkVariant, integer, option } from '../base/optionTable.js';
-import type { DataPath } from '../data/index.js';
+import type { DataPathOptions } from '../data/index.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
 import { MEASURES } from './outcome.js';
 
@@ -47,7 +47,7 @@ export interface Recipe {
   /** What the document used, for people; `run` takes whatever is given. */
   readonly data: string;
   /** How a folder is read that `run` is given: as `{ path, … }` of `train()`'s data. */
-  readonly dataOptions?: Omit<DataPath, 'path'>;
+  readonly dataOptions?: DataPathOptions;
   /** What its models are scored on. Default: the data's test images. */
   readonly test?: RecipeTest;
   /** How many runs each row has, with the seeds 1, 2, … */

@@ -1,9 +1,20 @@
-/** Recipes: each is one that `train()` takes, and the running of them. */
+/** The running of recipes: rows, seeds, scores, what is kept. */
+
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { checkRecipe } from '../../../lib/experiments/recipe.js';
+import { join } from 'node:path';
 import { meanAndStd } from '../../../lib/experiments/spread.js';
 import { markdownTable } from '../../../lib/experiments/table.js';
-import { type Dataset, datasets, type Recipe, recipes, runRecipe, train } from '../../../lib/index.js';
+import {
+  allPairs,
+  type Dataset,
+  datasets,
+  Model,
+  type Recipe,
+  recipes,
+  runRecipe,
+  train,
+} from '../../../lib/index.js';
+import { verificationScores } from '../../../lib/metrics/verificationScores.js';
 import { margincore } from '../../support/margincore.js';
 import { randomImages } from '../../support/randomModel.js';
 import { refusal } from '../../support/refusal.js';
@@ -29,32 +40,6 @@ const RECIPE: Recipe = {
     { key: { head: 'arcface', m: 0.3 }, options: { head: 'arcface', m: 0.3, s: 'auto' } },
   ],
 };
-
-describe.each(recipes.map((recipe) => [recipe.name, recipe] as const))('%s', (_, recipe) => {
-  test('is taken, and says what it is of', () => {
-    expect(checkRecipe(recipe)).toEqual(recipe);
-    expect(recipe.name).toMatch(/^[a-z0-9-]+$/);
-    expect(recipe.source.length).toBeGreaterThan(20);
-  });
-
-  test('two of its rows run', async () => {
-    const [H, W, C] = recipe.data.startsWith('CIFAR') ? ([32, 32, 3] as const) : ([28, 28, 1] as const);
-    const labels = Int32Array.from({ length: 20 }, (_unused, index) => index % 10);
-    const tiny = datasets.fromArrays({
-      ...{ images: randomImages(20, [H, W, C]), labels },
-      test: { images: randomImages(10, [H, W, C], 2), labels: labels.slice(0, 10) },
-    });
-    const { rows } = await runRecipe(
-      { ...recipe, rows: [recipe.rows[0]!, recipe.rows.at(-1)!] },
-      { data: tiny, steps: 1, seeds: 1, device: 'cpu' },
-    );
-    expect(rows.map(({ accuracy }) => accuracy!.values.length)).toEqual([1, 1]);
-  });
-});
-
-test('names are unique', () => {
-  expect(new Set(recipes.map(({ name }) => name)).size).toBe(recipes.length);
-});
 
 test('each row is trained with each seed, as train() would', async () => {
   const seen: string[] = [];
@@ -272,6 +257,105 @@ test('a table has the columns of its keys, and what all rows have', () => {
   expect(markdownTable(result)).toBe(
     '| m | test accuracy % |\n|---|---|\n| 1 | 91.00 ± 1.41 |\n| 2 | 91.00 ± 1.41 |',
   );
+});
+
+test('unseen classes are verified by all their pairs, and never trained on', async () => {
+  const labels = Int32Array.from({ length: 60 }, (_, index) => index % 12);
+  const images = randomImages(60, [12, 12, 1], 3);
+  const given = datasets.fromArrays({ images, labels });
+  const scored = { ...RECIPE, test: { type: 'unseenClasses', count: 4 } } as const;
+  const folder = inFolder('runs');
+  const { rows, classNames } = await runRecipe(scored, {
+    ...{ data: given, seeds: 1, folder, saveModels: true },
+  });
+  expect(classNames).toHaveLength(8);
+  const saved = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
+  expect(saved).toHaveLength(2);
+  const model = await Model.load(join(folder, saved.find((name) => name.includes('arcface'))!), {
+    device: 'cpu',
+  });
+  expect(model.classNames).toHaveLength(8);
+  const unseen = [...labels.keys()].filter((index) => labels[index]! >= 8);
+  const data = Uint8Array.from(
+    unseen.flatMap((index) => [...images.data.subarray(index * 144, (index + 1) * 144)]),
+  );
+  const embeddings = await model.embed({ data, shape: [unseen.length, 12, 12, 1] });
+  const { cosines, isSame } = await allPairs(
+    embeddings,
+    unseen.map((index) => labels[index]!),
+    { device: 'cpu' },
+  );
+  const { eer, auc, tarAtFar, different } = verificationScores(cosines, isSame);
+  expect(different).toBe((4 * 3 * 5 * 5) / 2);
+  expect(rows[1]).toMatchObject({
+    ...{ eer: { mean: eer }, auc: { mean: auc } },
+    ...{ 'tarAtFar0.1': { mean: tarAtFar[0]!.tar }, 'tarAtFar0.01': { mean: tarAtFar[1]!.tar } },
+  });
+  expect(rows[1]!['tarAtFar0.001']).toBeUndefined();
+  model.dispose();
+  expect(
+    await refusal(() =>
+      runRecipe({ ...scored, test: { type: 'unseenClasses', count: 11 } }, { data: given }),
+    ),
+  ).toMatchObject({ code: 'INVALID_DATA', message: expect.stringContaining('12 classes') });
+});
+
+test('a run that diverges is said, and the others go on', async () => {
+  const rows = [
+    { key: { rate: 1e38 }, options: { optimizer: 'sgd', learningRate: 1e38 } },
+    { key: { rate: 1e-3 }, options: { learningRate: 1e-3 } },
+  ] as const;
+  const folder = inFolder('runs');
+  const result = await runRecipe({ ...RECIPE, rows }, { data, folder });
+  expect(result.rows[0]).toEqual({ key: { rate: 1e38 }, diverged: [1, 2] });
+  expect(result.rows[1]!.accuracy!.values).toHaveLength(2);
+  expect(markdownTable(result)).toContain('| 1e+38 | – (diverged: seeds 1, 2) |');
+  const again: boolean[] = [];
+  expect(
+    await runRecipe({ ...RECIPE, rows }, { data, folder, onRun: ({ wasDone }) => again.push(wasDone) }),
+  ).toEqual(result);
+  expect(again).toEqual([true, true, true, true]);
+});
+
+test('confusions are those of all seeds together', async () => {
+  const { rows } = await runRecipe(RECIPE, { data });
+  const { confusion, accuracy } = rows[0]!;
+  const right = confusion!.reduce((sum, row, label) => sum + row[label]!, 0);
+  expect(confusion!.flat().reduce((sum, count) => sum + count, 0)).toBe(60);
+  expect(right / 60).toBeCloseTo(accuracy!.mean, 12);
+  expect(confusion!.map((row) => row.reduce((sum, count) => sum + count, 0))).toEqual(
+    Array.from(
+      { length: 10 },
+      (_, label) => 2 * [...data.test!.labels].filter((each) => each === label).length,
+    ),
+  );
+});
+
+test('models that are wanted and not there are trained again; nowhere to keep them is refused', async () => {
+  const folder = inFolder('runs');
+  const first = await runRecipe(RECIPE, { data, folder, seeds: 1 });
+  const done: boolean[] = [];
+  const onRun = ({ wasDone }: { wasDone: boolean }) => done.push(wasDone);
+  expect(await runRecipe(RECIPE, { data, folder, seeds: 1, saveModels: true, onRun })).toEqual(first);
+  await runRecipe(RECIPE, { data, folder, seeds: 1, saveModels: true, onRun });
+  expect(done).toEqual([false, false, true, true]);
+  expect(await refusal(() => runRecipe(RECIPE, { data, saveModels: true }))).toMatchObject({
+    code: 'INVALID_OPTION',
+  });
+});
+
+test('pairs that are none are refused', async () => {
+  const scored = { ...RECIPE, test: { type: 'pairs' } } as const;
+  for (const pairs of [undefined, []]) {
+    expect(await refusal(() => runRecipe(scored, { data, ...(pairs && { pairs }) }))).toMatchObject({
+      code: 'INVALID_DATA',
+    });
+  }
+  for (const pairs of [[{ a: 'x' }], 'pairs.txt', [null]]) {
+    expect(await refusal(() => runRecipe(scored, { data, pairs: pairs as never }))).toMatchObject({
+      code: 'INVALID_OPTION',
+    });
+  }
 });
 
 describe('on the command line', () => {
