@@ -24,6 +24,7 @@ test.each([
   [['--data', 'some/folder'], { data: 'some/folder' }],
   [['--validation', '0.1'], { validation: 0.1 }],
   [['--normalize', 'unit'], { normalize: 'unit' }],
+  [['--normalize', 'cifar100'], { normalize: 'cifar100' }],
   [['--augment', 'cifar'], { augment: 'cifar' }],
   [['--augment', 'crop=4,flip'], { augment: { crop: 4, flip: true } }],
   [
