@@ -44,6 +44,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   epsilon: 'eps',
   embeddingSize: 'embedding dim embeddingdim embdim embedsize featuredim features',
   imageSize: 'size inputsize imgsize resolution',
+  width: 'widthmult widthmultiplier widthfactor widenfactor multiplier channelmultiplier',
   onEpoch: 'callback callbacks onepochend',
   onStep: 'onbatchend onbatch',
   progress: 'verbose silent',

@@ -37,6 +37,11 @@ test.each([
   [['--normalize', '0.5,0.4:0.2,0.3'], { normalize: { mean: [0.5, 0.4], std: [0.2, 0.3] } }],
   [['--embedding-size', '128'], { model: models.seedCnn({ embeddingSize: 128 }) }],
   [['--model', 'lenetPlusPlus'], { model: models.lenetPlusPlus() }],
+  [['--width', '0.5'], { model: models.seedCnn({ width: 0.5 }) }],
+  [
+    ['--model', 'resnet18', '--image-size', '32', '--width', '0.25'],
+    { model: models.resnet18({ imageSize: 32, width: 0.25 }) },
+  ],
   [['--model', 'lSoftmaxNet-cifar100'], { model: models.lSoftmaxNet({ dataset: 'cifar100' }) }],
   [
     ['--data', 'some/folder', '--model', 'resnet18', '--image-size', '32', '--embedding-size', '128'],

@@ -27,7 +27,9 @@ test.each([
   ] as const) {
     expect(found).toHaveLength(expected.length);
     // Both are rounded, to tenths of 255ths and to 1e-4.
-    found.forEach((each, channel) => expect(Math.abs(each * 255 - expected[channel]!)).toBeLessThan(0.065));
+    for (const [channel, each] of found.entries()) {
+      expect(Math.abs(each * 255 - expected[channel]!)).toBeLessThan(0.065);
+    }
   }
 });
 
