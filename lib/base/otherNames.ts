@@ -25,6 +25,8 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   lambda: 'lambd lam annealing',
   model: 'net network arch architecture backbone',
   data: 'dataset inputs traindata trainset xtrain',
+  take: 'limit subset maxsamples maximages numsamples numimages nsamples',
+  takePerClass: 'perclass samplesperclass imagesperclass shots',
   images: 'x inputs pixels',
   labels: 'y targets target classes',
   classNames: 'names labelnames classes',
