@@ -11,6 +11,7 @@ export type { PicturePair } from './data/formats/lfwPairs.js';
 export type { PictureListOptions } from './data/formats/pictureListFile.js';
 export type { ImageSize } from './data/imageSize.js';
 export {
+  type Classes,
   type DataInput,
   type DataInspection,
   type DataPath,
@@ -20,7 +21,9 @@ export {
   type ImageArray,
   type ImageShape,
   inspectData,
+  type OpenSet,
   type Split,
+  type SubsetOptions,
 } from './data/index.js';
 export type { ChannelNormalization, Normalize } from './data/normalize.js';
 export type { PictureOptions } from './data/pictures/options.js';

@@ -27,12 +27,24 @@ export function checkBoolean(value: unknown, option: string): boolean {
   throw invalidOption(option, 'true or false', value);
 }
 
-/** One of a few words, with a guess at the one that was meant. */
-export function checkOneOf<const T extends string>(value: unknown, option: string, allowed: readonly T[]): T {
+/**
+ * One of a few words, with a guess at the one that was meant.
+ * @param expected For the error, where more than the words is allowed.
+ */
+export function checkOneOf<const T extends string>(
+  value: unknown,
+  option: string,
+  allowed: readonly T[],
+  expected = oneOf(allowed),
+): T {
   if (allowed.includes(value as T)) return value as T;
-  const expected = allowed.map((word) => `'${word}'`).join(', ');
   const hint = typeof value === 'string' ? didYouMean(value, allowed) : '';
-  throw invalidOption(option, allowed.length === 1 ? expected : `one of ${expected}`, value, hint);
+  throw invalidOption(option, expected, value, hint);
+}
+
+function oneOf(words: readonly string[]): string {
+  const list = words.map((word) => `'${word}'`).join(', ');
+  return words.length === 1 ? list : `one of ${list}`;
 }
 
 /** A plain object. */

@@ -8,10 +8,12 @@ import { type PictureListOptions, pictureList } from './formats/pictureListFile.
 import { tinyImageNet } from './formats/tinyImageNet.js';
 import { fromArrays } from './fromArrays.js';
 import { type Loading, tracked } from './loading.js';
+import { openSet } from './openSet.js';
 import { readPacked } from './packed/packedFile.js';
 import type { PictureOptions } from './pictures/options.js';
 import { fashionMnist, fashionMnistSample } from './sets/fashionMnist.js';
 import { loadDataNamed } from './sets/index.js';
+import { subset } from './subset.js';
 import type { DataInput, Dataset } from './types.js';
 import { checkDataset } from './validate.js';
 
@@ -31,6 +33,8 @@ export const datasets = {
     tracked((progress) => pictureList(path, options, { progress })),
   tinyImageNet: (path: string, options?: PictureOptions) =>
     tracked((progress) => tinyImageNet(path, options, { progress })),
+  subset,
+  openSet,
 };
 
 /** How a folder or file is read: the options of its format, such as `datasets.imageFolder` has them. */
@@ -55,8 +59,11 @@ export async function resolveData(data: DataOption | undefined, loading: Loading
 
 const isDataPath = (data: unknown): data is DataPath => isRecord(data) && 'path' in data;
 
+export type { Classes } from './classes.js';
 export type { FromArraysOptions } from './fromArrays.js';
 export { type DataInspection, inspectData } from './inspect.js';
 export { LoadingProgress, progressOf } from './loading.js';
+export type { OpenSet } from './openSet.js';
 export { DATA_SET_NAMES } from './sets/index.js';
+export type { SubsetOptions } from './subset.js';
 export type { DataInput, Dataset, ImageArray, ImageShape, Split } from './types.js';

@@ -1,5 +1,6 @@
 /** Some samples of a split, by their numbers: nothing is copied until pixels are asked for. */
 import { MarginCoreError } from '../base/errors.js';
+import { ChosenImages } from './chosenImages.js';
 import { pixelsOf } from './pixels.js';
 import type { ImageArray, Split } from './types.js';
 
@@ -12,6 +13,42 @@ export function allOf(split: Split): Samples {
   return { ...split, numbers: Int32Array.from({ length: split.labels.length }, (_, number) => number) };
 }
 
+/** The same samples by the numbers of those images that theirs are chosen from, where they are. */
+export function inSource(samples: Samples): Samples {
+  const { images, labels, numbers } = samples;
+  if (!(images instanceof ChosenImages)) return samples;
+  const labelsInSource = new Int32Array(images.source.shape[0]);
+  for (const [place, number] of images.numbers.entries()) labelsInSource[number] = labels[place]!;
+  return {
+    images: images.source,
+    labels: labelsInSource,
+    numbers: numbers.map((number) => images.numbers[number]!),
+  };
+}
+
+/**
+ * Places in a list of labels in the order of their classes, those of each class in their own: class c has `order[starts[c]]` to before
+ * `order[starts[c + 1]]`.
+ */
+export function sortedByClass(
+  labels: Int32Array,
+  numClasses: number,
+): { order: Int32Array; starts: Int32Array } {
+  const starts = new Int32Array(numClasses + 1);
+  for (const label of labels) starts[label + 1]!++;
+  for (let label = 0; label < numClasses; label++) starts[label + 1]! += starts[label]!;
+  const next = starts.slice();
+  const order = new Int32Array(labels.length);
+  for (const [place, label] of labels.entries()) order[next[label]!++] = place;
+  return { order, starts };
+}
+
+/** These samples as a split of their own. No pixel is copied. */
+export const chosen = ({ images, labels }: Split, numbers: Int32Array): Split => ({
+  images: ChosenImages.of(images, numbers),
+  labels: labelsOf({ images, labels, numbers }),
+});
+
 /** Samples number `first` to before `end` among these. */
 export function rangeOf(samples: Samples, first: number, end: number): Samples {
   return { ...samples, numbers: samples.numbers.subarray(first, end) };
@@ -19,13 +56,14 @@ export function rangeOf(samples: Samples, first: number, end: number): Samples {
 
 /** At most `count` of them, evenly spread, so that data sorted by class gives all classes. */
 export function spreadOf(samples: Samples, count: number): Samples {
-  const total = samples.numbers.length;
+  return { ...samples, numbers: spread(samples.numbers, count) };
+}
+
+/** At most `count`, evenly spread. */
+export function spread(numbers: Int32Array, count: number): Int32Array {
+  const total = numbers.length;
   const size = Math.min(count, total);
-  const numbers = Int32Array.from(
-    { length: size },
-    (_, index) => samples.numbers[Math.floor((index * total) / size)]!,
-  );
-  return { ...samples, numbers };
+  return Int32Array.from({ length: size }, (_, index) => numbers[Math.floor((index * total) / size)]!);
 }
 
 export function labelsOf({ labels, numbers }: Samples): Int32Array {

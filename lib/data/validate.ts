@@ -4,7 +4,7 @@ import { checkKeys, isRecord } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import type { Note } from '../base/note.js';
 import { checkLabelArray, checkPixels } from './checkViews.js';
-import { PackedImages } from './packedImages.js';
+import { isView } from './pixels.js';
 import { checkPreprocessing } from './preprocessing.js';
 import type {
   DataInput,
@@ -36,6 +36,12 @@ export function checkDataset(input: DataInput, optionName: string): Dataset {
   const test = checkSplit(parts.test, testName, numClasses);
   checkSameImageSize(train.images.shape, test.images.shape, testName);
   return { name, train, test, classNames, numClasses, ...about };
+}
+
+/** Of data that is there: it is not awaited. */
+export function checkLoaded(data: DataInput): Dataset {
+  if (!(data instanceof Promise)) return checkDataset(data, 'data');
+  throw invalidOption('data', 'a data set', data, 'It is still being loaded: await it first');
 }
 
 /** Data may be of a class, whose fields are getters, where options are plain objects. */
@@ -120,7 +126,7 @@ export function checkSplit(split: SplitInput, where: string, numClasses?: number
 }
 
 export function checkImages(images: ImageInput, where: string): ImageArray {
-  if (images instanceof PackedImages) return images;
+  if (isView(images)) return images;
   checkFields(images, where, ['data', 'shape']);
   const shape = checkShape(images.shape, `${where}.shape`);
   const data = checkPixels(images.data, `${where}.data`);

@@ -24,7 +24,7 @@ export interface Scoring {
 /** Beyond so many classes nobody reads who was taken for whom. */
 const MOST_CONFUSED = 100;
 
-/** Throws INVALID_DATA for data that cannot be scored so. */
+/** Throws INVALID_DATA for data that cannot be scored so, INVALID_OPTION for more unseen classes than it can do without. */
 export function scoringOf(test: RecipeTest, data: Dataset, pairs?: readonly PicturePair[]): Scoring {
   switch (test.type) {
     case 'images':
@@ -61,17 +61,19 @@ function onTestImages(data: Dataset): Scoring {
 }
 
 function onUnseenClasses(data: Dataset, count: number): Scoring {
-  const { seen, unseen } = openSet(data, count);
+  const { seen, unseen } = openSet(data, { unseen: count });
+  const { images, labels } = unseen.train;
+  const { test: _, ...trained } = seen;
   return {
-    data: seen,
+    data: trained,
     identity: async (signal) => ({
-      'training images': await identityOf(seen.train, signal),
-      'unseen images': await identityOf(unseen, signal),
+      'training images': await identityOf(trained.train, signal),
+      'unseen images': await identityOf(unseen.train, signal),
     }),
     async score({ model }, signal) {
       const settings = signal && { signal };
-      const embeddings = await model.embed(unseen.images, { normalize: true, ...settings });
-      const { cosines, isSame } = await allPairs(embeddings, unseen.labels, { device: 'cpu', ...settings });
+      const embeddings = await model.embed(images, { normalize: true, ...settings });
+      const { cosines, isSame } = await allPairs(embeddings, labels, { device: 'cpu', ...settings });
       return outcomeOf(cosines, isSame);
     },
   };

@@ -17,6 +17,7 @@ import {
   type LayerDescription,
   relu,
 } from './layers.js';
+import { nameOfWidth, widened } from './width.js';
 
 /** Channels that a dense layer adds: k of the paper. */
 const GROWTH = 32;
@@ -37,28 +38,30 @@ const STEM_NAMES = {
  * From imageSize 128 on torchvision's: 224×224 → 112 → 56 → 28 → 14 → 7×7×1024. Below 64 the first layer is a 3×3
  * convolution of stride 1 and there is no max pool: 32×32 → 16 → 8 → 4×4×1024. (Huang et al.'s own networks for CIFAR
  * begin so too, but have three blocks.) In between the same with stride 2: 112×112 → 56 → 28 → 14 → 7×7×1024.
- * Convolutions start He-normal by fan-in, as torchvision's.
+ * Convolutions start He-normal by fan-in, as torchvision's. `width` is a factor of the 64 first channels and of the 32 that a layer adds, from
+ * which all others follow.
  */
 export function densenet121(options: ImageModelOptions = {}): ModelDescription {
-  const { imageSize, embeddingSize, weights } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
+  const { imageSize, embeddingSize, weights, width } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
   const depths = [6, 12, 24, 16];
-  let channels = 64;
+  const [first, growth] = [widened(64, width), widened(GROWTH, width)];
+  let channels = first;
   const blocks = depths.flatMap((depth, index) => {
     const number = index + 1;
     const layers = Array.from({ length: depth }, (_, layer) =>
-      denseLayer(`features.denseblock${number}.denselayer${layer + 1}`),
+      denseLayer(`features.denseblock${number}.denselayer${layer + 1}`, growth),
     );
-    channels += depth * GROWTH;
+    channels += depth * growth;
     if (number === depths.length) return layers;
     channels /= 2;
     return [...layers, ...transition(`features.transition${number}`, channels)];
   });
   return {
-    name: 'densenet121',
+    name: nameOfWidth('densenet121', width),
     init: 'heNormal',
     ...startingFrom(weights),
     layers: [
-      ...stem(variantFor(imageSize), STEM_NAMES),
+      ...stem(variantFor(imageSize), STEM_NAMES, first),
       ...blocks,
       batchNorm({ name: 'features.norm5' }),
       relu({ name: 'relu' }),
@@ -68,12 +71,12 @@ export function densenet121(options: ImageModelOptions = {}): ModelDescription {
   };
 }
 
-function denseLayer(name: string): LayerDescription {
+function denseLayer(name: string, growth: number): LayerDescription {
   const added = [
-    ...normalized1x1(name, { norm: 'norm1', relu: 'relu1', conv: 'conv1' }, 4 * GROWTH),
+    ...normalized1x1(name, { norm: 'norm1', relu: 'relu1', conv: 'conv1' }, 4 * growth),
     batchNorm({ name: `${name}.norm2` }),
     relu({ name: `${name}.relu2` }),
-    conv2d({ name: `${name}.conv2`, outChannels: GROWTH, kernelSize: 3, padding: 1, bias: false }),
+    conv2d({ name: `${name}.conv2`, outChannels: growth, kernelSize: 3, padding: 1, bias: false }),
   ];
   return concat({ name, branches: [[], added] });
 }

@@ -3,12 +3,19 @@ import { checkPath } from '../base/check.js';
 import { text } from '../base/notation.js';
 import { checkOptions, integer, type OptionTable, option } from '../base/optionTable.js';
 import { batchNorm, conv2d, type LayerDescription, linear, maxPool2d, relu } from './layers.js';
+import { WIDTH } from './width.js';
 
 export interface EmbeddingOptions {
   /** Numbers that the head sees of an image. The network says its default. */
   embeddingSize?: number;
   /** See `ModelDescription.weights`. */
   weights?: string;
+  /**
+   * Factor of all channels, in (0, 8]: 0.5 is half as wide, with about a quarter of the parameters. Each number is rounded to a multiple of 8,
+   * at least 8, as by torchvision's `width_mult`. Hidden linear layers are scaled too, and the embedding, where `embeddingSize` does not
+   * say its size. Weights of another width do not fit. Default 1.
+   */
+  width?: number;
 }
 
 /** Height and width of images that a variant is published for: CIFAR's, Tiny ImageNet's, ImageNet's. */
@@ -34,6 +41,8 @@ export interface ImageModelOptions {
   embeddingSize?: number;
   /** See `ModelDescription.weights`. */
   weights?: string;
+  /** See `EmbeddingOptions.width`. */
+  width?: number;
 }
 
 /** The options of a network that has no variants. */
@@ -46,6 +55,7 @@ export const EMBEDDING_OPTIONS = {
     defaultText: 'none: they are drawn',
     notation: text('FILE'),
   }),
+  width: WIDTH,
 } as const;
 
 /** The options of a network that has variants for sizes of images. */
@@ -74,14 +84,15 @@ export function variantFor(imageSize: number): ModelVariant {
 export const smallStride = (variant: 32 | 64): number => (variant === 32 ? 1 : 2);
 
 /**
- * The first layers of residual and dense networks, to 64 channels. For 224: conv 7×7 stride 2 and max pool 3 stride 2, to
+ * The first layers of residual and dense networks, to 64 channels where they are as wide as published. For 224: conv 7×7 stride 2 and max pool 3 stride 2, to
  * 56×56. For 32 and 64 a conv 3×3 alone, to 32×32.
  */
 export function stem(
   variant: ModelVariant,
   names: { conv: string; norm: string; relu: string; pool: string },
+  outChannels: number,
 ): LayerDescription[] {
-  const conv = { name: names.conv, outChannels: 64, bias: false };
+  const conv = { name: names.conv, outChannels, bias: false };
   const activation = [batchNorm({ name: names.norm }), relu({ name: names.relu })];
   if (variant !== 224) {
     return [conv2d({ ...conv, kernelSize: 3, stride: smallStride(variant), padding: 1 }), ...activation];

@@ -3,6 +3,7 @@ import { choice } from '../base/optionTable.js';
 import type { ModelDescription } from './description.js';
 import { checkModelOptions, EMBEDDING_OPTIONS, type EmbeddingOptions, startingFrom } from './imageModel.js';
 import { batchNorm, conv2d, type LayerDescription, linear, maxPool2d, prelu, relu } from './layers.js';
+import { nameOfWidth, widened } from './width.js';
 
 export type LSoftmaxNetOptions = EmbeddingOptions &
   (
@@ -57,31 +58,34 @@ const DESIGNS: Readonly<Record<'paper' | 'released', Readonly<Record<string, Des
  * All layers start He-normal by fan-in: the files' msra, and what the paper says of its networks (sec. 5.1).
  */
 export function lSoftmaxNet(options: LSoftmaxNetOptions): ModelDescription {
-  const { dataset, variant, embeddingSize, weights } = checkModelOptions(options, L_SOFTMAX_NET_OPTIONS);
+  const { dataset, variant, embeddingSize, weights, width } = checkModelOptions(
+    options,
+    L_SOFTMAX_NET_OPTIONS,
+  );
   const design = DESIGNS[variant][dataset];
   if (design === undefined) {
     throw invalidOption('variant', "'paper'", variant, 'The authors released no network for CIFAR-100');
   }
   const activation = variant === 'paper' ? prelu : relu;
-  const [first, ...stages] = design.channels;
+  const [first, ...stages] = design.channels.map((channels) => widened(channels, width));
   const unit = (suffix: string, prefix: string, outChannels: number): LayerDescription[] => [
     conv2d({ name: `${prefix}conv${suffix}`, outChannels, kernelSize: 3, padding: 'same' }),
     batchNorm({ name: `${prefix}bn${suffix}` }),
     activation({ name: `${prefix}relu${suffix}` }),
   ];
   return {
-    name: variant === 'paper' ? `lSoftmaxNet-${dataset}` : `lSoftmaxNet-${dataset}-released`,
+    name: nameOfWidth(`lSoftmaxNet-${dataset}${variant === 'paper' ? '' : '-released'}`, width),
     init: 'heNormal',
     ...startingFrom(weights),
     layers: [
-      ...unit('', 'pre_', first),
+      ...unit('', 'pre_', first!),
       ...stages.flatMap((outChannels, index) => [
         ...Array.from({ length: design.depth }, (_, i) =>
           unit(`${index + 1}_${i + 1}`, '', outChannels),
         ).flat(),
         maxPool2d({ name: `pool${index + 1}`, kernelSize: 2 }),
       ]),
-      linear({ name: 'ip1', outFeatures: embeddingSize ?? design.embeddingSize }),
+      linear({ name: 'ip1', outFeatures: embeddingSize ?? widened(design.embeddingSize, width) }),
       batchNorm({ name: 'bn_ip' }),
       ...(variant === 'released' ? [relu({ name: 'relu_ip' })] : []),
     ],

@@ -9,6 +9,7 @@ import {
   variantFor,
 } from './imageModel.js';
 import { batchNorm, conv2d, globalAveragePool, type LayerDescription, relu, residual } from './layers.js';
+import { nameOfWidth, widened } from './width.js';
 
 /**
  * ResNet-18 (He et al. 2016, table 1): stages of 64, 128, 256 and 512 channels, two blocks each; the embedding is the
@@ -18,7 +19,7 @@ import { batchNorm, conv2d, globalAveragePool, type LayerDescription, relu, resi
  * convolution of stride 1 and there is no max pool, as is usual for CIFAR (He et al.'s own networks for CIFAR, sec. 4.2,
  * begin so but are narrower): 32×32 → 16 → 8 → 4×4×512. In between the same with stride 2, as Verma et al. (2019) do for
  * Tiny ImageNet: 112×112 → 56 → 28 → 14 → 7×7×512.
- * Convolutions start He-normal by fan-out, as torchvision's.
+ * Convolutions start He-normal by fan-out, as torchvision's. `width` is a factor of the stages' channels, from which those of blocks follow.
  */
 export const resnet18 = (options: ImageModelOptions = {}): ModelDescription =>
   resnet('resnet18', BASIC, [2, 2, 2, 2], options);
@@ -36,7 +37,7 @@ export const resnet50 = (options: ImageModelOptions = {}): ModelDescription =>
 
 /**
  * ResNeXt-50 (32×4d) (Xie et al. 2017, table 1): as `resnet50` with 3×3 convolutions of twice the channels, in 32
- * groups. Embedding: 2048 numbers.
+ * groups, whatever the width: each has a sixteenth of its stage's channels, rounded. Embedding: 2048 numbers.
  */
 export const resnext50 = (options: ImageModelOptions = {}): ModelDescription =>
   resnet('resnext50', bottleneck({ groups: 32, width: 4 }), [3, 4, 6, 3], options);
@@ -58,13 +59,13 @@ const BASIC: Block = {
   ],
 };
 
-/** `width`: of a group in the first stage. */
+/** `width`: of a group in the first stage, where that has 64 channels. */
 function bottleneck({ groups, width }: { groups: number; width: number }): Block {
   const expansion = 4;
   return {
     expansion,
     layers(name, channels, stride) {
-      const inner = (channels / 64) * width * groups;
+      const inner = groups * Math.max(1, Math.round((channels / 64) * width));
       return [
         conv(`${name}.conv1`, inner, 1),
         batchNorm({ name: `${name}.bn1` }),
@@ -93,11 +94,12 @@ function resnet(
   depths: readonly number[],
   options: ImageModelOptions,
 ): ModelDescription {
-  const { imageSize, embeddingSize, weights } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
-  const layers = stem(variantFor(imageSize), { conv: 'conv1', norm: 'bn1', relu: 'relu', pool: 'maxpool' });
-  let inChannels = 64;
+  const { imageSize, embeddingSize, weights, width } = checkModelOptions(options, IMAGE_MODEL_OPTIONS);
+  let inChannels = widened(64, width);
+  const names = { conv: 'conv1', norm: 'bn1', relu: 'relu', pool: 'maxpool' };
+  const layers = stem(variantFor(imageSize), names, inChannels);
   depths.forEach((depth, stage) => {
-    const channels = 64 * 2 ** stage;
+    const channels = widened(64 * 2 ** stage, width);
     const outChannels = block.expansion * channels;
     for (let index = 0; index < depth; index++) {
       const stride = stage > 0 && index === 0 ? 2 : 1;
@@ -114,7 +116,7 @@ function resnet(
     }
   });
   layers.push(globalAveragePool({ name: 'avgpool' }), ...embeddingLayers(embeddingSize));
-  return { name, layers, init: 'heNormalFanOut', ...startingFrom(weights) };
+  return { name: nameOfWidth(name, width), layers, init: 'heNormalFanOut', ...startingFrom(weights) };
 }
 
 const project = (name: string, outChannels: number, stride: number) => [

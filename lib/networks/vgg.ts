@@ -13,6 +13,7 @@ import {
   variantFor,
 } from './imageModel.js';
 import { batchNorm, conv2d, dropout, type LayerDescription, linear, maxPool2d, relu } from './layers.js';
+import { nameOfWidth, widened } from './width.js';
 
 export interface VggOptions extends ImageModelOptions {
   /** After each hidden linear layer, in [0, 1). Default 0.5. */
@@ -37,7 +38,7 @@ export const VGG_OPTIONS = {
  * batch norm, as is usual for CIFAR (Zagoruyko 2015): 1×1×512 → 512, the embedding. In between the same with stride 2 in
  * the first convolution, as Lee et al. (2019) do for Tiny ImageNet: 112×112 → 56 → 28 → 14 → 7 → 3 → 1×1×512 → 512.
  * Convolutions start He-normal by fan-out, hidden linear layers normal with a standard deviation of 0.01, as in
- * torchvision.
+ * torchvision. `width` is a factor of both.
  */
 export const vgg11 = (options: VggOptions = {}): ModelDescription => vgg('vgg11', [1, 1, 2, 2, 2], options);
 
@@ -45,28 +46,30 @@ export const vgg11 = (options: VggOptions = {}): ModelDescription => vgg('vgg11'
 export const vgg16 = (options: VggOptions = {}): ModelDescription => vgg('vgg16', [2, 2, 3, 3, 3], options);
 
 function vgg(name: string, depths: readonly number[], options: VggOptions): ModelDescription {
-  const { imageSize, embeddingSize, weights, dropout: rate } = checkModelOptions(options, VGG_OPTIONS);
+  const { imageSize, embeddingSize, weights, width, dropout: rate } = checkModelOptions(options, VGG_OPTIONS);
   const variant = variantFor(imageSize);
   return {
-    name,
+    name: nameOfWidth(name, width),
     init: 'heNormalFanOut',
     ...startingFrom(weights),
     layers: [
-      ...convolutions(depths, variant),
-      ...(variant === 224 ? largeClassifier(rate) : smallClassifier(rate)),
+      ...convolutions(depths, variant, width),
+      ...(variant === 224
+        ? largeClassifier(widened(4096, width), rate)
+        : smallClassifier(widened(512, width), rate)),
       ...embeddingLayers(embeddingSize),
     ],
   };
 }
 
 /** Layer names are torchvision's: numbers within a list. */
-function convolutions(depths: readonly number[], variant: ModelVariant): LayerDescription[] {
+function convolutions(depths: readonly number[], variant: ModelVariant, width: number): LayerDescription[] {
   const layers: LayerDescription[] = [];
   const next = () => `features.${layers.length}`;
   depths.forEach((depth, stage) => {
     for (let index = 0; index < depth; index++) {
       const stride = layers.length === 0 && variant !== 224 ? smallStride(variant) : 1;
-      const outChannels = Math.min(64 * 2 ** stage, 512);
+      const outChannels = widened(Math.min(64 * 2 ** stage, 512), width);
       layers.push(conv2d({ name: next(), outChannels, kernelSize: 3, stride, padding: 1 }));
       layers.push(batchNorm({ name: next() }));
       layers.push(relu({ name: next() }));
@@ -76,15 +79,15 @@ function convolutions(depths: readonly number[], variant: ModelVariant): LayerDe
   return layers;
 }
 
-const largeClassifier = (rate: number): LayerDescription[] =>
+const largeClassifier = (units: number, rate: number): LayerDescription[] =>
   [0, 3].flatMap((index) => [
-    hidden(`classifier.${index}`, 4096),
+    hidden(`classifier.${index}`, units),
     relu({ name: `classifier.${index + 1}` }),
     ...dropped(`classifier.${index + 2}`, rate),
   ]);
 
-const smallClassifier = (rate: number): LayerDescription[] => [
-  hidden('classifier.0', 512),
+const smallClassifier = (units: number, rate: number): LayerDescription[] => [
+  hidden('classifier.0', units),
   batchNorm({ name: 'classifier.1' }),
   relu({ name: 'classifier.2' }),
   ...dropped('classifier.3', rate),

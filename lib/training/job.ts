@@ -10,6 +10,7 @@ import type { Dataset, Split } from '../data/index.js';
 import { type ChannelNormalization, resolveNormalize } from '../data/normalize.js';
 import { DEFAULT_PREPROCESSING, type Preprocessing } from '../data/preprocessing.js';
 import { allOf, holdOut, labelsOf, type Samples } from '../data/samples.js';
+import type { SUBSET_OPTIONS } from '../data/subset.js';
 import { hasMargin } from '../heads/margin.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type ResolvedHead, resolveHead } from '../heads/resolve.js';
@@ -59,13 +60,17 @@ type NotRepeated =
   | 'onEpoch'
   | 'progress';
 
+/** What there is no value for unless somebody gives one. */
+type WhereGiven = 'validation' | 'patience' | 'epochs' | 'steps' | keyof typeof SUBSET_OPTIONS;
+
 /**
  * All options as they were in force, defaults and values taken from the data included. With the same `data` they
  * repeat the run: `train({ ...result.options, data })`. They are a copy, which shares nothing with what the caller gave or
  * with the model.
  */
 export type EffectiveOptions = HeadOptions &
-  Required<Omit<RunOptions, NotRepeated | 'validation' | 'patience' | 'epochs' | 'steps'>> & {
+  Required<Omit<RunOptions, NotRepeated | WhereGiven>> &
+  Pick<RunOptions, keyof typeof SUBSET_OPTIONS> & {
     patience?: number;
     /** Where steps were not. */
     epochs?: number;

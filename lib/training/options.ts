@@ -17,9 +17,11 @@ import {
 } from '../base/optionTable.js';
 import { namesFor } from '../base/otherNames.js';
 import { AUGMENT_NOTATION, AUGMENT_OPTIONS, type Augment, checkAugment } from '../data/augment.js';
+import type { Classes } from '../data/classes.js';
 import { DATA_SET_NAMES, type DataOption } from '../data/index.js';
 import { checkNormalize, NORMALIZE_NOTATION, type Normalize } from '../data/normalize.js';
 import { checkPreprocessing, PREPROCESSING, type Preprocessing } from '../data/preprocessing.js';
+import { SUBSET_OPTIONS } from '../data/subset.js';
 import type { ArraysInput, SplitInput } from '../data/types.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type CheckedHead, checkHead, checkHeadKeys } from '../heads/resolve.js';
@@ -56,6 +58,15 @@ export interface RunOptions {
    * them alone until the run ends. Default: the bundled sample.
    */
   data?: DataOption;
+  /**
+   * Only these classes of the data, by name or number, in this order, or the first so many: see `datasets.subset`. Applies to test
+   * images, and to images given as `validation`, too. Default: all.
+   */
+  classes?: Classes;
+  /** Train on at most so many images of each class, evenly spread over them. Default: all. */
+  takePerClass?: number;
+  /** Train on so many images in all, evenly spread, each class by its share. Default: all. */
+  take?: number;
   /** Default: `models.seedCnn()` */
   model?: ModelDescription;
   /** Passes over the training images; need not be whole: 0.5 is the half of one. Default 10. */
@@ -167,6 +178,7 @@ export const RUN_OPTION_GROUPS = {
       defaultText: 'the bundled sample',
       notation: text([...DATA_SET_NAMES, 'PATH'].join('|')),
     }),
+    ...SUBSET_OPTIONS,
     validation: option(
       'what is scored after each epoch: a fraction of the training images to hold out, or images with labels',
       checkValidation,

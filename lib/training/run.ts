@@ -1,8 +1,11 @@
 /** One training run: from checked options to a model, its history and its scores. */
 import { onAbort, untilAborted } from '../base/abort.js';
 import { MarginCoreError } from '../base/errors.js';
-import { progressOf, resolveData } from '../data/index.js';
+import { classNumbers } from '../data/classes.js';
+import { checkSplitOfSize, imageSize } from '../data/imageSize.js';
+import { type Dataset, progressOf, resolveData } from '../data/index.js';
 import { labelsOf, type Samples } from '../data/samples.js';
+import { chosenFrom, ofClasses } from '../data/subset.js';
 import { expectedFirstLoss, type FirstLoss } from '../heads/firstLoss.js';
 import type { Scores } from '../metrics/accuracy.js';
 import { type AngleReport, angleReport } from '../metrics/angles.js';
@@ -102,7 +105,22 @@ async function prepare(settings: TrainSettings, observers: Observers): Promise<T
     signal,
   });
   const placement = await untilAborted(selectDevice(device, threads), signal);
-  return prepareJob(settings, dataset, placement);
+  return prepareJob(...chosenOf(settings, dataset), placement);
+}
+
+/** The part of the data that is asked for; of images that are scored those of its classes. */
+function chosenOf(settings: TrainSettings, dataset: Dataset): [TrainSettings, Dataset] {
+  const { classes, validation } = settings;
+  const part = chosenFrom(dataset, settings);
+  if (classes === undefined || validation === undefined || typeof validation === 'number')
+    return [settings, part];
+  const { train, classNames, numClasses } = dataset;
+  const checked = checkSplitOfSize(validation, imageSize(train.images), numClasses, 'validation');
+  const scored = ofClasses(checked, classNumbers(classes, classNames), numClasses);
+  if (scored !== undefined) return [{ ...settings, validation: scored }, part];
+  throw new MarginCoreError('INVALID_DATA', 'validation: no image is of the chosen classes', {
+    details: { option: 'validation' },
+  });
 }
 
 async function runJob(

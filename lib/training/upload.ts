@@ -2,7 +2,7 @@
 import { turnEventLoop } from '../base/abort.js';
 import { checkMemory } from '../data/checkViews.js';
 import { PackedImages } from '../data/packedImages.js';
-import { labelsOf, rangeOf, type Samples } from '../data/samples.js';
+import { inSource, labelsOf, rangeOf, type Samples } from '../data/samples.js';
 import type { NativeSession } from '../native/contract.js';
 import { awaitNative, callNative } from '../native/load.js';
 
@@ -10,19 +10,21 @@ import { awaitNative, callNative } from '../native/load.js';
 const PIECE_BYTES = 16 * 2 ** 20;
 
 /** How many images the session will have: of a file that it views all that are in it. */
-export function imagesToHold({ images, numbers }: Samples): number {
+export function imagesToHold(samples: Samples): number {
+  const { images, numbers } = inSource(samples);
   return images instanceof PackedImages ? images.shape[0] : numbers.length;
 }
 
 /**
  * Makes these samples what the session trains on, and says by which numbers it knows them, in their order. The session copies
- * them, but for images in a file, which it views. Rejects with the signal's reason once that is aborted.
+ * them, but for images in a file, which it views: all that are in it. Rejects with the signal's reason once that is aborted.
  */
 export async function uploadSamples(
   session: NativeSession,
-  samples: Samples,
+  given: Samples,
   signal?: AbortSignal,
 ): Promise<Int32Array> {
+  const samples = inSource(given);
   const { images, labels, numbers } = samples;
   if (images instanceof PackedImages) {
     await awaitNative(() => session.viewTrainingData(images.file.native, images.begin, labels));

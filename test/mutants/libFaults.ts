@@ -349,6 +349,22 @@ export const LIB_FAULTS: readonly Fault[] = [
       replace: 'if (first >= 0) {',
       tests: ['lib/data/samples'],
     },
+    {
+      name: 'part-trained-as-the-first',
+      what: 'of a part of a data set the first images of the whole are trained on',
+      find: 'numbers: numbers.map((number) => images.numbers[number]!),',
+      replace: 'numbers,',
+      tests: ['lib/data/subset'],
+    },
+  ]),
+  ...inFile('lib/data/subset.ts', [
+    {
+      name: 'classes-keep-their-numbers',
+      what: 'labels of chosen classes are not renumbered in the order asked for',
+      find: 'labelOf[number] = label;',
+      replace: 'labelOf[number] = number;',
+      tests: ['lib/data/subset'],
+    },
   ]),
   ...inFile('lib/data/statistics.ts', [
     {

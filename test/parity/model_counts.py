@@ -25,6 +25,15 @@ TORCHVISION_PARAMETERS = {
     "densenet121": 7_978_856,
 }
 IMAGE_SIZES = (224, 160, 112, 64, 32)
+# Networks of other widths, each for images of one size.
+WIDTHS = ((224, 0.5), (64, 2), (32, 0.3))
+
+
+def divisible(value, width):
+    """_make_divisible of torchvision.models._utils, with 8."""
+    value *= width
+    rounded = max(8, int(value + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * value else rounded
 
 
 class Parts(nn.Sequential):
@@ -80,33 +89,39 @@ def bottleneck_block(c_in, c_out, stride, c_mid, groups):
     return Residual(c_in, c_out, stride, branch)
 
 
-def image_stem(size):
+def image_stem(size, width):
+    c_out = divisible(64, width)
     if size >= 128:
-        return nn.Sequential(conv_norm(3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
-    return nn.Sequential(conv_norm(3, 64, 3, 1 if size < 64 else 2), nn.ReLU())
+        return nn.Sequential(conv_norm(3, c_out, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+    return nn.Sequential(conv_norm(3, c_out, 3, 1 if size < 64 else 2), nn.ReLU())
 
 
-def residual_network(size, stages):
+def residual_network(size, width, stages):
     """stages: of each its blocks, as (function, arguments)."""
-    net = Parts(stem=image_stem(size))
+    net = Parts(stem=image_stem(size, width))
     for number, blocks in enumerate(stages, 1):
         net.add_module(f"layer{number}", nn.Sequential(*(make(*arguments) for make, arguments in blocks)))
     net.add_module("avgpool", Mean())
     return net
 
 
-def basic_stages(*depths):
-    widths, c_in, stages = (64, 128, 256, 512), 64, []
-    for number, (width, depth) in enumerate(zip(widths, depths)):
-        first = (basic_block, (c_in, width, 1 if number == 0 else 2))
-        stages.append([first] + [(basic_block, (width, width, 1))] * (depth - 1))
-        c_in = width
+def basic_stages(width, *depths):
+    c_in, stages = divisible(64, width), []
+    for number, (published, depth) in enumerate(zip((64, 128, 256, 512), depths)):
+        c_out = divisible(published, width)
+        first = (basic_block, (c_in, c_out, 1 if number == 0 else 2))
+        stages.append([first] + [(basic_block, (c_out, c_out, 1))] * (depth - 1))
+        c_in = c_out
     return stages
 
 
-def bottleneck_stages(mid_widths, groups):
-    out_widths, depths, c_in, stages = (256, 512, 1024, 2048), (3, 4, 6, 3), 64, []
-    for number, (c_mid, c_out, depth) in enumerate(zip(mid_widths, out_widths, depths)):
+def bottleneck_stages(width, groups):
+    """groups: 1, or the 32 of ResNeXt, each of a sixteenth of the stage's channels."""
+    c_in, stages = divisible(64, width), []
+    for number, (published, depth) in enumerate(zip((64, 128, 256, 512), (3, 4, 6, 3))):
+        planes = divisible(published, width)
+        c_mid = planes if groups == 1 else 32 * max(1, int(planes / 16 + 0.5))
+        c_out = 4 * planes
         first = (bottleneck_block, (c_in, c_out, 1 if number == 0 else 2, c_mid, groups))
         stages.append([first] + [(bottleneck_block, (c_out, c_out, 1, c_mid, groups))] * (depth - 1))
         c_in = c_out
@@ -117,11 +132,11 @@ def bottleneck_stages(mid_widths, groups):
 
 
 class DenseLayer(nn.Module):
-    def __init__(self, c_in):
+    def __init__(self, c_in, k):
         super().__init__()
         self.added = nn.Sequential(
-            *(nn.BatchNorm2d(c_in), nn.ReLU(), nn.Conv2d(c_in, 128, 1, bias=False)),
-            *(nn.BatchNorm2d(128), nn.ReLU(), nn.Conv2d(128, 32, 3, padding=1, bias=False)),
+            *(nn.BatchNorm2d(c_in), nn.ReLU(), nn.Conv2d(c_in, 4 * k, 1, bias=False)),
+            *(nn.BatchNorm2d(4 * k), nn.ReLU(), nn.Conv2d(4 * k, k, 3, padding=1, bias=False)),
         )
 
     def forward(self, x):
@@ -133,20 +148,26 @@ def transition(c_in):
     return nn.Sequential(nn.BatchNorm2d(c_in), nn.ReLU(), conv, nn.AvgPool2d(2))
 
 
-def densenet121(size):
-    def block(c_in, depth):
-        return nn.Sequential(*(DenseLayer(c_in + 32 * i) for i in range(depth)))
+def densenet121(size, width):
+    k = divisible(32, width)
 
+    def block(c_in, depth):
+        return nn.Sequential(*(DenseLayer(c_in + k * i, k) for i in range(depth)))
+
+    c1 = divisible(64, width)
+    c2 = (c1 + 6 * k) // 2
+    c3 = (c2 + 12 * k) // 2
+    c4 = (c3 + 24 * k) // 2
     features = Parts(
-        stem=image_stem(size),
-        denseblock1=block(64, 6),
-        transition1=transition(256),
-        denseblock2=block(128, 12),
-        transition2=transition(512),
-        denseblock3=block(256, 24),
-        transition3=transition(1024),
-        denseblock4=block(512, 16),
-        norm5=nn.BatchNorm2d(1024),
+        stem=image_stem(size, width),
+        denseblock1=block(c1, 6),
+        transition1=transition(2 * c2),
+        denseblock2=block(c2, 12),
+        transition2=transition(2 * c3),
+        denseblock3=block(c3, 24),
+        transition3=transition(2 * c4),
+        denseblock4=block(c4, 16),
+        norm5=nn.BatchNorm2d(c4 + 16 * k),
     )
     return Parts(features=features, relu=nn.ReLU(), avgpool=Mean())
 
@@ -154,7 +175,7 @@ def densenet121(size):
 # ---- Simonyan & Zisserman 2015, table 1 -----------------------------------------------------------------------------
 
 
-def vgg(size, columns):
+def vgg(size, width, columns):
     """columns: the table's, 'M' for maxpool."""
     layers, c_in = [], 3
     for column in columns:
@@ -162,19 +183,21 @@ def vgg(size, columns):
             layers.append(nn.MaxPool2d(2))
             continue
         stride = 2 if 64 <= size < 128 and not layers else 1
-        layers += [nn.Conv2d(c_in, column, 3, stride, 1), nn.BatchNorm2d(column), nn.ReLU()]
-        c_in = column
+        c_out = divisible(column, width)
+        layers += [nn.Conv2d(c_in, c_out, 3, stride, 1), nn.BatchNorm2d(c_out), nn.ReLU()]
+        c_in = c_out
+    units = divisible(4096 if size >= 128 else 512, width)
     if size >= 128:
         hidden = [
-            nn.Linear(512 * (size // 32) ** 2, 4096),
+            nn.Linear(c_in * (size // 32) ** 2, units),
             nn.ReLU(),
             nn.Dropout(),
-            nn.Linear(4096, 4096),
+            nn.Linear(units, units),
             nn.ReLU(),
             nn.Dropout(),
         ]
     else:
-        hidden = [nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Dropout()]
+        hidden = [nn.Linear(c_in, units), nn.BatchNorm1d(units), nn.ReLU(), nn.Dropout()]
     return Parts(features=nn.Sequential(*layers), flatten=Flatten(), classifier=nn.Sequential(*hidden))
 
 
@@ -207,7 +230,7 @@ def l_softmax_net(c_image, conv0, conv1, conv2, conv3, depth, places, fc, activa
     )
 
 
-def lenet_plus_plus():
+def lenet_plus_plus(c1=32, c2=64, c3=128):
     def pair(c_in, c_out):
         return nn.Sequential(
             *(nn.Conv2d(c_in, c_out, 5, padding=2), nn.PReLU(c_out)),
@@ -215,26 +238,26 @@ def lenet_plus_plus():
         )
 
     return Parts(
-        conv1=pair(1, 32),
+        conv1=pair(1, c1),
         pool1=nn.MaxPool2d(2),
-        conv2=pair(32, 64),
+        conv2=pair(c1, c2),
         pool2=nn.MaxPool2d(2),
-        conv3=pair(64, 128),
+        conv3=pair(c2, c3),
         pool3=nn.MaxPool2d(2),
         flatten=Flatten(),
-        embedding=nn.Linear(128 * 3 * 3, 2),
+        embedding=nn.Linear(c3 * 3 * 3, 2),
     )
 
 
 # ---- counting -------------------------------------------------------------------------------------------------------
 
 SIZED = {
-    "vgg11": lambda size: vgg(size, VGG_A),
-    "vgg16": lambda size: vgg(size, VGG_D),
-    "resnet18": lambda size: residual_network(size, basic_stages(2, 2, 2, 2)),
-    "resnet34": lambda size: residual_network(size, basic_stages(3, 4, 6, 3)),
-    "resnet50": lambda size: residual_network(size, bottleneck_stages((64, 128, 256, 512), 1)),
-    "resnext50": lambda size: residual_network(size, bottleneck_stages((128, 256, 512, 1024), 32)),
+    "vgg11": lambda size, width: vgg(size, width, VGG_A),
+    "vgg16": lambda size, width: vgg(size, width, VGG_D),
+    "resnet18": lambda size, width: residual_network(size, width, basic_stages(width, 2, 2, 2, 2)),
+    "resnet34": lambda size, width: residual_network(size, width, basic_stages(width, 3, 4, 6, 3)),
+    "resnet50": lambda size, width: residual_network(size, width, bottleneck_stages(width, 1)),
+    "resnext50": lambda size, width: residual_network(size, width, bottleneck_stages(width, 32)),
     "densenet121": densenet121,
 }
 
@@ -246,6 +269,11 @@ OTHERS = {
     "lSoftmaxNet-mnist-released": (lambda: l_softmax_net(1, 64, 64, 128, 256, 3, 3 * 3, 512, "relu"), (1, 28, 28)),
     "lSoftmaxNet-cifar10-released": (lambda: l_softmax_net(3, 64, 64, 128, 256, 4, 4 * 4, 512, "relu"), (3, 32, 32)),
     "lenetPlusPlus": (lenet_plus_plus, (1, 28, 28)),
+    # Half as wide.
+    "lSoftmaxNet-mnist-width0.5": (lambda: l_softmax_net(1, 32, 32, 32, 32, 3, 3 * 3, 128, "prelu"), (1, 28, 28)),
+    "lSoftmaxNet-cifar10-width0.5": (lambda: l_softmax_net(3, 32, 32, 48, 64, 4, 4 * 4, 128, "prelu"), (3, 32, 32)),
+    "lSoftmaxNet-cifar100-width0.5": (lambda: l_softmax_net(3, 48, 48, 96, 192, 4, 4 * 4, 256, "prelu"), (3, 32, 32)),
+    "lenetPlusPlus-width0.5": (lambda: lenet_plus_plus(16, 32, 64), (1, 28, 28)),
 }
 
 
@@ -299,13 +327,16 @@ def counts():
     result = {}
     for name, make in SIZED.items():
         for size in IMAGE_SIZES:
-            result[f"{name}-{size}"] = count(lambda: make(size), (3, size, size))
+            result[f"{name}-{size}"] = count(lambda: make(size, 1), (3, size, size))
         largest = result[f"{name}-224"]
         with_head = largest["parameters"] + 1000 * largest["embeddingSize"] + 1000
         if with_head != TORCHVISION_PARAMETERS[name]:
             raise SystemExit(f"{name}: {with_head} parameters, torchvision has {TORCHVISION_PARAMETERS[name]}")
     for name, (make, image) in OTHERS.items():
         result[name] = count(make, image)
+    for name, make in SIZED.items():
+        for size, width in WIDTHS:
+            result[f"{name}-{size}-width{width}"] = count(lambda: make(size, width), (3, size, size))
     return result
 
 

@@ -35,7 +35,7 @@ const PLAIN: Readonly<Record<string, (options: EmbeddingOptions) => ModelDescrip
 
 export const MODEL_WORDS: readonly string[] = [...Object.keys(PLAIN), ...SIZED];
 
-const { imageSize, embeddingSize, weights } = IMAGE_MODEL_OPTIONS;
+const { imageSize, embeddingSize, weights, width } = IMAGE_MODEL_OPTIONS;
 
 export const NETWORK_FLAGS: readonly Flag[] = [
   { name: 'model', to: 'model.name', value: word(MODEL_WORDS), help: 'the network (default: seedCnn)' },
@@ -44,6 +44,7 @@ export const NETWORK_FLAGS: readonly Flag[] = [
       imageSize: { ...imageSize, defaultText: 'as the images are' },
       embeddingSize: { ...embeddingSize, defaultText: "the network's own, of seedCnn 1024" },
       weights,
+      width,
     },
     { to: 'model.' },
   ),

@@ -22,8 +22,12 @@ test.each([
   [['--data', 'fashion-mnist'], { data: 'fashion-mnist' }],
   [['--data', 'fashion-mnist-sample'], { data: 'fashion-mnist-sample' }],
   [['--data', 'some/folder'], { data: 'some/folder' }],
+  [['--take', '1000', '--take-per-class', '20'], { take: 1000, takePerClass: 20 }],
+  [['--classes', '30'], { classes: 30 }],
+  [['--classes', 'cat, dog,7'], { classes: ['cat', 'dog', '7'] }],
   [['--validation', '0.1'], { validation: 0.1 }],
   [['--normalize', 'unit'], { normalize: 'unit' }],
+  [['--normalize', 'cifar100'], { normalize: 'cifar100' }],
   [['--augment', 'cifar'], { augment: 'cifar' }],
   [['--augment', 'crop=4,flip'], { augment: { crop: 4, flip: true } }],
   [
@@ -36,6 +40,11 @@ test.each([
   [['--normalize', '0.5,0.4:0.2,0.3'], { normalize: { mean: [0.5, 0.4], std: [0.2, 0.3] } }],
   [['--embedding-size', '128'], { model: models.seedCnn({ embeddingSize: 128 }) }],
   [['--model', 'lenetPlusPlus'], { model: models.lenetPlusPlus() }],
+  [['--width', '0.5'], { model: models.seedCnn({ width: 0.5 }) }],
+  [
+    ['--model', 'resnet18', '--image-size', '32', '--width', '0.25'],
+    { model: models.resnet18({ imageSize: 32, width: 0.25 }) },
+  ],
   [['--model', 'lSoftmaxNet-cifar100'], { model: models.lSoftmaxNet({ dataset: 'cifar100' }) }],
   [
     ['--data', 'some/folder', '--model', 'resnet18', '--image-size', '32', '--embedding-size', '128'],

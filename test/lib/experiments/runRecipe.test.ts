@@ -297,7 +297,7 @@ test('unseen classes are verified by all their pairs, and never trained on', asy
     await refusal(() =>
       runRecipe({ ...scored, test: { type: 'unseenClasses', count: 11 } }, { data: given }),
     ),
-  ).toMatchObject({ code: 'INVALID_DATA', message: expect.stringContaining('12 classes') });
+  ).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('unseen') });
 });
 
 test('a run that diverges is said, and the others go on', async () => {

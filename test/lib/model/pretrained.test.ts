@@ -98,6 +98,20 @@ test('layers that the file lacks, and tensors that the network lacks, are named'
   );
 });
 
+test('weights of a network of another width are refused by the first tensor', async () => {
+  const path = inFolder('half');
+  const half = await randomModel(models.seedCnn({ width: 0.5 }), INPUT, { head: 'softmax' }, 10);
+  await half.exportPyTorch(path);
+  half.dispose();
+  const run = (weights: string, width: number) =>
+    train({ data, model: models.seedCnn({ weights, width }), epochs: 1, device: 'cpu', progress: false });
+  expect(await refusal(() => run(path, 1))).toMatchObject({
+    code: 'WEIGHTS_MISMATCH',
+    message: expect.stringContaining("'conv1.weight' has shape [16, 1, 5, 5], the network's [32, 1, 5, 5]"),
+  });
+  (await run(path, 0.5)).model.dispose();
+});
+
 test('a tensor of another shape is refused by name, and so is a file without any', async () => {
   const path = inFolder('weights');
   await source.exportPyTorch(path);

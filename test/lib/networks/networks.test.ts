@@ -27,6 +27,12 @@ const COUNTS: Readonly<Record<string, Counts>> = JSON.parse(
 
 const SIZED = ['vgg11', 'vgg16', 'resnet18', 'resnet34', 'resnet50', 'resnext50', 'densenet121'] as const;
 const IMAGE_SIZES = [224, 160, 112, 64, 32] as const;
+/** Of networks wider and narrower than published, each for images of one size. */
+const WIDTHS = [
+  [224, 0.5],
+  [64, 2],
+  [32, 0.3],
+] as const;
 
 const NETWORKS: Readonly<Record<string, ModelDescription>> = {
   ...Object.fromEntries(
@@ -40,6 +46,18 @@ const NETWORKS: Readonly<Record<string, ModelDescription>> = {
   'lSoftmaxNet-mnist-released': models.lSoftmaxNet({ dataset: 'mnist', variant: 'released' }),
   'lSoftmaxNet-cifar10-released': models.lSoftmaxNet({ dataset: 'cifar10', variant: 'released' }),
   lenetPlusPlus: models.lenetPlusPlus(),
+  'lSoftmaxNet-mnist-width0.5': models.lSoftmaxNet({ dataset: 'mnist', width: 0.5 }),
+  'lSoftmaxNet-cifar10-width0.5': models.lSoftmaxNet({ dataset: 'cifar10', width: 0.5 }),
+  'lSoftmaxNet-cifar100-width0.5': models.lSoftmaxNet({ dataset: 'cifar100', width: 0.5 }),
+  'lenetPlusPlus-width0.5': models.lenetPlusPlus({ width: 0.5 }),
+  ...Object.fromEntries(
+    SIZED.flatMap((name) =>
+      WIDTHS.map(([imageSize, width]) => [
+        `${name}-${imageSize}-width${width}`,
+        models[name]({ imageSize, width }),
+      ]),
+    ),
+  ),
 };
 
 const infer = ({ layers }: ModelDescription, [H, W, C]: ImageSize): NetworkSummary =>
@@ -209,6 +227,37 @@ test('embeddingSize takes the place of the last layer where the network is made 
   }
 });
 
+test('a factor of the width rounds channels to multiples of 8, never by more than a tenth downwards', () => {
+  const channels = (width: number) => {
+    const { layers } = models.seedCnn({ width });
+    return layers.flatMap((layer) => (layer.type === 'conv2d' ? [layer.outChannels] : []));
+  };
+  expect(channels(1)).toEqual([32, 64]);
+  expect(channels(0.5)).toEqual([16, 32]);
+  expect(channels(0.01)).toEqual([8, 8]);
+  expect(channels(0.3)).toEqual([16, 24]); // of 9.6 and 19.2: 8 and 16 are too few
+  expect(channels(0.375)).toEqual([16, 24]); // of 12, in the middle
+  expect(channels(1.1)).toEqual([32, 72]); // of 35.2 and 70.4
+  expect(channels(8)).toEqual([256, 512]);
+});
+
+test('a network of another width has another name, and its embedding is as wide, if its size is not given', () => {
+  const size = (network: ModelDescription) => infer(network, [32, 32, 3]).embeddingSize;
+  expect(models.seedCnn({ width: 0.5 }).name).toBe('seedCnn-width0.5');
+  expect(models.lSoftmaxNet({ dataset: 'cifar10', width: 0.5 }).name).toBe('lSoftmaxNet-cifar10-width0.5');
+  expect(models.resnet18({ width: 1 })).toEqual(models.resnet18());
+  expect(size(models.seedCnn({ width: 0.5 }))).toBe(512);
+  expect(size(models.lenetPlusPlus({ width: 0.5 }))).toBe(2);
+  expect(size(models.resnet50({ imageSize: 32, width: 0.25 }))).toBe(512);
+  for (const network of [
+    models.seedCnn({ embeddingSize: 24, width: 0.5 }),
+    models.lSoftmaxNet({ dataset: 'cifar10', embeddingSize: 24, width: 0.5 }),
+    models.resnet18({ imageSize: 32, embeddingSize: 24, width: 0.5 }),
+  ]) {
+    expect(size(network)).toBe(24);
+  }
+});
+
 test('activations are those of the source', () => {
   const types = (network: ModelDescription) => network.layers.map(({ type }) => type);
   expect(types(NETWORKS['lSoftmaxNet-mnist']!)).not.toContain('relu');
@@ -244,6 +293,10 @@ test.each<[keyof typeof models, unknown, string]>([
   ],
   ['resnet18', 32, "Expected an object with the model's options for options but received 32 of type number"],
   ['vgg11', { dropout: 1 }, 'a number in [0, 1) for dropout'],
+  ['resnet18', { width: 0 }, 'Expected a number in (0, 8] for width but received 0 of type number'],
+  ['lSoftmaxNet', { dataset: 'mnist', width: 9 }, 'a number in (0, 8] for width but received 9'],
+  ['seedCnn', { width: '0.5' }, 'for width but received "0.5" of type string'],
+  ['densenet121', { widthMult: 0.5 }, "Did you mean 'width'?"],
   ['vgg11', { dropuot: 0 }, "Did you mean 'dropout'?"],
   ['seedCnn', { embedingSize: 8 }, "Did you mean 'embeddingSize'?"],
   ['lenetPlusPlus', { imageSize: 32 }, 'for imageSize but received 32'],

@@ -80,7 +80,12 @@ test.each<[Record<string, unknown>, string]>([
   [{ optimizer: 'adamm' }, "Did you mean 'adam'?"],
   [{ optimizer: { type: 'sgd', beta1: 0.9 } }, 'for optimizer.beta1'],
   [{ optimizer: { type: 'adam', beta1: 1 } }, 'Expected a number in [0, 1) for optimizer.beta1'],
-  [{ normalize: 'imagenet' }, "'dataset', 'unit' or { mean, std } for normalize"],
+  [
+    { normalize: 'imagenett' },
+    "Expected one of 'dataset', 'unit', 'imagenet', 'cifar10', 'cifar100', 'mnist', or { mean, std } for normalize",
+  ],
+  [{ normalize: 'imagenett' }, "Did you mean 'imagenet'?"],
+  [{ normalize: 3 }, 'or { mean, std } for normalize but received 3'],
   [{ normalize: { mean: [0.5], std: [0] } }, 'a number above 0 for normalize.std[0]'],
   [{ device: 'gpu' }, "'auto', 'cpu', 'cuda' or 'cuda:<number>' for device"],
   [{ threads: 0 }, 'for threads but received 0'],
