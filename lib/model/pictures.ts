@@ -1,4 +1,5 @@
 /** Whatever images are given as, in parts that are small enough to be in memory: arrays as they are, pictures decoded. */
+import { join } from 'node:path';
 import { didYouMean } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { decodePictures, type Picture } from '../data/decode.js';
@@ -79,6 +80,7 @@ export async function* labelledParts(
 
 function unknownClass(folder: string, name: string, classNames: readonly string[]): MarginCoreError {
   const hint =
+    (['train', 'val', 'test'].includes(name) && `For what is in it give ${join(folder, name)}`) ||
     didYouMean(name, classNames) ||
     `Its classes are ${classNames.slice(0, 10).join(', ')}${classNames.length > 10 ? ', …' : ''}`;
   return new MarginCoreError(

@@ -196,3 +196,19 @@ describe('in a process of its own', () => {
     expect(stderr.match(/batchSize 11 is larger/g)).toHaveLength(1);
   });
 });
+
+test('a model that is to see pictures otherwise than its data was made of them', async () => {
+  const preprocessing = { resize: 'cover', background: 0 } as const;
+  const pictures = { ...data, preprocessing };
+  expect(await notes({ data: pictures })).toEqual([]);
+  expect(await notes({ data: pictures, preprocessing: { resize: 'cover' } })).toEqual([]);
+  expect(await notes({ data: pictures, preprocessing: { resize: 'stretch' } })).toEqual([
+    note(
+      'PREPROCESSING_DIFFERS',
+      'The model will bring pictures to size by',
+      'stretch',
+      'the data was by',
+      'cover',
+    ),
+  ]);
+});
