@@ -5,7 +5,7 @@ import { checkPath, checkSignal, isRecord } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { callback, checkOptions, flag, integer, option } from '../base/optionTable.js';
 import type { PicturePair } from '../data/formats/lfwPairs.js';
-import { type DataOption, type DataPath, resolveData } from '../data/index.js';
+import { type DataOption, type DataPath, type Dataset, resolveData } from '../data/index.js';
 import type { Model } from '../model/model.js';
 import { train } from '../train.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
@@ -46,6 +46,8 @@ export interface RunDone {
   readonly runs: number;
   /** Taken from the folder. */
   readonly wasDone: boolean;
+  /** Its file; with `saveModels`, of a run that did not diverge. */
+  readonly model?: string;
 }
 
 /** Each measure over the row's runs; one that is not there could not be taken in all of them. */
@@ -114,10 +116,8 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
   }
   signal?.throwIfAborted();
   if (saveModels && folder === undefined) throw invalidOption('saveModels', 'false without a folder', true);
-  const source =
-    typeof given.data === 'string' ? ({ ...checked.dataOptions, path: given.data } as DataPath) : given.data;
-  const data = await untilAborted(resolveData(source), signal);
-  const scoring = scoringOf(checked.test ?? { type: 'images' }, data, pairs);
+  const data = await untilAborted(dataOf(checked, given.data), signal);
+  const scoring = scoringOf(checked.test, data, pairs);
   const images = scoring.data.train.labels.length;
   const settings = checked.rows.map((row) => ({
     ...withLength(optionsOf(checked, row), ofLength, images),
@@ -138,7 +138,9 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
         if (kept === undefined) await shelf?.keep(key, wanted, outcome);
         outcomes[index]!.push(outcome);
         run++;
-        await onRun?.({ key, seed, outcome, run, runs, wasDone: kept !== undefined });
+        const model = outcome.diverged === undefined ? shelf?.modelFile(key, seed) : undefined;
+        const done = { key, seed, outcome, run, runs, wasDone: kept !== undefined };
+        await onRun?.({ ...done, ...(model !== undefined && { model }) });
       }
     }
     const rows = checked.rows.map(({ key }, index) => ({ key, ...summaryOf(outcomes[index]!) }));
@@ -147,6 +149,11 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
   } finally {
     shelf?.close();
   }
+}
+
+/** A path is read as the recipe has it. */
+export function dataOf({ dataOptions }: Recipe, data: DataOption | undefined): Promise<Dataset> {
+  return resolveData(typeof data === 'string' ? ({ ...dataOptions, path: data } as DataPath) : data);
 }
 
 function placeOf({ device, threads }: RecipeOptions): Pick<TrainOptions, 'device' | 'threads'> {
@@ -163,7 +170,8 @@ async function outcomeOf(
   try {
     const result = await train({ ...options, ...shelf?.checkpoints(key, options.seed!), data });
     try {
-      await shelf?.save(result.model, key, options.seed!);
+      const file = shelf?.modelFile(key, options.seed!);
+      if (file !== undefined) await result.model.save(file);
       return await score(result, options.signal);
     } finally {
       result.model.dispose();

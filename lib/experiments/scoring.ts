@@ -16,6 +16,8 @@ import type { RecipeTest } from './recipe.js';
 export interface Scoring {
   /** What is trained on. */
   readonly data: Dataset;
+  /** What a picture of embeddings shows; of pairs there is none. */
+  readonly shown?: { readonly split: Split; readonly classNames: readonly string[] };
   /** All that an outcome depends on in the data, as JSON has it. */
   identity(signal?: AbortSignal): Promise<Readonly<Record<string, unknown>>>;
   score(result: TrainResult, signal?: AbortSignal): Promise<Outcome>;
@@ -25,8 +27,13 @@ export interface Scoring {
 const MOST_CONFUSED = 100;
 
 /** Throws INVALID_DATA for data that cannot be scored so, INVALID_OPTION for more unseen classes than it can do without. */
-export function scoringOf(test: RecipeTest, data: Dataset, pairs?: readonly PicturePair[]): Scoring {
-  switch (test.type) {
+export function scoringOf(
+  test: RecipeTest | undefined,
+  data: Dataset,
+  pairs?: readonly PicturePair[],
+): Scoring {
+  switch (test?.type) {
+    case undefined:
     case 'images':
       return onTestImages(data);
     case 'unseenClasses':
@@ -41,6 +48,7 @@ function onTestImages(data: Dataset): Scoring {
   if (test === undefined) throw invalid(`${data.name} has no test images, which the recipe is scored on`);
   return {
     data,
+    shown: { split: test, classNames: data.classNames },
     identity: async (signal) => ({
       'training images': await identityOf(data.train, signal),
       'test images': await identityOf(test, signal),
@@ -66,6 +74,7 @@ function onUnseenClasses(data: Dataset, count: number): Scoring {
   const { test: _, ...trained } = seen;
   return {
     data: trained,
+    shown: { split: unseen.train, classNames: unseen.classNames },
     identity: async (signal) => ({
       'training images': await identityOf(trained.train, signal),
       'unseen images': await identityOf(unseen.train, signal),

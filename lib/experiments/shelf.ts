@@ -9,7 +9,6 @@ import { MarginCoreError } from '../base/errors.js';
 import { type Lock, lockFolder } from '../files/lock.js';
 import { unreadable } from '../files/readBytes.js';
 import { notWritten, writeAside } from '../files/writeAside.js';
-import type { Model } from '../model/model.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
 import { checkOutcome, type Outcome } from './outcome.js';
 import type { RowKey } from './recipe.js';
@@ -49,9 +48,8 @@ export class Shelf {
       }
     }
     await this.#forgetCheckpoints(key, settings.seed!);
-    const lacksModel =
-      this.savesModels && !kept.outcome.diverged && !existsSync(this.#modelFile(key, settings.seed!));
-    return lacksModel ? undefined : kept.outcome;
+    const model = kept.outcome.diverged === undefined ? this.modelFile(key, settings.seed!) : undefined;
+    return model === undefined || existsSync(model) ? kept.outcome : undefined;
   }
 
   /** Where a run that is stopped is kept. */
@@ -59,9 +57,9 @@ export class Shelf {
     return { checkpoint: this.#checkpoint(key, seed), resume: true };
   }
 
-  /** Where models are wanted. */
-  async save(model: Model, key: RowKey, seed: number): Promise<void> {
-    if (this.savesModels) await model.save(this.#modelFile(key, seed));
+  /** Undefined where models are not wanted. */
+  modelFile(key: RowKey, seed: number): string | undefined {
+    return this.savesModels ? `${this.#checkpoint(key, seed)}.safetensors` : undefined;
   }
 
   async keep(key: RowKey, settings: TrainOptions, outcome: Outcome): Promise<void> {
@@ -84,10 +82,6 @@ export class Shelf {
 
   #checkpoint(key: RowKey, seed: number): string {
     return join(this.path, nameOf(key, seed));
-  }
-
-  #modelFile(key: RowKey, seed: number): string {
-    return `${this.#checkpoint(key, seed)}.safetensors`;
   }
 
   #file(key: RowKey, seed: number): string {

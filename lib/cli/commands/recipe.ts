@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { untilAborted } from '../../base/abort.js';
 import { didYouMean } from '../../base/check.js';
 import { text } from '../../base/notation.js';
 import { flag, integer, number } from '../../base/optionTable.js';
@@ -8,9 +9,12 @@ import { datasets } from '../../data/index.js';
 import { MEASURE_NAMES, MEASURES, type Outcome } from '../../experiments/outcome.js';
 import { checkRecipe, type Recipe } from '../../experiments/recipe.js';
 import { RECIPES } from '../../experiments/recipes/index.js';
-import { type RecipeResult, type RunDone, runRecipe } from '../../experiments/runRecipe.js';
+import { dataOf, type RecipeResult, type RunDone, runRecipe } from '../../experiments/runRecipe.js';
+import { type Scoring, scoringOf } from '../../experiments/scoring.js';
 import { markdownTable, plainRows } from '../../experiments/table.js';
+import { Model } from '../../model/model.js';
 import { type Device, PLACEMENT_OPTIONS } from '../../native/backends.js';
+import { type EmbeddingsPanel, embeddingsSvg } from '../../report/svg/embeddingsSvg.js';
 import { RUN_OPTION_GROUPS } from '../../training/options.js';
 import { describeFlags, type FlagGroup, parseFlags, UsageError } from '../arguments.js';
 import type { Command } from '../command.js';
@@ -49,6 +53,12 @@ const FLAGS: readonly FlagGroup[] = [
   {
     title: 'Output',
     flags: [
+      {
+        name: 'svg',
+        to: 'svg',
+        value: text('FILE'),
+        help: "where each row's first model puts the test images: a plane, or three principal components",
+      },
       { name: 'markdown', to: 'markdown', value: text('FILE'), help: 'the table, beside standard output' },
       jsonFlag('rows with their accuracies'),
     ],
@@ -68,6 +78,7 @@ interface Parsed extends OutputFlags {
   device?: Device;
   threads?: number;
   markdown?: string;
+  svg?: string;
 }
 
 const ACTIONS = ['list', 'show', 'run'];
@@ -104,28 +115,65 @@ export const recipeCommand: Command = {
   },
 };
 
-async function run(
-  recipe: Recipe,
-  { name: _, json, markdown, folder, pairs, ...given }: Parsed,
-): Promise<number> {
+async function run(recipe: Recipe, { name: _, ...parsed }: Parsed): Promise<number> {
+  const { json, markdown, svg, folder = `runs/${recipe.name}`, pairs: pairsFile, ...given } = parsed;
   const writeTable = markdown === undefined ? undefined : await prepareFile(markdown, '--markdown');
+  const writePicture = svg === undefined ? undefined : await prepareFile(svg, '--svg');
   let table = '';
   return await reporting(
     json,
     async (signal) => {
+      const data = await untilAborted(dataOf(recipe, given.data), signal);
+      const pairs =
+        pairsFile === undefined ? undefined : await datasets.lfwPairs(dirname(pairsFile), pairsFile);
+      const { shown } = scoringOf(recipe.test, data, pairs);
+      if (writePicture && !shown)
+        throw new UsageError('--svg: a recipe that is scored on pairs has no picture');
+      const models: ModelOfRow[] = [];
       const result = await runRecipe(recipe, {
         ...given,
-        ...(pairs !== undefined && { pairs: await datasets.lfwPairs(dirname(pairs), pairs) }),
-        folder: folder ?? `runs/${recipe.name}`,
-        signal,
-        onRun: (done) => console.error(progressLine(done)),
+        ...{ data, folder, signal },
+        ...(pairs && { pairs }),
+        ...(writePicture && { saveModels: true }),
+        onRun(done) {
+          console.error(progressLine(done));
+          if (done.seed === 1 && done.model !== undefined) models.push({ ...done, model: done.model });
+        },
       });
       table = page(recipe, result);
       await writeTable?.(table);
+      if (writePicture && models.length > 0) await writePicture(await pictureOf(recipe, models, shown!));
+      else if (writePicture) console.error('No picture: every first run diverged');
       return { ...result, rows: plainRows(result) };
     },
     () => [table],
   );
+}
+
+type ModelOfRow = Pick<RunDone, 'key' | 'outcome'> & { readonly model: string };
+
+async function pictureOf(
+  { name }: Recipe,
+  models: readonly ModelOfRow[],
+  { split, classNames }: NonNullable<Scoring['shown']>,
+): Promise<string> {
+  // Its library is for pictures alone.
+  const { featuresPanel } = await import('../../report/featuresPanel.js');
+  const panels: EmbeddingsPanel[] = [];
+  for (const { key, outcome, model: file } of models) {
+    using model = await Model.load(file, { device: 'cpu' });
+    const title = Object.entries(key)
+      .map(([column, value]) => `${column} ${value}`)
+      .join(', ');
+    panels.push(await featuresPanel(model, split, { title, subtitle: said(outcome) }));
+  }
+  return embeddingsSvg({
+    panels,
+    classNames,
+    title: `${name}: embeddings of images that were not trained on`,
+    caption:
+      'Models of seed 1. Every panel has its own scale; of more than two dimensions, three principal components.',
+  });
 }
 
 async function recipeNamed(name: string): Promise<Recipe> {
