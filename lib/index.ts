@@ -140,3 +140,4 @@ export type {
 export type { CheckpointEvery, RunOptions, TrainOptions } from './training/options.js';
 export type { TrainResult } from './training/run.js';
 export type { RunNote } from './training/runNote.js';
+export type { ClassBalancedOptions, PerClassOptions, SamplerOptions } from './training/samplers/options.js';

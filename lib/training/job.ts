@@ -25,6 +25,7 @@ import { type Batching, hasJoinedTail, largestBatch, type RunLength, runLength }
 import { layerRates } from './layerRates.js';
 import { nativeOptimizer } from './optimizers.js';
 import type { RunOptions, TrainSettings } from './options.js';
+import { type EpochOrder, epochOrder } from './samplers/epochOrder.js';
 
 export interface TrainJob {
   readonly settings: TrainSettings;
@@ -42,6 +43,7 @@ export interface TrainJob {
   readonly head: ResolvedHead;
   /** The factor of the learning rate of each layer, 0 where nothing of it is trained; undefined: all 1. */
   readonly layerRates: Float32Array | undefined;
+  readonly order: EpochOrder;
   readonly batching: Batching;
   readonly length: RunLength;
   readonly placement: Placement;
@@ -61,7 +63,8 @@ type NotRepeated =
   | 'progress';
 
 /** What there is no value for unless somebody gives one. */
-type WhereGiven = 'validation' | 'patience' | 'epochs' | 'steps' | keyof typeof SUBSET_OPTIONS;
+type WhereGiven = 'validation' | 'patience' | 'epochs' | 'steps' | Plain;
+type Plain = 'sampler' | keyof typeof SUBSET_OPTIONS;
 
 /**
  * All options as they were in force, defaults and values taken from the data included. With the same `data` they
@@ -70,7 +73,7 @@ type WhereGiven = 'validation' | 'patience' | 'epochs' | 'steps' | keyof typeof 
  */
 export type EffectiveOptions = HeadOptions &
   Required<Omit<RunOptions, NotRepeated | WhereGiven>> &
-  Pick<RunOptions, keyof typeof SUBSET_OPTIONS> & {
+  Pick<RunOptions, Plain> & {
     patience?: number;
     /** Where steps were not. */
     epochs?: number;
@@ -99,7 +102,8 @@ export async function prepareJob(
   // A frozen one does without.
   const trainsBatchNorm = layers.some(({ type }, index) => type === 'batchNorm' && rates?.[index] !== 0);
   const batchStatistics = head.native.scaledBn !== undefined || trainsBatchNorm;
-  const batching = divideSteps(train.numbers.length, settings, batchStatistics);
+  const order = epochOrder(settings, labelsOf(train), numClasses);
+  const batching = divideSteps(order.samples, settings, batchStatistics);
   return {
     settings,
     classNames,
@@ -113,6 +117,7 @@ export async function prepareJob(
     dataNotes: dataset.notes ?? [],
     head,
     layerRates: rates,
+    order,
     batching,
     length: runLength(batching, settings.epochs, settings.steps),
     placement,
@@ -148,8 +153,8 @@ export function notesOn(job: TrainJob): Note[] {
     ...sayIf(
       batchSize > batching.samples,
       'BATCH_LARGER_THAN_DATA',
-      `batchSize ${batchSize} is larger than the ${batching.samples} training images: a step takes all of them, so an ` +
-        'epoch is a single step',
+      `batchSize ${batchSize} is larger than the ${batching.samples} ${settings.sampler?.type === 'classBalanced' ? 'draws of an epoch' : 'training images'}: ` +
+        'a step takes all of them, so an epoch is a single step',
     ),
     ...head.notes,
     ...note(
@@ -231,7 +236,7 @@ function divideSteps(
       'batchSize',
       'two or more images per step (batch norm needs them)',
       batchSize,
-      samples === 1 ? 'There is only one training image' : '',
+      samples === 1 ? 'An epoch has only one training image' : '',
     );
   }
   return { samples, batchSize, joinsTail: batchStatistics, dropsTail };

@@ -8,12 +8,13 @@ import type { Scores } from '../metrics/accuracy.js';
 import type { HeadStatistics } from '../metrics/headStatistics.js';
 import type { Model } from '../model/model.js';
 import { type NativeSession, type NativeStepsResult, STEP_VALUES } from '../native/contract.js';
-import { awaitNative, callNative, native } from '../native/load.js';
+import { awaitNative } from '../native/load.js';
 import type { Schedule } from '../schedules/learningRate.js';
 import { type Batching, type RunLength, samplesBefore, samplesOfStep, stepsOfEpoch } from './batching.js';
 import { addStep, type EpochSums, noSteps, recordOf, type StepReport } from './epochSums.js';
 import type { Controls, EpochRecord } from './events.js';
 import type { Observers } from './observer.js';
+import type { EpochOrder } from './samplers/epochOrder.js';
 import { type StepValues, stepValues } from './stepValues.js';
 
 /** The training images are already with the session. */
@@ -22,9 +23,7 @@ export interface TrainPlan extends Batching {
   /** The session's model, which `onEpoch` is lent and a NON_FINITE error hands over */
   readonly model: Model;
   readonly length: RunLength;
-  readonly seed: number;
-  /** Anew for each epoch; otherwise the samples come in the order of the data. */
-  readonly shuffle: boolean;
+  readonly order: EpochOrder;
   readonly learningRate: Schedule;
   readonly head: ResolvedHead;
   /** What diagnoses rest on, beside the epochs */
@@ -229,9 +228,8 @@ class TrainLoop {
 
   /** In which the samples of an epoch come. */
   #order(epoch: number): Int32Array {
-    const { seed, samples, shuffle, numbers } = this.#plan;
-    if (!shuffle) return numbers;
-    return callNative(() => native().permutation(seed, epoch, samples)).map((each) => numbers[each]!);
+    const { order, numbers } = this.#plan;
+    return order.places(epoch).map((each) => numbers[each]!);
   }
 
   /** Runs `count` steps of an epoch in one call, beginning with its step `first`. */

@@ -42,6 +42,14 @@ import {
   OPTIMIZERS,
   type OptimizerOptions,
 } from './optimizers.js';
+import {
+  BATCH_SIZE_TEXT,
+  checkSampler,
+  defaultBatchSize,
+  requireFitting,
+  SAMPLERS,
+  type SamplerOptions,
+} from './samplers/options.js';
 
 /** When a checkpoint is due: whichever comes first. */
 export interface CheckpointEvery {
@@ -73,12 +81,25 @@ export interface RunOptions {
   epochs?: number;
   /** Steps of the whole run, in place of `epochs`. */
   steps?: number;
-  /** Images per step. The last step of an epoch has the rest. Default 128. */
+  /** Images per step. The last step of an epoch has the rest. Default 128, with the sampler 'perClass' its classes × images. */
   batchSize?: number;
   /** Leave the last step of an epoch out where it would have fewer images than `batchSize`. Default false. */
   dropLast?: boolean;
   /** Whether the images of each epoch come in an order of its own, as `seed` says; otherwise in that of the data. Default true. */
   shuffle?: boolean;
+  /**
+   * Which images an epoch has, drawn anew for each as `seed` says; not beside `shuffle: false`.
+   * - 'shuffled': each once.
+   * - 'classBalanced': as many as there are, or `draws`, of every class as many as of any other, to within one. No image comes again
+   *   before all of its class have.
+   * - `{ type: 'perClass', classes: P, images: K }`: batches of P classes with K images of each; `batchSize` is P × K. An epoch is as many
+   *   whole batches as there are images for, one at least. A class comes again once all have, an image once all of its class have; so
+   *   it is in a batch twice only where its class has fewer than K.
+   *
+   * Classes without a training image are not drawn. An image that comes again within an epoch is changed by `augment` as it was before; in another
+   * epoch it is changed in another way. Default 'shuffled'.
+   */
+  sampler?: SamplerOptions;
   /** Default 'adam' */
   optimizer?: OptimizerOptions;
   /**
@@ -209,9 +230,17 @@ export const RUN_OPTION_GROUPS = {
       max: 2 ** 31,
       defaultText: 'as epochs say',
     }),
-    batchSize: integer('images per step', { default: 128, min: 1 }),
+    batchSize: integer('images per step', {
+      default: defaultBatchSize,
+      defaultText: BATCH_SIZE_TEXT,
+      min: 1,
+    }),
     dropLast: flag('leave a last step out that would have fewer images', { default: false }),
     shuffle: flag('an order of its own for each epoch', { default: true }),
+    sampler: option('which images an epoch has, and in what order', checkSampler, {
+      defaultText: 'shuffled',
+      variants: SAMPLERS,
+    }),
     optimizer: option('how a step uses the gradient', checkOptimizer, {
       default: DEFAULT_OPTIMIZER,
       variants: OPTIMIZERS,
@@ -292,6 +321,7 @@ export function resolveTrainOptions(options: TrainOptions): TrainSettings {
   }
   const settings = { ...optionValues(RUN_OPTIONS, given), head: checkHead(given) };
   requireOthers(settings);
+  requireFitting(settings.sampler, settings);
   return settings;
 }
 

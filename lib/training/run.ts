@@ -266,7 +266,7 @@ async function createKeeper(
 }
 
 function describeStart(
-  { head, batching, length }: TrainJob,
+  { head, train, batching, length }: TrainJob,
   model: Model,
   { device, description }: NativeDevice,
   memory: MemoryPlan,
@@ -275,7 +275,7 @@ function describeStart(
   return {
     head: head.effective,
     ...(expectedFirstLoss !== undefined && { expectedFirstLoss }),
-    samples: batching.samples,
+    samples: train.numbers.length,
     imagesPerStep: meanBatch(batching),
     epochs: length.epochs,
     steps: length.steps,
@@ -292,16 +292,15 @@ function trainModel(
   observers: Observers,
   started: { from: Progress | undefined; keeper: Keeper | undefined; numbers: Int32Array },
 ): Promise<EpochRecord[]> {
-  const { settings, head, train, validation, batching, length, classNames } = job;
-  const { seed, shuffle, learningRate, monitor, patience, signal } = settings;
+  const { settings, head, train, validation, order, batching, length, classNames } = job;
+  const { learningRate, monitor, patience, signal } = settings;
   const options = { ...(signal && { signal }) };
   return runEpochs({
     session,
     model,
     ...batching,
     length,
-    seed,
-    shuffle,
+    order,
     learningRate,
     head,
     facts: runFacts(job, session.summary.embeddingSize),

@@ -3,6 +3,7 @@ import { labelsOf } from '../data/samples.js';
 import type { RunFacts } from '../diagnoses/facts.js';
 import type { TrainJob } from './job.js';
 import { MEASURED_IMAGES } from './measure.js';
+import { drawsClassesAlike } from './samplers/options.js';
 
 export function runFacts(
   { settings, head, layerRates, train, validation, length }: TrainJob,
@@ -11,6 +12,10 @@ export function runFacts(
   const samples = train.numbers.length;
   const classShares = new Float64Array(head.native.numClasses);
   for (const label of labelsOf(train)) classShares[label]! += 1 / samples;
+  if (drawsClassesAlike(settings.sampler)) {
+    const present = classShares.filter((share) => share > 0).length;
+    for (const [label, share] of classShares.entries()) if (share > 0) classShares[label] = 1 / present;
+  }
   return {
     head,
     embeddingSize,

@@ -6,6 +6,7 @@ import { type Fingerprint, fingerprint } from '../data/fingerprint.js';
 import type { RunLength } from './batching.js';
 import type { TrainJob } from './job.js';
 import type { TrainSettings } from './options.js';
+import { drawsClassesAlike } from './samplers/options.js';
 import { type StepRules, stepValues } from './stepValues.js';
 
 /** Plain data, as JSON has it. */
@@ -57,6 +58,7 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     batchSize,
     dropLast,
     shuffle,
+    sampler,
     optimizer,
     seed,
     precision,
@@ -78,6 +80,7 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     normalize: { mean: [...mean], std: [...std] },
     ...(dropLast && { dropLast }),
     ...(!shuffle && { shuffle }),
+    ...(drawsClassesAlike(sampler) && { sampler }),
     ...(Object.keys(augment).length > 0 && { augment }),
     ...(freeze.length > 0 && { freeze: [...freeze].sort() }),
     ...(Object.keys(layerLr).length > 0 && { layerLr }),

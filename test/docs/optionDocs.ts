@@ -16,6 +16,7 @@ import { VGG_OPTIONS } from '../../lib/networks/vgg.js';
 import { SCHEDULES } from '../../lib/schedules/learningRate.js';
 import { OPTIMIZERS } from '../../lib/training/optimizers.js';
 import { RUN_OPTION_GROUPS } from '../../lib/training/options.js';
+import { SAMPLERS } from '../../lib/training/samplers/options.js';
 
 export const FILE = join(packageRoot(), 'docs/options.md');
 
@@ -66,6 +67,8 @@ export function optionDocs(): string {
     ]),
     '## `optimizer`',
     sets(OPTIMIZERS),
+    '## `sampler`',
+    sets(SAMPLERS),
     '## `schedules`',
     sets(SCHEDULES),
     '## `models`',

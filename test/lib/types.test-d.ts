@@ -3,6 +3,7 @@ import {
   batchNorm,
   concat,
   conv2d,
+  datasets,
   globalAveragePool,
   headLoss,
   linear,
@@ -57,6 +58,13 @@ export async function compiles(): Promise<void> {
   await train({ model: models.seedCnn({ embeddingSize: 128 }), optimizer: { type: 'sgd', nesterov: true } });
   await train({ model: models.resnet18({ imageSize: 32, embeddingSize: 512 }), head: 'arcface' });
   await train({ model: models.vgg16({ imageSize: 64, dropout: 0 }) });
+  await train({ model: models.lSoftmaxNet({ dataset: 'cifar10', width: 0.5 }), normalize: 'cifar10' });
+  await train({ sampler: 'classBalanced', classes: 30, takePerClass: 5, take: 100 });
+  await train({ sampler: { type: 'perClass', classes: 8, images: 4 }, classes: ['ant', 3] });
+  // @ts-expect-error: images of each class have to be given.
+  await train({ sampler: { type: 'perClass', classes: 8 } });
+  const { seen } = datasets.openSet(await datasets.fashionMnist(), { unseen: 2 });
+  await train({ data: datasets.subset(seen, { take: 100 }) });
   await train({ model: models.lSoftmaxNet({ dataset: 'cifar10', variant: 'released' }), head: 'l-softmax' });
   await train({ model: models.lSoftmaxNet({ dataset: 'cifar100', variant: 'paper', embeddingSize: 64 }) });
   await train({ model: models.lenetPlusPlus({ embeddingSize: 3 }) });

@@ -161,20 +161,45 @@ export const LIB_FAULTS: readonly Fault[] = [
 
   // ---- the loop over epochs and steps
 
-  ...inFile('lib/training/loop.ts', [
+  ...inFile('lib/training/samplers/epochOrder.ts', [
     {
       name: 'shuffle-ignores-seed',
       what: 'every seed shuffles alike',
-      find: 'native().permutation(seed, epoch, samples)',
-      replace: 'native().permutation(0, epoch, samples)',
+      find: 'native().permutation(seed, epoch, count)',
+      replace: 'native().permutation(0, epoch, count)',
       tests: ['parity/train'],
     },
     {
       name: 'epochs-in-one-order',
       what: 'every epoch is shuffled alike',
-      find: 'native().permutation(seed, epoch, samples)',
-      replace: 'native().permutation(seed, 0, samples)',
+      find: 'native().permutation(seed, epoch, count)',
+      replace: 'native().permutation(seed, 0, count)',
       tests: ['parity/train'],
+    },
+  ]),
+  ...inFile('lib/training/samplers/classBalanced.ts', [
+    {
+      name: 'passes-mixed',
+      what: 'images of a class come again before all have',
+      find: 'drawn[index]!++',
+      replace: 'Math.floor(turn / present.length)',
+      tests: ['lib/training/samplers'],
+    },
+    {
+      name: 'first-classes-have-more',
+      what: 'which classes come once more is not drawn',
+      find: 'classes[turn % present.length]!',
+      replace: '(turn % present.length)',
+      tests: ['lib/training/samplers'],
+    },
+  ]),
+  ...inFile('lib/training/samplers/decks.ts', [
+    {
+      name: 'batch-has-a-class-twice',
+      what: 'where a round of classes ends within a batch, that may have one of them twice',
+      find: 'if (isNewDeck && dealt > 0) this.#putLast(hand.subarray(0, dealt));',
+      replace: '',
+      tests: ['lib/training/samplers'],
     },
   ]),
   ...inFile('lib/training/stepValues.ts', [

@@ -1,7 +1,9 @@
 /** From parsed flags to the options of `train()`: what a flat command line says is put together into objects. */
 
+import type { Variants } from '../../base/optionTable.js';
 import { DEFAULT_OPTIMIZER, OPTIMIZERS, type OptimizerType } from '../../training/optimizers.js';
 import type { RunOptions, TrainOptions } from '../../training/options.js';
+import { SAMPLERS, type SamplerOptions } from '../../training/samplers/options.js';
 import { type ParsedFlags, UsageError } from '../arguments.js';
 import { dataOption } from '../data/flags.js';
 import { kebabCase } from '../flags.js';
@@ -14,6 +16,7 @@ interface Groups {
   dataOptions?: object;
   model?: NetworkFlags;
   optimizer?: { type?: OptimizerType };
+  sampler?: SamplerOptions;
   learningRate?: RateFlags;
 }
 
@@ -30,7 +33,8 @@ export async function trainOptions({
   }
   const data = dataOption(path, dataOptions);
   const type = optimizer?.type ?? DEFAULT_OPTIMIZER;
-  checkOptimizerFlags(type, optimizer ?? {});
+  checkFlags('optimizer', OPTIMIZERS, { ...optimizer, type });
+  checkFlags('sampler', SAMPLERS, { type: 'shuffled', ...(rest.sampler as object) });
   const options: RunOptions = {
     progress: true,
     ...rest,
@@ -42,15 +46,17 @@ export async function trainOptions({
 }
 
 /** In the command line's own words: the API knows no flags. */
-function checkOptimizerFlags(
-  type: OptimizerType,
-  { type: _, ...flags }: object & { type?: OptimizerType },
+function checkFlags(
+  option: string,
+  variants: Variants,
+  { type, ...values }: { readonly type: string } & Record<string, unknown>,
 ): void {
-  for (const name of Object.keys(flags)) {
-    if (Object.hasOwn(OPTIMIZERS[type], name)) continue;
-    const owners = Object.entries(OPTIMIZERS).filter(([, options]) => Object.hasOwn(options, name));
+  for (const name of Object.keys(values)) {
+    if (Object.hasOwn(variants[type]!, name)) continue;
+    const owners = Object.entries(variants).filter(([, options]) => Object.hasOwn(options, name));
+    const flag = owners[0]?.[1][name]?.flag ?? name;
     throw new UsageError(
-      `--${kebabCase(name)} needs --optimizer ${owners.map(([owner]) => owner).join('|')}`,
+      `--${kebabCase(flag)} needs --${option} ${owners.map(([owner]) => owner).join('|')}`,
     );
   }
 }

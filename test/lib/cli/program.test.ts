@@ -64,6 +64,12 @@ test.each([
   [['train', '--gamma', '0.5'], '--gamma needs --schedule step', 'train '],
   [['train', '--momentum', '0.9'], '--momentum needs --optimizer sgd', 'train '],
   [['train', '--optimizer', 'sgd', '--beta1', '0.9'], '--beta1 needs --optimizer adam|adamw', 'train '],
+  [['train', '--draws', '9'], '--draws needs --sampler classBalanced', 'train '],
+  [
+    ['train', '--sampler', 'classBalanced', '--images-per-class', '4'],
+    '--images-per-class needs --sampler perClass',
+    'train ',
+  ],
   [
     ['train', '--num-classes', '10'],
     'there is no option --num-classes. The number of classes follows from data: from its labels, or from classNames',
@@ -87,6 +93,8 @@ test.each([
   [['train', '--device', 'gpu'], 'for device but received "gpu" of type string. Did you mean \'cuda\'?'],
   [['train', '--validation', '2'], 'for validation'],
   [['train', '--learning-rate=-1'], 'for learningRate'],
+  [['train', '--classes', 'Bag,Caot'], "Did you mean 'Coat'?"],
+  [['train', '--sampler', 'perClass', '--classes-per-batch', '8'], 'for sampler.images'],
   [['train', '--schedule', 'step', '--milestones=-1'], 'milestones'],
   [['train', '--head', 'softmax', '--m', '0.5'], 'The head here is softmax; m is an option of'],
   [['train', '--class-weights', '1,2', '--epochs', '1'], '10 numbers, one per class, for classWeights'],

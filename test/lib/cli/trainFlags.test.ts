@@ -26,6 +26,12 @@ test.each([
   [['--classes', '30'], { classes: 30 }],
   [['--classes', 'cat, dog,7'], { classes: ['cat', 'dog', '7'] }],
   [['--validation', '0.1'], { validation: 0.1 }],
+  [['--sampler', 'classBalanced'], { sampler: { type: 'classBalanced' } }],
+  [['--sampler', 'classBalanced', '--draws', '500'], { sampler: { type: 'classBalanced', draws: 500 } }],
+  [
+    ['--sampler', 'perClass', '--classes-per-batch', '8', '--images-per-class', '4'],
+    { sampler: { type: 'perClass', classes: 8, images: 4 } },
+  ],
   [['--normalize', 'unit'], { normalize: 'unit' }],
   [['--normalize', 'cifar100'], { normalize: 'cifar100' }],
   [['--augment', 'cifar'], { augment: 'cifar' }],

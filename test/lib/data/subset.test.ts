@@ -352,6 +352,13 @@ describe('images in a file', () => {
     expect(expected.test).toBeDefined();
   });
 
+  test('are sampled as arrays of them are', async () => {
+    const sampler = { type: 'perClass', classes: 3, images: 4 } as const;
+    const { options: _, ...expected } = await run({ data: byHand(), sampler, batchSize: 12 });
+    const { options: __, ...asked } = await run({ data: packed, ...PART, sampler, batchSize: 12 });
+    expect(asked).toEqual(expected);
+  });
+
   test('what is in force repeats the run', async () => {
     const { options, ...first } = await run({ data: packed, ...PART });
     const { options: _, ...again } = await run({ ...options, data: packed } as TrainOptions);

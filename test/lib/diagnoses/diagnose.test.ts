@@ -378,4 +378,6 @@ test('classes are counted among the images that are trained on', () => {
   expect(counts).toEqual({ training: 4, measured: 4, validation: 0 });
   expect(steps).toBe(3);
   expect(Array.from(classShares)).toEqual([0.5, 0.25, 0.25, 0]);
+  const sampled = { ...job, settings: { ...job.settings, sampler: { type: 'classBalanced' } } } as never;
+  expect(Array.from(runFacts(sampled, D).classShares)).toEqual([1 / 3, 1 / 3, 1 / 3, 0]);
 });

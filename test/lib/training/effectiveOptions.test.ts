@@ -76,6 +76,8 @@ const OPTIONS: Readonly<Record<string, () => TrainOptions>> = {
   }),
   'learningRate, cosine': () => ({ learningRate: { type: 'cosine', base: 0.01, min: 0.001 } }),
   optimizer: () => ({ optimizer: { type: 'sgd', momentum: 0.5 }, learningRate: 0.01 }),
+  sampler: () => ({ sampler: { type: 'perClass', classes: 5, images: 4 } }),
+  classes: () => ({ classes: [1, 2, 3, 4] }),
   augment: () => ({ augment: { crop: 2, scale: [0.8, 1.2] } }),
   'normalize, arrays': () => ({ normalize: { mean: [0.3], std: [0.4] } }),
   'normalize, typed arrays': () => ({

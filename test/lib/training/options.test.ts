@@ -65,6 +65,17 @@ test.each<[Record<string, unknown>, number]>([
   expect(resolve({ ...head, optimizer: 'adam' }).learningRate).toMatchObject({ schedule: { base: 1e-3 } });
 });
 
+test('the batch of a sampler of classes is as large as it says', () => {
+  const sampler = { type: 'perClass', classes: 8, images: 4 };
+  expect(resolve({ sampler })).toMatchObject({ sampler, batchSize: 32 });
+  expect(resolve({ sampler, batchSize: 32 })).toMatchObject({ batchSize: 32 });
+  expect(resolve({ sampler: 'classBalanced' })).toMatchObject({
+    sampler: { type: 'classBalanced' },
+    batchSize: 128,
+  });
+  expect(resolve({})).not.toHaveProperty('sampler');
+});
+
 test('an undefined option counts as absent', () => {
   expect(resolve({ epochs: undefined, head: undefined, m: undefined })).toEqual(resolve({}));
 });
@@ -74,6 +85,21 @@ test.each<[Record<string, unknown>, string]>([
   [{ epochs: null }, 'for epochs but received null of type null'],
   [{ epochs: '5' }, 'for epochs but received "5" of type string'],
   [{ batchSize: 1.5 }, 'for batchSize but received 1.5'],
+  [{ sampler: 'balanced' }, "one of 'shuffled', 'classBalanced', 'perClass' for sampler but received"],
+  [{ sampler: 'classbalanced' }, "Did you mean 'classBalanced'?"],
+  [{ sampler: 'perClass' }, 'a whole number of at least 1 for sampler.classes but received undefined'],
+  [{ sampler: { type: 'perClass', classes: 8 } }, 'at least 1 for sampler.images but received undefined'],
+  [{ sampler: { type: 'perClass', classes: 0, images: 4 } }, 'at least 1 for sampler.classes'],
+  [{ sampler: { type: 'perClass', classes: 8, images: 1.5 } }, 'at least 1 for sampler.images'],
+  [{ sampler: { type: 'classBalanced', draws: 0 } }, 'in [1, 536870912] for sampler.draws'],
+  [{ sampler: { type: 'classBalanced', classes: 8 } }, 'for sampler.classes'],
+  [{ sampler: 5 }, 'a name or { type, … } for sampler'],
+  [
+    { sampler: { type: 'perClass', classes: 8, images: 4 }, batchSize: 128 },
+    "Expected 32, which are the sampler's 8 classes with 4 images each, for batchSize but received 128",
+  ],
+  [{ sampler: 'classBalanced', shuffle: false }, 'no value beside shuffle: false for sampler'],
+  [{ sampler: 'shuffled', shuffle: false }, 'no value beside shuffle: false for sampler'],
   [{ learningRate: Number.NaN }, 'for learningRate but received NaN of type number'],
   [{ learningRate: -1 }, 'for learningRate but received -1'],
   [{ learningRate: '1e-3' }, 'a number, a schedule or a function for learningRate'],

@@ -89,6 +89,8 @@ const CASES: [string, TrainOptions][] = [
   ['center with its centres', { head: 'center' }],
   ['pedcc with its centroids', { head: 'pedcc' }],
   ['a frozen layer, another rate for the other', { freeze: 'conv1', layerLr: { embedding: 0.5 } }],
+  ['as many of each class', { sampler: { type: 'classBalanced', draws: 290 } }],
+  ['batches of eight classes', { sampler: { type: 'perClass', classes: 8, images: 4 } }],
   [
     'images that are changed',
     { augment: { crop: 2, flip: 'alternating', rotate: 10, brightness: 0.3, erase: 0.3 } },
@@ -131,6 +133,13 @@ test('a run that is complete is not trained again', async () => {
   const whole = await outcomeOf({ checkpoint });
   const again = await outcomeOf({ checkpoint, resume: true });
   expect(again).toEqual({ ...whole, steps: [] });
+});
+
+test('what the sampler is by default may be said', async () => {
+  const checkpoint = inFolder('run');
+  await interrupted({ checkpoint });
+  const rest = await outcomeOf({ checkpoint, resume: true, sampler: 'shuffled' });
+  expect(rest.predictions).toEqual((await outcomeOf({})).predictions);
 });
 
 test('where nothing is there yet, resume begins', async () => {
@@ -206,6 +215,7 @@ describe('refused', () => {
     ['a layer that is frozen now', { freeze: 'conv1' }, /freeze: none there, \["conv1"\] now/],
     ['other changes of images', { augment: 'cifar' }, /augment: none there, \{"crop":4,"flip":true\} now/],
     ['another rate of a layer', { layerLr: { conv1: 0.5 } }, /layerLr: none there, \{"conv1":0.5\} now/],
+    ['another sampler', { sampler: 'classBalanced' }, /sampler: none there, \{"type":"classBalanced"\} now/],
     ['more validation', { validation: 0.2 }, /number of training images: \d+ there, \d+ now/],
   ];
 
