@@ -30,11 +30,13 @@ export type { PictureOptions } from './data/pictures/options.js';
 export type { Preprocessing } from './data/preprocessing.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
 export type { Diagnosis } from './diagnoses/diagnosis.js';
-export type { Recipe, RecipeRow, RowKey } from './experiments/recipe.js';
+export type { Outcome } from './experiments/outcome.js';
+export type { Recipe, RecipeRow, RecipeTest, RowKey } from './experiments/recipe.js';
 export { RECIPES as recipes } from './experiments/recipes/index.js';
 export {
   type RecipeOptions,
   type RecipeResult,
+  type RecipeResultRow,
   type RunDone,
   runRecipe,
 } from './experiments/runRecipe.js';
@@ -74,6 +76,7 @@ export type { AngleReport } from './metrics/angles.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
 export type { ConfusedPair, Mistake } from './metrics/mistakes.js';
 export { type Calibration, calibrateThreshold } from './metrics/verification.js';
+export { type VerificationScores, verificationScores } from './metrics/verificationScores.js';
 export { Gallery, type GalleryOptions, type Identification, type Match } from './model/gallery.js';
 export {
   type ClassCentres,
