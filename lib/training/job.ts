@@ -65,7 +65,10 @@ type NotRepeated =
  * with the model.
  */
 export type EffectiveOptions = HeadOptions &
-  Required<Omit<RunOptions, NotRepeated | 'validation' | 'patience' | 'epochs' | 'steps'>> & {
+  Required<
+    Omit<RunOptions, NotRepeated | 'clipGradients' | 'validation' | 'patience' | 'epochs' | 'steps'>
+  > & {
+    clipGradients?: number;
     patience?: number;
     /** Where steps were not. */
     epochs?: number;
@@ -193,7 +196,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         std: normalization.std,
         augmentation: nativeAugmentation(settings.augment),
         batchSize: largestBatch(batching),
-        optimizer: nativeOptimizer(settings.optimizer, head.headLr),
+        optimizer: nativeOptimizer(settings.optimizer, head.headLr, settings.clipGradients),
         drawWeights,
       }),
   );

@@ -16,6 +16,7 @@ export function runFacts(
     embeddingSize,
     networkRate: layerRates === undefined ? 1 : Math.max(...layerRates),
     optimizer: settings.optimizer,
+    ...(settings.clipGradients !== undefined && { clipGradients: settings.clipGradients }),
     images: {
       training: samples,
       measured: Math.min(samples, MEASURED_IMAGES),

@@ -58,6 +58,7 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     dropLast,
     shuffle,
     optimizer,
+    clipGradients,
     seed,
     precision,
     augment,
@@ -79,6 +80,7 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     ...(dropLast && { dropLast }),
     ...(!shuffle && { shuffle }),
     ...(Object.keys(augment).length > 0 && { augment }),
+    ...(clipGradients !== undefined && { clipGradients }),
     ...(freeze.length > 0 && { freeze: [...freeze].sort() }),
     ...(Object.keys(layerLr).length > 0 && { layerLr }),
   };

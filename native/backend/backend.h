@@ -32,7 +32,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 8;
+inline constexpr int32_t kBackendAbiVersion = 9;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -50,7 +50,7 @@ struct StepBlock {
 struct StepReport {
   float loss;                 // batch mean, with margin
   int32_t correct;            // samples whose margin-free score is highest for their own class
-  float gradient_norm;        // L2 norm over all gradients
+  float gradient_norm;        // L2 norm over all gradients, before they are clipped
   float logit_gradient_norm;  // L2 norm of d loss / d logits, over the batch
   int32_t past_pi;            // samples whose margin's angle m1*theta + m2 lies beyond pi
 };
@@ -152,7 +152,7 @@ struct MarginSoftmaxOperands {
 struct Sgd {
   float momentum = 0.9f;
   int32_t nesterov = 0;
-  float weight_decay = 0;  // added to the gradient
+  float weight_decay = 0;  // added to the gradient, after that is clipped
   float rate_multiplier = 1;
 };
 

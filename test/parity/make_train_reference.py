@@ -52,7 +52,7 @@ MOST_NOISE = 1e-5
 FP32_VARIANTS = [variant for variant in training.FP32_VARIANTS if variant["threads"] == 1]
 
 # Options of a run; all others are the head's.
-RUN_OPTIONS = ("optimizer", "learningRate", "normalize", "validation", "epochs", "batchSize", "seed")
+RUN_OPTIONS = ("optimizer", "learningRate", "clipGradients", "normalize", "validation", "epochs", "batchSize", "seed")
 # Options of a head that are values over a run, or noise: they are taken apart here.
 HEAD_OPTIONS_OF_A_RUN = ("headLr", "marginWarmup", "lambda", "featureDropout")
 
@@ -180,13 +180,15 @@ def run(case, seed, data, dtype, threads=1, onednn=True, memory_format=torch.con
                 output.logits.retain_grad()
                 optimizer.zero_grad()
                 output.loss.backward()
+                squares = [tensor.grad.double().square().sum().item() for tensor in trained.values()]
+                if "clipGradients" in options:
+                    torch.nn.utils.clip_grad_norm_(trained.values(), options["clipGradients"])
                 for group in optimizer.param_groups:
                     group["lr"] = rate * group["factor"]
                 optimizer.step()
                 head.update_state(x, y, output.plain, p)
                 variance, average = torch.var_mean(output.plain, dim=0, correction=0)
                 correct = int((head.normalized(output.plain, average, variance).argmax(1) == y).sum())
-                squares = [tensor.grad.double().square().sum().item() for tensor in trained.values()]
                 result["steps"].append(
                     {
                         "learningRate": rate,

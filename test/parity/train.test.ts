@@ -55,6 +55,8 @@ const CHANGES: [name: string, change: Record<string, unknown>][] = [
   ['lambda by sixth power, margin warm-up', { marginWarmup: 0.45 }],
   ['margin warm-up in steps', { marginWarmup: 8 }],
   ['statistics over the batch', { auxiliary: { type: 'center', weight: 0.1, rate: 0.301 } }],
+  ['sgd, clipped', { clipGradients: 12.01 }],
+  ['adam, clipped', { clipGradients: 18.1 }],
   ['one long epoch', { batchSize: 63 }],
 ];
 

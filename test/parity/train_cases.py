@@ -134,6 +134,28 @@ CASES = {
             "learningRate": {"type": "constant", "value": 0.01},
         },
     },
+    "sgd, clipped": {
+        "images": {"train": 80},
+        "options": {
+            "head": "normface",
+            "s": {"learn": True, "init": 10.0},
+            "optimizer": {"type": "sgd", "momentum": 0.8, "weightDecay": 0.05},
+            "learningRate": {"type": "constant", "value": 0.02},
+            "headLr": 2.0,
+            "clipGradients": 12.0,
+        },
+    },
+    "adam, clipped": {
+        "images": {"train": 80},
+        "options": {
+            "head": "arcface",
+            "m": 0.4,
+            "s": 12.0,
+            "optimizer": {"type": "adam", "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-4, "weightDecay": 0.02},
+            "learningRate": {"type": "constant", "value": 2e-3},
+            "clipGradients": 18.0,
+        },
+    },
     "one long epoch": {
         "images": {"train": 1100, "test": 100},
         "options": {

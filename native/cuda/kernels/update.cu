@@ -67,16 +67,38 @@ struct AdamUpdate {
   }
 };
 
+/// The update with gradients that are clipped.
+template <class Update>
+struct Clipped {
+  Update update;
+  float factor;
+
+  MARGINCORE_DEVICE void operator()(float& p, float& first, float& second, float gradient) const {
+    update(p, first, second, factor * gradient);
+  }
+};
+
+/// Most steps are not clipped, and then nothing is multiplied: the same bits as without a factor.
+template <class Update>
+MARGINCORE_DEVICE void update_clipped(float* parameters, BFloat16* bf16_twin, float* first, float* second,
+                                      const float* gradients, const float* clip_factor, int64_t count,
+                                      const Update& update) {
+  const float factor = clip_factor != nullptr ? *clip_factor : 1;
+  if (factor == 1) update_range(parameters, bf16_twin, first, second, gradients, count, update);
+  else update_range(parameters, bf16_twin, first, second, gradients, count, Clipped<Update>{update, factor});
+}
+
 MARGINCORE_KERNEL sgd_kernel(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients,
-                             int64_t count, Sgd options, const StepBlock* step, const int32_t* halted) {
+                             const float* clip_factor, int64_t count, Sgd options, const StepBlock* step,
+                             const int32_t* halted) {
   if (*halted != 0) return;
   const SgdUpdate update{options, step->learning_rate * options.rate_multiplier};
-  update_range(parameters, bf16_twin, velocity, static_cast<float*>(nullptr), gradients, count, update);
+  update_clipped(parameters, bf16_twin, velocity, static_cast<float*>(nullptr), gradients, clip_factor, count, update);
 }
 
 MARGINCORE_KERNEL adam_kernel(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
-                              const float* gradients, int64_t count, Adam options, const StepBlock* step,
-                              const int32_t* halted) {
+                              const float* gradients, const float* clip_factor, int64_t count, Adam options,
+                              const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return;
   // Powers in double: 1 - beta2^t is 0.001 at first. One thread computes them for its block.
   MARGINCORE_SHARED(float, corrections, 2);
@@ -90,21 +112,22 @@ MARGINCORE_KERNEL adam_kernel(float* parameters, BFloat16* bf16_twin, float* fir
   const bool decoupled = options.decoupled != 0;
   const AdamUpdate update{options, rate * corrections[0], corrections[1], decoupled ? 0 : options.weight_decay,
                           decoupled ? 1 - rate * options.weight_decay : 1};
-  update_range(parameters, bf16_twin, first_moment, second_moment, gradients, count, update);
+  update_clipped(parameters, bf16_twin, first_moment, second_moment, gradients, clip_factor, count, update);
 }
 
 }  // namespace
 
-void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, int64_t count, Sgd options,
-         const StepBlock* step, const int32_t* halted, cudaStream_t stream) {
+void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, const float* clip_factor,
+         int64_t count, Sgd options, const StepBlock* step, const int32_t* halted, cudaStream_t stream) {
   MARGINCORE_RUN(sgd_kernel, striding_blocks(count / 4), kBlock, stream, parameters, bf16_twin, velocity, gradients,
-                 count, options, step, halted);
+                 clip_factor, count, options, step, halted);
 }
 
 void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment, const float* gradients,
-          int64_t count, Adam options, const StepBlock* step, const int32_t* halted, cudaStream_t stream) {
+          const float* clip_factor, int64_t count, Adam options, const StepBlock* step, const int32_t* halted,
+          cudaStream_t stream) {
   MARGINCORE_RUN(adam_kernel, striding_blocks(count / 4), kBlock, stream, parameters, bf16_twin, first_moment,
-                 second_moment, gradients, count, options, step, halted);
+                 second_moment, gradients, clip_factor, count, options, step, halted);
 }
 
 }  // namespace margincore::cuda

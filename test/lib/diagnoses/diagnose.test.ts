@@ -14,12 +14,13 @@ const images = (training: number) => ({ training, measured: Math.min(training, 5
 
 /** A run with 1,000 images of each class. */
 function facts(options: Record<string, unknown> = {}, numClasses = 10): RunFacts {
-  const { optimizer = 'adam', networkRate = 1, ...head } = options;
+  const { optimizer = 'adam', networkRate = 1, clipGradients, ...head } = options;
   return {
     head: resolveHead(checkHead(head), numClasses),
     embeddingSize: D,
     networkRate: networkRate as number,
     optimizer: checkOptimizer(optimizer, 'optimizer'),
+    ...(clipGradients !== undefined && { clipGradients: clipGradients as number }),
     images: images(1000 * numClasses),
     steps: 400,
     classShares: new Float64Array(numClasses).fill(1 / numClasses),
@@ -186,6 +187,15 @@ describe('why', () => {
     expect(low(0.8e-3, 'sgd', 2)).toEqual([]);
     expect(low(1.5e-2, { type: 'sgd', momentum: 0 })).toEqual(['learning-rate-too-low']);
     expect(low(1.6e-2, { type: 'sgd', momentum: 0 })).toEqual([]);
+  });
+
+  test('a gradient that is clipped moves no farther than that, with sgd', () => {
+    const slow = { meanLearningRate: 1.5e-4, gradientNorm: 20 };
+    expect(names(epochs(4, slow), facts({ optimizer: 'sgd' }))).toEqual([]);
+    expect(names(epochs(4, slow), facts({ optimizer: 'sgd', clipGradients: 11 }))).toEqual([]);
+    expect(names(epochs(4, slow), facts({ optimizer: 'sgd', clipGradients: 10 }))).toEqual([
+      'learning-rate-too-low',
+    ]);
   });
 
   test('a rate that moves nothing is judged by the whole run that is planned', () => {

@@ -94,6 +94,7 @@ const CASES: [string, TrainOptions][] = [
     { augment: { crop: 2, flip: 'alternating', rotate: 10, brightness: 0.3, erase: 0.3 } },
   ],
   ['all frozen but the head, SGD', { freeze: 'all', optimizer: 'sgd' }],
+  ['gradients that are clipped', { clipGradients: 0.5, optimizer: 'sgd' }],
   [
     'a learned scale, SGD with Nesterov',
     { head: 'normface', s: { learn: true, init: 16 }, optimizer: { type: 'sgd', nesterov: true } },
@@ -204,6 +205,7 @@ describe('refused', () => {
       /model: .* there/,
     ],
     ['a layer that is frozen now', { freeze: 'conv1' }, /freeze: none there, \["conv1"\] now/],
+    ['gradients that are clipped now', { clipGradients: 1 }, /clipGradients: none there, 1 now/],
     ['other changes of images', { augment: 'cifar' }, /augment: none there, \{"crop":4,"flip":true\} now/],
     ['another rate of a layer', { layerLr: { conv1: 0.5 } }, /layerLr: none there, \{"conv1":0.5\} now/],
     ['more validation', { validation: 0.2 }, /number of training images: \d+ there, \d+ now/],

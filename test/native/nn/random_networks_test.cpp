@@ -2,6 +2,7 @@
 // change what is trained, each layer by its own rate, and nothing else. Values and gradients share memory in other ways in each.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -213,6 +214,8 @@ class Run {
     images_.assign(pixels.begin(), pixels.end());
     labels_ = random.integers(kSamples, 0, kClasses - 1);
     is_streamed_ = random.unit() < 0.5;
+    // Not at all, in some steps, in all.
+    spec_.optimizer.clip_gradients = std::array{0.0, 1.0, 0.01}[random.integer(0, 2)];
   }
 
   /// Whether anything of it is trained: else no session takes it.
@@ -353,23 +356,38 @@ class Run {
     return kHeadRate;
   }
 
+  /// By the gradients that the step computed: nothing of what is frozen counts.
+  double clip_factor() const {
+    if (spec_.optimizer.clip_gradients == 0) return 1;
+    double squares = 0;
+    for (const auto& entry : session_->table().entries()) {
+      if (!entry.spec.is_trained()) continue;
+      const Doubles values = to_doubles(gradient(entry.spec.name));
+      squares += dot(values, values);
+    }
+    return reference::clip_factor(std::sqrt(squares), spec_.optimizer.clip_gradients);
+  }
+
   void expect_update() const {
     const Values after = values();
+    const double clip = clip_factor();
     for (const auto& entry : session_->table().entries()) {
       const std::string& name = entry.spec.name;
       CAPTURE(name);
       if (rate_of(name) == 0 || (spec_.head.fixed_weights && name == "head.weight")) {
         CHECK(after.at(name) == before_.at(name));
       } else if (entry.spec.is_trained()) {
-        expect_update(name, after.at(name), entry.spec.shape.rank > 1 ? kDecay : 0);
+        expect_update(name, after.at(name), clip, entry.spec.shape.rank > 1 ? kDecay : 0);
       } else if (name != "head.centers") {
         CHECK(after.at(name) != before_.at(name));
       }
     }
   }
 
-  void expect_update(const std::string& name, const Floats& after, float decay) const {
-    const Floats before = before_.at(name), gradients = gradient(name);
+  void expect_update(const std::string& name, const Floats& after, double clip, float decay) const {
+    const Floats before = before_.at(name);
+    Doubles gradients = to_doubles(gradient(name));
+    for (double& each : gradients) each *= clip;
     const std::vector<Floats>& moments = moments_.at(name);
     const OptimizerSpec& o = spec_.optimizer;
     const bool decoupled = o.type == OptimizerSpec::Type::AdamW;

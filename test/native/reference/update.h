@@ -1,12 +1,16 @@
 // Optimizers as PyTorch's documentation defines them, for one element; and batch assembly.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "backend/backend.h"
 #include "support/arrays.h"
 
 namespace margincore::test::reference {
+
+/// By what PyTorch's clip_grad_norm_ multiplies gradients of that norm.
+inline double clip_factor(double norm, double largest) { return std::min(1.0, largest / (norm + 1e-6)); }
 
 struct SgdState {
   double parameter, velocity;
