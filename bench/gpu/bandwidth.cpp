@@ -28,6 +28,7 @@ struct Bench {
     StepBlock block{};
     block.margin_ramp = 1;
     block.learning_rate = 1e-6f;
+    block.momentum = 0.9f;
     return memory.one(block);
   }
 };

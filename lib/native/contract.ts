@@ -223,6 +223,8 @@ export interface NativeStepsRequest {
   batchSize: number;
   /** One row of STEP_VALUES per step, row-major. */
   values: Float32Array;
+  /** Per step: SGD's momentum, or Adam's beta1. Default: the optimizer's. */
+  momentum?: Float32Array;
 }
 
 export interface NativeStepsResult {

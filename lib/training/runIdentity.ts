@@ -28,7 +28,7 @@ export interface Identity extends RunIdentity {
   readonly steps: string;
 }
 
-/** Hash of what each step of a run is given: rate, λ and margin. Goes on from step to step. */
+/** Hash of what each step of a run is given: rate, λ, margin, and momentum where that moves. Goes on from step to step. */
 export class StepsHash {
   readonly #hash = createHash('sha256');
   #steps = 0;
@@ -41,8 +41,9 @@ export class StepsHash {
   /** @param steps Not fewer than were asked for before */
   after(steps: number): string {
     for (; this.#steps < steps; this.#steps++) {
-      const { learningRate, lambda, marginRamp } = stepValues(this.rules, this.#steps, this.length);
-      this.#hash.update(Float64Array.of(learningRate, lambda, marginRamp));
+      const { learningRate, lambda, marginRamp, momentum } = stepValues(this.rules, this.#steps, this.length);
+      const moving = momentum === undefined ? [] : [momentum];
+      this.#hash.update(Float64Array.of(learningRate, lambda, marginRamp, ...moving));
     }
     return this.#hash.copy().digest('hex');
   }

@@ -31,12 +31,11 @@ void Optimizer::update(Backend& backend, const Parameters& parameters, const Ste
     const Tensor gradients = parameters.gradients_of(range);
     const Tensor first(first_.f32() + range.offset - begin, {range.count});
     if (spec_.type == OptimizerSpec::Type::Sgd) {
-      const Sgd options{spec_.momentum, spec_.nesterov, decay, rate};
+      const Sgd options{spec_.nesterov, decay, rate};
       check(backend.sgd(values, bf16_twin, first, gradients, clip_factor(), options, step, halted));
     } else {
       const Tensor second(second_.f32() + range.offset - begin, {range.count});
-      const Adam options{spec_.beta1, spec_.beta2, spec_.epsilon, decay, spec_.type == OptimizerSpec::Type::AdamW,
-                         rate};
+      const Adam options{spec_.beta2, spec_.epsilon, decay, spec_.type == OptimizerSpec::Type::AdamW, rate};
       check(backend.adam(values, bf16_twin, first, second, gradients, clip_factor(), options, step, halted));
     }
   }

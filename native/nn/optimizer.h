@@ -14,6 +14,9 @@ class Optimizer {
   /// Before the update: the gradients' norm, whether it is finite, and by how much they are clipped.
   void measure(Backend& backend, const Parameters& parameters, StepReport* reports, int32_t* halted,
                const StepBlock* step) const;
+  /// Of a step that has none of its own: SGD's, or Adam's beta1.
+  float momentum() const { return spec_.type == OptimizerSpec::Type::Sgd ? spec_.momentum : spec_.beta1; }
+
   void update(Backend& backend, const Parameters& parameters, const StepBlock* step, const int32_t* halted) const;
 
   /// What is kept of each trained parameter: SGD's velocity; Adam's mean and mean square of the gradient.

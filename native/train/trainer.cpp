@@ -122,6 +122,7 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
     block.step = step_++;
     block.report_index = static_cast<int32_t>(done);
     block.learning_rate = request.values[done].learning_rate;
+    block.momentum = request.values[done].momentum.value_or(optimizer_.momentum());
     block.lambda = request.values[done].lambda;
     block.margin_ramp = request.values[done].margin_ramp;
     const int64_t first = static_cast<int64_t>(done) * request.batch_size;

@@ -94,6 +94,29 @@ def make_optimizer(option, trained, head_lr):
     return one(groups, lr=0.0, betas=(values["beta1"], values["beta2"]), eps=values["epsilon"])
 
 
+def make_scheduler(option, optimizer, total):
+    """PyTorch's own scheduler, where it has that schedule; otherwise train_rules.py has the rate."""
+    if not isinstance(option, dict) or option["type"] != "oneCycle":
+        return None
+    momentum = option.get("momentum", {})
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=[option["peak"] * group["factor"] for group in optimizer.param_groups],
+        total_steps=total,
+        pct_start=option.get("rise", 0.3),
+        anneal_strategy={"cosine": "cos", "linear": "linear"}[option.get("anneal", "cosine")],
+        cycle_momentum="momentum" in option,
+        base_momentum=momentum.get("base", 0.85),
+        max_momentum=momentum.get("max", 0.95),
+        div_factor=option.get("divFactor", 25.0),
+        final_div_factor=option.get("finalDivFactor", 1e4),
+    )
+
+
+def momentum_of(group):
+    return group["betas"][0] if "betas" in group else group["momentum"]
+
+
 def percentiles(values):
     """The values that 5 %, 50 % and 95 % lie below: of the sorted, the nearest."""
     ordered = np.sort(values)
@@ -162,13 +185,20 @@ def run(case, seed, data, dtype, threads=1, onednn=True, memory_format=torch.con
     epochs, batch_size = options.get("epochs", EPOCHS), options.get("batchSize", BATCH_SIZE)
     plan = [rules.batches(seed, epoch, len(images), batch_size, head.normalizer is not None) for epoch in range(epochs)]
     total = sum(len(steps) for steps in plan)
+    scheduler = make_scheduler(options["learningRate"], optimizer, total)
+    moves_momentum = scheduler is not None and "momentum" in options["learningRate"]
     result = {"steps": [], "epochs": []}
     with torch.backends.mkldnn.flags(enabled=onednn):
         for epoch, batches in enumerate(plan):
             sums = {"loss": 0.0, "correct": 0}
             for rows in batches:
                 step = len(result["steps"])
-                rate = rules.learning_rate(options["learningRate"], step, total, epochs)
+                if scheduler is None:
+                    rate = rules.learning_rate(options["learningRate"], step, total, epochs)
+                    for group in optimizer.param_groups:
+                        group["lr"] = rate * group["factor"]
+                group = optimizer.param_groups[0]
+                rate, momentum = group["lr"] / group["factor"], momentum_of(group)
                 head.annealing = rules.annealed_lambda(options.get("lambda", 0.0), step, total)
                 share = rules.ramp(options.get("marginWarmup", 0.0), step, total)
                 head.own = rules.partial_margin(head.name, margins, share)
@@ -183,15 +213,16 @@ def run(case, seed, data, dtype, threads=1, onednn=True, memory_format=torch.con
                 squares = [tensor.grad.double().square().sum().item() for tensor in trained.values()]
                 if "clipGradients" in options:
                     torch.nn.utils.clip_grad_norm_(trained.values(), options["clipGradients"])
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * group["factor"]
                 optimizer.step()
+                if scheduler is not None and step + 1 < total:
+                    scheduler.step()
                 head.update_state(x, y, output.plain, p)
                 variance, average = torch.var_mean(output.plain, dim=0, correction=0)
                 correct = int((head.normalized(output.plain, average, variance).argmax(1) == y).sum())
                 result["steps"].append(
                     {
                         "learningRate": rate,
+                        **({"momentum": momentum} if moves_momentum else {}),
                         "lambda": head.annealing,
                         "marginRamp": share,
                         "loss": output.loss.item(),

@@ -31,8 +31,8 @@ template <class Run>
 
 /// SGD with momentum as PyTorch defines it: v = momentum*v + g; p -= rate * (nesterov ? g + momentum*v : v).
 static void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, float clip,
-                int64_t count, Sgd options, float rate) {
-  const float momentum = options.momentum, decay = options.weight_decay;
+                int64_t count, Sgd options, float rate, float momentum) {
+  const float decay = options.weight_decay;
   const float from_gradient = options.nesterov ? 1 : 0, from_velocity = options.nesterov ? momentum : 1;
   with_clip(gradients, clip, [&](const auto& gradient) {
     with_twin(parameters, bf16_twin, [&](const auto& put) {
@@ -51,9 +51,10 @@ static void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const f
 
 /// Adam (Kingma & Ba 2015, algorithm 1) and AdamW (Loshchilov & Hutter 2019), in PyTorch's arrangement; t from 1.
 static void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
-                 const float* gradients, float clip, int64_t count, Adam options, float rate, uint64_t t) {
+                 const float* gradients, float clip, int64_t count, Adam options, float rate, float beta1,
+                 uint64_t t) {
   const double steps = static_cast<double>(t);
-  const float beta1 = options.beta1, beta2 = options.beta2, epsilon = options.epsilon;
+  const float beta2 = options.beta2, epsilon = options.epsilon;
   const float step_size = static_cast<float>(rate / (1 - __builtin_pow(beta1, steps)));
   const float correction = static_cast<float>(1 / __builtin_sqrt(1 - __builtin_pow(beta2, steps)));
   const float coupled = options.decoupled ? 0 : options.weight_decay;

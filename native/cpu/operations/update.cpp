@@ -23,7 +23,7 @@ Status CpuBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Ten
                        Sgd options, const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return Status::success();
   loops_.sgd(parameters.f32(), bf16_twin.bf16(), velocity.f32(), gradients.f32(), factor_or_one(clip_factor),
-             parameters.count(), options, step->learning_rate * options.rate_multiplier);
+             parameters.count(), options, step->learning_rate * options.rate_multiplier, step->momentum);
   return Status::success();
 }
 
@@ -33,7 +33,7 @@ Status CpuBackend::adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment
   if (*halted != 0) return Status::success();
   loops_.adam(parameters.f32(), bf16_twin.bf16(), first_moment.f32(), second_moment.f32(), gradients.f32(),
               factor_or_one(clip_factor), parameters.count(), options, step->learning_rate * options.rate_multiplier,
-              step->step + 1);
+              step->momentum, step->step + 1);
   return Status::success();
 }
 

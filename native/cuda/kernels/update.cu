@@ -44,24 +44,24 @@ MARGINCORE_DEVICE void update_range(float* parameters, BFloat16* bf16_twin, floa
 /// SGD with momentum as PyTorch defines it: v = momentum*v + g; p -= rate * (nesterov ? g + momentum*v : v).
 struct SgdUpdate {
   Sgd options;
-  float rate;
+  float rate, momentum;
 
   MARGINCORE_DEVICE void operator()(float& p, float& velocity, float&, float gradient) const {
     const float g = gradient + options.weight_decay * p;
-    velocity = options.momentum * velocity + g;
-    p -= rate * (options.nesterov != 0 ? g + options.momentum * velocity : velocity);
+    velocity = momentum * velocity + g;
+    p -= rate * (options.nesterov != 0 ? g + momentum * velocity : velocity);
   }
 };
 
 /// Adam (Kingma & Ba 2015, algorithm 1) and AdamW (Loshchilov & Hutter 2019), in PyTorch's arrangement.
 struct AdamUpdate {
   Adam options;
-  float step_size, correction, coupled, shrink;
+  float beta1, step_size, correction, coupled, shrink;
 
   MARGINCORE_DEVICE void operator()(float& p, float& m, float& v, float gradient) const {
     p *= shrink;
     const float g = gradient + coupled * p;
-    m = options.beta1 * m + (1 - options.beta1) * g;
+    m = beta1 * m + (1 - beta1) * g;
     v = options.beta2 * v + (1 - options.beta2) * g * g;
     p -= step_size * m / (sqrtf(v) * correction + options.epsilon);
   }
@@ -92,7 +92,7 @@ MARGINCORE_KERNEL sgd_kernel(float* parameters, BFloat16* bf16_twin, float* velo
                              const float* clip_factor, int64_t count, Sgd options, const StepBlock* step,
                              const int32_t* halted) {
   if (*halted != 0) return;
-  const SgdUpdate update{options, step->learning_rate * options.rate_multiplier};
+  const SgdUpdate update{options, step->learning_rate * options.rate_multiplier, step->momentum};
   update_clipped(parameters, bf16_twin, velocity, static_cast<float*>(nullptr), gradients, clip_factor, count, update);
 }
 
@@ -104,13 +104,17 @@ MARGINCORE_KERNEL adam_kernel(float* parameters, BFloat16* bf16_twin, float* fir
   MARGINCORE_SHARED(float, corrections, 2);
   if (device::thread() == 0) {
     const double t = static_cast<double>(step->step + 1);
-    corrections[0] = static_cast<float>(1 / (1 - pow(static_cast<double>(options.beta1), t)));
+    corrections[0] = static_cast<float>(1 / (1 - pow(static_cast<double>(step->momentum), t)));
     corrections[1] = static_cast<float>(1 / sqrt(1 - pow(static_cast<double>(options.beta2), t)));
   }
   device::sync_block();
   const float rate = step->learning_rate * options.rate_multiplier;
   const bool decoupled = options.decoupled != 0;
-  const AdamUpdate update{options, rate * corrections[0], corrections[1], decoupled ? 0 : options.weight_decay,
+  const AdamUpdate update{options,
+                          step->momentum,
+                          rate * corrections[0],
+                          corrections[1],
+                          decoupled ? 0 : options.weight_decay,
                           decoupled ? 1 - rate * options.weight_decay : 1};
   update_clipped(parameters, bf16_twin, first_moment, second_moment, gradients, clip_factor, count, update);
 }

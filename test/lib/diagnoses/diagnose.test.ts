@@ -5,6 +5,7 @@ import { packageRoot } from '../../../lib/base/packageRoot.js';
 import { diagnose } from '../../../lib/diagnoses/diagnose.js';
 import type { Epoch, RunFacts } from '../../../lib/diagnoses/facts.js';
 import { checkHead, resolveHead } from '../../../lib/heads/resolve.js';
+import { type Schedule, schedules } from '../../../lib/schedules/learningRate.js';
 import { checkOptimizer } from '../../../lib/training/optimizers.js';
 import { runFacts } from '../../../lib/training/runFacts.js';
 
@@ -375,7 +376,7 @@ test('classes are counted among the images that are trained on', () => {
   const labels = Int32Array.from([0, 0, 0, 1, 2, 2]);
   const images = { data: new Uint8Array(6), shape: [6, 1, 1, 1] as const };
   const job = {
-    settings: { optimizer: checkOptimizer('sgd', 'optimizer') },
+    settings: { optimizer: checkOptimizer('sgd', 'optimizer'), learningRate: schedules.constant(0.1) },
     head: resolveHead(checkHead({}), 4),
     train: { images, labels, numbers: Int32Array.from([0, 1, 3, 4]) },
     length: { steps: 3, stepsPerEpoch: 2, epochs: 2 },
@@ -388,4 +389,21 @@ test('classes are counted among the images that are trained on', () => {
   expect(counts).toEqual({ training: 4, measured: 4, validation: 0 });
   expect(steps).toBe(3);
   expect(Array.from(classShares)).toEqual([0.5, 0.25, 0.25, 0]);
+});
+
+test('momentum is the highest that the schedule of the rate has', () => {
+  const factsWith = (optimizer: string, learningRate: Schedule) =>
+    runFacts(
+      {
+        settings: { optimizer: checkOptimizer(optimizer, 'optimizer'), learningRate },
+        head: resolveHead(checkHead({}), 2),
+        train: { images: undefined, labels: Int32Array.of(0, 1), numbers: Int32Array.of(0, 1) },
+        length: { steps: 3 },
+      } as never,
+      D,
+    ).optimizer;
+  const cycle = schedules.oneCycle({ peak: 1, momentum: { base: 0.5, max: 0.97 } });
+  expect(factsWith('sgd', cycle)).toEqual({ type: 'sgd', momentum: 0.97 });
+  expect(factsWith('sgd', schedules.oneCycle({ peak: 1 }))).toEqual({ type: 'sgd', momentum: 0.9 });
+  expect(factsWith('adam', cycle)).toMatchObject({ type: 'adam' });
 });

@@ -94,6 +94,10 @@ const CASES: [string, TrainOptions][] = [
     { augment: { crop: 2, flip: 'alternating', rotate: 10, brightness: 0.3, erase: 0.3 } },
   ],
   ['all frozen but the head, SGD', { freeze: 'all', optimizer: 'sgd' }],
+  [
+    'one cycle with its momentum',
+    { learningRate: schedules.oneCycle({ peak: 3e-3, momentum: { base: 0.7, max: 0.95 } }) },
+  ],
   ['gradients that are clipped', { clipGradients: 0.5, optimizer: 'sgd' }],
   [
     'a learned scale, SGD with Nesterov',
@@ -222,6 +226,26 @@ describe('refused', () => {
       train({ data, ...OPTIONS, ...options, checkpoint: folder, resume: true }),
     );
     expect(error).toMatchObject({ code: 'CHECKPOINT_MISMATCH', message: expect.stringMatching(message) });
+  });
+
+  test('other momentum beside the same rates', async () => {
+    const cycle = (momentum?: { base: number }) => ({
+      learningRate: schedules.oneCycle({ peak: 3e-3, ...(momentum && { momentum }) }),
+    });
+    for (const [before, now] of [
+      [cycle({ base: 0.8 }), cycle({ base: 0.7 })],
+      [cycle(), cycle({ base: 0.8 })],
+      [cycle({ base: 0.8 }), cycle()],
+    ] as const) {
+      const checkpoint = inFolder('cycle');
+      await interrupted({ ...before, checkpoint });
+      const error = await refusal(() => train({ data, ...OPTIONS, ...now, checkpoint, resume: true }));
+      expect(error).toMatchObject({
+        code: 'CHECKPOINT_MISMATCH',
+        message: expect.stringMatching(/learningRate: .* there, .* now/),
+      });
+      rmSync(checkpoint, { recursive: true });
+    }
   });
 
   test('other images, and the same in another order', async () => {

@@ -183,10 +183,10 @@ void update_costs(Random& random) {
     for (const float clip : {1.0f, 0.3f}) {
       const std::string suffix = std::string(clip == 1 ? "" : "_clipped") + (half == nullptr ? "" : "_with_twin");
       measure("sgd" + suffix, kCount, [&] {
-        kLoops.sgd(p.data(), half, first.data(), gradients.data(), clip, kCount, {0.9f, 0, 5e-4f, 1}, 0.1f);
+        kLoops.sgd(p.data(), half, first.data(), gradients.data(), clip, kCount, {0, 5e-4f, 1}, 0.1f, 0.9f);
       });
       measure("adam" + suffix, kCount, [&] {
-        kLoops.adam(p.data(), half, first.data(), second.data(), gradients.data(), clip, kCount, {}, 1e-3f, 7);
+        kLoops.adam(p.data(), half, first.data(), second.data(), gradients.data(), clip, kCount, {}, 1e-3f, 0.9f, 7);
       });
     }
   }

@@ -122,6 +122,7 @@ std::vector<Floats> run_loops(int thread_count) {
   StepBlock block{};
   block.margin_ramp = 1;
   block.learning_rate = 1e-3f;
+  block.momentum = 0.9f;
   const StepBlock* step = device.constant(block);
   StepReport* report = device.variable(std::vector<StepReport>(1));
   int32_t* halted = device.variable(Ints{0});

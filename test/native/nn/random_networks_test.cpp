@@ -270,7 +270,13 @@ class Run {
     StepsRequest request;
     request.batch_size = kBatch;
     for (int64_t i = 0; i < batch; ++i) request.order.push_back(static_cast<int32_t>(samples_done_++));
-    request.values = {{kRate, 0, 1}};
+    // Every other step has one of its own.
+    const bool is_own = steps_done_ % 2 == 1;
+    const OptimizerSpec& optimizer = spec_.optimizer;
+    momentum_ = is_own                                         ? 0.8f
+                : optimizer.type == OptimizerSpec::Type::Sgd ? optimizer.momentum
+                                                               : optimizer.beta1;
+    request.values = {{kRate, 0, 1, is_own ? std::optional(momentum_) : std::nullopt}};
     const StepsResult result = session_->run_steps(request, never_);
     REQUIRE(result.non_finite == "");
     expect_gradients(request.order, result.reports.at(0));
@@ -395,13 +401,14 @@ class Run {
     for (size_t i = 0; i < after.size(); ++i) {
       double expected = 0;
       if (o.type == OptimizerSpec::Type::Sgd) {
-        const Sgd options{o.momentum, o.nesterov, decay, rate_of(name)};
-        expected = reference::sgd({before[i], moments[0][i]}, gradients[i], options, kRate).parameter;
+        const Sgd options{o.nesterov, decay, rate_of(name)};
+        expected = reference::sgd({before[i], moments[0][i]}, gradients[i], options, kRate, momentum_).parameter;
       } else {
-        const Adam options{o.beta1, o.beta2, o.epsilon, decay, decoupled, rate_of(name)};
+        const Adam options{o.beta2, o.epsilon, decay, decoupled, rate_of(name)};
         const auto t = static_cast<double>(steps_done_);
         expected =
-            reference::adam({before[i], moments[0][i], moments[1][i]}, gradients[i], options, kRate, t).parameter;
+            reference::adam({before[i], moments[0][i], moments[1][i]}, gradients[i], options, kRate, momentum_, t)
+                .parameter;
       }
       worst = std::max(worst, std::abs(after[i] - expected) / (1 + std::abs(expected)));
     }
@@ -416,6 +423,7 @@ class Run {
   std::unique_ptr<Session> session_;
   uint64_t steps_done_ = 0;
   int64_t samples_done_ = 0;
+  float momentum_ = 0;  // of the step
   Values before_;  // the step
   std::map<std::string, std::vector<Floats>> moments_;
 };

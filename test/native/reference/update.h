@@ -16,10 +16,10 @@ struct SgdState {
   double parameter, velocity;
 };
 
-inline SgdState sgd(SgdState state, double gradient, const Sgd& options, double rate) {
+inline SgdState sgd(SgdState state, double gradient, const Sgd& options, double rate, double momentum) {
   const double g = gradient + options.weight_decay * state.parameter;
-  const double velocity = options.momentum * state.velocity + g;
-  const double change = options.nesterov ? g + options.momentum * velocity : velocity;
+  const double velocity = momentum * state.velocity + g;
+  const double change = options.nesterov ? g + momentum * velocity : velocity;
   return {state.parameter - rate * options.rate_multiplier * change, velocity};
 }
 
@@ -28,8 +28,8 @@ struct AdamState {
 };
 
 /// t counts from 1.
-inline AdamState adam(AdamState state, double gradient, const Adam& options, double rate, double t) {
-  const double beta1 = options.beta1, beta2 = options.beta2, decay = options.weight_decay;
+inline AdamState adam(AdamState state, double gradient, const Adam& options, double rate, double beta1, double t) {
+  const double beta2 = options.beta2, decay = options.weight_decay;
   rate *= options.rate_multiplier;
   const double p = options.decoupled ? state.parameter * (1 - rate * decay) : state.parameter;
   const double g = options.decoupled ? gradient : gradient + decay * state.parameter;
