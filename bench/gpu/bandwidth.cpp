@@ -28,6 +28,7 @@ struct Bench {
     StepBlock block{};
     block.margin_ramp = 1;
     block.learning_rate = 1e-6f;
+    block.momentum = 0.9f;
     return memory.one(block);
   }
 };
@@ -263,7 +264,7 @@ Case sgd(Bench& b) {
   const Tensor p = b.memory.floats(b.vector()), v = b.memory.zeros(b.vector()), g = b.memory.floats(b.vector());
   const StepBlock* step = b.step();
   const int32_t* halted = b.memory.one(int32_t{0});
-  return {5 * p.bytes(), [=, &b] { return b.backend.sgd(p, {}, v, g, {}, step, halted); }};
+  return {5 * p.bytes(), [=, &b] { return b.backend.sgd(p, {}, v, g, nullptr, {}, step, halted); }};
 }
 
 Case adam(Bench& b) {
@@ -271,7 +272,7 @@ Case adam(Bench& b) {
   const Tensor g = b.memory.floats(b.vector());
   const StepBlock* step = b.step();
   const int32_t* halted = b.memory.one(int32_t{0});
-  return {7 * p.bytes(), [=, &b] { return b.backend.adam(p, {}, m, v, g, {}, step, halted); }};
+  return {7 * p.bytes(), [=, &b] { return b.backend.adam(p, {}, m, v, g, nullptr, {}, step, halted); }};
 }
 
 Case gradient_norm(Bench& b) {
@@ -279,7 +280,7 @@ Case gradient_norm(Bench& b) {
   StepReport* report = b.memory.one(StepReport{});
   int32_t* halted = b.memory.one(int32_t{0});
   const StepBlock* step = b.step();
-  return {g.bytes(), [=, &b] { return b.backend.gradient_norm(report, halted, g, step); }};
+  return {g.bytes(), [=, &b] { return b.backend.gradient_norm(report, halted, nullptr, g, 0, step); }};
 }
 
 const std::map<std::string, Maker> kCases = {

@@ -8,6 +8,9 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   learningRate: 'lr lrate baselr initiallr eta',
   weightDecay: 'wd l2penalty',
   optimizer: 'optim optimiser solver',
+  clipGradients:
+    'clipnorm clipgrad clipgradnorm clipgradient gradclip gradclipnorm gradientclip gradientclipping ' +
+    'gradientclipval globalclipnorm maxgradnorm maxgradientnorm maxnorm',
   batchSize: 'batch bs minibatch minibatchsize',
   dropLast: 'dropremainder dropincomplete skiplast',
   epochs: 'numepochs nepochs maxepochs passes',

@@ -28,6 +28,8 @@ export interface RunFacts {
   readonly optimizer:
     | { readonly type: 'adam' | 'adamw' }
     | { readonly type: 'sgd'; readonly momentum: number };
+  /** The largest norm of a gradient that the optimizer sees. */
+  readonly clipGradients?: number;
   /** How many images each figure is of */
   readonly images: Readonly<Record<Figure['of'], number>>;
   /** Of the whole run */
@@ -69,13 +71,13 @@ export const accuracyOf = (epoch: Epoch): number => bestOf(epoch).accuracy;
  * whole network is known: more than the head's share, so a bound. Of the rates that layers and the head have, it is the largest.
  */
 export function stride({ meanLearningRate, gradientNorm }: Epoch, facts: RunFacts): number {
-  const { optimizer, head, networkRate, embeddingSize } = facts;
+  const { optimizer, clipGradients = Number.POSITIVE_INFINITY, head, networkRate, embeddingSize } = facts;
   const { numClasses } = head.native;
   const rate = meanLearningRate * Math.max(networkRate, head.headLr);
   const initial = Math.sqrt(2 / (numClasses + embeddingSize)); // root mean square, Xavier-uniform
   if (optimizer.type !== 'sgd') return rate / initial;
   const length = initial * Math.sqrt(numClasses * embeddingSize);
-  return (rate * gradientNorm) / (1 - optimizer.momentum) / length;
+  return (rate * Math.min(gradientNorm, clipGradients)) / (1 - optimizer.momentum) / length;
 }
 
 /** How far all steps so far could have moved the weights at most, in the same measure. */

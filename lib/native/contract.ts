@@ -137,6 +137,8 @@ export interface NativeOptimizer {
   weightDecay: number;
   /** Multiplies the learning rate of the head's parameters. */
   headLr: number;
+  /** The largest norm of all gradients: longer ones are scaled down to it. 0, the default: none are. */
+  clipGradients?: number;
 }
 
 /** Random changes of training images: native/base/augmentation.h says what each is. */
@@ -221,6 +223,8 @@ export interface NativeStepsRequest {
   batchSize: number;
   /** One row of STEP_VALUES per step, row-major. */
   values: Float32Array;
+  /** Per step: SGD's momentum, or Adam's beta1. Default: the optimizer's. */
+  momentum?: Float32Array;
 }
 
 export interface NativeStepsResult {
@@ -234,7 +238,7 @@ export interface NativeStepsResult {
   logitGradientNorm: Float32Array;
   /** Per step: samples whose angle with margin, m1·θ + m2, lies beyond π. */
   pastPi: Int32Array;
-  /** Per step: L2 norm of the whole gradient. */
+  /** Per step: L2 norm of the whole gradient, before it is clipped. */
   gradientNorm: Float32Array;
   /**
    * Set when a non-finite loss or gradient stopped the run: the first tensor in which it was found. The last of the
@@ -360,7 +364,7 @@ export interface NativeSession {
   /** Steps so far: random numbers and Adam's bias correction count on from it. Valid until endTraining. */
   step(): Promise<number>;
   setStep(step: number): Promise<void>;
-  /** Gradients of the last step; valid until endTraining. */
+  /** Gradients of the last step, before they are clipped; valid until endTraining. */
   readGradient(name: string): Promise<Float32Array>;
   /** Cancels what runs, frees all memory, ends the thread; does not wait for it. Calling it twice is allowed. */
   dispose(): void;

@@ -5,6 +5,7 @@
 import { MarginCoreError } from '../base/errors.js';
 import { checkOptions, checkVariant, choice, number, numbers, option } from '../base/optionTable.js';
 import { type Duration, duration, fractionOver } from './duration.js';
+import { checkMomentumRange, type OneCycle, oneCycleRate } from './oneCycle.js';
 
 export type Schedule =
   | { readonly type: 'constant'; readonly value: number }
@@ -18,14 +19,7 @@ export type Schedule =
     }
   | { readonly type: 'cosine'; readonly base: number; readonly min: number }
   | { readonly type: 'polynomial'; readonly base: number; readonly min: number; readonly power: number }
-  | {
-      readonly type: 'oneCycle';
-      readonly peak: number;
-      readonly rise: number;
-      readonly divFactor: number;
-      readonly finalDivFactor: number;
-      readonly anneal: 'cosine' | 'linear';
-    }
+  | OneCycle
   | { readonly type: 'warmup'; readonly schedule: Schedule; readonly length: Duration }
   | ((progress: ScheduleProgress) => number);
 
@@ -61,6 +55,11 @@ export const SCHEDULES = {
     divFactor: number('it begins at the peak divided by this', { default: 25, above: 0 }),
     finalDivFactor: number('it ends at its beginning divided by this', { default: 1e4, above: 0 }),
     anneal: choice('how it rises and falls', ['cosine', 'linear'], { default: 'cosine' }),
+    momentum: option(
+      "SGD's momentum, or Adam's beta1, moves against the rate: from max to base at the peak, and back",
+      checkMomentumRange,
+      { defaultText: "the optimizer's; of { base, max } 0.85 and 0.95" },
+    ),
   },
   warmup: {
     schedule: option('what is warmed up', (value, name): Schedule => checkSchedule(value, name), {
@@ -114,7 +113,9 @@ export const schedules = {
 
   /**
    * Rises from peak/divFactor to `peak` over the first `rise` of training, and falls to peak/divFactor/finalDivFactor (Smith &
-   * Topin 2018, "Super-convergence"), with the very values of PyTorch's OneCycleLR.
+   * Topin 2018, "Super-convergence"), with the very values of PyTorch's OneCycleLR. With `momentum` SGD's momentum, or Adam's beta1, moves
+   * against it: from `max` (default 0.95) to `base` (default 0.85) at the peak, and back. PyTorch does so by default; here it is
+   * asked for, with `momentum: {}` for PyTorch's values, and otherwise momentum stays as the optimizer has it.
    */
   oneCycle: (options: {
     peak: number;
@@ -122,6 +123,7 @@ export const schedules = {
     divFactor?: number;
     finalDivFactor?: number;
     anneal?: 'cosine' | 'linear';
+    momentum?: { base?: number; max?: number };
   }): Schedule => ({
     type: 'oneCycle',
     ...checkOptions(options, 'schedules.oneCycle', SCHEDULES.oneCycle),
@@ -191,26 +193,11 @@ function valueAt(schedule: Schedule, position: StepPosition): number {
       return min + (base - min) * (1 - step / totalSteps) ** power;
     }
     case 'oneCycle':
-      return oneCycleAt(schedule, step, totalSteps);
+      return oneCycleRate(schedule, step, totalSteps);
     case 'warmup': {
       // The first step already moves: a rate of 0 would be a step in vain.
       const ramp = fractionOver(schedule.length, step + 1, totalSteps);
       return ramp * valueAt(schedule.schedule, position);
     }
   }
-}
-
-/** Both ends are values of steps: the peak is that of a step, and the last step has the end's. */
-function oneCycleAt(
-  { peak, rise, divFactor, finalDivFactor, anneal }: Extract<Schedule, { type: 'oneCycle' }>,
-  step: number,
-  totalSteps: number,
-): number {
-  const begin = peak / divFactor;
-  const top = rise * totalSteps - 1;
-  const isRising = top > 0 && step <= top;
-  const [from, to] = isRising ? [begin, peak] : [peak, begin / finalDivFactor];
-  const done = isRising ? step / top : (step - top) / (totalSteps - 1 - top);
-  if (anneal === 'linear') return from + (to - from) * done;
-  return to + ((from - to) / 2) * (1 + Math.cos(Math.PI * done));
 }

@@ -19,7 +19,9 @@ export interface StepEvent {
   /** Fraction of the batch whose class is right by the margin-free score. */
   readonly accuracy: number;
   readonly learningRate: number;
-  /** L2 norm of the whole gradient. */
+  /** SGD's momentum, or Adam's beta1, where the schedule of the rate moves it (`schedules.oneCycle`). */
+  readonly momentum?: number;
+  /** L2 norm of the whole gradient, before `clipGradients`. */
   readonly gradientNorm: number;
   /** L2 norm of the loss's gradient in the logits of the batch: what the head sends back. */
   readonly logitGradientNorm: number;

@@ -7,7 +7,12 @@ import type { ResolvedHead } from '../heads/resolve.js';
 import type { Scores } from '../metrics/accuracy.js';
 import type { HeadStatistics } from '../metrics/headStatistics.js';
 import type { Model } from '../model/model.js';
-import { type NativeSession, type NativeStepsResult, STEP_VALUES } from '../native/contract.js';
+import {
+  type NativeSession,
+  type NativeStepsRequest,
+  type NativeStepsResult,
+  STEP_VALUES,
+} from '../native/contract.js';
 import { awaitNative } from '../native/load.js';
 import type { Schedule } from '../schedules/learningRate.js';
 import { type Batching, type RunLength, samplesBefore, samplesOfStep, stepsOfEpoch } from './batching.js';
@@ -244,6 +249,7 @@ class TrainLoop {
       order: order.subarray(samplesBefore(this.#plan, first), samplesBefore(this.#plan, first + count)),
       batchSize,
       values: Float32Array.from(values.flatMap((step) => STEP_VALUES.map((name) => step[name]))),
+      ...momentumOf(values),
     };
     const started = performance.now();
     const result = await awaitNative(() => session.runSteps(request));
@@ -262,7 +268,7 @@ class TrainLoop {
   ): Generator<StepReport> {
     const { epochs, steps, stepsPerEpoch } = this.#plan.length;
     for (let index = 0; index < result.steps; index++) {
-      const { learningRate, marginRamp, lambda } = values[index]!;
+      const { learningRate, marginRamp, lambda, momentum } = values[index]!;
       const step = epoch * stepsPerEpoch + first + index + 1;
       if (result.nonFinite !== undefined && index === result.steps - 1) {
         throw nonFinite(result.nonFinite, step, learningRate, this.#plan);
@@ -279,6 +285,7 @@ class TrainLoop {
           loss: result.loss[index]!,
           accuracy: correct / batch,
           learningRate,
+          ...(momentum !== undefined && { momentum }),
           gradientNorm: result.gradientNorm[index]!,
           logitGradientNorm: result.logitGradientNorm[index]!,
           marginRamp,
@@ -292,6 +299,12 @@ class TrainLoop {
       };
     }
   }
+}
+
+/** Of each of the steps, where the schedule moves it. */
+function momentumOf(values: readonly StepValues[]): Pick<NativeStepsRequest, 'momentum'> {
+  const momentum = values.flatMap((step) => step.momentum ?? []);
+  return momentum.length === 0 ? {} : { momentum: Float32Array.from(momentum) };
 }
 
 /** A power of two, so that the native side seldom meets a longer chunk than before, for which it has to prepare anew. */

@@ -98,7 +98,11 @@ function refuseRate(given: Given, option: string): void {
 export const momentsOf = ({ type }: EffectiveOptimizer): number => (type === 'sgd' ? 1 : 2);
 
 /** The native side takes every optimiser's values at once and reads those of its type. */
-export function nativeOptimizer(optimizer: EffectiveOptimizer, headLr: number): NativeOptimizer {
+export function nativeOptimizer(
+  optimizer: EffectiveOptimizer,
+  headLr: number,
+  clipGradients?: number,
+): NativeOptimizer {
   const unused = { momentum: 0, nesterov: false, beta1: 0, beta2: 0, epsilon: 0 };
-  return { ...unused, ...optimizer, headLr };
+  return { ...unused, ...optimizer, headLr, ...(clipGradients !== undefined && { clipGradients }) };
 }

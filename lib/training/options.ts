@@ -109,6 +109,12 @@ export interface RunOptions {
    */
   learningRate?: number | Schedule;
   /**
+   * The largest L2 norm of all gradients together, as of PyTorch's `clip_grad_norm_`: longer ones are scaled down to it before the
+   * optimizer sees them, and before weight decay. What is frozen has no gradients and counts nothing. The `gradientNorm` that is
+   * reported is that before. Default: none.
+   */
+  clipGradients?: number;
+  /**
    * Layers of the network that are not trained, by name or by the beginning of names up to a dot: 'layer1' is all of
    * 'layer1.0.conv1' to 'layer1.1.bn2', and 'all' is every layer, so that the head alone is trained (a linear probe). Weights, biases
    * and slopes stay as they are, and do not decay. A batch norm normalises by its running statistics and keeps them, as in
@@ -248,6 +254,10 @@ export const RUN_OPTION_GROUPS = {
     learningRate: option('a rate, or a schedule', checkLearningRate, {
       default: defaultLearningRate,
       defaultText: LEARNING_RATES_TEXT,
+    }),
+    clipGradients: number('largest norm of all gradients together: longer ones are scaled down to it', {
+      above: 0,
+      defaultText: 'none',
     }),
     freeze: option("layers that are not trained, by name or by the beginning of names; 'all'", checkFreeze, {
       default: [],

@@ -1,9 +1,18 @@
 /** What is known of a run from its beginning, for the diagnoses of it. */
 import { labelsOf } from '../data/samples.js';
 import type { RunFacts } from '../diagnoses/facts.js';
+import { momentumRange } from '../schedules/momentum.js';
 import type { TrainJob } from './job.js';
 import { MEASURED_IMAGES } from './measure.js';
+import type { TrainSettings } from './options.js';
 import { drawsClassesAlike } from './samplers/options.js';
+
+/** With the highest momentum, where the schedule of the rate moves it. */
+function optimizerFacts({ optimizer, learningRate }: TrainSettings): RunFacts['optimizer'] {
+  return optimizer.type === 'sgd'
+    ? { type: 'sgd', momentum: momentumRange(learningRate)?.max ?? optimizer.momentum }
+    : optimizer;
+}
 
 export function runFacts(
   { settings, head, layerRates, train, validation, length }: TrainJob,
@@ -20,7 +29,8 @@ export function runFacts(
     head,
     embeddingSize,
     networkRate: layerRates === undefined ? 1 : Math.max(...layerRates),
-    optimizer: settings.optimizer,
+    optimizer: optimizerFacts(settings),
+    ...(settings.clipGradients !== undefined && { clipGradients: settings.clipGradients }),
     images: {
       training: samples,
       measured: Math.min(samples, MEASURED_IMAGES),

@@ -29,7 +29,7 @@ export interface Identity extends RunIdentity {
   readonly steps: string;
 }
 
-/** Hash of what each step of a run is given: rate, λ and margin. Goes on from step to step. */
+/** Hash of what each step of a run is given: rate, λ, margin, and momentum where that moves. Goes on from step to step. */
 export class StepsHash {
   readonly #hash = createHash('sha256');
   #steps = 0;
@@ -42,8 +42,9 @@ export class StepsHash {
   /** @param steps Not fewer than were asked for before */
   after(steps: number): string {
     for (; this.#steps < steps; this.#steps++) {
-      const { learningRate, lambda, marginRamp } = stepValues(this.rules, this.#steps, this.length);
-      this.#hash.update(Float64Array.of(learningRate, lambda, marginRamp));
+      const { learningRate, lambda, marginRamp, momentum } = stepValues(this.rules, this.#steps, this.length);
+      const moving = momentum === undefined ? [] : [momentum];
+      this.#hash.update(Float64Array.of(learningRate, lambda, marginRamp, ...moving));
     }
     return this.#hash.copy().digest('hex');
   }
@@ -60,6 +61,7 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     shuffle,
     sampler,
     optimizer,
+    clipGradients,
     seed,
     precision,
     augment,
@@ -82,6 +84,7 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     ...(!shuffle && { shuffle }),
     ...(drawsClassesAlike(sampler) && { sampler }),
     ...(Object.keys(augment).length > 0 && { augment }),
+    ...(clipGradients !== undefined && { clipGradients }),
     ...(freeze.length > 0 && { freeze: [...freeze].sort() }),
     ...(Object.keys(layerLr).length > 0 && { layerLr }),
   };

@@ -71,6 +71,10 @@ StepsRequest to_steps_request(const Napi::Object& request) {
   const std::vector<float> values = to_floats(request.Get("values"), "values");
   if (values.size() % 3 != 0) refuse("values", "three values per step");
   for (size_t i = 0; i < values.size(); i += 3) result.values.push_back({values[i], values[i + 1], values[i + 2]});
+  if (!has(request, "momentum")) return result;
+  const std::vector<float> momentum = to_floats(request.Get("momentum"), "momentum");
+  check_count("momentum", momentum.size(), static_cast<int64_t>(result.values.size()));
+  for (size_t i = 0; i < momentum.size(); ++i) result.values[i].momentum = momentum[i];
   return result;
 }
 

@@ -32,7 +32,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 8;
+inline constexpr int32_t kBackendAbiVersion = 9;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -42,6 +42,7 @@ struct StepBlock {
   int32_t report_index;    // entry of this step in the StepReport array
   int64_t order_position;  // this step's first sample in the order array
   float learning_rate;
+  float momentum;     // SGD's; of Adam beta1
   float lambda;       // annealing of the margin, 0 = margin in full
   float margin_ramp;  // share of the margin in force, 0…1
 };
@@ -50,7 +51,7 @@ struct StepBlock {
 struct StepReport {
   float loss;                 // batch mean, with margin
   int32_t correct;            // samples whose margin-free score is highest for their own class
-  float gradient_norm;        // L2 norm over all gradients
+  float gradient_norm;        // L2 norm over all gradients, before they are clipped
   float logit_gradient_norm;  // L2 norm of d loss / d logits, over the batch
   int32_t past_pi;            // samples whose margin's angle m1*theta + m2 lies beyond pi
 };
@@ -150,14 +151,13 @@ struct MarginSoftmaxOperands {
 };
 
 struct Sgd {
-  float momentum = 0.9f;
   int32_t nesterov = 0;
-  float weight_decay = 0;  // added to the gradient
+  float weight_decay = 0;  // added to the gradient, after that is clipped
   float rate_multiplier = 1;
 };
 
 struct Adam {
-  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+  float beta2 = 0.999f, epsilon = 1e-8f;
   float weight_decay = 0;
   int32_t decoupled = 0;  // AdamW: decay shrinks the parameter directly
   float rate_multiplier = 1;

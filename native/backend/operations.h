@@ -137,14 +137,16 @@ virtual Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gat
                              const StepBlock* step) MARGINCORE_OP;
 
 // Parameter update over a contiguous range of the arenas, with the parameters' bf16 twin or none; does nothing once
-// *halted is not 0.
-virtual Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
-                   const StepBlock* step, const int32_t* halted) MARGINCORE_OP;
+// *halted is not 0. Gradients are multiplied by `clip_factor`, one float in device memory, or none; where it is 1 the
+// bits are those of none.
+virtual Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, const float* clip_factor,
+                   Sgd options, const StepBlock* step, const int32_t* halted) MARGINCORE_OP;
 virtual Status adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment, Tensor gradients,
-                    Adam options, const StepBlock* step, const int32_t* halted) MARGINCORE_OP;
+                    const float* clip_factor, Adam options, const StepBlock* step, const int32_t* halted) MARGINCORE_OP;
 // L2 norm of all gradients into report->gradient_norm; sets *halted to 1 if it is not finite, as it is not where a
-// gradient is not.
-virtual Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients,
+// gradient is not. clip_factor (base/gradient_clip.h, 1 element) or none: by what gradients are multiplied, so that
+// their norm is at most `largest`.
+virtual Status gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Tensor gradients, double largest,
                              const StepBlock* step) MARGINCORE_OP;
 
 #undef MARGINCORE_OP

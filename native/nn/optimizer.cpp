@@ -7,10 +7,17 @@ namespace margincore {
 Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters, const Work& work)
     : spec_(spec), first_(backend, parameters.table().trained().count * sizeof(float)) {
   check_ranges("optimizer", spec);
+  if (spec.clip_gradients > 0) clip_factor_ = Buffer(backend, sizeof(float));
   clear(backend, first_.data(), static_cast<int64_t>(first_.bytes()), work);
   if (spec.type == OptimizerSpec::Type::Sgd) return;
   second_ = Buffer(backend, first_.bytes());
   clear(backend, second_.data(), static_cast<int64_t>(second_.bytes()), work);
+}
+
+void Optimizer::measure(Backend& backend, const Parameters& parameters, StepReport* reports, int32_t* halted,
+                        const StepBlock* step) const {
+  const Tensor gradients = parameters.gradients_of(parameters.table().trained());
+  check(backend.gradient_norm(reports, halted, clip_factor(), gradients, spec_.clip_gradients, step));
 }
 
 void Optimizer::update(Backend& backend, const Parameters& parameters, const StepBlock* step,
@@ -24,13 +31,12 @@ void Optimizer::update(Backend& backend, const Parameters& parameters, const Ste
     const Tensor gradients = parameters.gradients_of(range);
     const Tensor first(first_.f32() + range.offset - begin, {range.count});
     if (spec_.type == OptimizerSpec::Type::Sgd) {
-      const Sgd options{spec_.momentum, spec_.nesterov, decay, rate};
-      check(backend.sgd(values, bf16_twin, first, gradients, options, step, halted));
+      const Sgd options{spec_.nesterov, decay, rate};
+      check(backend.sgd(values, bf16_twin, first, gradients, clip_factor(), options, step, halted));
     } else {
       const Tensor second(second_.f32() + range.offset - begin, {range.count});
-      const Adam options{spec_.beta1, spec_.beta2, spec_.epsilon, decay, spec_.type == OptimizerSpec::Type::AdamW,
-                         rate};
-      check(backend.adam(values, bf16_twin, first, second, gradients, options, step, halted));
+      const Adam options{spec_.beta2, spec_.epsilon, decay, spec_.type == OptimizerSpec::Type::AdamW, rate};
+      check(backend.adam(values, bf16_twin, first, second, gradients, clip_factor(), options, step, halted));
     }
   }
 }

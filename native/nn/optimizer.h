@@ -11,6 +11,12 @@ class Optimizer {
  public:
   Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters, const Work& work = Work());
 
+  /// Before the update: the gradients' norm, whether it is finite, and by how much they are clipped.
+  void measure(Backend& backend, const Parameters& parameters, StepReport* reports, int32_t* halted,
+               const StepBlock* step) const;
+  /// Of a step that has none of its own: SGD's, or Adam's beta1.
+  float momentum() const { return spec_.type == OptimizerSpec::Type::Sgd ? spec_.momentum : spec_.beta1; }
+
   void update(Backend& backend, const Parameters& parameters, const StepBlock* step, const int32_t* halted) const;
 
   /// What is kept of each trained parameter: SGD's velocity; Adam's mean and mean square of the gradient.
@@ -27,7 +33,11 @@ class Optimizer {
   Tensor moment_of(const ParameterTable& table, const std::string& name, int64_t moment) const;
 
   OptimizerSpec spec_;
+  /// In device memory; none where gradients are not clipped.
+  float* clip_factor() const { return clip_factor_.f32(); }
+
   Buffer first_, second_;  // velocity, or Adam's two moments
+  Buffer clip_factor_;
 };
 
 }  // namespace margincore

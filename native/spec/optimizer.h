@@ -9,7 +9,8 @@ struct OptimizerSpec {
   bool nesterov = false;
   float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
   float weight_decay = 0;
-  float head_rate = 1;  // multiplies the learning rate of the head
+  double clip_gradients = 0;  // the largest norm of all gradients; 0: they are not clipped
+  float head_rate = 1;        // multiplies the learning rate of the head
 };
 
 }  // namespace margincore

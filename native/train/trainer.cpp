@@ -122,6 +122,7 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
     block.step = step_++;
     block.report_index = static_cast<int32_t>(done);
     block.learning_rate = request.values[done].learning_rate;
+    block.momentum = request.values[done].momentum.value_or(optimizer_.momentum());
     block.lambda = request.values[done].lambda;
     block.margin_ramp = request.values[done].margin_ramp;
     const int64_t first = static_cast<int64_t>(done) * request.batch_size;
@@ -185,8 +186,7 @@ Status Trainer::execute(int64_t batch) const try {
   head_pass_.train(backend_, parameters_, network_pass_.embedding_gradient(batch), network_pass_.embedding(batch),
                    {labels, step, reports, halted, {}, network_pass_.needs_embedding_gradient()});
   network_pass_.backward(backend_, parameters_, batch, step);
-  const Tensor gradients = parameters_.gradients_of(parameters_.table().trained());
-  check(backend_.gradient_norm(reports, halted, gradients, step));
+  optimizer_.measure(backend_, parameters_, reports, halted, step);
   network_pass_.update_state(backend_, parameters_, halted);
   head_pass_.update_state(backend_, parameters_, labels, halted, head_pass_.state_rates());
   optimizer_.update(backend_, parameters_, step, halted);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace margincore {
 
 struct StepValues {
   float learning_rate, lambda, margin_ramp;
+  std::optional<float> momentum = std::nullopt;  // SGD's, or Adam's beta1; by default the optimizer's
 };
 
 struct StepsRequest {

@@ -75,6 +75,7 @@ export async function compiles(): Promise<void> {
   await train({ model: sequential(layers, { init: { std: 0.01 } }) });
   await train({ model: models.densenet121({ imageSize: 112 }) });
   sequential([residual({ body: [batchNorm()] }), concat({ branches: [[], [prelu()]] }), globalAveragePool()]);
+  await train({ learningRate: schedules.oneCycle({ peak: 0.1, momentum: { base: 0.8 } }), clipGradients: 1 });
   await train({ learningRate: schedules.cosine({ base: 0.1, warmup: 100 }) });
   await train({ learningRate: ({ step, steps }) => 0.1 * (1 - step / steps) });
   await train({

@@ -51,9 +51,16 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'head-rate-lost',
       what: "`headLr` does not reach the session's optimizer",
-      find: 'nativeOptimizer(settings.optimizer, head.headLr)',
-      replace: 'nativeOptimizer(settings.optimizer, 1)',
+      find: 'nativeOptimizer(settings.optimizer, head.headLr, settings.clipGradients)',
+      replace: 'nativeOptimizer(settings.optimizer, 1, settings.clipGradients)',
       tests: ['parity/train'],
+    },
+    {
+      name: 'clip-lost',
+      what: "`clipGradients` does not reach the session's optimizer",
+      find: 'nativeOptimizer(settings.optimizer, head.headLr, settings.clipGradients)',
+      replace: 'nativeOptimizer(settings.optimizer, head.headLr)',
+      tests: ['parity/train', 'lib/training/clipGradients'],
     },
     {
       name: 'std-lost',
@@ -118,6 +125,20 @@ export const LIB_FAULTS: readonly Fault[] = [
       tests: ['lib/training/resume'],
     },
     {
+      name: 'clip-is-no-part-of-a-run',
+      what: 'a checkpoint is resumed with gradients clipped otherwise',
+      find: 'clipGradients !== undefined && { clipGradients }',
+      replace: 'clipGradients === 0 && { clipGradients }',
+      tests: ['lib/training/resume'],
+    },
+    {
+      name: 'momentum-is-no-part-of-a-run',
+      what: 'a checkpoint is resumed with other momentum',
+      find: 'momentum === undefined ? [] : [momentum]',
+      replace: 'momentum === undefined ? [] : []',
+      tests: ['lib/training/resume'],
+    },
+    {
       name: 'frozen-is-no-part-of-a-run',
       what: 'a checkpoint is resumed with other layers frozen',
       find: 'freeze.length > 0 && { freeze: [...freeze].sort() }',
@@ -129,23 +150,23 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'betas-swapped',
       what: "Adam's betas reach the session in each other's place",
-      find: 'return { ...unused, ...optimizer, headLr };',
+      find: '{ ...unused, ...optimizer, headLr, ',
       replace:
-        'const given = { ...unused, ...optimizer, headLr };\n  return { ...given, beta1: given.beta2, beta2: given.beta1 };',
+        "{ ...unused, ...optimizer, ...('beta1' in optimizer && { beta1: optimizer.beta2, beta2: optimizer.beta1 }), headLr, ",
       tests: ['parity/train'],
     },
     {
       name: 'weight-decay-lost',
       what: '`weightDecay` does not reach the session',
-      find: 'return { ...unused, ...optimizer, headLr };',
-      replace: 'return { ...unused, ...optimizer, weightDecay: 0, headLr };',
+      find: '{ ...unused, ...optimizer, headLr, ',
+      replace: '{ ...unused, ...optimizer, weightDecay: 0, headLr, ',
       tests: ['parity/train'],
     },
     {
       name: 'momentum-lost',
       what: '`momentum` does not reach the session',
-      find: 'return { ...unused, ...optimizer, headLr };',
-      replace: 'return { ...unused, ...optimizer, momentum: 0, headLr };',
+      find: '{ ...unused, ...optimizer, headLr, ',
+      replace: '{ ...unused, ...optimizer, momentum: 0, headLr, ',
       tests: ['parity/train'],
     },
   ]),
@@ -218,6 +239,13 @@ export const LIB_FAULTS: readonly Fault[] = [
       tests: ['lib/training/callbacks', 'lib/training/train'],
     },
     {
+      name: 'momentum-one-step-late',
+      what: 'the momentum of one cycle is off by one step',
+      find: 'momentumAt(learningRate, { step, totalSteps })',
+      replace: 'momentumAt(learningRate, { step: step + 1, totalSteps })',
+      tests: ['parity/train'],
+    },
+    {
       name: 'margin-warmup-lost',
       what: '`marginWarmup` has no effect',
       find: 'fractionOver(head.marginWarmup, step, totalSteps)',
@@ -266,6 +294,15 @@ export const LIB_FAULTS: readonly Fault[] = [
       find: 'fractionOver(schedule.length, step + 1, totalSteps)',
       replace: 'fractionOver(schedule.length, step, totalSteps)',
       tests: ['lib/schedules'],
+    },
+  ]),
+  ...inFile('lib/schedules/oneCycle.ts', [
+    {
+      name: 'momentum-with-the-rate',
+      what: 'momentum rises with the rate and falls with it',
+      find: '[max, base, max]',
+      replace: '[base, max, base]',
+      tests: ['parity/schedules', 'lib/schedules'],
     },
   ]),
 

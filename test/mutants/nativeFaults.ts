@@ -272,6 +272,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       tests: ['train/trainer_test'],
     },
     {
+      name: 'momentum-of-first-step',
+      what: 'momentum stands still within a group of steps',
+      find: 'request.values[done].momentum',
+      replace: 'request.values[0].momentum',
+      tests: ['train/trainer_test'],
+    },
+    {
       name: 'abort-not-looked-at',
       what: 'an abort waits for all steps of a group',
       find: '!cancelled.load(std::memory_order_relaxed)',
@@ -357,6 +364,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       what: "Nesterov's look ahead takes the whole velocity",
       find: 'options.nesterov ? momentum : 1',
       replace: '1.0f',
+      tests: ['ops/update_test'],
+    },
+    {
+      name: 'clip-lost-in-loops',
+      what: 'gradients are not clipped',
+      find: 'return clip * gradients[i];',
+      replace: 'return gradients[i];',
       tests: ['ops/update_test'],
     },
     {
@@ -464,7 +478,14 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       name: 'cuda-betas-swapped',
       what: "Adam's second correction takes β1",
       find: 'pow(static_cast<double>(options.beta2), t)',
-      replace: 'pow(static_cast<double>(options.beta1), t)',
+      replace: 'pow(static_cast<double>(step->momentum), t)',
+      tests: ['ops/update_test'],
+    },
+    {
+      name: 'cuda-clip-lost',
+      what: 'gradients are not clipped',
+      find: 'update(p, first, second, factor * gradient)',
+      replace: 'update(p, first, second, gradient)',
       tests: ['ops/update_test'],
     },
   ]),

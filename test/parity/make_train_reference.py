@@ -52,7 +52,7 @@ MOST_NOISE = 1e-5
 FP32_VARIANTS = [variant for variant in training.FP32_VARIANTS if variant["threads"] == 1]
 
 # Options of a run; all others are the head's.
-RUN_OPTIONS = ("optimizer", "learningRate", "normalize", "validation", "epochs", "batchSize", "seed")
+RUN_OPTIONS = ("optimizer", "learningRate", "clipGradients", "normalize", "validation", "epochs", "batchSize", "seed")
 # Options of a head that are values over a run, or noise: they are taken apart here.
 HEAD_OPTIONS_OF_A_RUN = ("headLr", "marginWarmup", "lambda", "featureDropout")
 
@@ -92,6 +92,29 @@ def make_optimizer(option, trained, head_lr):
         return torch.optim.SGD(groups, lr=0.0, momentum=momentum, nesterov=nesterov)
     one = torch.optim.Adam if kind == "adam" else torch.optim.AdamW
     return one(groups, lr=0.0, betas=(values["beta1"], values["beta2"]), eps=values["epsilon"])
+
+
+def make_scheduler(option, optimizer, total):
+    """PyTorch's own scheduler, where it has that schedule; otherwise train_rules.py has the rate."""
+    if not isinstance(option, dict) or option["type"] != "oneCycle":
+        return None
+    momentum = option.get("momentum", {})
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=[option["peak"] * group["factor"] for group in optimizer.param_groups],
+        total_steps=total,
+        pct_start=option.get("rise", 0.3),
+        anneal_strategy={"cosine": "cos", "linear": "linear"}[option.get("anneal", "cosine")],
+        cycle_momentum="momentum" in option,
+        base_momentum=momentum.get("base", 0.85),
+        max_momentum=momentum.get("max", 0.95),
+        div_factor=option.get("divFactor", 25.0),
+        final_div_factor=option.get("finalDivFactor", 1e4),
+    )
+
+
+def momentum_of(group):
+    return group["betas"][0] if "betas" in group else group["momentum"]
 
 
 def percentiles(values):
@@ -162,13 +185,20 @@ def run(case, seed, data, dtype, threads=1, onednn=True, memory_format=torch.con
     epochs, batch_size = options.get("epochs", EPOCHS), options.get("batchSize", BATCH_SIZE)
     plan = [rules.batches(seed, epoch, len(images), batch_size, head.normalizer is not None) for epoch in range(epochs)]
     total = sum(len(steps) for steps in plan)
+    scheduler = make_scheduler(options["learningRate"], optimizer, total)
+    moves_momentum = scheduler is not None and "momentum" in options["learningRate"]
     result = {"steps": [], "epochs": []}
     with torch.backends.mkldnn.flags(enabled=onednn):
         for epoch, batches in enumerate(plan):
             sums = {"loss": 0.0, "correct": 0}
             for rows in batches:
                 step = len(result["steps"])
-                rate = rules.learning_rate(options["learningRate"], step, total, epochs)
+                if scheduler is None:
+                    rate = rules.learning_rate(options["learningRate"], step, total, epochs)
+                    for group in optimizer.param_groups:
+                        group["lr"] = rate * group["factor"]
+                group = optimizer.param_groups[0]
+                rate, momentum = group["lr"] / group["factor"], momentum_of(group)
                 head.annealing = rules.annealed_lambda(options.get("lambda", 0.0), step, total)
                 share = rules.ramp(options.get("marginWarmup", 0.0), step, total)
                 head.own = rules.partial_margin(head.name, margins, share)
@@ -180,16 +210,19 @@ def run(case, seed, data, dtype, threads=1, onednn=True, memory_format=torch.con
                 output.logits.retain_grad()
                 optimizer.zero_grad()
                 output.loss.backward()
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * group["factor"]
+                squares = [tensor.grad.double().square().sum().item() for tensor in trained.values()]
+                if "clipGradients" in options:
+                    torch.nn.utils.clip_grad_norm_(trained.values(), options["clipGradients"])
                 optimizer.step()
+                if scheduler is not None and step + 1 < total:
+                    scheduler.step()
                 head.update_state(x, y, output.plain, p)
                 variance, average = torch.var_mean(output.plain, dim=0, correction=0)
                 correct = int((head.normalized(output.plain, average, variance).argmax(1) == y).sum())
-                squares = [tensor.grad.double().square().sum().item() for tensor in trained.values()]
                 result["steps"].append(
                     {
                         "learningRate": rate,
+                        **({"momentum": momentum} if moves_momentum else {}),
                         "lambda": head.annealing,
                         "marginRamp": share,
                         "loss": output.loss.item(),

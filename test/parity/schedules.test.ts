@@ -3,22 +3,32 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../lib/base/packageRoot.js';
 import { learningRateAt, type Schedule, schedules } from '../../lib/schedules/learningRate.js';
+import { momentumAt } from '../../lib/schedules/momentum.js';
 
 interface Run {
   readonly steps: number;
   readonly rates: readonly number[];
 }
 
-const { base, oneCycle, polynomial, multiStep } = JSON.parse(
+interface OneCycleOptions {
+  max_lr: number;
+  pct_start?: number;
+  div_factor?: number;
+  final_div_factor?: number;
+  anneal_strategy?: 'linear';
+}
+
+const { base, oneCycle, momentum, polynomial, multiStep } = JSON.parse(
   readFileSync(join(packageRoot(), 'test/parity/schedules.json'), 'utf8'),
 ) as {
   base: number;
-  oneCycle: (Run & {
-    max_lr: number;
-    pct_start?: number;
-    div_factor?: number;
-    final_div_factor?: number;
-    anneal_strategy?: 'linear';
+  oneCycle: (Run & OneCycleOptions)[];
+  momentum: (OneCycleOptions & {
+    steps: number;
+    base_momentum?: number;
+    max_momentum?: number;
+    momentum: number[];
+    beta1: number[];
   })[];
   polynomial: (Run & { power: number })[];
   multiStep: (Run & { milestones: number[]; gamma: number })[];
@@ -31,16 +41,31 @@ function expectRates(schedule: Schedule, { steps, rates }: Run): void {
   }
 }
 
-test.each(oneCycle)('one cycle: %j', (run) => {
-  const { max_lr: peak, pct_start: rise, div_factor: divFactor, final_div_factor: finalDivFactor } = run;
-  const schedule = schedules.oneCycle({
+function cycleOf(options: OneCycleOptions) {
+  const { max_lr: peak, pct_start: rise, div_factor: divFactor, final_div_factor: finalDivFactor } = options;
+  return {
     peak,
     ...(rise !== undefined && { rise }),
     ...(divFactor !== undefined && { divFactor }),
     ...(finalDivFactor !== undefined && { finalDivFactor }),
-    ...(run.anneal_strategy && { anneal: run.anneal_strategy }),
-  });
-  expectRates(schedule, run);
+    ...(options.anneal_strategy && { anneal: options.anneal_strategy }),
+  };
+}
+
+test.each(oneCycle)('one cycle: %j', (run) => {
+  expectRates(schedules.oneCycle(cycleOf(run)), run);
+});
+
+test.each(momentum)('momentum of one cycle: %j', (run) => {
+  const { base_momentum: base, max_momentum: max, steps } = run;
+  const range = { ...(base !== undefined && { base }), ...(max !== undefined && { max }) };
+  const schedule = schedules.oneCycle({ ...cycleOf(run), momentum: range });
+  expect([run.momentum.length, run.beta1.length]).toEqual([steps, steps]);
+  for (const expected of [run.momentum, run.beta1]) {
+    for (const [step, value] of expected.entries()) {
+      expect(Math.abs(momentumAt(schedule, { step, totalSteps: steps })! - value)).toBeLessThan(1e-8);
+    }
+  }
 });
 
 test.each(polynomial)('polynomial: %j', (run) => {

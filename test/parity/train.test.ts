@@ -55,6 +55,19 @@ const CHANGES: [name: string, change: Record<string, unknown>][] = [
   ['lambda by sixth power, margin warm-up', { marginWarmup: 0.45 }],
   ['margin warm-up in steps', { marginWarmup: 8 }],
   ['statistics over the batch', { auxiliary: { type: 'center', weight: 0.1, rate: 0.301 } }],
+  ['sgd, clipped', { clipGradients: 12.01 }],
+  ['adam, clipped', { clipGradients: 18.1 }],
+  [
+    'sgd, one cycle',
+    { learningRate: { type: 'oneCycle', peak: 0.02, momentum: { base: 0.601, max: 0.95 } } },
+  ],
+  ['sgd, one cycle', { learningRate: { type: 'oneCycle', peak: 0.02 } }],
+  [
+    'adam, one cycle',
+    { learningRate: { type: 'oneCycle', peak: 4e-3, momentum: { base: 0.5, max: 0.951 } } },
+  ],
+  ['adam, one cycle', { learningRate: { type: 'oneCycle', peak: 4e-3 } }],
+  ['one cycle without its momentum', { learningRate: { type: 'oneCycle', peak: 4e-3, momentum: {} } }],
   ['one long epoch', { batchSize: 63 }],
 ];
 

@@ -41,8 +41,8 @@ const steps = (
 ): Errors =>
   each(
     name,
-    events.map((event) => event[name]),
-    expected[name],
+    events.flatMap((event) => event[name] ?? []),
+    expected[name] ?? [],
     error,
   );
 
@@ -108,9 +108,9 @@ export const ASPECTS: readonly Aspect[] = [
     limit: 'initial',
   },
   {
-    title: 'follows the rules of rate, λ and margin',
+    title: 'follows the rules of rate, momentum, λ and margin',
     errors: (received, expected) =>
-      (['learningRate', 'lambda', 'marginRamp'] as const).flatMap((name) =>
+      (['learningRate', 'momentum', 'lambda', 'marginRamp'] as const).flatMap((name) =>
         steps(received, expected, name, same),
       ),
     limit: 'exact',

@@ -12,8 +12,8 @@ export interface Epoch extends Scores {
   validation?: Scores;
 }
 
-/** One column per value of a step. */
-type Steps = Record<
+/** One column per value of a step; momentum where the schedule moves it. */
+type Steps = { momentum?: number[] } & Record<
   | 'learningRate'
   | 'lambda'
   | 'marginRamp'

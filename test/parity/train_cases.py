@@ -134,6 +134,71 @@ CASES = {
             "learningRate": {"type": "constant", "value": 0.01},
         },
     },
+    "sgd, clipped": {
+        "images": {"train": 80},
+        "options": {
+            "head": "normface",
+            "s": {"learn": True, "init": 10.0},
+            "optimizer": {"type": "sgd", "momentum": 0.8, "weightDecay": 0.05},
+            "learningRate": {"type": "constant", "value": 0.02},
+            "headLr": 2.0,
+            "clipGradients": 12.0,
+        },
+    },
+    "adam, clipped": {
+        "images": {"train": 80},
+        "options": {
+            "head": "arcface",
+            "m": 0.4,
+            "s": 12.0,
+            "optimizer": {"type": "adam", "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-4, "weightDecay": 0.02},
+            "learningRate": {"type": "constant", "value": 2e-3},
+            "clipGradients": 18.0,
+        },
+    },
+    "sgd, one cycle": {
+        "images": {"train": 80},
+        "options": {
+            "head": "softmax",
+            "optimizer": {"type": "sgd", "momentum": 0.9, "weightDecay": 0.05},
+            "learningRate": {"type": "oneCycle", "peak": 0.02, "momentum": {"base": 0.6, "max": 0.95}},
+            "headLr": 2.0,
+        },
+    },
+    "sgd with Nesterov, one cycle": {
+        "images": {"train": 80},
+        "options": {
+            "head": "softmax",
+            "optimizer": {"type": "sgd", "momentum": 0.5, "nesterov": True, "weightDecay": 0.05},
+            "learningRate": {
+                "type": "oneCycle",
+                "peak": 0.02,
+                "rise": 0.4,
+                "divFactor": 10.0,
+                "finalDivFactor": 100.0,
+                "anneal": "linear",
+                "momentum": {"base": 0.7, "max": 0.9},
+            },
+        },
+    },
+    "adam, one cycle": {
+        "images": {"train": 80},
+        "options": {
+            "head": "arcface",
+            "m": 0.4,
+            "s": 12.0,
+            "optimizer": {"type": "adam", "beta2": 0.95, "epsilon": 1e-4, "weightDecay": 0.02},
+            "learningRate": {"type": "oneCycle", "peak": 4e-3, "momentum": {"base": 0.5, "max": 0.95}},
+        },
+    },
+    "one cycle without its momentum": {
+        "images": {"train": 80},
+        "options": {
+            "head": "softmax",
+            "optimizer": {"type": "adamw", "beta1": 0.8},
+            "learningRate": {"type": "oneCycle", "peak": 4e-3},
+        },
+    },
     "one long epoch": {
         "images": {"train": 1100, "test": 100},
         "options": {

@@ -18,45 +18,61 @@ template <class Run>
   }
 }
 
+/// run(gradient), with gradient(i) that reads a gradient as it is clipped. Most steps are not, and then nothing is
+/// multiplied.
+template <class Run>
+[[gnu::always_inline]] inline void with_clip(const float* gradients, float clip, const Run& run) {
+  if (clip == 1) {
+    run([=](int64_t i) { return gradients[i]; });
+  } else {
+    run([=](int64_t i) { return clip * gradients[i]; });
+  }
+}
+
 /// SGD with momentum as PyTorch defines it: v = momentum*v + g; p -= rate * (nesterov ? g + momentum*v : v).
-static void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, int64_t count,
-                Sgd options, float rate) {
-  const float momentum = options.momentum, decay = options.weight_decay;
+static void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, float clip,
+                int64_t count, Sgd options, float rate, float momentum) {
+  const float decay = options.weight_decay;
   const float from_gradient = options.nesterov ? 1 : 0, from_velocity = options.nesterov ? momentum : 1;
-  with_twin(parameters, bf16_twin, [&](const auto& put) {
-    parallel_ranges(count, [&](int64_t begin, int64_t end) {
+  with_clip(gradients, clip, [&](const auto& gradient) {
+    with_twin(parameters, bf16_twin, [&](const auto& put) {
+      parallel_ranges(count, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; ++i) {
-        const float g = gradients[i] + decay * parameters[i];
-        const float v = momentum * velocity[i] + g;
-        velocity[i] = v;
-        put(i, parameters[i] - rate * (from_gradient * g + from_velocity * v));
-      }
+        for (int64_t i = begin; i < end; ++i) {
+          const float g = gradient(i) + decay * parameters[i];
+          const float v = momentum * velocity[i] + g;
+          velocity[i] = v;
+          put(i, parameters[i] - rate * (from_gradient * g + from_velocity * v));
+        }
+      });
     });
   });
 }
 
 /// Adam (Kingma & Ba 2015, algorithm 1) and AdamW (Loshchilov & Hutter 2019), in PyTorch's arrangement; t from 1.
 static void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
-                 const float* gradients, int64_t count, Adam options, float rate, uint64_t t) {
+                 const float* gradients, float clip, int64_t count, Adam options, float rate, float beta1,
+                 uint64_t t) {
   const double steps = static_cast<double>(t);
-  const float beta1 = options.beta1, beta2 = options.beta2, epsilon = options.epsilon;
+  const float beta2 = options.beta2, epsilon = options.epsilon;
   const float step_size = static_cast<float>(rate / (1 - __builtin_pow(beta1, steps)));
   const float correction = static_cast<float>(1 / __builtin_sqrt(1 - __builtin_pow(beta2, steps)));
   const float coupled = options.decoupled ? 0 : options.weight_decay;
   const float shrink = options.decoupled ? 1 - rate * options.weight_decay : 1;
-  with_twin(parameters, bf16_twin, [&](const auto& put) {
-    parallel_ranges(count, [&](int64_t begin, int64_t end) {
+  with_clip(gradients, clip, [&](const auto& gradient) {
+    with_twin(parameters, bf16_twin, [&](const auto& put) {
+      parallel_ranges(count, [&](int64_t begin, int64_t end) {
 #pragma omp simd
-      for (int64_t i = begin; i < end; ++i) {
-        const float p = parameters[i] * shrink;
-        const float g = gradients[i] + coupled * p;
-        const float m = beta1 * first_moment[i] + (1 - beta1) * g;
-        const float v = beta2 * second_moment[i] + (1 - beta2) * g * g;
-        first_moment[i] = m;
-        second_moment[i] = v;
-        put(i, p - step_size * m / (__builtin_sqrtf(v) * correction + epsilon));
-      }
+        for (int64_t i = begin; i < end; ++i) {
+          const float p = parameters[i] * shrink;
+          const float g = gradient(i) + coupled * p;
+          const float m = beta1 * first_moment[i] + (1 - beta1) * g;
+          const float v = beta2 * second_moment[i] + (1 - beta2) * g * g;
+          first_moment[i] = m;
+          second_moment[i] = v;
+          put(i, p - step_size * m / (__builtin_sqrtf(v) * correction + epsilon));
+        }
+      });
     });
   });
 }

@@ -83,8 +83,8 @@ void column_sums(float* sums, float* partial, Tensor x, int64_t rows, int64_t co
 void sum(float* total, const float* values, int64_t count, cudaStream_t stream);
 /// partial: kNormPartials floats of workspace.
 inline constexpr int kNormPartials = 1024;
-void gradient_norm(StepReport* report, int32_t* halted, float* partial, const float* gradients, int64_t count,
-                   const StepBlock* step, cudaStream_t stream);
+void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, float* partial, const float* gradients,
+                   int64_t count, double largest, const StepBlock* step, cudaStream_t stream);
 
 // logits.cu
 void scale_logits(float* z, const float* row_norms, const float* column_norms, const float* column_scale,
@@ -125,9 +125,10 @@ void gather_changed(Tensor batch, int32_t* batch_labels, const GatherImages& gat
 
 // update.cu
 /// bf16_twin: the parameters in bf16, or null.
-void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, int64_t count, Sgd options,
-         const StepBlock* step, const int32_t* halted, cudaStream_t stream);
+void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, const float* clip_factor,
+         int64_t count, Sgd options, const StepBlock* step, const int32_t* halted, cudaStream_t stream);
 void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment, const float* gradients,
-          int64_t count, Adam options, const StepBlock* step, const int32_t* halted, cudaStream_t stream);
+          const float* clip_factor, int64_t count, Adam options, const StepBlock* step, const int32_t* halted,
+          cudaStream_t stream);
 
 }  // namespace margincore::cuda

@@ -2,6 +2,7 @@
 // depend on scheduling. Each element is read once.
 #include <algorithm>
 
+#include "base/gradient_clip.h"
 #include "cuda/kernels/columns.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
@@ -91,14 +92,15 @@ MARGINCORE_KERNEL squares_kernel(float* partial, const float* x, int64_t count, 
 }
 
 /// One block.
-MARGINCORE_KERNEL norm_kernel(StepReport* report, int32_t* halted, const float* partial, int count,
-                              const StepBlock* step) {
+MARGINCORE_KERNEL norm_kernel(StepReport* report, int32_t* halted, float* clip_factor, const float* partial, int count,
+                              double largest, const StepBlock* step) {
   MARGINCORE_SHARED(double, shared, device::kWarp);
   double sum = 0;
   for (int i = thread(); i < count; i += threads()) sum += partial[i];
   sum = block_sum(sum, shared);
   if (thread() != 0) return;
   const float norm = static_cast<float>(sqrt(sum));
+  if (clip_factor != nullptr) *clip_factor = clip_factor_of(sqrt(sum), largest);
   report[step->report_index].gradient_norm = norm;
   if (!(norm - norm == 0)) *halted = 1;
 }
@@ -143,12 +145,12 @@ void sum(float* total, const float* values, int64_t count, cudaStream_t stream) 
   MARGINCORE_RUN(sum_kernel, 1, kBlock, stream, total, values, count, all_aligned(4, values));
 }
 
-void gradient_norm(StepReport* report, int32_t* halted, float* partial, const float* gradients, int64_t count,
-                   const StepBlock* step, cudaStream_t stream) {
+void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, float* partial, const float* gradients,
+                   int64_t count, double largest, const StepBlock* step, cudaStream_t stream) {
   const int64_t wanted = blocks_for(count / 4 + 1, kBlock);
   const int parts = static_cast<int>(wanted < kNormPartials ? wanted : kNormPartials);
   MARGINCORE_RUN(squares_kernel, parts, kBlock, stream, partial, gradients, count, all_aligned(4, gradients));
-  MARGINCORE_RUN(norm_kernel, 1, kBlock, stream, report, halted, partial, parts, step);
+  MARGINCORE_RUN(norm_kernel, 1, kBlock, stream, report, halted, clip_factor, partial, parts, largest, step);
 }
 
 }  // namespace margincore::cuda

@@ -44,67 +44,94 @@ MARGINCORE_DEVICE void update_range(float* parameters, BFloat16* bf16_twin, floa
 /// SGD with momentum as PyTorch defines it: v = momentum*v + g; p -= rate * (nesterov ? g + momentum*v : v).
 struct SgdUpdate {
   Sgd options;
-  float rate;
+  float rate, momentum;
 
   MARGINCORE_DEVICE void operator()(float& p, float& velocity, float&, float gradient) const {
     const float g = gradient + options.weight_decay * p;
-    velocity = options.momentum * velocity + g;
-    p -= rate * (options.nesterov != 0 ? g + options.momentum * velocity : velocity);
+    velocity = momentum * velocity + g;
+    p -= rate * (options.nesterov != 0 ? g + momentum * velocity : velocity);
   }
 };
 
 /// Adam (Kingma & Ba 2015, algorithm 1) and AdamW (Loshchilov & Hutter 2019), in PyTorch's arrangement.
 struct AdamUpdate {
   Adam options;
-  float step_size, correction, coupled, shrink;
+  float beta1, step_size, correction, coupled, shrink;
 
   MARGINCORE_DEVICE void operator()(float& p, float& m, float& v, float gradient) const {
     p *= shrink;
     const float g = gradient + coupled * p;
-    m = options.beta1 * m + (1 - options.beta1) * g;
+    m = beta1 * m + (1 - beta1) * g;
     v = options.beta2 * v + (1 - options.beta2) * g * g;
     p -= step_size * m / (sqrtf(v) * correction + options.epsilon);
   }
 };
 
+/// The update with gradients that are clipped.
+template <class Update>
+struct Clipped {
+  Update update;
+  float factor;
+
+  MARGINCORE_DEVICE void operator()(float& p, float& first, float& second, float gradient) const {
+    update(p, first, second, factor * gradient);
+  }
+};
+
+/// Most steps are not clipped, and then nothing is multiplied: the same bits as without a factor.
+template <class Update>
+MARGINCORE_DEVICE void update_clipped(float* parameters, BFloat16* bf16_twin, float* first, float* second,
+                                      const float* gradients, const float* clip_factor, int64_t count,
+                                      const Update& update) {
+  const float factor = clip_factor != nullptr ? *clip_factor : 1;
+  if (factor == 1) update_range(parameters, bf16_twin, first, second, gradients, count, update);
+  else update_range(parameters, bf16_twin, first, second, gradients, count, Clipped<Update>{update, factor});
+}
+
 MARGINCORE_KERNEL sgd_kernel(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients,
-                             int64_t count, Sgd options, const StepBlock* step, const int32_t* halted) {
+                             const float* clip_factor, int64_t count, Sgd options, const StepBlock* step,
+                             const int32_t* halted) {
   if (*halted != 0) return;
-  const SgdUpdate update{options, step->learning_rate * options.rate_multiplier};
-  update_range(parameters, bf16_twin, velocity, static_cast<float*>(nullptr), gradients, count, update);
+  const SgdUpdate update{options, step->learning_rate * options.rate_multiplier, step->momentum};
+  update_clipped(parameters, bf16_twin, velocity, static_cast<float*>(nullptr), gradients, clip_factor, count, update);
 }
 
 MARGINCORE_KERNEL adam_kernel(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
-                              const float* gradients, int64_t count, Adam options, const StepBlock* step,
-                              const int32_t* halted) {
+                              const float* gradients, const float* clip_factor, int64_t count, Adam options,
+                              const StepBlock* step, const int32_t* halted) {
   if (*halted != 0) return;
   // Powers in double: 1 - beta2^t is 0.001 at first. One thread computes them for its block.
   MARGINCORE_SHARED(float, corrections, 2);
   if (device::thread() == 0) {
     const double t = static_cast<double>(step->step + 1);
-    corrections[0] = static_cast<float>(1 / (1 - pow(static_cast<double>(options.beta1), t)));
+    corrections[0] = static_cast<float>(1 / (1 - pow(static_cast<double>(step->momentum), t)));
     corrections[1] = static_cast<float>(1 / sqrt(1 - pow(static_cast<double>(options.beta2), t)));
   }
   device::sync_block();
   const float rate = step->learning_rate * options.rate_multiplier;
   const bool decoupled = options.decoupled != 0;
-  const AdamUpdate update{options, rate * corrections[0], corrections[1], decoupled ? 0 : options.weight_decay,
+  const AdamUpdate update{options,
+                          step->momentum,
+                          rate * corrections[0],
+                          corrections[1],
+                          decoupled ? 0 : options.weight_decay,
                           decoupled ? 1 - rate * options.weight_decay : 1};
-  update_range(parameters, bf16_twin, first_moment, second_moment, gradients, count, update);
+  update_clipped(parameters, bf16_twin, first_moment, second_moment, gradients, clip_factor, count, update);
 }
 
 }  // namespace
 
-void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, int64_t count, Sgd options,
-         const StepBlock* step, const int32_t* halted, cudaStream_t stream) {
+void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, const float* clip_factor,
+         int64_t count, Sgd options, const StepBlock* step, const int32_t* halted, cudaStream_t stream) {
   MARGINCORE_RUN(sgd_kernel, striding_blocks(count / 4), kBlock, stream, parameters, bf16_twin, velocity, gradients,
-                 count, options, step, halted);
+                 clip_factor, count, options, step, halted);
 }
 
 void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment, const float* gradients,
-          int64_t count, Adam options, const StepBlock* step, const int32_t* halted, cudaStream_t stream) {
+          const float* clip_factor, int64_t count, Adam options, const StepBlock* step, const int32_t* halted,
+          cudaStream_t stream) {
   MARGINCORE_RUN(adam_kernel, striding_blocks(count / 4), kBlock, stream, parameters, bf16_twin, first_moment,
-                 second_moment, gradients, count, options, step, halted);
+                 second_moment, gradients, clip_factor, count, options, step, halted);
 }
 
 }  // namespace margincore::cuda

@@ -11,25 +11,28 @@ Status CudaBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImage
   return guarded("gather_images", [&] { cuda::gather_images(batch, batch_labels.i32(), gather, step, stream_); });
 }
 
-Status CudaBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options,
-                        const StepBlock* step, const int32_t* halted) {
+Status CudaBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients,
+                        const float* clip_factor, Sgd options, const StepBlock* step, const int32_t* halted) {
   return guarded("sgd", [&] {
-    cuda::sgd(parameters.f32(), bf16_twin.bf16(), velocity.f32(), gradients.f32(), parameters.count(), options, step,
-              halted, stream_);
+    cuda::sgd(parameters.f32(), bf16_twin.bf16(), velocity.f32(), gradients.f32(), clip_factor, parameters.count(),
+              options, step, halted, stream_);
   });
 }
 
 Status CudaBackend::adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment,
-                         Tensor gradients, Adam options, const StepBlock* step, const int32_t* halted) {
+                         Tensor gradients, const float* clip_factor, Adam options, const StepBlock* step,
+                         const int32_t* halted) {
   return guarded("adam", [&] {
     cuda::adam(parameters.f32(), bf16_twin.bf16(), first_moment.f32(), second_moment.f32(), gradients.f32(),
-               parameters.count(), options, step, halted, stream_);
+               clip_factor, parameters.count(), options, step, halted, stream_);
   });
 }
 
-Status CudaBackend::gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) {
+Status CudaBackend::gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Tensor gradients,
+                                  double largest, const StepBlock* step) {
   return guarded("gradient_norm", [&] {
-    cuda::gradient_norm(report, halted, floats(cuda::kNormPartials), gradients.f32(), gradients.count(), step, stream_);
+    cuda::gradient_norm(report, halted, clip_factor, floats(cuda::kNormPartials), gradients.f32(), gradients.count(),
+                        largest, step, stream_);
   });
 }
 

@@ -5,6 +5,7 @@ import { packageRoot } from '../../../lib/base/packageRoot.js';
 import { diagnose } from '../../../lib/diagnoses/diagnose.js';
 import type { Epoch, RunFacts } from '../../../lib/diagnoses/facts.js';
 import { checkHead, resolveHead } from '../../../lib/heads/resolve.js';
+import { type Schedule, schedules } from '../../../lib/schedules/learningRate.js';
 import { checkOptimizer } from '../../../lib/training/optimizers.js';
 import { runFacts } from '../../../lib/training/runFacts.js';
 
@@ -14,12 +15,13 @@ const images = (training: number) => ({ training, measured: Math.min(training, 5
 
 /** A run with 1,000 images of each class. */
 function facts(options: Record<string, unknown> = {}, numClasses = 10): RunFacts {
-  const { optimizer = 'adam', networkRate = 1, ...head } = options;
+  const { optimizer = 'adam', networkRate = 1, clipGradients, ...head } = options;
   return {
     head: resolveHead(checkHead(head), numClasses),
     embeddingSize: D,
     networkRate: networkRate as number,
     optimizer: checkOptimizer(optimizer, 'optimizer'),
+    ...(clipGradients !== undefined && { clipGradients: clipGradients as number }),
     images: images(1000 * numClasses),
     steps: 400,
     classShares: new Float64Array(numClasses).fill(1 / numClasses),
@@ -186,6 +188,15 @@ describe('why', () => {
     expect(low(0.8e-3, 'sgd', 2)).toEqual([]);
     expect(low(1.5e-2, { type: 'sgd', momentum: 0 })).toEqual(['learning-rate-too-low']);
     expect(low(1.6e-2, { type: 'sgd', momentum: 0 })).toEqual([]);
+  });
+
+  test('a gradient that is clipped moves no farther than that, with sgd', () => {
+    const slow = { meanLearningRate: 1.5e-4, gradientNorm: 20 };
+    expect(names(epochs(4, slow), facts({ optimizer: 'sgd' }))).toEqual([]);
+    expect(names(epochs(4, slow), facts({ optimizer: 'sgd', clipGradients: 11 }))).toEqual([]);
+    expect(names(epochs(4, slow), facts({ optimizer: 'sgd', clipGradients: 10 }))).toEqual([
+      'learning-rate-too-low',
+    ]);
   });
 
   test('a rate that moves nothing is judged by the whole run that is planned', () => {
@@ -365,7 +376,7 @@ test('classes are counted among the images that are trained on', () => {
   const labels = Int32Array.from([0, 0, 0, 1, 2, 2]);
   const images = { data: new Uint8Array(6), shape: [6, 1, 1, 1] as const };
   const job = {
-    settings: { optimizer: checkOptimizer('sgd', 'optimizer') },
+    settings: { optimizer: checkOptimizer('sgd', 'optimizer'), learningRate: schedules.constant(0.1) },
     head: resolveHead(checkHead({}), 4),
     train: { images, labels, numbers: Int32Array.from([0, 1, 3, 4]) },
     length: { steps: 3, stepsPerEpoch: 2, epochs: 2 },
@@ -380,4 +391,21 @@ test('classes are counted among the images that are trained on', () => {
   expect(Array.from(classShares)).toEqual([0.5, 0.25, 0.25, 0]);
   const sampled = { ...job, settings: { ...job.settings, sampler: { type: 'classBalanced' } } } as never;
   expect(Array.from(runFacts(sampled, D).classShares)).toEqual([1 / 3, 1 / 3, 1 / 3, 0]);
+});
+
+test('momentum is the highest that the schedule of the rate has', () => {
+  const factsWith = (optimizer: string, learningRate: Schedule) =>
+    runFacts(
+      {
+        settings: { optimizer: checkOptimizer(optimizer, 'optimizer'), learningRate },
+        head: resolveHead(checkHead({}), 2),
+        train: { images: undefined, labels: Int32Array.of(0, 1), numbers: Int32Array.of(0, 1) },
+        length: { steps: 3 },
+      } as never,
+      D,
+    ).optimizer;
+  const cycle = schedules.oneCycle({ peak: 1, momentum: { base: 0.5, max: 0.97 } });
+  expect(factsWith('sgd', cycle)).toEqual({ type: 'sgd', momentum: 0.97 });
+  expect(factsWith('sgd', schedules.oneCycle({ peak: 1 }))).toEqual({ type: 'sgd', momentum: 0.9 });
+  expect(factsWith('adam', cycle)).toMatchObject({ type: 'adam' });
 });

@@ -6,6 +6,7 @@ import {
   type Schedule,
   schedules,
 } from '../../../lib/schedules/learningRate.js';
+import { momentumAt } from '../../../lib/schedules/momentum.js';
 import { refusal } from '../../support/refusal.js';
 
 const STEPS = 100;
@@ -74,8 +75,49 @@ test.each<[unknown, string]>([
   [{ type: 'cosine', base: -1, min: 0 }, 'for learningRate.base'],
   [{ type: 'step', base: 1, gamma: 0.1, milestones: 3 }, 'an array of numbers for learningRate.milestones'],
   [{ type: 'warmup', length: 2, schedule: 3 }, 'for learningRate.schedule'],
+  [{ type: 'oneCycle', peak: 1, momentum: 0.9 }, '{ base, max } for learningRate.momentum but received 0.9'],
+  [{ type: 'oneCycle', peak: 1, momentum: { max: 1 } }, 'a number in [0, 1) for learningRate.momentum.max'],
+  [
+    { type: 'oneCycle', peak: 1, momentum: { base: -1 } },
+    'a number in [0, 1) for learningRate.momentum.base',
+  ],
+  [
+    { type: 'oneCycle', peak: 1, momentum: { base: 0.96 } },
+    'a number of at most max (0.95) for learningRate.momentum.base but received 0.96',
+  ],
+  [{ type: 'oneCycle', peak: 1, momentum: { min: 0.8 } }, 'for learningRate.momentum.min'],
+  [{ type: 'cosine', base: 1, momentum: {} }, 'no value (there is no such option) for learningRate.momentum'],
 ])('%j is refused', async (schedule, message) => {
   expect((await refusal(() => checkSchedule(schedule, 'learningRate'))).message).toContain(message);
+});
+
+describe('momentum', () => {
+  const momenta = (schedule: Schedule, steps: readonly number[]) =>
+    steps.map((step) => momentumAt(schedule, { step, totalSteps: STEPS }));
+
+  test("is the optimizer's, but of one cycle that is asked to move it", () => {
+    const still = [0.1, () => 0.1].map((rate) =>
+      typeof rate === 'number' ? schedules.constant(rate) : rate,
+    );
+    for (const schedule of [...still, schedules.oneCycle({ peak: 1 })]) {
+      expect(momenta(schedule, [0, 50])).toEqual([undefined, undefined]);
+    }
+    expect(schedules.oneCycle({ peak: 1 })).not.toHaveProperty('momentum');
+  });
+
+  test("falls as the rate rises, and rises as it falls; PyTorch's values by default", () => {
+    const schedule = schedules.oneCycle({ peak: 1, rise: 0.5, anneal: 'linear', momentum: {} });
+    expect(schedule).toMatchObject({ momentum: { base: 0.85, max: 0.95 } });
+    const found = momenta(schedule, [0, 49, 99]);
+    for (const [index, expected] of [0.95, 0.85, 0.95].entries())
+      expect(found[index]).toBeCloseTo(expected, 12);
+  });
+
+  test('a warm-up leaves it as it is', () => {
+    const schedule = schedules.oneCycle({ peak: 1, momentum: { base: 0.5 } });
+    const steps = [0, 1, 30, 99];
+    expect(momenta(schedules.warmup(schedule, 20), steps)).toEqual(momenta(schedule, steps));
+  });
 });
 
 test('the margin rises from 0 to 1 over its warm-up', () => {

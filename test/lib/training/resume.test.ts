@@ -97,6 +97,11 @@ const CASES: [string, TrainOptions][] = [
   ],
   ['all frozen but the head, SGD', { freeze: 'all', optimizer: 'sgd' }],
   [
+    'one cycle with its momentum',
+    { learningRate: schedules.oneCycle({ peak: 3e-3, momentum: { base: 0.7, max: 0.95 } }) },
+  ],
+  ['gradients that are clipped', { clipGradients: 0.5, optimizer: 'sgd' }],
+  [
     'a learned scale, SGD with Nesterov',
     { head: 'normface', s: { learn: true, init: 16 }, optimizer: { type: 'sgd', nesterov: true } },
   ],
@@ -213,6 +218,7 @@ describe('refused', () => {
       /model: .* there/,
     ],
     ['a layer that is frozen now', { freeze: 'conv1' }, /freeze: none there, \["conv1"\] now/],
+    ['gradients that are clipped now', { clipGradients: 1 }, /clipGradients: none there, 1 now/],
     ['other changes of images', { augment: 'cifar' }, /augment: none there, \{"crop":4,"flip":true\} now/],
     ['another rate of a layer', { layerLr: { conv1: 0.5 } }, /layerLr: none there, \{"conv1":0.5\} now/],
     ['another sampler', { sampler: 'classBalanced' }, /sampler: none there, \{"type":"classBalanced"\} now/],
@@ -230,6 +236,26 @@ describe('refused', () => {
       train({ data, ...OPTIONS, ...options, checkpoint: folder, resume: true }),
     );
     expect(error).toMatchObject({ code: 'CHECKPOINT_MISMATCH', message: expect.stringMatching(message) });
+  });
+
+  test('other momentum beside the same rates', async () => {
+    const cycle = (momentum?: { base: number }) => ({
+      learningRate: schedules.oneCycle({ peak: 3e-3, ...(momentum && { momentum }) }),
+    });
+    for (const [before, now] of [
+      [cycle({ base: 0.8 }), cycle({ base: 0.7 })],
+      [cycle(), cycle({ base: 0.8 })],
+      [cycle({ base: 0.8 }), cycle()],
+    ] as const) {
+      const checkpoint = inFolder('cycle');
+      await interrupted({ ...before, checkpoint });
+      const error = await refusal(() => train({ data, ...OPTIONS, ...now, checkpoint, resume: true }));
+      expect(error).toMatchObject({
+        code: 'CHECKPOINT_MISMATCH',
+        message: expect.stringMatching(/learningRate: .* there, .* now/),
+      });
+      rmSync(checkpoint, { recursive: true });
+    }
   });
 
   test('other images, and the same in another order', async () => {

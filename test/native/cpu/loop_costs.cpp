@@ -180,11 +180,15 @@ void update_costs(Random& random) {
   std::vector<BFloat16> twin(kCount);
   std::vector<double> blocks(kCount / kSumBlock + 1);
   for (BFloat16* half : {static_cast<BFloat16*>(nullptr), twin.data()}) {
-    const std::string suffix = half == nullptr ? "" : "_with_twin";
-    measure("sgd" + suffix, kCount,
-            [&] { kLoops.sgd(p.data(), half, first.data(), gradients.data(), kCount, {0.9f, 0, 5e-4f, 1}, 0.1f); });
-    measure("adam" + suffix, kCount,
-            [&] { kLoops.adam(p.data(), half, first.data(), second.data(), gradients.data(), kCount, {}, 1e-3f, 7); });
+    for (const float clip : {1.0f, 0.3f}) {
+      const std::string suffix = std::string(clip == 1 ? "" : "_clipped") + (half == nullptr ? "" : "_with_twin");
+      measure("sgd" + suffix, kCount, [&] {
+        kLoops.sgd(p.data(), half, first.data(), gradients.data(), clip, kCount, {0, 5e-4f, 1}, 0.1f, 0.9f);
+      });
+      measure("adam" + suffix, kCount, [&] {
+        kLoops.adam(p.data(), half, first.data(), second.data(), gradients.data(), clip, kCount, {}, 1e-3f, 0.9f, 7);
+      });
+    }
   }
   measure("sum_of_squares", kCount, [&] { kLoops.sum_of_squares(gradients.data(), kCount, blocks.data()); });
 }

@@ -122,6 +122,7 @@ std::vector<Floats> run_loops(int thread_count) {
   StepBlock block{};
   block.margin_ramp = 1;
   block.learning_rate = 1e-3f;
+  block.momentum = 0.9f;
   const StepBlock* step = device.constant(block);
   StepReport* report = device.variable(std::vector<StepReport>(1));
   int32_t* halted = device.variable(Ints{0});
@@ -142,7 +143,7 @@ std::vector<Floats> run_loops(int thread_count) {
   head.margin.m2 = 0.5f;
   head.label_smoothing = 0.1f;
   device.call(backend.margin_softmax(operands, head));
-  device.call(backend.gradient_norm(report, halted, in, step));
+  device.call(backend.gradient_norm(report, halted, nullptr, in, 0, step));
   for (const Tensor& result : {operands.logits, operands.feature_radial, operands.class_radial}) keep(result);
   const StepReport reported = device.read<StepReport>(report, 1)[0];
   results.push_back({reported.loss, static_cast<float>(reported.correct), reported.gradient_norm,
@@ -162,7 +163,7 @@ std::vector<Floats> run_loops(int thread_count) {
 
   const Tensor parameters = device.inout(x, shape), first = device.inout(dy, shape);
   const Tensor second = device.inout(Floats(count, 1), shape);
-  device.call(backend.adam(parameters, {}, first, second, gradient, {}, step, halted));
+  device.call(backend.adam(parameters, {}, first, second, gradient, nullptr, {}, step, halted));
   keep(parameters);
   return results;
 }

@@ -203,18 +203,22 @@ class CountingBackend final : public Backend {
     return count("gather_images", {batch, batch_labels, batch_labels, chosen},
                  [&] { return to_.gather_images(batch, batch_labels, gather, step); });
   }
-  Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, Sgd options, const StepBlock* step,
-             const int32_t* halted) override {
-    return count("sgd", {parameters, parameters, bf16_twin, velocity, velocity, gradients},
-                 [&] { return to_.sgd(parameters, bf16_twin, velocity, gradients, options, step, halted); });
+  Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, const float* clip_factor,
+             Sgd options, const StepBlock* step, const int32_t* halted) override {
+    return count("sgd", {parameters, parameters, bf16_twin, velocity, velocity, gradients}, [&] {
+      return to_.sgd(parameters, bf16_twin, velocity, gradients, clip_factor, options, step, halted);
+    });
   }
-  Status adam(Tensor parameters, Tensor bf16_twin, Tensor first, Tensor second, Tensor gradients, Adam options,
-              const StepBlock* step, const int32_t* halted) override {
-    return count("adam", {parameters, parameters, bf16_twin, first, first, second, second, gradients},
-                 [&] { return to_.adam(parameters, bf16_twin, first, second, gradients, options, step, halted); });
+  Status adam(Tensor parameters, Tensor bf16_twin, Tensor first, Tensor second, Tensor gradients,
+              const float* clip_factor, Adam options, const StepBlock* step, const int32_t* halted) override {
+    return count("adam", {parameters, parameters, bf16_twin, first, first, second, second, gradients}, [&] {
+      return to_.adam(parameters, bf16_twin, first, second, gradients, clip_factor, options, step, halted);
+    });
   }
-  Status gradient_norm(StepReport* report, int32_t* halted, Tensor gradients, const StepBlock* step) override {
-    return count("gradient_norm", {gradients}, [&] { return to_.gradient_norm(report, halted, gradients, step); });
+  Status gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Tensor gradients, double largest,
+                       const StepBlock* step) override {
+    return count("gradient_norm", {gradients},
+                 [&] { return to_.gradient_norm(report, halted, clip_factor, gradients, largest, step); });
   }
 
  private:

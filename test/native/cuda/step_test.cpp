@@ -259,6 +259,24 @@ TEST_CASE("for frozen layers nothing is done but what the gradients of others ne
   }
 }
 
+TEST_CASE("clipping costs no launch, no call and no waiting") {
+  const auto step_with = [](double clip_gradients) {
+    OptimizerSpec optimizer;
+    optimizer.clip_gradients = clip_gradients;
+    const Opened backend = open_cuda(true);
+    TrainingRun run(*backend, false, seed_cnn(32), kBatch, {}, optimizer);
+    run.steps(1);
+    cuda_sim::reset_statistics();
+    run.steps(3);  // records and replays
+    return cuda_sim::statistics();
+  };
+  const Statistics with = step_with(1e-3), without = step_with(0);
+  CHECK(with.launches == without.launches);
+  CHECK(with.calls == without.calls);
+  CHECK(with.downloads == without.downloads);
+  CHECK(with.synchronizations == without.synchronizations);
+}
+
 TEST_CASE("what a construction that fails has made is released") {
   const Statistics before = cuda_sim::statistics();
   const size_t memory = cuda_sim::settings().memory;

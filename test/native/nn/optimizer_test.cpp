@@ -36,9 +36,10 @@ OptimizerSpec optimizer(Type type, float decay, float head_rate) {
 struct Step {
   Buffer block, halted;
 
-  Step(Backend& backend, float rate) : block(backend, sizeof(StepBlock)), halted(backend, sizeof(int32_t)) {
+  Step(Backend& backend, const Optimizer& optimizer, float rate) : block(backend, sizeof(StepBlock)), halted(backend, sizeof(int32_t)) {
     StepBlock values{};
     values.learning_rate = rate;
+    values.momentum = optimizer.momentum();
     check(backend.upload(block.data(), &values, sizeof values));
     check(backend.zero(halted.data(), sizeof(int32_t)));
   }
@@ -66,7 +67,7 @@ TEST_CASE("an optimizer decays weights only, and gives the head its own rate") {
       const Optimizer update(*backend, optimizer(type, kDecay, kHeadRate), parameters);
       CHECK(update.bytes() == (type == Type::Sgd ? 1 : 2) * parameters.value_bytes());
 
-      Step(*backend, kRate).run(*backend, update, parameters);
+      Step(*backend, update, kRate).run(*backend, update, parameters);
       for (const Group& group : kGroups) {
         CAPTURE(std::string(group.name));
         const float rate = kRate * (group.head ? kHeadRate : 1);

@@ -2,6 +2,7 @@
 // change what is trained, each layer by its own rate, and nothing else. Values and gradients share memory in other ways in each.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -213,6 +214,8 @@ class Run {
     images_.assign(pixels.begin(), pixels.end());
     labels_ = random.integers(kSamples, 0, kClasses - 1);
     is_streamed_ = random.unit() < 0.5;
+    // Not at all, in some steps, in all.
+    spec_.optimizer.clip_gradients = std::array{0.0, 1.0, 0.01}[random.integer(0, 2)];
   }
 
   /// Whether anything of it is trained: else no session takes it.
@@ -267,7 +270,13 @@ class Run {
     StepsRequest request;
     request.batch_size = kBatch;
     for (int64_t i = 0; i < batch; ++i) request.order.push_back(static_cast<int32_t>(samples_done_++));
-    request.values = {{kRate, 0, 1}};
+    // Every other step has one of its own.
+    const bool is_own = steps_done_ % 2 == 1;
+    const OptimizerSpec& optimizer = spec_.optimizer;
+    momentum_ = is_own                                         ? 0.8f
+                : optimizer.type == OptimizerSpec::Type::Sgd ? optimizer.momentum
+                                                               : optimizer.beta1;
+    request.values = {{kRate, 0, 1, is_own ? std::optional(momentum_) : std::nullopt}};
     const StepsResult result = session_->run_steps(request, never_);
     REQUIRE(result.non_finite == "");
     expect_gradients(request.order, result.reports.at(0));
@@ -353,23 +362,38 @@ class Run {
     return kHeadRate;
   }
 
+  /// By the gradients that the step computed: nothing of what is frozen counts.
+  double clip_factor() const {
+    if (spec_.optimizer.clip_gradients == 0) return 1;
+    double squares = 0;
+    for (const auto& entry : session_->table().entries()) {
+      if (!entry.spec.is_trained()) continue;
+      const Doubles values = to_doubles(gradient(entry.spec.name));
+      squares += dot(values, values);
+    }
+    return reference::clip_factor(std::sqrt(squares), spec_.optimizer.clip_gradients);
+  }
+
   void expect_update() const {
     const Values after = values();
+    const double clip = clip_factor();
     for (const auto& entry : session_->table().entries()) {
       const std::string& name = entry.spec.name;
       CAPTURE(name);
       if (rate_of(name) == 0 || (spec_.head.fixed_weights && name == "head.weight")) {
         CHECK(after.at(name) == before_.at(name));
       } else if (entry.spec.is_trained()) {
-        expect_update(name, after.at(name), entry.spec.shape.rank > 1 ? kDecay : 0);
+        expect_update(name, after.at(name), clip, entry.spec.shape.rank > 1 ? kDecay : 0);
       } else if (name != "head.centers") {
         CHECK(after.at(name) != before_.at(name));
       }
     }
   }
 
-  void expect_update(const std::string& name, const Floats& after, float decay) const {
-    const Floats before = before_.at(name), gradients = gradient(name);
+  void expect_update(const std::string& name, const Floats& after, double clip, float decay) const {
+    const Floats before = before_.at(name);
+    Doubles gradients = to_doubles(gradient(name));
+    for (double& each : gradients) each *= clip;
     const std::vector<Floats>& moments = moments_.at(name);
     const OptimizerSpec& o = spec_.optimizer;
     const bool decoupled = o.type == OptimizerSpec::Type::AdamW;
@@ -377,13 +401,14 @@ class Run {
     for (size_t i = 0; i < after.size(); ++i) {
       double expected = 0;
       if (o.type == OptimizerSpec::Type::Sgd) {
-        const Sgd options{o.momentum, o.nesterov, decay, rate_of(name)};
-        expected = reference::sgd({before[i], moments[0][i]}, gradients[i], options, kRate).parameter;
+        const Sgd options{o.nesterov, decay, rate_of(name)};
+        expected = reference::sgd({before[i], moments[0][i]}, gradients[i], options, kRate, momentum_).parameter;
       } else {
-        const Adam options{o.beta1, o.beta2, o.epsilon, decay, decoupled, rate_of(name)};
+        const Adam options{o.beta2, o.epsilon, decay, decoupled, rate_of(name)};
         const auto t = static_cast<double>(steps_done_);
         expected =
-            reference::adam({before[i], moments[0][i], moments[1][i]}, gradients[i], options, kRate, t).parameter;
+            reference::adam({before[i], moments[0][i], moments[1][i]}, gradients[i], options, kRate, momentum_, t)
+                .parameter;
       }
       worst = std::max(worst, std::abs(after[i] - expected) / (1 + std::abs(expected)));
     }
@@ -398,6 +423,7 @@ class Run {
   std::unique_ptr<Session> session_;
   uint64_t steps_done_ = 0;
   int64_t samples_done_ = 0;
+  float momentum_ = 0;  // of the step
   Values before_;  // the step
   std::map<std::string, std::vector<Floats>> moments_;
 };

@@ -1,6 +1,7 @@
 // Optimizers as PyTorch's documentation defines them, for one element; and batch assembly.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "backend/backend.h"
@@ -8,14 +9,17 @@
 
 namespace margincore::test::reference {
 
+/// By what PyTorch's clip_grad_norm_ multiplies gradients of that norm.
+inline double clip_factor(double norm, double largest) { return std::min(1.0, largest / (norm + 1e-6)); }
+
 struct SgdState {
   double parameter, velocity;
 };
 
-inline SgdState sgd(SgdState state, double gradient, const Sgd& options, double rate) {
+inline SgdState sgd(SgdState state, double gradient, const Sgd& options, double rate, double momentum) {
   const double g = gradient + options.weight_decay * state.parameter;
-  const double velocity = options.momentum * state.velocity + g;
-  const double change = options.nesterov ? g + options.momentum * velocity : velocity;
+  const double velocity = momentum * state.velocity + g;
+  const double change = options.nesterov ? g + momentum * velocity : velocity;
   return {state.parameter - rate * options.rate_multiplier * change, velocity};
 }
 
@@ -24,8 +28,8 @@ struct AdamState {
 };
 
 /// t counts from 1.
-inline AdamState adam(AdamState state, double gradient, const Adam& options, double rate, double t) {
-  const double beta1 = options.beta1, beta2 = options.beta2, decay = options.weight_decay;
+inline AdamState adam(AdamState state, double gradient, const Adam& options, double rate, double beta1, double t) {
+  const double beta2 = options.beta2, decay = options.weight_decay;
   rate *= options.rate_multiplier;
   const double p = options.decoupled ? state.parameter * (1 - rate * decay) : state.parameter;
   const double g = options.decoupled ? gradient : gradient + decay * state.parameter;

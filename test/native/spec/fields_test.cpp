@@ -219,7 +219,7 @@ TEST_CASE("no two fields and no two kinds of layers have one name") {
   OptimizerSpec optimizer;
   Names of_optimizer;
   fields(of_optimizer, optimizer);
-  CHECK(of_optimizer.all.size() == 8);
+  CHECK(of_optimizer.all.size() == 9);
 }
 
 TEST_CASE("the nearest word") {

@@ -11,12 +11,13 @@ namespace margincore::test {
 
 class TrainingRun {
  public:
-  TrainingRun(Backend& backend, bool streamed, const NetworkSpec& spec, int64_t batch, const Floats& rates = {})
+  TrainingRun(Backend& backend, bool streamed, const NetworkSpec& spec, int64_t batch, const Floats& rates = {},
+              const OptimizerSpec& optimizer = {})
       : batch_(batch), network_(spec, table_, rates), head_(arcface(10, 16, 0.5f), network_.embedding_size(), table_) {
     table_.arrange();
     const Floats per_channel(spec.input[2], 0.3f);
     parameters_ = std::make_unique<Parameters>(backend, table_, 1);
-    trainer_ = std::make_unique<Trainer>(backend, network_, head_, *parameters_, OptimizerSpec{},
+    trainer_ = std::make_unique<Trainer>(backend, network_, head_, *parameters_, optimizer,
                                          Normalization{per_channel, per_channel}, batch, 1);
     Random random(1);
     const Ints pixels = random.integers(kSamples * spec.input.count(), 0, 255);

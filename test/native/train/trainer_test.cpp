@@ -44,8 +44,8 @@ TEST_CASE("a run in parts is the run in one piece") {
   }
 }
 
-TEST_CASE("each step of a call has its own learning rate, lambda and share of the margin") {
-  const std::vector<StepValues> values = {{0.01f, 8, 0.25f}, {0.02f, 2, 0.5f}, {0.005f, 0, 1}};
+TEST_CASE("each step of a call has its own learning rate, lambda, share of the margin and momentum") {
+  const std::vector<StepValues> values = {{0.01f, 8, 0.25f, 0.6f}, {0.02f, 2, 0.5f, 0.95f}, {0.005f, 0, 1}};
   for (const std::string& backend : backend_names()) {
     SessionRun whole(backend), apart(backend);
     const StepsResult together = whole.steps(first(3 * kRunBatch), kRunBatch, values);
@@ -56,6 +56,22 @@ TEST_CASE("each step of a call has its own learning rate, lambda and share of th
     }
     expect_same(one_by_one, losses(together));
     CHECK(apart.values() == whole.values());
+  }
+}
+
+TEST_CASE("momentum is the optimizer's where a step has none of its own") {
+  for (const std::string& backend : backend_names()) {
+    for (const auto optimizer : {OptimizerSpec::Type::Sgd, OptimizerSpec::Type::Adam, OptimizerSpec::Type::AdamW}) {
+      const auto trained_with = [&](std::optional<float> momentum) {
+        SessionRun run(backend, optimizer);
+        run.steps(first(4 * kRunBatch), kRunBatch, std::vector<StepValues>(4, {0.01f, 0, 1, momentum}));
+        return run.values();
+      };
+      const OptimizerSpec spec;
+      const auto own = trained_with(std::nullopt);
+      CHECK(trained_with(optimizer == OptimizerSpec::Type::Sgd ? spec.momentum : spec.beta1) == own);
+      CHECK(trained_with(0.8f) != own);
+    }
   }
 }
 
