@@ -27,6 +27,7 @@ interface Case {
     learningRate: number;
     head: HeadOptions;
     headLr: number;
+    clipGradients?: number;
   };
   /** Of each step */
   losses: number[];
@@ -165,6 +166,7 @@ const CHANGES: [name: string, change: Partial<Case['options']>][] = [
   ['the beginning frozen, sgd', { layerLr: { layer2: 0.2501, 'layer3.0.bn2': 3 } }],
   ['the middle frozen, adam', { layerLr: { layer3: 1.5 } }],
   ['the middle frozen, adam', { freeze: ['layer2.0.conv1', 'layer2.0.conv2', 'layer2.0.downsample.0'] }],
+  ['the middle frozen, clipped, sgd', { clipGradients: 2.51 }],
   ['all frozen, adamw', { headLr: 1.501 }],
 ];
 

@@ -53,6 +53,15 @@ CASES = {
         "head": {"head": "softmax"},
         "headLr": 0.5,
     },
+    "the middle frozen, clipped, sgd": {
+        "freeze": ["layer2"],
+        "layerLr": {"layer3": 1.5},
+        "learningRate": 0.02,
+        "clipGradients": 2.5,
+        "optimizer": {"type": "sgd", "momentum": 0.8, "weightDecay": 0.05},
+        "head": {"head": "softmax"},
+        "headLr": 2.0,
+    },
     "all frozen, adamw": {
         "freeze": "all",
         "layerLr": {},
@@ -190,6 +199,9 @@ def fine_tune(case, dtype, threads):
             loss = head.loss(network(images[rows]), labels[rows], of_head).loss
             optimizer.zero_grad()
             loss.backward()
+            if "clipGradients" in case:
+                trained = [parameter for group in groups for parameter in group["params"]]
+                torch.nn.utils.clip_grad_norm_(trained, case["clipGradients"])
             optimizer.step()
             losses.append(loss.item())
     after = network.state_dict()

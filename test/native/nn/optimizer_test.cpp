@@ -91,7 +91,7 @@ TEST_CASE("an optimizer leaves state alone, and needs no memory for it") {
       parameters.allocate_gradients();
       const Optimizer update(*backend, optimizer(type, 0.5f, 1), parameters);
       CHECK(update.bytes() == (type == Type::Sgd ? 1 : 2) * parameters.gradient_bytes());
-      Step(*backend, 0.125f).run(*backend, update, parameters);
+      Step(*backend, update, 0.125f).run(*backend, update, parameters);
       expect_same(parameters.read_value("state"), Floats(100, 3));
       for (float value : parameters.read_value("weight")) CHECK(value < 2);
     }
