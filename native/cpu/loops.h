@@ -137,8 +137,7 @@ struct Loops {
   void (*sgd)(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, float clip,
               int64_t count, Sgd options, float rate, float momentum);
   void (*adam)(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
-               const float* gradients, float clip, int64_t count, Adam options, float rate, float beta1,
-               uint64_t t);
+               const float* gradients, float clip, int64_t count, Adam options, float rate, float beta1, uint64_t t);
   double (*sum_of_squares)(const float* x, int64_t count, double* block_sums);
 };
 

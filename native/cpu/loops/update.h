@@ -51,8 +51,7 @@ static void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const f
 
 /// Adam (Kingma & Ba 2015, algorithm 1) and AdamW (Loshchilov & Hutter 2019), in PyTorch's arrangement; t from 1.
 static void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
-                 const float* gradients, float clip, int64_t count, Adam options, float rate, float beta1,
-                 uint64_t t) {
+                 const float* gradients, float clip, int64_t count, Adam options, float rate, float beta1, uint64_t t) {
   const double steps = static_cast<double>(t);
   const float beta2 = options.beta2, epsilon = options.epsilon;
   const float step_size = static_cast<float>(rate / (1 - __builtin_pow(beta1, steps)));

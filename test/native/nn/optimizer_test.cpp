@@ -36,7 +36,8 @@ OptimizerSpec optimizer(Type type, float decay, float head_rate) {
 struct Step {
   Buffer block, halted;
 
-  Step(Backend& backend, const Optimizer& optimizer, float rate) : block(backend, sizeof(StepBlock)), halted(backend, sizeof(int32_t)) {
+  Step(Backend& backend, const Optimizer& optimizer, float rate)
+      : block(backend, sizeof(StepBlock)), halted(backend, sizeof(int32_t)) {
     StepBlock values{};
     values.learning_rate = rate;
     values.momentum = optimizer.momentum();

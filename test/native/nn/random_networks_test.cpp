@@ -273,9 +273,7 @@ class Run {
     // Every other step has one of its own.
     const bool is_own = steps_done_ % 2 == 1;
     const OptimizerSpec& optimizer = spec_.optimizer;
-    momentum_ = is_own                                         ? 0.8f
-                : optimizer.type == OptimizerSpec::Type::Sgd ? optimizer.momentum
-                                                               : optimizer.beta1;
+    momentum_ = is_own ? 0.8f : optimizer.type == OptimizerSpec::Type::Sgd ? optimizer.momentum : optimizer.beta1;
     request.values = {{kRate, 0, 1, is_own ? std::optional(momentum_) : std::nullopt}};
     const StepsResult result = session_->run_steps(request, never_);
     REQUIRE(result.non_finite == "");
@@ -424,7 +422,7 @@ class Run {
   uint64_t steps_done_ = 0;
   int64_t samples_done_ = 0;
   float momentum_ = 0;  // of the step
-  Values before_;  // the step
+  Values before_;       // the step
   std::map<std::string, std::vector<Floats>> moments_;
 };
 

@@ -185,7 +185,8 @@ TEST_CASE("adam and adamw") {
           Floats change;
           const Floats found = device.read(parameters);
           for (int64_t i = 0; i < count; ++i) {
-            const auto state = reference::adam({p[i], m[i], v[i]}, g[i], options, 1e-3f, beta1, static_cast<double>(step + 1));
+            const auto state =
+                reference::adam({p[i], m[i], v[i]}, g[i], options, 1e-3f, beta1, static_cast<double>(step + 1));
             expected_p.push_back(state.parameter);
             expected_m.push_back(state.first_moment);
             expected_v.push_back(state.second_moment);
@@ -212,8 +213,8 @@ TEST_CASE("adam's step itself, on parameters of 0: where nothing rounds it away"
         Device device(*backend);
         const Tensor parameters = device.inout(zero, {count});
         device.call(backend->adam(parameters, {}, device.inout(zero, {count}), device.inout(zero, {count}),
-                                  device.input(g, {count}), nullptr, options, device.constant(step_block(step, 1e-3f, beta1)),
-                                  device.constant(int32_t{0})));
+                                  device.input(g, {count}), nullptr, options,
+                                  device.constant(step_block(step, 1e-3f, beta1)), device.constant(int32_t{0})));
         Doubles expected;
         for (float gradient : g)
           expected.push_back(
@@ -242,7 +243,8 @@ TEST_CASE("sgd and adam keep the parameters' bf16 twin, where there is one") {
         const Tensor velocity = device.inout(zero, {count});
         const Tensor first = device.inout(zero, {count}), second = device.inout(zero, {count});
         device.call(backend->sgd(by_sgd, sgd_twin, velocity, gradient, factor, kSgds[1].options, step, running));
-        device.call(backend->adam(by_adam, adam_twin, first, second, gradient, factor, kAdams[1].options, step, running));
+        device.call(
+            backend->adam(by_adam, adam_twin, first, second, gradient, factor, kAdams[1].options, step, running));
         expect_same(device.read(sgd_twin), as_stored(device.read(by_sgd), DType::BF16));
         expect_same(device.read(adam_twin), as_stored(device.read(by_adam), DType::BF16));
         CHECK(first_difference(device.read(by_sgd), p) != "");
