@@ -279,7 +279,7 @@ describe('the last batch of an epoch', () => {
 
   test.each<[string, TrainOptions, number, string]>([
     ['a batch of one image', { batchSize: 1 }, 20, ''],
-    ['one training image', {}, 1, 'There is only one training image'],
+    ['one training image', {}, 1, 'An epoch has only one training image'],
   ])('%s is refused where there are batch statistics', async (_, options, images, hint) => {
     const few = { ...data, train: first(data.train, images) };
     for (const normed of [
