@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <set>
+#include <variant>
 
 #include "cpu/cpu_backend.h"
 #include "support/backends.h"
@@ -21,6 +22,15 @@ void expect_no_reference_loops(const CpuBackend& backend, size_t least) {
     CHECK(name != "");
     CHECK(name.find("ref") == std::string::npos);
   }
+}
+
+/// Linear layers, the head's included, that take a single fp32 row: a loop of our own, and no plan.
+size_t rows_of_our_own(const NetworkSpec& network, int64_t batch, DType activations) {
+  if (batch > 1) return 0;
+  size_t count = 1;  // the head's are fp32 whatever the activations are
+  for (const LayerSpec& layer : network.layers)
+    if (activations == DType::F32 && std::holds_alternative<LinearSpec>(layer.of)) ++count;
+  return count;
 }
 
 void train_once(CpuBackend& backend, NetworkSpec network, const HeadSpec& head, int64_t batch, DType activations) {
@@ -49,7 +59,8 @@ TEST_CASE("the seed CNN runs without oneDNN's reference loops") {
       CAPTURE(batch);
       CpuBackend backend({});
       train_once(backend, seed_cnn(1024), arcface(10, 30, 0.5f), batch, type);
-      expect_no_reference_loops(backend, 5 + 6);  // conv1 needs no gradient of its input
+      // conv1 needs no gradient of its input
+      expect_no_reference_loops(backend, 5 + 6 - rows_of_our_own(seed_cnn(1024), batch, type));
     }
   });
 }
@@ -69,7 +80,7 @@ TEST_CASE("other layers run without oneDNN's reference loops") {
         CAPTURE(classes);
         CpuBackend backend({});
         train_once(backend, colour, arcface(classes, 30, 0.5f), batch, type);
-        expect_no_reference_loops(backend, 11 + 9);
+        expect_no_reference_loops(backend, 11 + 9 - rows_of_our_own(colour, batch, type));
       }
     }
   });
@@ -91,7 +102,7 @@ TEST_CASE("ResNet-18 and the L-Softmax net run without oneDNN's reference loops"
         CAPTURE(batch);
         CpuBackend backend({});
         train_once(backend, network, head, batch, type);
-        expect_no_reference_loops(backend, plans);
+        expect_no_reference_loops(backend, plans - rows_of_our_own(network, batch, type));
       }
     }
   });
@@ -109,7 +120,7 @@ TEST_CASE("the first layers for large images run without oneDNN's reference loop
       CAPTURE(batch);
       CpuBackend backend({});
       train_once(backend, stem, arcface(1000, 30, 0.5f), batch, type);
-      expect_no_reference_loops(backend, 2 + 3);
+      expect_no_reference_loops(backend, 2 + 3 - rows_of_our_own(stem, batch, type));
     }
   });
 }
