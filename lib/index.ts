@@ -73,9 +73,24 @@ export type {
 } from './heads/options.js';
 export type { Scores } from './metrics/accuracy.js';
 export type { AngleReport } from './metrics/angles.js';
+export type { ReliabilityBin } from './metrics/calibration.js';
+export {
+  type ClassificationOptions,
+  type ClassificationReport,
+  type ClassOutputs,
+  type ClassScores,
+  classificationReport,
+} from './metrics/classification.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
 export type { ConfusedPair, Mistake } from './metrics/mistakes.js';
+export { type RocCurve, rocCurve } from './metrics/rocCurve.js';
 export { type Calibration, calibrateThreshold } from './metrics/verification.js';
+export {
+  type FoldAccuracy,
+  type VerificationAccuracy,
+  type VerificationAccuracyOptions,
+  verificationAccuracy,
+} from './metrics/verificationAccuracy.js';
 export { type VerificationScores, verificationScores } from './metrics/verificationScores.js';
 export { Gallery, type GalleryOptions, type Identification, type Match } from './model/gallery.js';
 export {

@@ -48,12 +48,20 @@ export class ScoreTally {
   }
 }
 
-function argmax(values: Float32Array, start: number, columns: number): number {
+/** Of one row: the column with the largest value; the first of equals. */
+export function argmax(values: Float32Array, start: number, columns: number): number {
   let best = 0;
   for (let column = 1; column < columns; column++) {
     if (values[start + column]! > values[start + best]!) best = column;
   }
   return best;
+}
+
+/** ln Σ_j e^(z_j) of one row, of which `largest` is the largest. */
+export function lnSumExp(scores: Float32Array, start: number, columns: number, largest: number): number {
+  let sum = 0;
+  for (let column = 0; column < columns; column++) sum += Math.exp(scores[start + column]! - largest);
+  return Math.log(sum) + largest;
 }
 
 /** ln Σ_j e^(z_j) − z_label. Taken from scores, since the logarithm of a probability that rounded to 0 is lost. */
@@ -64,7 +72,5 @@ function crossEntropy(
   label: number,
   largest: number,
 ): number {
-  let sum = 0;
-  for (let column = 0; column < columns; column++) sum += Math.exp(scores[start + column]! - largest);
-  return Math.log(sum) + largest - scores[start + label]!;
+  return lnSumExp(scores, start, columns, largest) - scores[start + label]!;
 }

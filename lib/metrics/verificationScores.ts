@@ -2,6 +2,7 @@
 import { checkNumber } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
 import { checkOptions, option } from '../base/optionTable.js';
+import { type RocPoint, rocPoints } from './rocCurve.js';
 import { dividedPairs } from './verification.js';
 
 export interface VerificationScores {
@@ -33,10 +34,10 @@ export function verificationScores(
   const { far: rates } = checkOptions(options, undefined, OPTIONS);
   const { same, different } = dividedPairs(cosines, isSame);
   const accepted = rates.map(() => 0);
-  let last: Point = { far: 0, tar: 0 };
+  let last: RocPoint = { threshold: Number.POSITIVE_INFINITY, far: 0, tar: 0 };
   let auc = 0;
   let eer: number | undefined;
-  for (const point of rocCurve(same.sort(), different.sort())) {
+  for (const point of rocPoints(same.sort(), different.sort())) {
     auc += ((point.far - last.far) * (point.tar + last.tar)) / 2;
     if (eer === undefined && excess(point) >= 0) eer = equalErrorRate(last, point);
     for (const [index, far] of rates.entries()) if (point.far <= far) accepted[index] = point.tar;
@@ -57,31 +58,11 @@ function checkRates(value: unknown, name: string): readonly number[] {
   return value.map((rate, index) => checkNumber(rate, `${name}[${index}]`, { above: 0, max: 1 }));
 }
 
-interface Point {
-  readonly far: number;
-  readonly tar: number;
-}
-
-/** From where something is accepted to where all is, a point after each cosine that occurs. Both ascending. */
-function* rocCurve(same: Float32Array, different: Float32Array): Generator<Point> {
-  let ofSame = same.length;
-  let ofDifferent = different.length;
-  while (ofSame > 0 || ofDifferent > 0) {
-    const highest = Math.max(same[ofSame - 1] ?? -2, different[ofDifferent - 1] ?? -2);
-    while (ofSame > 0 && same[ofSame - 1] === highest) ofSame--;
-    while (ofDifferent > 0 && different[ofDifferent - 1] === highest) ofDifferent--;
-    yield {
-      far: (different.length - ofDifferent) / different.length,
-      tar: (same.length - ofSame) / same.length,
-    };
-  }
-}
-
 /** Of false accepts over false rejects: −1 where nothing is accepted, 1 where all is. */
-const excess = ({ far, tar }: Point) => far - (1 - tar);
+const excess = ({ far, tar }: RocPoint) => far - (1 - tar);
 
 /** Where the line between the last point before and the first beyond equal errors crosses them. */
-function equalErrorRate(before: Point, beyond: Point): number {
+function equalErrorRate(before: RocPoint, beyond: RocPoint): number {
   const share = -excess(before) / (excess(beyond) - excess(before));
   return before.far + share * (beyond.far - before.far);
 }

@@ -14,6 +14,7 @@ import { centresOf } from '../heads/centres.js';
 import type { EffectiveHead } from '../heads/options.js';
 import { argmaxRows, type Scores, ScoreTally } from '../metrics/accuracy.js';
 import { unitRows } from '../metrics/angles.js';
+import { emptyConfusion } from '../metrics/classification.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import type { NativeSession } from '../native/contract.js';
 import { PRECISIONS, type Precision } from '../native/precision.js';
@@ -441,18 +442,6 @@ export class Model {
 
   get #centres(): ReturnType<typeof centresOf> {
     return centresOf(this.#parts.head.native);
-  }
-}
-
-function emptyConfusion(numClasses: number): Int32Array {
-  try {
-    return new Int32Array(numClasses * numClasses);
-  } catch (cause) {
-    throw new MarginCoreError(
-      'OUT_OF_MEMORY',
-      `There is no memory for the confusion of ${numClasses} classes, a number for each pair of them`,
-      { cause, details: { needed: numClasses ** 2 * Int32Array.BYTES_PER_ELEMENT } },
-    );
   }
 }
 
