@@ -51,7 +51,7 @@ export interface TrainJob {
   readonly precision: Precision;
 }
 
-/** What is of this run alone: its data, its folder, who is told. */
+/** What is of this run alone: its data, its folders, who is told. */
 type NotRepeated =
   | 'data'
   | 'checkpoint'
@@ -60,7 +60,9 @@ type NotRepeated =
   | 'signal'
   | 'onStep'
   | 'onEpoch'
-  | 'progress';
+  | 'progress'
+  | 'logDir'
+  | 'logEmbeddings';
 
 /** What there is no value for unless somebody gives one. */
 type WhereGiven = 'validation' | 'patience' | 'epochs' | 'steps' | Plain;
@@ -244,8 +246,8 @@ function divideSteps(
 
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
   const { normalization, preprocessing, head, precision } = job;
-  const { data, checkpoint, resume, resetHead, signal, onStep, onEpoch, progress, ...rest } = job.settings;
-  const { validation, patience, epochs, steps, head: _, ...repeated } = rest;
+  const { data, checkpoint, resume, resetHead, signal, onStep, onEpoch, ...rest } = job.settings;
+  const { progress, logDir, logEmbeddings, validation, patience, epochs, steps, head: _, ...repeated } = rest;
   const options = {
     ...(head.effective as HeadOptions),
     ...repeated,

@@ -7,6 +7,7 @@ import { type Dataset, progressOf, resolveData } from '../data/index.js';
 import { labelsOf, type Samples } from '../data/samples.js';
 import { chosenFrom, ofClasses } from '../data/subset.js';
 import { expectedFirstLoss, type FirstLoss } from '../heads/firstLoss.js';
+import { hasMargin } from '../heads/margin.js';
 import type { Scores } from '../metrics/accuracy.js';
 import { type AngleReport, angleReport } from '../metrics/angles.js';
 import { scoreSamples } from '../model/inference.js';
@@ -41,6 +42,7 @@ import { begin, type OpenFolder, openRunFolder } from './resume.js';
 import { runFacts } from './runFacts.js';
 import { rulesOf, StepsHash } from './runIdentity.js';
 import type { RunNote } from './runNote.js';
+import type { RunState } from './runState.js';
 import { imagesToHold, uploadSamples } from './upload.js';
 
 const STREAMED =
@@ -80,11 +82,16 @@ export async function run(
   const observers = new Observers([...given, firstStep, notices, callbacks]);
   let result: TrainResult | undefined;
   try {
+    await observers.open((note) => notices.say(note));
     const job = await prepare(settings, observers);
     for (const note of notesOn(job)) notices.say(note);
     result = await runJob(job, observers, notices, firstStep);
-    const seconds = (performance.now() - started) / 1000;
-    await observers.end({ seconds, ...(result.test && { accuracy: result.test.accuracy }) });
+    await observers.end({
+      seconds: (performance.now() - started) / 1000,
+      ...(result.test && { accuracy: result.test.accuracy }),
+      model: result.model,
+      samples: job.test ?? job.train,
+    });
     return result;
   } catch (error) {
     if (result === undefined) await observers.end({ error });
@@ -152,7 +159,7 @@ async function runWith(
   try {
     for (const note of opened?.notes ?? []) notices.say(note);
     for (const record of from?.state?.progress.history ?? []) notices.epoch(record);
-    const { device, memory, numbers } = await startSession(job, session, model, observers);
+    const { device, memory, numbers } = await startSession(job, session, model, observers, from?.state);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
     const moments = momentsOf(job.settings.optimizer);
     const { weights } = job.settings.model;
@@ -196,6 +203,7 @@ async function startSession(
   session: NativeSession,
   model: Model,
   observers: Observers,
+  from: RunState | undefined,
 ): Promise<{ device: NativeDevice; memory: MemoryPlan; numbers: Int32Array }> {
   const { train, settings } = job;
   const { signal } = settings;
@@ -203,7 +211,10 @@ async function startSession(
     awaitNative(() => session.plan(imagesToHold(train))),
     signal,
   );
-  await observers.start(describeStart(job, model, device, memory, expectation(job, session)));
+  await observers.start({
+    ...describeStart(job, model, device, memory, expectation(job, session)),
+    done: { steps: from?.step ?? 0, epochs: from?.progress.history.length ?? 0 },
+  });
   signal?.throwIfAborted();
   const preparing = <T>(stage: Preparation['stage'], work: Promise<T>) =>
     prepareWith(observers, { stage, work, fraction: () => session.progress(), signal });
@@ -266,21 +277,25 @@ async function createKeeper(
 }
 
 function describeStart(
-  { head, train, batching, length }: TrainJob,
+  job: TrainJob,
   model: Model,
-  { device, description }: NativeDevice,
+  device: NativeDevice,
   memory: MemoryPlan,
   expectedFirstLoss: number | undefined,
-): RunStart {
+): Omit<RunStart, 'done'> {
+  const { head, train, batching, length } = job;
   return {
     head: head.effective,
+    hasMargin: hasMargin(head.native),
+    options: effectiveOptions(job, device),
     ...(expectedFirstLoss !== undefined && { expectedFirstLoss }),
     samples: train.numbers.length,
     imagesPerStep: meanBatch(batching),
     epochs: length.epochs,
     steps: length.steps,
     parameters: model.summary().parameters,
-    device: `${device} (${description})`,
+    embeddingSize: model.embeddingSize,
+    device: `${device.device} (${device.description})`,
     memory,
   };
 }
@@ -305,7 +320,7 @@ function trainModel(
     head,
     facts: runFacts(job, session.summary.embeddingSize),
     signal,
-    measure: headMeasurer(session, train),
+    measure: headMeasurer(session, train, (measurement) => observers.measured(measurement)),
     validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),
     isEnough: (history) => isOutOfPatience(history, monitor, patience),
     ...started,
