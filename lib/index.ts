@@ -144,3 +144,9 @@ export type { CheckpointEvery, RunOptions, TrainOptions } from './training/optio
 export type { TrainResult } from './training/run.js';
 export type { RunNote } from './training/runNote.js';
 export type { ClassBalancedOptions, PerClassOptions, SamplerOptions } from './training/samplers/options.js';
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateSearch,
+} from './tuning/findLearningRate.js';
+export type { Suggestions as LearningRateSuggestions } from './tuning/rateCurve.js';

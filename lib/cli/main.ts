@@ -13,6 +13,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { embedCommand } from './commands/embed.js';
 import { enrolCommand } from './commands/enrol.js';
 import { evaluateCommand } from './commands/evaluate.js';
+import { findLrCommand } from './commands/findLr.js';
 import { galleryCommand } from './commands/gallery.js';
 import { identifyCommand } from './commands/identify.js';
 import { mistakesCommand } from './commands/mistakes.js';
@@ -24,6 +25,7 @@ import { Interrupted } from './interrupt.js';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   train: trainCommand,
+  'find-lr': findLrCommand,
   evaluate: evaluateCommand,
   predict: predictCommand,
   embed: embedCommand,

@@ -4,6 +4,7 @@ Made with Python 3.11, tensorboard 2.21.0, numpy 2.4.6, protobuf 6.33.6.
 """
 
 import json
+import math
 import sys
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -41,6 +42,15 @@ def hparams(accumulator):
     return found
 
 
+def plain(value):
+    """JSON has no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def read(path):
     """As EventAccumulator has it, and as TensorBoard itself sees it, which makes tensors of everything."""
     accumulator = EventAccumulator(path, NO_LIMIT).Reload()
@@ -57,7 +67,7 @@ def read(path):
             for tag in tags["scalars"]
         },
         "histograms": {
-            tag: [[event.wall_time, event.step, event.histogram_value._asdict()] for event in accumulator.Histograms(tag)]
+            tag: [[event.wall_time, event.step, vars(event.histogram_value)] for event in accumulator.Histograms(tag)]
             for tag in tags["histograms"]
         },
         "texts": {
@@ -74,5 +84,5 @@ def read(path):
 
 
 if __name__ == "__main__":
-    json.dump(read(sys.argv[1]), sys.stdout, indent=1, sort_keys=True)
+    json.dump(plain(read(sys.argv[1])), sys.stdout, indent=1, sort_keys=True)
     print()
