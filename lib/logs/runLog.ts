@@ -34,6 +34,8 @@ export function createLog({ logDir, resume, logEmbeddings, signal }: LogSettings
 
 type LogSettings = Pick<TrainSettings, 'logDir' | 'resume' | 'logEmbeddings' | 'signal'>;
 
+type LogFile = EventFile | CsvTable;
+
 interface OpenLog {
   readonly run: RunStart;
   readonly events: EventFile;
@@ -45,6 +47,8 @@ interface OpenLog {
 class RunLog implements Observer {
   #say: (note: RunNote) => void = () => undefined;
   #log: OpenLog | undefined;
+  /** Also where one of them could not be opened. */
+  readonly #files: LogFile[] = [];
   readonly #early: RunNote[] = [];
   #step = 0;
   #writtenAt = 0;
@@ -70,17 +74,20 @@ class RunLog implements Observer {
 
   async start(run: RunStart): Promise<void> {
     const { done } = run;
+    const opened = async <File extends LogFile>(opening: Promise<File>): Promise<File> => {
+      const file = await opening;
+      this.#files.push(file);
+      return file;
+    };
     const table = (name: string, columns: readonly string[], last: number) =>
-      CsvTable.open(join(this.folder, name), columns, last);
+      opened(CsvTable.open(join(this.folder, name), columns, last));
+    const ofSteps = ['step', 'epoch', 'wallTime', ...namesOf(STEP_COLUMNS)];
+    const ofEpochs = ['epoch', 'step', 'steps', 'wallTime', ...namesOf(EPOCH_COLUMNS), 'diagnoses'];
     this.#log = {
       run,
-      steps: await table(STEPS, ['step', 'epoch', 'wallTime', ...namesOf(STEP_COLUMNS)], done.steps),
-      epochs: await table(
-        EPOCHS,
-        ['epoch', 'step', 'steps', 'wallTime', ...namesOf(EPOCH_COLUMNS), 'diagnoses'],
-        done.epochs,
-      ),
-      events: await EventFile.create(this.folder, done.steps + 1, this.now),
+      steps: await table(STEPS, ofSteps, done.steps),
+      epochs: await table(EPOCHS, ofEpochs, done.epochs),
+      events: await opened(EventFile.create(this.folder, done.steps + 1, this.now)),
     };
     this.#step = done.steps;
     this.#log.events.add(0, optionSummaries(run.options, this.#seconds));
@@ -118,9 +125,8 @@ class RunLog implements Observer {
   }
 
   async end(outcome: RunEnd): Promise<void> {
-    if (this.#log === undefined) return;
     const isWell = !('error' in outcome);
-    this.#log.events.add(this.#step, [
+    this.#log?.events.add(this.#step, [
       isWell && outcome.accuracy !== undefined ? scalar('test/accuracy', outcome.accuracy) : undefined,
       endSummary(this.#seconds, isWell),
     ]);
@@ -156,9 +162,8 @@ class RunLog implements Observer {
   }
 
   /** A disk that is full now may not be so the next time: the run goes on. */
-  async #each(write: (file: EventFile | CsvTable) => Promise<void>): Promise<void> {
-    const { events, steps, epochs } = this.#log!;
-    for (const result of await Promise.allSettled([events, steps, epochs].map(write))) {
+  async #each(write: (file: LogFile) => Promise<void>): Promise<void> {
+    for (const result of await Promise.allSettled(this.#files.map(write))) {
       if (result.status === 'rejected') this.#failed(result.reason);
     }
   }

@@ -197,7 +197,7 @@ export interface RunOptions {
    * A folder in which the run is written down as it goes on: an event file for TensorBoard with steps, epochs, histograms and these
    * options; and tables, `steps.csv` with every step and `epochs.csv`. TensorBoard gets every k-th step of a run of more than 10,000, k = ⌈steps/10,000⌉.
    * Written at each epoch, every ten seconds meanwhile, and at the end, whatever that is. A resumed run goes on in the same tables, and in another event file; a new one is
-   * refused with LOG_EXISTS where there is a log. Default: none.
+   * refused with LOG_EXISTS where there is a log. Steps that were already running when an abort or an error ended the run are not in it. Default: none.
    */
   logDir?: string;
   /**
