@@ -24,7 +24,7 @@ test('rates are as far apart as their logarithms; a loss above the plot is at it
   for (const gap of gaps) expect(gap).toBeCloseTo(gaps[0]!, 1);
   const ys = smoothed.map(([, y]) => y!);
   expect(ys[0]).toBe(ys[3]);
-  expect(ys[0]! - ys[1]!).toBeCloseTo((ys[1]! - ys[2]!), 1);
+  expect(ys[0]! - ys[1]!).toBeCloseTo(ys[1]! - ys[2]!, 1);
   expect(ys[1]!).toBeGreaterThan(ys[0]!);
   const losses = pointsOf(svg, 'stroke-opacity="0.25"');
   expect(losses[3]![1]).toBe(120);

@@ -1,3 +1,4 @@
+import { HEAD_NAMES } from '../../../lib/heads/resolve.js';
 import {
   type Dataset,
   type FindLearningRateOptions,
@@ -7,7 +8,6 @@ import {
   schedules,
   train,
 } from '../../../lib/index.js';
-import { HEAD_NAMES } from '../../../lib/heads/resolve.js';
 import { refusal } from '../../support/refusal.js';
 import { sample } from '../../support/sample.js';
 import { tinyModel } from '../../support/tinyModel.js';
@@ -23,25 +23,35 @@ const find = (options: object) =>
     ...options,
   } as FindLearningRateOptions);
 
-test.each(['sgd', 'adam'] as const)('%s: what is suggested trains better than a hundredth of it, or a hundred times', async (optimizer) => {
-  const { steepest, minimumTenth } = await find({ optimizer });
-  const lossAt = async (rate: number): Promise<number> => {
-    const given = { data, model: tinyModel, batchSize: 20, device: 'cpu', threads: 1, progress: false } as const;
-    const run = train({ ...given, optimizer, epochs: 3, learningRate: schedules.constant(rate) });
-    const { model, history } = await run;
-    model.dispose();
-    return history.at(-1)!.loss;
-  };
-  for (const rate of [steepest!, minimumTenth!]) {
-    const loss = await lossAt(rate);
-    expect(loss).toBeLessThan(await lossAt(rate / 100));
-    const tooHigh = await lossAt(100 * rate).catch((error: MarginCoreError) => {
-      (error.details.model as Model).dispose();
-      return Number.POSITIVE_INFINITY; // NON_FINITE
-    });
-    expect(loss).toBeLessThan(tooHigh);
-  }
-});
+test.each(['sgd', 'adam'] as const)(
+  '%s: what is suggested trains better than a hundredth of it, or a hundred times',
+  async (optimizer) => {
+    const { steepest, minimumTenth } = await find({ optimizer });
+    const lossAt = async (rate: number): Promise<number> => {
+      const given = {
+        data,
+        model: tinyModel,
+        batchSize: 20,
+        device: 'cpu',
+        threads: 1,
+        progress: false,
+      } as const;
+      const run = train({ ...given, optimizer, epochs: 3, learningRate: schedules.constant(rate) });
+      const { model, history } = await run;
+      model.dispose();
+      return history.at(-1)!.loss;
+    };
+    for (const rate of [steepest!, minimumTenth!]) {
+      const loss = await lossAt(rate);
+      expect(loss).toBeLessThan(await lossAt(rate / 100));
+      const tooHigh = await lossAt(100 * rate).catch((error: MarginCoreError) => {
+        (error.details.model as Model).dispose();
+        return Number.POSITIVE_INFINITY; // NON_FINITE
+      });
+      expect(loss).toBeLessThan(tooHigh);
+    }
+  },
+);
 
 test('rates, losses and their end: those of the steps that were run', async () => {
   const { rates, losses, smoothed, ended } = await find({ maxRate: 1e-3, minRate: 1e-5, steps: 30 });
@@ -71,7 +81,13 @@ test('the same seed has the same curve', async () => {
 });
 
 test.each(HEAD_NAMES)('%s', async (head) => {
-  const { losses, rates, ended } = await find({ head, ...(head === 'pedcc' ? { m: 0.1 } : {}), minRate: 1e-6, maxRate: 1e-2, steps: 25 });
+  const { losses, rates, ended } = await find({
+    head,
+    ...(head === 'pedcc' ? { m: 0.1 } : {}),
+    minRate: 1e-6,
+    maxRate: 1e-2,
+    steps: 25,
+  });
   expect(ended).toBe('steps');
   expect(rates).toHaveLength(25);
   expect(losses.every(Number.isFinite)).toBe(true);
