@@ -164,6 +164,8 @@ export interface NativeAugmentation {
   eraseAreaMost: number;
   eraseAspectLeast: number;
   eraseAspectMost: number;
+  mixup: number;
+  cutmix: number;
 }
 
 export interface NativeChangedImagesRequest {

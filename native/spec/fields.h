@@ -154,6 +154,8 @@ void fields(Fields& f, Augmentation& s) {
   f.optional("eraseAreaMost", s.erase_area_most, from_above_to(0, 1));
   f.optional("eraseAspectLeast", s.erase_aspect_least, above(0));
   f.optional("eraseAspectMost", s.erase_aspect_most, above(0));
+  f.optional("mixup", s.mixup, at_least(0));
+  f.optional("cutmix", s.cutmix, at_least(0));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

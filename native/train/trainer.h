@@ -39,7 +39,8 @@ class Trainer {
           const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
           RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work());
 
-  /// Of the training images, in the steps to come.
+  /// Of the training images, in the steps to come. Throws InvalidOption where images are to be mixed and the head takes one
+  /// label.
   void set_augmentation(const Augmentation& augmentation);
   void set_data(const TrainingData& data, const Work& work = Work());
   /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.
@@ -91,6 +92,7 @@ class Trainer {
   NormalizationFactors normalization_;
   Augmentation augmentation_;
   Buffer batch_labels_, step_block_, reports_, halted_;
+  Buffer mixed_labels_, mixed_share_;  // where images are mixed
   std::unique_ptr<TrainingSet> data_;
   std::map<int64_t, std::unique_ptr<Step, DiscardProgram>> steps_;
 };

@@ -36,6 +36,22 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       tests: ['ops/gather_images_test'],
     },
   ]),
+  ...inFile('native/base/image_mix.h', [
+    {
+      name: 'cut-share-as-drawn',
+      what: "a rectangle's share is not that of what lies in the image",
+      find: 'mix.share = static_cast<float>(mix.cut.height * mix.cut.width) / static_cast<float>(height * width);',
+      replace: '',
+      tests: ['base/image_mix_test', 'ops/gather_mixed_test'],
+    },
+    {
+      name: 'mixed-with-itself',
+      what: 'an image is mixed with itself',
+      find: 'return (row > 0 ? row : rows) - 1;',
+      replace: 'return row % rows;',
+      tests: ['base/image_mix_test', 'ops/gather_mixed_test'],
+    },
+  ]),
   ...inFile('native/heads/margin.h', [
     {
       name: 'margin-derivative-sign',
@@ -413,6 +429,15 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       tests: ['ops/margin_softmax_test'],
     },
   ]),
+  ...inFile('native/cpu/loops/mixed_softmax.h', [
+    {
+      name: 'labels-of-equal-shares',
+      what: 'both labels of a mixed image count in full',
+      find: 'batch.normalizer *= share;',
+      replace: '',
+      tests: ['ops/mixed_softmax_test', 'train/mixing_test'],
+    },
+  ]),
   ...inFile('native/cpu/loops/batch_norm.h', [
     {
       name: 'gamma-gradient-not-normalised',
@@ -433,8 +458,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'changed-by-place-in-batch',
       what: 'how an image is changed depends on its place in the batch',
-      find: 'numbers != nullptr ? numbers[i] : i;',
-      replace: 'i;',
+      find: 'return numbers != nullptr ? numbers[i] : i;',
+      replace: 'return i;',
       tests: ['ops/gather_images_test'],
     },
     {
