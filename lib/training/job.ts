@@ -64,7 +64,7 @@ type NotRepeated =
 
 /** What there is no value for unless somebody gives one. */
 type WhereGiven = 'validation' | 'patience' | 'epochs' | 'steps' | Plain;
-type Plain = 'sampler' | 'clipGradients' | keyof typeof SUBSET_OPTIONS;
+type Plain = 'sampler' | 'clipGradients' | 'ema' | keyof typeof SUBSET_OPTIONS;
 
 /**
  * All options as they were in force, defaults and values taken from the data included. With the same `data` they
@@ -218,7 +218,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         std: normalization.std,
         augmentation: nativeAugmentation(settings.augment),
         batchSize: largestBatch(batching),
-        optimizer: nativeOptimizer(settings.optimizer, head.headLr, settings.clipGradients),
+        optimizer: nativeOptimizer(settings, head.headLr),
         drawWeights,
       }),
   );

@@ -139,9 +139,13 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
       block.order_position = data_->open(first, batch);
       check(backend_.upload(step_block_.data(), &block, sizeof block));
       run_step(batch);
+      if (average_ != nullptr)
+        optimizer_.average(backend_, *average_, parameters_, step_, static_cast<const int32_t*>(halted_.data()));
       data_->close();
     });
   }
+
+  if (average_ != nullptr) average_->refresh_bf16_twins();
 
   StepsResult result;
   result.reports.resize(done);

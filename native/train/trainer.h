@@ -42,6 +42,8 @@ class Trainer {
   /// Of the training images, in the steps to come. Throws InvalidOption where images are to be mixed and the head takes one
   /// label.
   void set_augmentation(const Augmentation& augmentation);
+  /// Follows the parameters in the steps to come, as the optimizer's `average_decay` has it; begins as a copy of them.
+  void set_average(Parameters& average) { average_ = &average; }
   void set_data(const TrainingData& data, const Work& work = Work());
   /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.
   StepsResult run(const StepsRequest& request, const std::atomic<bool>& cancelled);
@@ -82,6 +84,7 @@ class Trainer {
   const Network& network_;
   const Head& head_;
   Parameters& parameters_;
+  Parameters* average_ = nullptr;
   int64_t max_batch_;
   uint64_t seed_, step_ = 0;
   ActivationPlan plan_;

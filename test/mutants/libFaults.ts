@@ -51,15 +51,15 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'head-rate-lost',
       what: "`headLr` does not reach the session's optimizer",
-      find: 'nativeOptimizer(settings.optimizer, head.headLr, settings.clipGradients)',
-      replace: 'nativeOptimizer(settings.optimizer, 1, settings.clipGradients)',
+      find: 'nativeOptimizer(settings, head.headLr)',
+      replace: 'nativeOptimizer(settings, 1)',
       tests: ['parity/train'],
     },
     {
       name: 'clip-lost',
       what: "`clipGradients` does not reach the session's optimizer",
-      find: 'nativeOptimizer(settings.optimizer, head.headLr, settings.clipGradients)',
-      replace: 'nativeOptimizer(settings.optimizer, head.headLr)',
+      find: 'nativeOptimizer(settings, head.headLr)',
+      replace: 'nativeOptimizer({ optimizer: settings.optimizer }, head.headLr)',
       tests: ['parity/train', 'lib/training/clipGradients'],
     },
     {
@@ -129,6 +129,13 @@ export const LIB_FAULTS: readonly Fault[] = [
       what: 'a checkpoint is resumed with gradients clipped otherwise',
       find: 'clipGradients !== undefined && { clipGradients }',
       replace: 'clipGradients === 0 && { clipGradients }',
+      tests: ['lib/training/resume'],
+    },
+    {
+      name: 'average-is-no-part-of-a-run',
+      what: 'a checkpoint is resumed with a moving average that was none',
+      find: 'ema !== undefined && { ema }',
+      replace: 'ema === 0 && { ema }',
       tests: ['lib/training/resume'],
     },
     {

@@ -152,6 +152,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       replace: 'false',
       tests: ['nn/optimizer_test'],
     },
+    {
+      name: 'average-biased',
+      what: 'the moving average starts with the untrained weights',
+      find: '(1 - decay) / weight_of_all',
+      replace: '1 - decay',
+      tests: ['train/average_test'],
+    },
   ]),
   ...inFile('native/nn/parameters.cpp', [
     {
@@ -280,6 +287,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     },
   ]),
   ...inFile('native/train/trainer.cpp', [
+    {
+      name: 'stale-twins-of-average',
+      what: 'in bf16 predictions are made with the average of an earlier time',
+      find: 'average_->refresh_bf16_twins()',
+      replace: '(void)average_',
+      tests: ['train/average_test'],
+    },
     {
       name: 'lambda-of-first-step',
       what: 'λ stands still within a group of steps',
