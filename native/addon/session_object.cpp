@@ -243,8 +243,9 @@ Napi::Value SessionObject::read_parameter(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::read_gradient(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return read(info.Env(),
-                [name = text_argument(info, 0)](Session& session) { return session.trained_parameters().read_gradient(name); });
+    return read(info.Env(), [name = text_argument(info, 0)](Session& session) {
+      return session.trained_parameters().read_gradient(name);
+    });
   });
 }
 

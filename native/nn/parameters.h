@@ -57,10 +57,10 @@ class ParameterTable {
   const Entry& find(const std::string& name) const;  // throws InvalidOption
   const std::vector<Update>& updates() const { return updates_; }
   Range trained() const { return trained_; }
-  Range state() const { return state_; }  // that is not frozen
+  Range state() const { return state_; }                                      // that is not frozen
   Range moved() const { return {trained_.offset, size_ - trained_.offset}; }  // both: what a step changes
-  int64_t size() const { return size_; }  // floats, with padding between tensors
-  Range bf16_range() const;               // what has a bf16 twin, perhaps nothing
+  int64_t size() const { return size_; }                                      // floats, with padding between tensors
+  Range bf16_range() const;                                                   // what has a bf16 twin, perhaps nothing
   int64_t parameter_count() const;        // but for state, frozen or not, without padding
   static int64_t aligned(int64_t count);  // floats that a tensor takes, with padding
 

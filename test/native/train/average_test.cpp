@@ -20,7 +20,8 @@ constexpr float kDecay = 0.75f;
 /// A session that trains, with batch norm and a head whose batch norm has running statistics, too.
 class AveragingRun {
  public:
-  AveragingRun(const std::string& backend, float decay, Precision precision) : session_(spec(backend, decay, precision)) {
+  AveragingRun(const std::string& backend, float decay, Precision precision)
+      : session_(spec(backend, decay, precision)) {
     session_.open();
     Random random(1);
     const Ints pixels = random.integers(kSamples * kSide * kSide, 0, 255);
