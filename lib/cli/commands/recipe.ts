@@ -6,7 +6,6 @@ import { didYouMean } from '../../base/check.js';
 import { text } from '../../base/notation.js';
 import { flag, integer, number } from '../../base/optionTable.js';
 import { datasets } from '../../data/index.js';
-import { MEASURE_NAMES, MEASURES, type Outcome } from '../../experiments/outcome.js';
 import { checkRecipe, type Recipe } from '../../experiments/recipe.js';
 import { RECIPES } from '../../experiments/recipes/index.js';
 import { dataOf, type RecipeResult, type RunDone, runRecipe } from '../../experiments/runRecipe.js';
@@ -21,6 +20,7 @@ import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';
 import { jsonFlag, type OutputFlags, reporting } from '../modelFlags.js';
 import { prepareFile } from '../output.js';
+import { firstMeasure, runLine, titleOf } from '../runLine.js';
 
 const FLAGS: readonly FlagGroup[] = [
   {
@@ -136,7 +136,7 @@ async function run(recipe: Recipe, { name: _, ...parsed }: Parsed): Promise<numb
         ...(pairs && { pairs }),
         ...(writePicture && { saveModels: true }),
         onRun(done) {
-          console.error(progressLine(done));
+          console.error(runLine(done));
           if (done.seed === 1 && done.model !== undefined) models.push({ ...done, model: done.model });
         },
       });
@@ -162,10 +162,8 @@ async function pictureOf(
   const panels: EmbeddingsPanel[] = [];
   for (const { key, outcome, model: file } of models) {
     using model = await Model.load(file, { device: 'cpu' });
-    const title = Object.entries(key)
-      .map(([column, value]) => `${column} ${value}`)
-      .join(', ');
-    panels.push(await featuresPanel(model, split, { title, subtitle: said(outcome) }));
+    const said = { title: titleOf(key), subtitle: firstMeasure(outcome) };
+    panels.push(await featuresPanel(model, split, said));
   }
   return embeddingsSvg({
     panels,
@@ -213,18 +211,6 @@ function describe(recipe: Recipe): string {
 /** A network is shown by its name. */
 const withoutLayers = (key: string, value: unknown) =>
   key === 'layers' && Array.isArray(value) ? `${value.length} layers` : value;
-
-const progressLine = ({ key, seed, outcome, run, runs, wasDone }: RunDone) =>
-  `${run}/${runs} ${Object.entries(key)
-    .map(([column, value]) => `${column} ${value}`)
-    .join(', ')}, seed ${seed}: ${said(outcome)}${wasDone ? ' (done before)' : ''}`;
-
-/** The first measure that was taken. */
-function said(outcome: Outcome): string {
-  if (outcome.diverged !== undefined) return 'diverged';
-  const name = MEASURE_NAMES.find((measure) => outcome[measure] !== undefined)!;
-  return `${MEASURES[name].title} ${MEASURES[name].shown(outcome[name]!)}`;
-}
 
 function page(recipe: Recipe, result: RecipeResult): string {
   const { seeds, data } = result;
