@@ -357,8 +357,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'training-memory-kept',
       what: "a trained model keeps the memory of the optimizer and training's activations",
-      find: 'trainer_.reset();\n  parameters_->release_gradients();',
-      replace: 'parameters_->release_gradients();',
+      find: 'trainer_.reset();\n  if (average_) parameters_.reset();',
+      replace: 'if (average_) parameters_.reset();',
       tests: ['train/memory_plan_test', 'lib/model', 'lib/training'],
     },
   ]),

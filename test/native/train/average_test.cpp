@@ -57,6 +57,7 @@ class AveragingRun {
     SessionSpec spec;
     spec.backend = backend;
     spec.options.precision = precision;
+    spec.options.deterministic = 1;
     spec.seed = 3;
     spec.network = {{kSide, kSide, 1},
                     {{"conv", Conv2dSpec{4, 3, 3}}, {"bn", BatchNormSpec{}}, {"", ReluSpec{}}, {"fc", LinearSpec{6}}}};
