@@ -1,12 +1,22 @@
 /** Which head is better on the user's own data: every head with every network and seed, beside plain softmax. */
+import { isPromise } from 'node:util/types';
+import { untilAborted } from '../base/abort.js';
 import { isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
 import { checkModel, type ModelDescription, models as networks } from '../networks/index.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
+import type { Analysis } from './analysis.js';
 import { type GridRow, gridRows, type HeadChoice } from './grid.js';
+import { keepComparison } from './keepComparison.js';
 import { holm, type PairedTest, pairedTest } from './pairedTest.js';
-import { optionsOf, type Recipe, type SharedOptions } from './recipe.js';
-import { type RecipeOptions, type RecipeResult, type RecipeResultRow, runRecipe } from './runRecipe.js';
+import { optionsOf, type Recipe, type RowKey, type SharedOptions } from './recipe.js';
+import {
+  dataOf,
+  type RecipeOptions,
+  type RecipeResult,
+  type RecipeResultRow,
+  runRecipe,
+} from './runRecipe.js';
 
 /** Everything else is an option of `train()` that all runs share; those of a head are the heads' own. */
 export interface CompareOptions
@@ -18,6 +28,13 @@ export interface CompareOptions
   readonly models?: Readonly<Record<string, ModelDescription>>;
   /** Runs of each row, with the seeds 1, 2, … Default 3. */
   readonly seeds?: number;
+  /**
+   * What is done is kept there, so that a comparison that was stopped goes on; and in the end comparison.html (a page that needs no
+   * other file), .md, .csv and .json. Default: nowhere.
+   */
+  readonly folder?: string;
+  /** What the page says that it can be repeated by. */
+  readonly command?: string;
 }
 
 /** Beside plain softmax with the same network, by accuracy. */
@@ -30,6 +47,8 @@ export interface ComparisonRow extends RecipeResultRow {
   readonly key: GridRow['key'];
   /** Of rows of which two or more seeds ended, where there is a row of plain softmax of which they ended, too. */
   readonly againstSoftmax?: AgainstSoftmax;
+  /** Of the first seed, for pictures; where it did not diverge. */
+  readonly analysis?: Analysis;
 }
 
 export interface Comparison extends RecipeResult {
@@ -45,22 +64,64 @@ const DEFAULT_SEEDS = 3;
  * @throws What `runRecipe` throws, and INVALID_OPTION for heads, models or options of `train()`.
  */
 export async function compare(options: CompareOptions = {}): Promise<Comparison> {
-  const { recipe, rows, running } = planOf(options);
-  const result = await runRecipe(recipe, running);
-  return { ...result, rows: withTests(rows, result.rows) };
+  const { recipe, rows, running, command } = planOf(options);
+  const { folder, signal } = running;
+  running.signal?.throwIfAborted();
+  if (isPromise(running.data)) running.data.catch(() => undefined); // as in train()
+  const data = await untilAborted(dataOf(recipe, running.data), signal);
+  const analyses = new Map<string, Analysis>();
+  const result = await runRecipe(recipe, {
+    ...running,
+    ...{ data, analyse: true },
+    onRun(done) {
+      if (done.analysis) analyses.set(nameOf(done.key), done.analysis);
+      return running.onRun?.(done);
+    },
+  });
+  const tested = withTests(rows, result.rows);
+  const comparison: Comparison = {
+    ...result,
+    rows: tested.map((row) => {
+      const analysis = analyses.get(nameOf(row.key));
+      return { ...row, ...(analysis && { analysis }) };
+    }),
+  };
+  if (folder !== undefined) {
+    const settings = rows.map((row) => settingsShown(optionsOf(recipe, row)));
+    await keepComparison(
+      folder,
+      { comparison, images: data.test!.images, options: settings, ...(command !== undefined && { command }) },
+      signal,
+    );
+  }
+  return comparison;
 }
+
+const nameOf = (key: RowKey) => JSON.stringify(key);
 
 interface Plan {
   readonly recipe: Recipe;
   readonly rows: readonly GridRow[];
   readonly running: RecipeOptions;
+  readonly command: string | undefined;
 }
 
 /** What will be run, checked: before any data is read. */
 export function planOf(options: CompareOptions): Plan {
   if (!isRecord(options as unknown)) throw invalidOption('options', 'an object of options', options);
   const { heads = DEFAULT_HEADS, models = { seedCnn: networks.seedCnn() }, ...rest } = options;
-  const { data, seeds = DEFAULT_SEEDS, folder, saveModels, device, threads, signal, onRun, ...shared } = rest;
+  const {
+    command,
+    data,
+    seeds = DEFAULT_SEEDS,
+    folder,
+    saveModels,
+    device,
+    threads,
+    signal,
+    onRun,
+    ...shared
+  } = rest;
   if (!Array.isArray(heads) || heads.length === 0)
     throw invalidOption('heads', 'a list of one or more heads', heads);
   if (!isRecord(models as unknown) || Object.keys(models).length === 0)
@@ -79,7 +140,17 @@ export function planOf(options: CompareOptions): Plan {
   // Named as they were given, where all rows share them.
   for (const row of rows) resolveTrainOptions(optionsOf(recipe, row));
   const running = { data, seeds, folder, saveModels, device, threads, signal, onRun };
-  return { recipe, rows, running: running as RecipeOptions };
+  return { recipe, rows, running: definedOf(running) as RecipeOptions, command };
+}
+
+const definedOf = (values: object) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+
+/** All of them, defaults included; a network by its name. */
+function settingsShown(options: TrainOptions): Readonly<Record<string, unknown>> {
+  const { progress, device, threads, model, head, ...settings } = resolveTrainOptions(options);
+  const { native: _, ...ofHead } = { native: undefined, ...head };
+  return { head: ofHead, model: model.name, ...settings };
 }
 
 function withTests(grid: readonly GridRow[], results: readonly RecipeResultRow[]): ComparisonRow[] {

@@ -1,5 +1,7 @@
 /** A comparison as a table: Markdown for people, CSV and plain rows for programs. */
+
 import type { Comparison, ComparisonRow } from './compare.js';
+import { csv } from './csv.js';
 import { MEASURE_NAMES } from './outcome.js';
 import { markdownTable } from './table.js';
 
@@ -11,11 +13,13 @@ export function comparisonMarkdown(comparison: Comparison): string {
 
 const AGAINST_SOFTMAX = {
   title: 'points to softmax (p, Holm)',
-  shown: ({ againstSoftmax }: ComparisonRow) =>
-    againstSoftmax === undefined
-      ? ''
-      : `${signed(100 * againstSoftmax.difference)} (${probability(againstSoftmax.pCorrected)})`,
+  shown: pointsToSoftmax,
 };
+
+export function pointsToSoftmax({ againstSoftmax }: ComparisonRow): string {
+  if (againstSoftmax === undefined) return '';
+  return `${signed(100 * againstSoftmax.difference)} (${probability(againstSoftmax.pCorrected)})`;
+}
 
 const signed = (points: number) => `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(2)}`;
 const probability = (p: number) => (p < 0.001 ? '< 0.001' : p.toFixed(3));
@@ -40,11 +44,5 @@ export function comparisonCsv({ rows }: Comparison): string {
       ...measures.map((name) => row[name]?.values[index] ?? ''),
     ]);
   });
-  const table = [[...columns, 'seed', ...measures], ...lines];
-  return `${table.map((line) => line.map(field).join(',')).join('\r\n')}\r\n`;
-}
-
-function field(value: unknown): string {
-  const text = String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return csv([[...columns, 'seed', ...measures], ...lines]);
 }

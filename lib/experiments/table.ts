@@ -45,7 +45,7 @@ function isShown(name: MeasureName, rows: readonly RecipeResultRow[]): boolean {
 
 function cell(row: RecipeResultRow, name: MeasureName): string {
   const spread = row[name];
-  if (spread !== undefined) return withSpread(spread, MEASURES[name].shown);
+  if (spread !== undefined) return shownSpread(spread, MEASURES[name].shown);
   return row.diverged === undefined ? 'not measurable' : '–';
 }
 
@@ -58,6 +58,6 @@ function divergedIn({ diverged }: RecipeResultRow): string {
 /** What would end a cell, or the row. */
 const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
 
-function withSpread({ mean, std, values }: Spread, shown: (value: number) => string): string {
+export function shownSpread({ mean, std, values }: Spread, shown: (value: number) => string): string {
   return values.length === 1 ? shown(mean) : `${shown(mean)} ± ${shown(std)}`;
 }

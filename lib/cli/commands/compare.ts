@@ -1,11 +1,10 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { text } from '../../base/notation.js';
 import { flag, integer } from '../../base/optionTable.js';
-import { type CompareOptions, type Comparison, compare } from '../../experiments/compare.js';
-import { comparisonCsv, comparisonMarkdown, ON_THE_TEST } from '../../experiments/comparisonTable.js';
+import { type CompareOptions, compare } from '../../experiments/compare.js';
+import { comparisonJson, comparisonText } from '../../experiments/keepComparison.js';
 import { SEEDS } from '../../experiments/recipe.js';
-import { plainRows } from '../../experiments/table.js';
+import { runLine } from '../../experiments/runLine.js';
 import { PLACEMENT_OPTIONS } from '../../native/backends.js';
 import type { ModelDescription } from '../../networks/index.js';
 import { describeFlags, type FlagGroup, type ParsedFlags, parseFlags } from '../arguments.js';
@@ -13,8 +12,6 @@ import type { Command } from '../command.js';
 import { HEADS_NOTATION } from '../compare/heads.js';
 import { flagsOf } from '../flags.js';
 import { jsonFlag, reporting } from '../modelFlags.js';
-import { prepareFile } from '../output.js';
-import { runLine } from '../runLine.js';
 import { TRAIN_FLAGS } from '../train/flags.js';
 import { MODELS_NOTATION, type NetworkFlags, networkOptions } from '../train/network.js';
 import { trainOptions } from '../train/options.js';
@@ -86,11 +83,6 @@ export const compareCommand: Command = {
     const { model, ...others } = rest;
     const { progress: _, ...shared } = await trainOptions(others);
     const { networks, data } = await networksOf(models, rest, shared.data);
-    await mkdir(folder, { recursive: true });
-    const files = {
-      'comparison.md': await prepareFile(join(folder, 'comparison.md'), '--folder'),
-      'comparison.csv': await prepareFile(join(folder, 'comparison.csv'), '--folder'),
-    };
     let shown = '';
     return await reporting(
       json,
@@ -103,16 +95,22 @@ export const compareCommand: Command = {
           ...(seeds !== undefined && { seeds }),
           ...(saveModels !== undefined && { saveModels }),
           ...(data !== undefined && { data }),
+          command: commandOf(argv),
         });
-        shown = page(result);
-        await files['comparison.md'](shown);
-        await files['comparison.csv'](comparisonCsv(result));
-        return { ...result, rows: plainRows(result) };
+        shown = `${comparisonText(result)}\nThe report: ${resolve(folder, 'comparison.html')}`;
+        return comparisonJson(result);
       },
       () => [shown],
     );
   },
 };
+
+/** As it can be typed again. */
+const commandOf = (argv: readonly string[]) =>
+  [
+    'npx margincore compare',
+    ...argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)),
+  ].join(' ');
 
 /** Networks with variants take theirs from the data, which is then loaded once. */
 async function networksOf(
@@ -129,16 +127,4 @@ async function networksOf(
     data = found.data ?? data;
   }
   return { networks, ...(data !== undefined && { data }) };
-}
-
-function page(result: Comparison): string {
-  const { data, seeds } = result;
-  const isTested = result.rows.some(({ againstSoftmax }) => againstSoftmax !== undefined);
-  return [
-    `On ${data}, ${seeds} ${seeds === 1 ? 'seed' : 'seeds'}: mean ± standard deviation.`,
-    '',
-    comparisonMarkdown(result),
-    ...(isTested ? ['', ON_THE_TEST] : []),
-    '',
-  ].join('\n');
 }

@@ -7,20 +7,19 @@ import { text } from '../../base/notation.js';
 import { flag, integer, number } from '../../base/optionTable.js';
 import { datasets } from '../../data/index.js';
 import { checkRecipe, type Recipe } from '../../experiments/recipe.js';
+import { type ModelOfRow, recipePicture } from '../../experiments/recipePicture.js';
 import { RECIPES } from '../../experiments/recipes/index.js';
-import { dataOf, type RecipeResult, type RunDone, runRecipe } from '../../experiments/runRecipe.js';
-import { type Scoring, scoringOf } from '../../experiments/scoring.js';
+import { runLine } from '../../experiments/runLine.js';
+import { dataOf, type RecipeResult, runRecipe } from '../../experiments/runRecipe.js';
+import { scoringOf } from '../../experiments/scoring.js';
 import { markdownTable, plainRows } from '../../experiments/table.js';
-import { Model } from '../../model/model.js';
 import { type Device, PLACEMENT_OPTIONS } from '../../native/backends.js';
-import { type EmbeddingsPanel, embeddingsSvg } from '../../report/svg/embeddingsSvg.js';
 import { RUN_OPTION_GROUPS } from '../../training/options.js';
 import { describeFlags, type FlagGroup, parseFlags, UsageError } from '../arguments.js';
 import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';
 import { jsonFlag, type OutputFlags, reporting } from '../modelFlags.js';
 import { prepareFile } from '../output.js';
-import { firstMeasure, runLine, titleOf } from '../runLine.js';
 
 const FLAGS: readonly FlagGroup[] = [
   {
@@ -142,36 +141,13 @@ async function run(recipe: Recipe, { name: _, ...parsed }: Parsed): Promise<numb
       });
       table = page(recipe, result);
       await writeTable?.(table);
-      if (writePicture && models.length > 0) await writePicture(await pictureOf(recipe, models, shown!));
+      if (writePicture && models.length > 0)
+        await writePicture(await recipePicture(recipe.name, models, shown!));
       else if (writePicture) console.error('No picture: every first run diverged');
       return { ...result, rows: plainRows(result) };
     },
     () => [table],
   );
-}
-
-type ModelOfRow = Pick<RunDone, 'key' | 'outcome'> & { readonly model: string };
-
-async function pictureOf(
-  { name }: Recipe,
-  models: readonly ModelOfRow[],
-  { split, classNames }: NonNullable<Scoring['shown']>,
-): Promise<string> {
-  // Its library is for pictures alone.
-  const { featuresPanel } = await import('../../report/featuresPanel.js');
-  const panels: EmbeddingsPanel[] = [];
-  for (const { key, outcome, model: file } of models) {
-    using model = await Model.load(file, { device: 'cpu' });
-    const said = { title: titleOf(key), subtitle: firstMeasure(outcome) };
-    panels.push(await featuresPanel(model, split, said));
-  }
-  return embeddingsSvg({
-    panels,
-    classNames,
-    title: `${name}: embeddings of images that were not trained on`,
-    caption:
-      'Models of seed 1. Every panel has its own scale; of more than two dimensions, three principal components.',
-  });
 }
 
 async function recipeNamed(name: string): Promise<Recipe> {

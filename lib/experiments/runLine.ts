@@ -1,12 +1,12 @@
-/** What a command says of each run of an experiment. */
-import { MEASURE_NAMES, MEASURES, type Outcome } from '../experiments/outcome.js';
-import type { RowKey } from '../experiments/recipe.js';
-import type { RunDone } from '../experiments/runRecipe.js';
+/** What is said of each run as it ends. */
+import { MEASURE_NAMES, MEASURES, type Outcome } from './outcome.js';
+import type { RowKey } from './recipe.js';
+import type { RunDone } from './runRecipe.js';
 
 export const runLine = ({ key, seed, outcome, run, runs, wasDone }: RunDone) =>
-  `${run}/${runs} ${titleOf(key)}, seed ${seed}: ${firstMeasure(outcome)}${wasDone ? ' (done before)' : ''}`;
+  `${run}/${runs} ${titleOfKey(key)}, seed ${seed}: ${firstMeasure(outcome)}${wasDone ? ' (done before)' : ''}`;
 
-export const titleOf = (key: RowKey) =>
+export const titleOfKey = (key: RowKey) =>
   Object.entries(key)
     .map(([column, value]) => `${column} ${value}`)
     .join(', ');
