@@ -3,13 +3,14 @@ import { isPromise } from 'node:util/types';
 import { untilAborted } from '../base/abort.js';
 import { isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
+import { checkOptions, integer } from '../base/optionTable.js';
 import { checkModel, type ModelDescription, models as networks } from '../networks/index.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
 import type { Analysis } from './analysis.js';
 import { type GridRow, gridRows, type HeadChoice } from './grid.js';
 import { keepComparison } from './keepComparison.js';
 import { holm, type PairedTest, pairedTest } from './pairedTest.js';
-import { optionsOf, type Recipe, type RowKey, type SharedOptions } from './recipe.js';
+import { checkRecipe, optionsOf, type Recipe, type RowKey, SEEDS, type SharedOptions } from './recipe.js';
 import {
   dataOf,
   type RecipeOptions,
@@ -128,6 +129,7 @@ export function planOf(options: CompareOptions): Plan {
     throw invalidOption('models', 'one or more networks by name', models);
   for (const [name, model] of Object.entries(models)) checkModel(model, `models.${name}`);
   const rows = gridRows(heads, models);
+  checkOptions({ seeds }, undefined, { seeds: integer('', SEEDS) });
   const recipe: Recipe = {
     name: 'comparison',
     summary: 'Heads compared',
@@ -137,8 +139,9 @@ export function planOf(options: CompareOptions): Plan {
     shared: shared as SharedOptions,
     rows,
   };
-  // Named as they were given, where all rows share them.
+  // First as they were given: then an error names them so.
   for (const row of rows) resolveTrainOptions(optionsOf(recipe, row));
+  checkRecipe(recipe);
   const running = { data, seeds, folder, saveModels, device, threads, signal, onRun };
   return { recipe, rows, running: definedOf(running) as RecipeOptions, command };
 }

@@ -30,6 +30,7 @@ const SMALL = { width: 380, height: 270 } as const;
 export function scoresChart(rows: readonly ComparisonRow[], measure: MeasureName): Figure {
   const shown = rows.map((row) => ({ title: titleOf(row), spread: row[measure] }));
   const { title } = MEASURES[measure];
+  const id = `scores-${measure}`.replaceAll(/[^\w-]/g, '-');
   const scale = title.includes('%') ? 100 : 1;
   const titles = shown.map((each) => each.title);
   const longest = Math.max(...titles.map((each) => each.length));
@@ -61,8 +62,12 @@ export function scoresChart(rows: readonly ComparisonRow[], measure: MeasureName
         },
       ],
     },
-    { width: 900, height: 70 + 30 * rows.length },
-    `${title} of each seed and their mean: ${shown.map((each) => `${each.title} ${each.spread?.mean.toPrecision(4) ?? 'none'}`).join('; ')}`,
+    {
+      id,
+      width: 900,
+      height: 70 + 30 * rows.length,
+      label: `${title} of each seed and their mean: ${shown.map((each) => `${each.title} ${each.spread?.mean.toPrecision(4) ?? 'none'}`).join('; ')}`,
+    },
   );
   const table = shown.flatMap(({ title: row, spread }) =>
     (spread?.values ?? []).map((value, index) => [row, index + 1, value]),
@@ -119,8 +124,11 @@ export function curveCharts(rows: readonly ComparisonRow[]): Figure[] {
             .map((each) => [each.epoch, each[value]]),
         })),
       },
-      SMALL,
-      `${title} by epoch. At the end: ${analysed.map((each) => `${each.title} ${each.epochs.at(-1)![value].toPrecision(3)}`).join('; ')}`,
+      {
+        id,
+        ...SMALL,
+        label: `${title} by epoch. At the end: ${analysed.map((each) => `${each.title} ${each.epochs.at(-1)![value].toPrecision(3)}`).join('; ')}`,
+      },
     ),
     table: [
       ['row', 'epoch', value],
@@ -139,13 +147,14 @@ export function anglesChart(
       own.findLastIndex((share) => share > 0),
       nearestOther.findLastIndex((share) => share > 0),
     ) + 2;
+  const id = `angles-${number}`;
   const series = (name: string, shares: readonly number[], color: string) => ({
     ...{ type: 'line' as const, name, color, step: 'middle' as const, showSymbol: false },
     areaStyle: { opacity: 0.25 },
     data: shares.slice(0, last).map((share, degree) => [degree + 0.5, 100 * share]),
   });
   return {
-    id: `angles-${number}`,
+    id,
     title: `${title}: angles of test embeddings`,
     svg: chartSvg(
       {
@@ -155,8 +164,11 @@ export function anglesChart(
         yAxis: { ...AXIS, type: 'value', axisLabel: { ...AXIS.axisLabel, formatter: '{value} %' } },
         series: [series('own centre', own, 'var(--c0)'), series('nearest other', nearestOther, 'var(--c1)')],
       },
-      SMALL,
-      `${title}: histogram of the angles of test embeddings to the centre of their own class and to the nearest other`,
+      {
+        id,
+        ...SMALL,
+        label: `${title}: histogram of the angles of test embeddings to the centre of their own class and to the nearest other`,
+      },
     ),
     table: [
       ['degrees', 'own centre', 'nearest other'],
@@ -183,9 +195,10 @@ export function confusionChart(
     ]),
   );
   const axis = { ...AXIS, type: 'category' as const, data: [...classNames], splitLine: { show: false } };
+  const id = `confusion-${number}`;
   const isRoomy = classNames.length <= 12;
   return {
-    id: `confusion-${number}`,
+    id,
     title: `${title}: what test images were taken for, % of each class`,
     svg: chartSvg(
       {
@@ -214,8 +227,12 @@ export function confusionChart(
           itemStyle: { borderColor: 'var(--panel)', borderWidth: 1 },
         },
       },
-      { width: 420, height: 400 },
-      `${title}: confusion matrix, labels by rows, predictions by columns`,
+      {
+        id,
+        width: 420,
+        height: 400,
+        label: `${title}: confusion matrix, labels by rows, predictions by columns`,
+      },
     ),
     table: [
       ['label \\ predicted', ...classNames],

@@ -22,11 +22,12 @@ const standalone = (svg) => {
   probe.remove();
   return text.replace(/>/, ' style="background:' + ground + ';font-family:system-ui,sans-serif">');
 };
+/* A page's line ends are single characters, those of a file of values are not. */
 for (const figure of document.querySelectorAll('figure')) {
   const svg = figure.querySelector('svg');
   figure.querySelector('[data-save=svg]')?.addEventListener('click', () => save(figure.id + '.svg', 'image/svg+xml', standalone(svg)));
   figure.querySelector('[data-save=csv]')?.addEventListener('click', () =>
-    save(figure.id + '.csv', 'text/csv', figure.querySelector('script').textContent.trimStart().replaceAll('<\\/', '</')));
+    save(figure.id + '.csv', 'text/csv', figure.querySelector('script').textContent.trimStart().replaceAll('<\\/', '</').replaceAll('\\n', '\\r\\n')));
 }
 for (const svg of document.querySelectorAll('svg.turnable')) {
   const circles = [...svg.querySelectorAll('circle')];

@@ -6,21 +6,24 @@ import type * as Parts from './parts.js';
 /** Made by scripts/bundle-charts.mjs. */
 const library = lazy<typeof Parts>('./dist/lib/report/charts/library.js');
 
-export interface ChartSize {
+export interface ChartFrame {
+  /** Unlike that of any other picture on the page */
+  readonly id: string;
   readonly width: number;
   readonly height: number;
+  /** What a screen reader says of it */
+  readonly label: string;
 }
 
 const TEXT = { color: 'var(--ink)', fontFamily: 'inherit', fontSize: 12 } as const;
 
-/** @param label What a screen reader says of it */
-export function chartSvg(option: EChartsOption, { width, height }: ChartSize, label: string): string {
+export function chartSvg(option: EChartsOption, { id, width, height, label }: ChartFrame): string {
   const { init, use, ...parts } = library();
   use(Object.values(parts));
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({ animation: false, textStyle: TEXT, ...option });
-    return accessible(chart.renderToSVGString(), label);
+    return accessible(chart.renderToSVGString(), label).replaceAll(/\bzr\d+-c(?=\d)/g, `${id}-clip-`);
   } finally {
     chart.dispose();
   }
