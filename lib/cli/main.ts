@@ -8,6 +8,7 @@ import type { Command } from './command.js';
 import { augmentCommand } from './commands/augment.js';
 import { buildCommand } from './commands/build.js';
 import { calibrateCommand } from './commands/calibrate.js';
+import { compareCommand } from './commands/compare.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
 import { embedCommand } from './commands/embed.js';
@@ -37,6 +38,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   mistakes: mistakesCommand,
   data: dataCommand,
   augment: augmentCommand,
+  compare: compareCommand,
   recipe: recipeCommand,
   doctor: doctorCommand,
   build: buildCommand,

@@ -21,7 +21,8 @@ export class CsvTable {
   static async open(path: string, columns: readonly string[], last: number): Promise<CsvTable> {
     const header = rowOf(columns);
     const size = await sizeOf(path);
-    if (size > 0) return new CsvTable(await GrowingFile.continue(path, await endOf(path, header, last, size)));
+    if (size > 0)
+      return new CsvTable(await GrowingFile.continue(path, await endOf(path, header, last, size)));
     const file = await (size === 0 ? GrowingFile.continue(path, 0) : GrowingFile.create(path));
     file.add(Buffer.from(header));
     return new CsvTable(file);

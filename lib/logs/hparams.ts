@@ -17,13 +17,19 @@ export function optionSummaries(options: object, started: number): Summary[] {
     text('options', ['```json', JSON.stringify(options, shortened, 1), '```'].join('\n')),
     hparams('_hparams_/experiment', {
       experiment: {
-        hparamInfos: values.map(([name, value]) => ({ name, type: TYPES[typeof value as keyof typeof TYPES] })),
+        hparamInfos: values.map(([name, value]) => ({
+          name,
+          type: TYPES[typeof value as keyof typeof TYPES],
+        })),
         metricInfos: METRICS.map((tag) => ({ name: { tag } })),
       },
     }),
     hparams('_hparams_/session_start_info', {
       sessionStartInfo: {
-        hparams: values.map(([key, value]) => ({ key, value: { [`${typeof value}Value`.replace('boolean', 'bool')]: value } })),
+        hparams: values.map(([key, value]) => ({
+          key,
+          value: { [`${typeof value}Value`.replace('boolean', 'bool')]: value },
+        })),
         startTimeSecs: started,
       },
     }),
@@ -41,7 +47,10 @@ const schema = new Schema('tensorboard-hparams.proto', 'tensorboard.hparams');
 const hparams = (tag: string, data: object): Summary => ({
   tag,
   metadata: {
-    pluginData: { pluginName: 'hparams', content: schema.encode('HParamsPluginData', { version: 0, ...data }) },
+    pluginData: {
+      pluginName: 'hparams',
+      content: schema.encode('HParamsPluginData', { version: 0, ...data }),
+    },
     dataClass: 'DATA_CLASS_TENSOR',
   },
 });
@@ -50,7 +59,7 @@ const hparams = (tag: string, data: object): Summary => ({
 function valuesOf(options: object, prefix = ''): [string, Value][] {
   return Object.entries(options).flatMap(([name, value]): [string, Value][] => {
     if (value === undefined || value === null || typeof value === 'function') return [];
-    if (typeof value in TYPES) return [[prefix + name, value as Value]];
+    if ((typeof value) in TYPES) return [[prefix + name, value as Value]];
     if (isRecord(value) && name !== 'layers') return valuesOf(value, `${prefix}${name}.`);
     const json = JSON.stringify(value, shortened);
     return [[prefix + name, json.length > LONGEST ? `${json.slice(0, LONGEST)}…` : json]];

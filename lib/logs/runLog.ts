@@ -29,7 +29,11 @@ const MOST_WAITING = 2 ** 18;
 /** What the user's options ask for: nothing without a folder. */
 export function createLog({ logDir, resume, logEmbeddings, signal }: LogSettings, now = Date.now): Observer {
   if (logDir === undefined) return {};
-  return new RunLog(resolve(logDir), { resume, ...(logEmbeddings && { logEmbeddings }), ...(signal && { signal }) }, now);
+  return new RunLog(
+    resolve(logDir),
+    { resume, ...(logEmbeddings && { logEmbeddings }), ...(signal && { signal }) },
+    now,
+  );
 }
 
 type LogSettings = Pick<TrainSettings, 'logDir' | 'resume' | 'logEmbeddings' | 'signal'>;
@@ -169,7 +173,10 @@ class RunLog implements Observer {
   }
 
   #failed({ message }: Error): void {
-    this.#say({ code: 'LOG_FAILED', message: `The log is not complete: ${message}. The run itself is as it should be` });
+    this.#say({
+      code: 'LOG_FAILED',
+      message: `The log is not complete: ${message}. The run itself is as it should be`,
+    });
   }
 }
 

@@ -115,6 +115,13 @@ export interface RunOptions {
    */
   clipGradients?: number;
   /**
+   * Decay of an exponential moving average of the weights, between 0 and 1: 0.999, say, is a mean over some 1,000 steps. Validation,
+   * `keepBest`, `onEpoch`, the head's statistics and the model have the averages, running statistics and centres included; the
+   * steps go on with the weights themselves. It starts without a bias: after t steps the weights that step i left count
+   * ema^(t − i), of a sum of 1 (Kingma & Ba 2015, section 3, of weights). Takes the memory of the weights once more. Default: none.
+   */
+  ema?: number;
+  /**
    * Layers of the network that are not trained, by name or by the beginning of names up to a dot: 'layer1' is all of
    * 'layer1.0.conv1' to 'layer1.1.bn2', and 'all' is every layer, so that the head alone is trained (a linear probe). Weights, biases
    * and slopes stay as they are, and do not decay. A batch norm normalises by its running statistics and keeps them, as in
@@ -272,6 +279,11 @@ export const RUN_OPTION_GROUPS = {
     }),
     clipGradients: number('largest norm of all gradients together: longer ones are scaled down to it', {
       above: 0,
+      defaultText: 'none',
+    }),
+    ema: number('decay of a moving average of the weights, which is then the model', {
+      above: 0,
+      below: 1,
       defaultText: 'none',
     }),
     freeze: option("layers that are not trained, by name or by the beginning of names; 'all'", checkFreeze, {

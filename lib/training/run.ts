@@ -35,7 +35,7 @@ import { type BestKeeper, type Keeper, type Progress, runEpochs } from './loop.j
 import { headMeasurer } from './measure.js';
 import { Notices } from './notices.js';
 import { type Observer, Observers, type Preparation, type RunStart } from './observer.js';
-import { momentsOf } from './optimizers.js';
+import { type StepState, stepStateOf } from './optimizers.js';
 import type { TrainSettings } from './options.js';
 import { prepareWith } from './preparing.js';
 import { begin, type OpenFolder, openRunFolder } from './resume.js';
@@ -161,15 +161,15 @@ async function runWith(
     for (const record of from?.state?.progress.history ?? []) notices.epoch(record);
     const { device, memory, numbers } = await startSession(job, session, model, observers, from?.state);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
-    const moments = momentsOf(job.settings.optimizer);
+    const stepState = stepStateOf(job.settings);
     const { weights } = job.settings.model;
     if (weights !== undefined && from === undefined) {
       for (const note of await loadPretrained(session, weights, job.input, signal)) notices.say(note);
     }
-    if (from) await begin(session, from, moments, signal);
+    if (from) await begin(session, from, stepState, signal);
     if (from?.state) firstStep.loss = from.state.firstLoss;
     const environment = describeEnvironment(job.placement.backend, device, memory);
-    const keeper = await createKeeper(job, opened, session, { environment, moments, firstStep, notices });
+    const keeper = await createKeeper(job, opened, session, { environment, stepState, firstStep, notices });
     const history = await trainModel(job, session, model, observers, {
       ...{ from: from?.state?.progress, keeper, numbers },
     });
@@ -251,7 +251,7 @@ async function createKeeper(
   job: TrainJob,
   opened: OpenFolder | undefined,
   session: NativeSession,
-  run: { environment: Environment; moments: number; firstStep: FirstStep; notices: Notices },
+  run: { environment: Environment; stepState: StepState; firstStep: FirstStep; notices: Notices },
 ): Promise<BestKeeper | undefined> {
   const { keepBest, monitor, checkpointEvery: every, keepCheckpoints: kept } = job.settings;
   if (opened === undefined) return keepBest ? new BestInMemory(session, monitor) : undefined;
@@ -261,7 +261,7 @@ async function createKeeper(
     {
       session,
       descriptor: descriptorOf(job),
-      moments: run.moments,
+      stepState: run.stepState,
       identity: opened.identity,
       environment: run.environment,
       length: job.length,

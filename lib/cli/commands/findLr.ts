@@ -81,7 +81,9 @@ export const findLrCommand: Command = {
 /** The suggestions by their names. */
 function suggestionsOf({ steepest, minimumTenth }: LearningRateSearch) {
   return [
-    ...(steepest === undefined ? [] : [{ rate: steepest, label: `steepest descent ${significant(steepest)}` }]),
+    ...(steepest === undefined
+      ? []
+      : [{ rate: steepest, label: `steepest descent ${significant(steepest)}` }]),
     ...(minimumTenth === undefined
       ? []
       : [{ rate: minimumTenth, label: `minimum / 10 ${significant(minimumTenth)}` }]),
@@ -105,14 +107,18 @@ function describe(found: LearningRateSearch): string {
   const rows = rates.flatMap((rate, step) => {
     if (step % every !== 0) return [];
     const loss = smoothed[step]!;
-    return [`${rate.toExponential(2).padStart(9)}  ${loss.toPrecision(4).padStart(9)}  ${'█'.repeat(Math.round((BAR * loss) / most))}`];
+    return [
+      `${rate.toExponential(2).padStart(9)}  ${loss.toPrecision(4).padStart(9)}  ${'█'.repeat(Math.round((BAR * loss) / most))}`,
+    ];
   });
   const suggestions = suggestionsOf(found).map(({ label }) => label);
   return [
     '     rate       loss',
     ...rows,
     `${rates.length} steps; ${ENDS[ended]}`,
-    suggestions.length === 0 ? 'too few steps for a suggestion: try a lower --min-rate' : suggestions.join('; '),
+    suggestions.length === 0
+      ? 'too few steps for a suggestion: try a lower --min-rate'
+      : suggestions.join('; '),
   ].join('\n');
 }
 

@@ -44,7 +44,9 @@ export function rateCurveSvg(input: RateCurveSvgInput): string {
 ${text(PLOT.left, 40, title, 'font-size="19" font-weight="600"')}
 ${text(PLOT.left, 63, subtitle, `fill="${QUIET}"`)}
 ${ticks.map((loss) => lossTick(loss, yOf(loss))).join('\n')}
-${decades(low, high).map((power) => rateTick(power, xOf(10 ** power))).join('\n')}
+${decades(low, high)
+  .map((power) => rateTick(power, xOf(10 ** power)))
+  .join('\n')}
 <path d="M${PLOT.left} ${PLOT.bottom}H${PLOT.right}" stroke="${INK}"/>
 <path d="${line(losses)}" fill="none" stroke="${CURVE}" stroke-opacity="0.25"/>
 <path d="${line(smoothed)}" fill="none" stroke="${CURVE}" stroke-width="2" stroke-linejoin="round"/>
@@ -65,7 +67,10 @@ function describe({ rates, smoothed, marks }: RateCurveSvgInput): string {
 
 /** Powers of ten between two logarithms. */
 const decades = (low: number, high: number): number[] =>
-  Array.from({ length: Math.floor(high + 1e-9) - Math.ceil(low - 1e-9) + 1 }, (_, index) => Math.ceil(low - 1e-9) + index);
+  Array.from(
+    { length: Math.floor(high + 1e-9) - Math.ceil(low - 1e-9) + 1 },
+    (_, index) => Math.ceil(low - 1e-9) + index,
+  );
 
 function lossTick(loss: number, y: number): string {
   return `<path d="M${PLOT.left} ${y}H${PLOT.right}" stroke="${GRID}"/>\n${text(PLOT.left - 8, y + 4, String(round(loss)), `text-anchor="end" fill="${QUIET}"`)}`;
@@ -78,6 +83,11 @@ function rateTick(power: number, x: number): string {
 /** Each has a line of its own for the label. */
 function mark(x: number, y: number, label: string): string {
   const anchor = x < WIDTH * 0.7 ? 'start' : 'end';
-  const shown = text(x + (anchor === 'start' ? 7 : -7), y + 4, label, `text-anchor="${anchor}" font-weight="600" fill="${MARK}"`);
+  const shown = text(
+    x + (anchor === 'start' ? 7 : -7),
+    y + 4,
+    label,
+    `text-anchor="${anchor}" font-weight="600" fill="${MARK}"`,
+  );
   return `<path d="M${x} ${y - 6}V${PLOT.bottom}" stroke="${MARK}" stroke-width="1.5" stroke-dasharray="5 4"/>\n${shown}`;
 }

@@ -3,7 +3,17 @@ import { margincore } from '../../support/margincore.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
 
 const inFolder = temporaryFolder();
-const SMALL = ['--device', 'cpu', '--embedding-size', '8', '--take', '200', '--batch-size', '20', '--no-progress'];
+const SMALL = [
+  '--device',
+  'cpu',
+  '--embedding-size',
+  '8',
+  '--take',
+  '200',
+  '--batch-size',
+  '20',
+  '--no-progress',
+];
 const SEARCH = [...SMALL, '--steps', '40', '--max-rate', '1'];
 
 test('a table, the suggestions by their names, the curve as JSON and as a picture', async () => {

@@ -62,5 +62,7 @@ export const eventsOf = (path: string): ReadEvent[] =>
 /** [step, value] of a tag. */
 export const scalarsOf = (events: readonly ReadEvent[], tag: string): [step: number, value: number][] =>
   events.flatMap(({ step = 0, summary }) =>
-    (summary?.value ?? []).filter((each) => each.tag === tag).map(({ simpleValue }) => [step, simpleValue!] as [number, number]),
+    (summary?.value ?? [])
+      .filter((each) => each.tag === tag)
+      .map(({ simpleValue }) => [step, simpleValue!] as [number, number]),
   );

@@ -61,14 +61,25 @@ test('and it found every value, where it belongs', () => {
     for (const { tag, value } of EPOCH_COLUMNS) add(tag, 2 * epoch, value(epochEvent(epoch), RUN));
   }
   expect(found).toEqual(expected);
-  expect(found['step/gradientNorm']).toEqual([[1, 2], [2, 4], [3, 8], [4, 'nan']]);
-  expect(found['epoch/m1']).toEqual([[2, 4], [4, 4]]);
+  expect(found['step/gradientNorm']).toEqual([
+    [1, 2],
+    [2, 4],
+    [3, 8],
+    [4, 'nan'],
+  ]);
+  expect(found['epoch/m1']).toEqual([
+    [2, 4],
+    [4, 4],
+  ]);
   expect(golden.fileVersion).toBe(2);
-  expect(new Set(Object.values(golden.plugins))).toEqual(new Set(['scalars', 'histograms', 'text', 'hparams']));
+  expect(new Set(Object.values(golden.plugins))).toEqual(
+    new Set(['scalars', 'histograms', 'text', 'hparams']),
+  );
 });
 
 test('histograms, of what is finite', () => {
-  const of = (tag: string) => golden.histograms[tag].map(([, step, value]: [number, number, object]) => [step, value]);
+  const of = (tag: string) =>
+    golden.histograms[tag].map(([, step, value]: [number, number, object]) => [step, value]);
   const norms = { min: 1, max: 3, num: 3, sum: 6, sum_squares: 14 };
   expect(of('head/featureNorm')).toEqual([2, 4].map((step) => [step, expect.objectContaining(norms)]));
   const [[, { bucket, bucket_limit: limits }]] = of('head/weightNorm');
@@ -78,7 +89,12 @@ test('histograms, of what is finite', () => {
   expect(bucket.reduce((sum: number, each: number) => sum + each)).toBe(3);
   expect(limits.at(-1)).toBe(4);
   // All are the same: a bucket without a width.
-  expect(of('head/targetAngle')[0][1]).toMatchObject({ bucket: [4], num: 4, min: expect.closeTo(90), max: expect.closeTo(90) });
+  expect(of('head/targetAngle')[0][1]).toMatchObject({
+    bucket: [4],
+    num: 4,
+    min: expect.closeTo(90),
+    max: expect.closeTo(90),
+  });
 });
 
 test('options as a text, and as hyper-parameters', () => {
@@ -88,7 +104,13 @@ test('options as a text, and as hyper-parameters', () => {
   expect(golden.texts['notes/CPU_TAKEN'][0].slice(1)).toEqual([0, ['Training on the **CPU**']]);
   const { '_hparams_/session_start_info': start, '_hparams_/session_end_info': end } = golden.hparams;
   expect(start.hparams).toEqual({
-    ...{ head: 'a-softmax', batchSize: 20, deterministic: true, 'optimizer.type': 'sgd', 'optimizer.momentum': 0.9 },
+    ...{
+      head: 'a-softmax',
+      batchSize: 20,
+      deterministic: true,
+      'optimizer.type': 'sgd',
+      'optimizer.momentum': 0.9,
+    },
     ...{ 'learningRate.type': 'constant', 'learningRate.value': 0.25 },
     ...{ 'model.name': 'tiny', 'model.layers': '[{"type":"relu"}]' },
   });
@@ -105,12 +127,23 @@ test('tables: one header, CRLF, and quotes where a field has a comma', async () 
   expect(text.split('\r\n')).toHaveLength(4);
   expect(text).toMatch(/,"guessing, collapsed"\r\n$/);
   const epochs = table(inFolder('log', 'epochs.csv'));
-  expect(epochs.map(({ epoch, step, loss, validationLoss, targetAngleP95, m1 }) => [epoch, step, loss, validationLoss, targetAngleP95, m1])).toEqual([
+  expect(
+    epochs.map(({ epoch, step, loss, validationLoss, targetAngleP95, m1 }) => [
+      epoch,
+      step,
+      loss,
+      validationLoss,
+      targetAngleP95,
+      m1,
+    ]),
+  ).toEqual([
     ['1', '2', '1', '1.5', '30', '4'],
     ['2', '4', '0.5', '1.5', '30', '4'],
   ]);
   const steps = table(inFolder('log', 'steps.csv'));
-  expect(steps.map(({ step, epoch, loss, momentum, gradientNorm }) => [step, epoch, loss, momentum, gradientNorm])).toEqual([
+  expect(
+    steps.map(({ step, epoch, loss, momentum, gradientNorm }) => [step, epoch, loss, momentum, gradientNorm]),
+  ).toEqual([
     ['1', '1', '0.5', '', '2'],
     ['2', '1', '0.25', '', '4'],
     ['3', '2', '0.125', '', '8'],
@@ -130,7 +163,10 @@ test('a resumed run goes on behind what is kept: no row is there twice', async (
   expect(scalarsOf(before!, 'step/loss').map(([step]) => step)).toEqual([1, 2, 3]);
   expect(scalarsOf(after!, 'step/loss').map(([step]) => step)).toEqual([3, 4]);
   expect(before!.some(({ sessionLog }) => sessionLog)).toBe(false);
-  expect(after!.find(({ sessionLog }) => sessionLog)).toMatchObject({ step: 3, sessionLog: { status: 'START' } });
+  expect(after!.find(({ sessionLog }) => sessionLog)).toMatchObject({
+    step: 3,
+    sessionLog: { status: 'START' },
+  });
 });
 
 test('tables of other columns are not continued', async () => {
@@ -179,13 +215,24 @@ test('a disk that is full for a while is a note; what was not written then is wr
 
 describe('of train()', () => {
   const options = async () => ({
-    ...{ data: await sample(80, 10), model: tinyModel, batchSize: 20, epochs: 2, device: 'cpu' as const, threads: 1 },
+    ...{
+      data: await sample(80, 10),
+      model: tinyModel,
+      batchSize: 20,
+      epochs: 2,
+      device: 'cpu' as const,
+      threads: 1,
+    },
     ...{ progress: false, logDir: inFolder('log') },
   });
 
   test('steps, epochs, the test accuracy and the options are there', async () => {
     const seen: StepEvent[] = [];
-    const { model, history, test: scores } = await train({
+    const {
+      model,
+      history,
+      test: scores,
+    } = await train({
       ...{ ...(await options()), head: 'arcface', validation: 0.25, logEmbeddings: 5 },
       onStep: (event) => seen.push(event),
     });
@@ -205,7 +252,9 @@ describe('of train()', () => {
     expect(hparams).toContainEqual({ key: 'head', value: { stringValue: 'arcface' } });
     expect(events![0]).toMatchObject({ fileVersion: 'brain.Event:2' });
     expect(events![0]!.wallTime).toBeCloseTo(Date.now() / 1000, -4);
-    expect(table(inFolder('log', 'steps.csv')).map(({ loss }) => Number(loss))).toEqual(seen.map(({ loss }) => loss));
+    expect(table(inFolder('log', 'steps.csv')).map(({ loss }) => Number(loss))).toEqual(
+      seen.map(({ loss }) => loss),
+    );
   });
 
   test('embeddings for the projector: of the test images, with their pictures', async () => {
@@ -223,11 +272,18 @@ describe('of train()', () => {
       'class\timage',
       ...shown.map((number) => `${classNames[given.data.test!.labels[number]!]}\t${number}`),
     ]);
-    const { data: sprite, info } = await sharp(inFolder('log', 'sprite.png')).raw().toBuffer({ resolveWithObject: true });
+    const { data: sprite, info } = await sharp(inFolder('log', 'sprite.png'))
+      .raw()
+      .toBuffer({ resolveWithObject: true });
     expect([info.width, info.height]).toEqual([84, 84]);
-    const fourth = Array.from({ length: 784 }, (_, at) => sprite[((28 + Math.floor(at / 28)) * 84 + (at % 28)) * info.channels]);
+    const fourth = Array.from(
+      { length: 784 },
+      (_, at) => sprite[((28 + Math.floor(at / 28)) * 84 + (at % 28)) * info.channels],
+    );
     expect(fourth).toEqual([...each[3]!]);
-    expect(readFileSync(inFolder('log', 'projector_config.pbtxt'), 'utf8')).toContain('tensor_shape: 5\n  tensor_shape: 16\n');
+    expect(readFileSync(inFolder('log', 'projector_config.pbtxt'), 'utf8')).toContain(
+      'tensor_shape: 5\n  tensor_shape: 16\n',
+    );
   });
 
   test('a run that an error ends is there up to then', async () => {
@@ -242,12 +298,19 @@ describe('of train()', () => {
     await expect(failing).rejects.toBe(fault);
     const [events] = eventFiles(inFolder('log')).map(eventsOf);
     expect(scalarsOf(events!, 'step/loss').map(([step]) => step)).toEqual([1, 2, 3, 4]);
-    const end = events!.flatMap(({ summary }) => summary?.value ?? []).find(({ tag }) => tag.endsWith('end_info'))!;
+    const end = events!
+      .flatMap(({ summary }) => summary?.value ?? [])
+      .find(({ tag }) => tag.endsWith('end_info'))!;
     expect(decodeHparams(end.metadata!.pluginData.content).sessionEndInfo.status).toBe('STATUS_FAILURE');
   });
 
   test('resumed from a checkpoint it has the steps of a run that was never stopped', async () => {
-    const given = { ...(await options()), checkpoint: inFolder('checkpoints'), checkpointEvery: { steps: 3 }, epochs: 3 };
+    const given = {
+      ...(await options()),
+      checkpoint: inFolder('checkpoints'),
+      checkpointEvery: { steps: 3 },
+      epochs: 3,
+    };
     const stopping = train({
       ...given,
       onEpoch: ({ epoch }) => {

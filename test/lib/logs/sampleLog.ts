@@ -11,18 +11,44 @@ export const RUN: RunStart = {
   head: { head: 'a-softmax', m: 4, lambda: 5, marginWarmup: 0.5 },
   hasMargin: true,
   options: {
-    ...{ head: 'a-softmax', batchSize: 20, learningRate: { type: 'constant', value: 0.25 }, deterministic: true },
+    ...{
+      head: 'a-softmax',
+      batchSize: 20,
+      learningRate: { type: 'constant', value: 0.25 },
+      deterministic: true,
+    },
     ...{ optimizer: { type: 'sgd', momentum: 0.9 }, model: { name: 'tiny', layers: [{ type: 'relu' }] } },
   } as unknown as EffectiveOptions,
-  ...{ samples: 40, imagesPerStep: 20, epochs: 2, steps: STEPS, parameters: 10, embeddingSize: 2, device: 'cpu' },
+  ...{
+    samples: 40,
+    imagesPerStep: 20,
+    epochs: 2,
+    steps: STEPS,
+    parameters: 10,
+    embeddingSize: 2,
+    device: 'cpu',
+  },
   done: { steps: 0, epochs: 0 },
-  memory: { parameters: 0, gradients: 0, optimizer: 0, activations: 0, dataset: 0, workspace: 0, streamed: false },
+  memory: {
+    parameters: 0,
+    gradients: 0,
+    optimizer: 0,
+    activations: 0,
+    dataset: 0,
+    workspace: 0,
+    streamed: false,
+  },
 };
 
 /** Powers of two, so that fp32 has them as they are. */
 export const stepEvent = (step: number): StepEvent => ({
   ...{ step, steps: STEPS, epoch: Math.ceil(step / PER_EPOCH), epochs: 2 },
-  ...{ loss: 2 ** -step, accuracy: step / 8, learningRate: 0.25, gradientNorm: step === 4 ? Number.NaN : 2 ** step },
+  ...{
+    loss: 2 ** -step,
+    accuracy: step / 8,
+    learningRate: 0.25,
+    gradientNorm: step === 4 ? Number.NaN : 2 ** step,
+  },
   ...{ logitGradientNorm: 0.5, marginRamp: step / STEPS, lambda: 5, pastPi: 0.125 },
 });
 
@@ -61,7 +87,12 @@ export function clock(): () => number {
 /** @param last The step after which it ends: with the second of an epoch that ends too. */
 export async function writeLog(
   logDir: string,
-  { done = 0, last = STEPS, now = clock(), error }: { done?: number; last?: number; now?: () => number; error?: unknown } = {},
+  {
+    done = 0,
+    last = STEPS,
+    now = clock(),
+    error,
+  }: { done?: number; last?: number; now?: () => number; error?: unknown } = {},
 ): Promise<Observer> {
   const log = createLog({ logDir, resume: done > 0 }, now) as Required<Observer>;
   await log.open(() => undefined);
