@@ -1,7 +1,7 @@
 /** A comparison as a table: Markdown for people, CSV and plain rows for programs. */
 
+import { csv } from '../files/csv.js';
 import type { Comparison, ComparisonRow } from './compare.js';
-import { csv } from './csv.js';
 import { MEASURE_NAMES } from './outcome.js';
 import { markdownTable } from './table.js';
 

@@ -2,13 +2,14 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { csvRow } from '../files/csv.js';
 import { GrowingFile } from '../files/growingFile.js';
 import { corruptFile } from '../files/tensorFile.js';
 import { notWritten } from '../files/writeAside.js';
 
 export type Cell = number | string | undefined;
 
-/** Of a row; the last has it too, so that one without was not written whole. */
+/** Of a row. */
 const END = '\r\n';
 
 export class CsvTable {
@@ -19,7 +20,7 @@ export class CsvTable {
    * Rejects with FILE_CORRUPT where that has other columns; FILE_NOT_WRITTEN.
    */
   static async open(path: string, columns: readonly string[], last: number): Promise<CsvTable> {
-    const header = rowOf(columns);
+    const header = csvRow(columns);
     const size = await sizeOf(path);
     if (size > 0)
       return new CsvTable(await GrowingFile.continue(path, await endOf(path, header, last, size)));
@@ -29,7 +30,7 @@ export class CsvTable {
   }
 
   add(cells: readonly Cell[]): void {
-    this.file.add(Buffer.from(rowOf(cells)));
+    this.file.add(Buffer.from(csvRow(cells)));
   }
 
   get waiting(): number {
@@ -45,13 +46,6 @@ export class CsvTable {
   }
 }
 
-const rowOf = (cells: readonly Cell[]): string => `${cells.map(fieldOf).join(',')}${END}`;
-
-function fieldOf(cell: Cell): string {
-  const field = String(cell ?? '');
-  return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
-}
-
 /** Below 0 of no file. */
 async function sizeOf(path: string): Promise<number> {
   try {
@@ -64,7 +58,8 @@ async function sizeOf(path: string): Promise<number> {
 
 /** How many bytes the header and the rows take that stay. No field of theirs has a line end in it. */
 async function endOf(path: string, header: string, last: number, size: number): Promise<number> {
-  const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
+  const input = createReadStream(path);
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
   let end = 0;
   try {
     for await (const line of lines) {
@@ -78,6 +73,7 @@ async function endOf(path: string, header: string, last: number, size: number): 
     }
   } finally {
     lines.close();
+    input.destroy();
   }
   return end;
 }

@@ -23,7 +23,7 @@ export class EventFile {
    * @param firstStep Of what will be written: what earlier files have of it and of later ones is passed over, as it is done anew
    */
   static async create(folder: string, firstStep: number, now: () => number): Promise<EventFile> {
-    const begun = (await readdir(folder)).flatMap((name) => Number(NAME.exec(name)?.[1] ?? []));
+    const begun = (await readdir(folder)).filter(isEventFile).map((name) => Number(NAME.exec(name)![1]));
     const seconds = Math.max(Math.floor(now() / 1000), ...begun.map((each) => each + 1));
     const name = `events.out.tfevents.${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}`;
     const events = new EventFile(await GrowingFile.create(join(folder, name)), now);

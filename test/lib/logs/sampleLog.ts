@@ -97,7 +97,12 @@ export async function writeLog(
   const log = createLog({ logDir, resume: done > 0 }, now) as Required<Observer>;
   await log.open(() => undefined);
   log.notice({ code: 'CPU_TAKEN', message: 'Training on the **CPU**' });
-  await log.start({ ...RUN, done: { steps: done, epochs: Math.floor(done / PER_EPOCH) } });
+  try {
+    await log.start({ ...RUN, done: { steps: done, epochs: Math.floor(done / PER_EPOCH) } });
+  } catch (refused) {
+    await log.end({ error: refused }); // as a run does
+    throw refused;
+  }
   for (let step = done + 1; step <= last; step++) {
     log.step(stepEvent(step), { stop });
     if (step % PER_EPOCH > 0) continue;
