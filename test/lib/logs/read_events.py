@@ -72,7 +72,11 @@ def read(path):
         },
         "texts": {
             tag: [
-                [event.wall_time, event.step, [each.decode() for each in tensor_util.make_ndarray(event.tensor_proto).tolist()]]
+                [
+                    event.wall_time,
+                    event.step,
+                    [each.decode() for each in tensor_util.make_ndarray(event.tensor_proto).tolist()],
+                ]
                 for event in accumulator.Tensors(tag)
             ]
             for tag in tags["tensors"]
