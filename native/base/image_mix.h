@@ -57,15 +57,10 @@ MARGINCORE_HOST_DEVICE ImageMix draw_mix(const Augmentation& a, uint64_t seed, u
   return mix;
 }
 
-/// Pixel (x, y) of the mixed image; own() and other() are those of the two images, in 0…255.
-template <int kChannels, class Own, class Other>
-MARGINCORE_HOST_DEVICE Pixel<kChannels> mixed_pixel(const ImageMix& mix, int32_t x, int32_t y, const Own& own,
-                                                    const Other& other) {
-  if (mix.is_cut) return mix.cut.contains(x, y) ? other() : own();
-  Pixel<kChannels> pixel = own();
-  const Pixel<kChannels> second = other();
-  for (int c = 0; c < kChannels; ++c) pixel.value[c] = (1 - mix.share) * pixel.value[c] + mix.share * second.value[c];
-  return pixel;
+/// What pixel (x, y) takes of the row's own image (0) or of its partner's (1).
+MARGINCORE_HOST_DEVICE float weight_of(const ImageMix& mix, int image, int32_t x, int32_t y) {
+  const float of_partner = mix.is_cut ? (mix.cut.contains(x, y) ? 1.0f : 0.0f) : mix.share;
+  return image == 0 ? 1 - of_partner : of_partner;
 }
 
 }  // namespace margincore

@@ -126,8 +126,14 @@ static void write_mixed(T* to, const MixedImage& mixed, const ImageSize& size, c
     T* pixel = to + first;
     for (int32_t y = 0; y < size.height; ++y) {
       for (int32_t x = 0; x < size.width; ++x, pixel += size.channels) {
-        const Pixel<kChannels> value = mixed_pixel<kChannels>(
-            mixed.mix, x, y, [&] { return own.at(x, y, own_mean); }, [&] { return other.at(x, y, other_mean); });
+        Pixel<kChannels> value = {};
+        const auto add = [&](float weight, const ChangedImage<T, kChannels>& image, float mean) {
+          if (weight == 0) return;
+          const Pixel<kChannels> changed = image.at(x, y, mean);
+          for (int c = 0; c < kChannels; ++c) value.value[c] += weight * changed.value[c];
+        };
+        add(weight_of(mixed.mix, 0, x, y), own, own_mean);
+        add(weight_of(mixed.mix, 1, x, y), other, other_mean);
         for (int c = 0; c < kChannels; ++c) pixel[c] = narrow<T>(value.value[c] * scale[first + c] + shift[first + c]);
       }
     }

@@ -23,6 +23,7 @@ MARGINCORE_KERNEL gather_mixed_kernel(T* batch, MixedLabels labels, int64_t rows
   MARGINCORE_SHARED(ImageChange, drawn, 2);
   MARGINCORE_SHARED(ImageMix, mixes, 1);
   MARGINCORE_SHARED(float, sums, device::kWarp);
+  MARGINCORE_SHARED(float, means, 2);
   const int block = static_cast<int>(device::block()), image = share.by_parts.quotient(block);
   const int part = share.by_parts.remainder(block, image), channels = share.size.channels;
   const int64_t places[2] = {chosen.position() + image, chosen.position() + partner_of(image, rows)};
@@ -44,20 +45,30 @@ MARGINCORE_KERNEL gather_mixed_kernel(T* batch, MixedLabels labels, int64_t rows
   device::sync_block();
   const ImageMix& mix = mixes[0];
   for (int first = 0; first < channels; first += kChannels) {
-    const uint8_t *own = images + samples[0] * values + first, *other = images + samples[1] * values + first;
     T* to = batch + image * values + first;
-    float own_mean = 0, other_mean = 0;
     if (augmentation.contrast > 0) {
-      own_mean = mean_grey<kChannels>(own, drawn[0], share, sums);
-      other_mean = mean_grey<kChannels>(other, drawn[1], share, sums);
+      MARGINCORE_ROLL
+      for (int k = 0; k < 2; ++k) {
+        const float mean = mean_grey<kChannels>(images + samples[k] * values + first, drawn[k], share, sums);
+        if (thread == 0) means[k] = mean;
+      }
+      device::sync_block();
     }
     const int parts = static_cast<int>(share.by_parts.divisor);
     MARGINCORE_ROLL
     for (int i = part * device::threads() + thread; i < share.pixels; i += parts * device::threads()) {
       const int y = share.by_width.quotient(i), x = share.by_width.remainder(i, y);
-      const Pixel<kChannels> pixel = mixed_pixel<kChannels>(
-          mix, x, y, [&] { return changed_pixel<kChannels>(own, drawn[0], share, x, y, own_mean); },
-          [&] { return changed_pixel<kChannels>(other, drawn[1], share, x, y, other_mean); });
+      Pixel<kChannels> pixel = {};
+      MARGINCORE_ROLL
+      for (int k = 0; k < 2; ++k) {  // one after the other, in the registers of one
+        const float weight = weight_of(mix, k, x, y);
+        if (weight == 0) continue;
+        const uint8_t* from = images + samples[k] * values + first;
+        const float mean = augmentation.contrast > 0 ? means[k] : 0;
+        const Pixel<kChannels> changed = changed_pixel<kChannels>(from, drawn[k], share, x, y, mean);
+        MARGINCORE_UNROLL
+        for (int c = 0; c < kChannels; ++c) pixel.value[c] += weight * changed.value[c];
+      }
       MARGINCORE_UNROLL
       for (int c = 0; c < kChannels; ++c)
         to[int64_t{i} * channels + c] = narrow<T>(pixel.value[c] * scale[first + c] + shift[first + c]);

@@ -1,6 +1,6 @@
 // Rows with two labels y and y' (mixup, cutmix): loss_i = (1 - s_i) L(i, y) + s_i L(i, y'), where L is the row's loss with
-// the margin on that label alone. A warp or a block does a row, of however many classes. To the first sweep the row is a tile
-// of two: itself with one label, and with the other. A row's part of a loss and of its gradients is in proportion to the
+// the margin on that label alone. A block does a row, of however many classes. Each label has a first sweep of its
+// own, one after the other, so that registers are those of one; they share the second. A row's part of a loss and of its gradients is in proportion to the
 // batch's normaliser: the share goes in there.
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/margin_softmax/finish_row.h"
@@ -10,84 +10,87 @@ namespace margincore::cuda::margin_softmax_kernels {
 
 namespace {
 
+/// What the second sweep needs of a label.
+struct LabelGradient {
+  int32_t target;
+  float dz;  // of the target's logit
+  RowGradient<float> gradient;
+};
+
 /// Second sweep: writes the sum of both labels' gradients; returns the sum of the squares of the logits' own.
-template <class Group>
-MARGINCORE_DEVICE float write_mixed(const Group& group, const Problem& p, const Tile<2>& tile,
-                                    const HeadRow<float> (&parts)[2]) {
+MARGINCORE_DEVICE float write_mixed(const BlockPerRow& group, const Problem& p, const Tile<1>& tile,
+                                    const LabelGradient (&labels)[2]) {
   const bool smoothing = p.head.label_smoothing > 0;
   const PlainClasses classes{p};
   float squares = 0;
   classes.walk(group, tile.part, [&](const auto at) {
     float z[at.kWidth], factor[at.kWidth], shift[at.kWidth], weight[at.kWidth] = {};
-    float shown[at.kWidth], counted[at.kWidth] = {}, written[at.kWidth] = {};
     at.load(z, tile.logits[0]);
     classes.load(at, factor, shift);
     if (smoothing) classes.load_weights(at, weight);
     MARGINCORE_UNROLL
-    for (int k = 0; k < at.kWidth; ++k) shown[k] = z[k] = z[k] * factor[k] + shift[k];
-    MARGINCORE_UNROLL
-    for (int label = 0; label < 2; ++label) {
-      const RowGradient<float>& row = parts[label].gradient;
-      const int target = tile.target[label] - static_cast<int>(at.first);
+    for (int k = 0; k < at.kWidth; ++k) {
+      z[k] = z[k] * factor[k] + shift[k];
+      shift[k] = z[k];  // from here on what is shown
+      float others = 0, own = 0, written = 0;
       MARGINCORE_UNROLL
-      for (int k = 0; k < at.kWidth; ++k) {
-        if (at.offset(k) == target) {
-          shown[k] = row.target_logit;
-          counted[k] += parts[label].dz;
-          written[k] += row.target;
+      for (int label = 0; label < 2; ++label) {
+        const RowGradient<float>& row = labels[label].gradient;
+        if (at.offset(k) == labels[label].target - static_cast<int>(at.first)) {
+          shift[k] = row.target_logit;
+          own += labels[label].dz;
+          written += row.target;
         } else {
-          const float gradient = device::exponential(z[k] - row.max) * row.per_exponent - row.smooth * weight[k];
-          counted[k] += gradient;
-          written[k] += gradient * factor[k];
+          others += device::exponential(z[k] - row.max) * row.per_exponent - row.smooth * weight[k];
         }
       }
+      squares += (others + own) * (others + own);
+      z[k] = others * factor[k] + written;
     }
-    MARGINCORE_UNROLL
-    for (int k = 0; k < at.kWidth; ++k) squares += counted[k] * counted[k];
-    if (p.margin_logits != nullptr) at.store(p.margin_logits + tile.first_row * p.classes, shown);
-    at.store(tile.logits[0], written);
+    if (p.margin_logits != nullptr) at.store(p.margin_logits + tile.first_row * p.classes, shift);
+    at.store(tile.logits[0], z);
   });
   return group.sum(squares);
 }
 
-template <class Group>
 MARGINCORE_KERNEL mixed_rows_kernel(MixedProblem m) {
   MARGINCORE_SHARED(float, shared, device::kWarp);
   const Problem& p = m.p;
   clear_class_radial(p);
-  const Group group{shared};
+  const BlockPerRow group{shared};
   const int64_t i = group.row();
-  if (i >= p.rows) return;
-  Tile<2> tile(p, i, 0);
-  tile.target[1] = m.labels[i];
-  tile.logits[1] = tile.logits[0];
-  PartSums sums[2];
-  sum_tile(sums, group, p, PlainClasses{p}, tile);
-  const BatchTerms<float> batch = batch_terms(p);
-  const float share[2] = {1 - m.share[i], m.share[i]};
-  HeadRow<float> parts[2];
+  Tile<1> tile(p, i, 0);
+  float loss = 0, feature_radial = 0;
+  LabelGradient labels[2];
   MARGINCORE_UNROLL
   for (int label = 0; label < 2; ++label) {
-    BatchTerms<float> terms = batch;
-    terms.normalizer *= share[label];
-    parts[label] = row_with(group, p, terms, i, tile.target[label], sums[label]);
+    if (label == 1) tile.target[0] = m.labels[i];
+    PartSums sums[1];
+    sum_tile(sums, group, p, PlainClasses{p}, tile);
+    const float share = label == 0 ? 1 - m.share[i] : m.share[i];
+    BatchTerms<float> terms = batch_terms(p);
+    terms.normalizer *= share;
+    const HeadRow<float> row = row_with(group, p, terms, i, tile.target[0], sums[0]);
+    loss += row.loss;
+    feature_radial += row.feature_radial;
+    labels[label] = {tile.target[0], row.dz, row.gradient};
+    if (group.first() != 0) continue;
+    if (p.class_radial != nullptr) (label == 0 ? p.work.row_radial : m.row_radial)[i] = row.class_radial;
+    if (label == 0 || share > 0.5f) p.work.row_verdicts[i] = verdict_of(row);
   }
-  const float squares = write_mixed(group, p, tile, parts);
-  if (group.first() != 0) return;
-  p.work.row_losses[i] = parts[0].loss + parts[1].loss;
-  p.work.squares[i] = squares;
-  p.work.row_target_squares[i] = 0;  // among those
-  p.work.row_verdicts[i] = verdict_of(share[1] > 0.5f ? parts[1] : parts[0]);
-  if (p.feature_radial != nullptr) p.feature_radial[i] = parts[0].feature_radial + parts[1].feature_radial;
-  if (p.class_radial == nullptr) return;
-  p.work.row_radial[i] = parts[0].class_radial;
-  m.row_radial[i] = parts[1].class_radial;
+  if (group.first() == 0) {
+    p.work.row_losses[i] = loss;
+    p.work.row_target_squares[i] = 0;  // among those of all
+    if (p.feature_radial != nullptr) p.feature_radial[i] = feature_radial;
+  }
+  const float squares = write_mixed(group, p, tile, labels);
+  if (group.first() == 0) p.work.squares[i] = squares;
 }
 
 }  // namespace
 
 void mixed_rows(const MixedProblem& m, cudaStream_t stream) {
-  MARGINCORE_RUN_ROWS(mixed_rows_kernel, m.p.rows, m.p.classes, stream, m);
+  MARGINCORE_RUN(mixed_rows_kernel, BlockPerRow::grid(m.p.rows), BlockPerRow::threads(m.p.classes), stream, m);
 }
 
 }  // namespace margincore::cuda::margin_softmax_kernels
