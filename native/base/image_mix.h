@@ -57,10 +57,10 @@ MARGINCORE_HOST_DEVICE ImageMix draw_mix(const Augmentation& a, uint64_t seed, u
   return mix;
 }
 
-/// What pixel (x, y) takes of the row's own image (0) or of its partner's (1).
-MARGINCORE_HOST_DEVICE float weight_of(const ImageMix& mix, int image, int32_t x, int32_t y) {
-  const float of_partner = mix.is_cut ? (mix.cut.contains(x, y) ? 1.0f : 0.0f) : mix.share;
-  return image == 0 ? 1 - of_partner : of_partner;
+/// What pixel (x, y) takes of the partner's image; of the row's own it takes the rest of 1.
+MARGINCORE_HOST_DEVICE float weight_of_partner(const ImageMix& mix, int32_t x, int32_t y) {
+  if (!mix.is_cut) return mix.share;
+  return mix.cut.contains(x, y) ? 1.0f : 0.0f;
 }
 
 }  // namespace margincore

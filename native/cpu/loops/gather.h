@@ -132,8 +132,9 @@ static void write_mixed(T* to, const MixedImage& mixed, const ImageSize& size, c
           const Pixel<kChannels> changed = image.at(x, y, mean);
           for (int c = 0; c < kChannels; ++c) value.value[c] += weight * changed.value[c];
         };
-        add(weight_of(mixed.mix, 0, x, y), own, own_mean);
-        add(weight_of(mixed.mix, 1, x, y), other, other_mean);
+        const float of_partner = weight_of_partner(mixed.mix, x, y);
+        add(1 - of_partner, own, own_mean);
+        add(of_partner, other, other_mean);
         for (int c = 0; c < kChannels; ++c) pixel[c] = narrow<T>(value.value[c] * scale[first + c] + shift[first + c]);
       }
     }

@@ -58,10 +58,11 @@ MARGINCORE_KERNEL gather_mixed_kernel(T* batch, MixedLabels labels, int64_t rows
     MARGINCORE_ROLL
     for (int i = part * device::threads() + thread; i < share.pixels; i += parts * device::threads()) {
       const int y = share.by_width.quotient(i), x = share.by_width.remainder(i, y);
+      const float of_partner = weight_of_partner(mix, x, y);
       Pixel<kChannels> pixel = {};
       MARGINCORE_ROLL
       for (int k = 0; k < 2; ++k) {  // one after the other, in the registers of one
-        const float weight = weight_of(mix, k, x, y);
+        const float weight = k == 0 ? 1 - of_partner : of_partner;
         if (weight == 0) continue;
         const uint8_t* from = images + samples[k] * values + first;
         const float mean = augmentation.contrast > 0 ? means[k] : 0;
