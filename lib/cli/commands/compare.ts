@@ -108,7 +108,7 @@ export const compareCommand: Command = {
 /** As it can be typed again. */
 const commandOf = (argv: readonly string[]) =>
   [
-    'npx margincore compare',
+    ...['npx', 'margincore', 'compare'],
     ...argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)),
   ].join(' ');
 

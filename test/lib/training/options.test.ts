@@ -136,7 +136,7 @@ test.each<[Record<string, unknown>, string]>([
   [{ head: 'l2', alpha: -1, optimizer: 'sgd' }, 'for alpha but received -1'],
   [{ head: 'arcFace' }, "Did you mean 'arcface'?"],
   [{ lerningRate: 0.1 }, "Did you mean 'learningRate'?"],
-  [{ logDir: 'runs' }, 'no value (there is no such option) for logDir'],
+  [{ profiler: 'runs' }, 'no value (there is no such option) for profiler'],
   [{ m: 0.5 }, 'The head here is softmax; m is an option of l-softmax, a-softmax, am-softmax, arcface,'],
   [{ head: 'normface', m: 0.5 }, 'The head here is normface; m is an option of'],
   [{ head: 'cosface', easyMargin: true }, 'The head here is am-softmax; easyMargin is an option of arcface'],
