@@ -1,8 +1,12 @@
 #!/usr/bin/env node
 // node bench/recipe.mjs NAME --data DIR [--seeds N] [--epochs N | --steps N]: runs a recipe, and writes its table to
-// results/recipes/NAME.json and NAME.md, with what it was run on.
+// results/recipes/NAME.json and NAME.md, with what it was run on, and NAME.svg, where the first seed's models put images
+// that they were not trained on.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { recipePicture } from '../dist/lib/experiments/recipePicture.js';
+import { dataOf } from '../dist/lib/experiments/runRecipe.js';
+import { scoringOf } from '../dist/lib/experiments/scoring.js';
 import { markdownTable, plainRows } from '../dist/lib/experiments/table.js';
 import { recipes, runRecipe } from '../dist/lib/index.mjs';
 import { describeMachine, physicalCores } from './shared/machine.mjs';
@@ -29,13 +33,17 @@ const sources = describeSources();
 const folder = `build/recipes/${recipe.name}-${sources.commit}`;
 if (sources.dirty !== false) rmSync(folder, { recursive: true, force: true });
 const threads = physicalCores();
+const data = await dataOf(recipe, values.data);
+const models = [];
 const result = await runRecipe(recipe, {
   ...numbers,
-  ...(values.data !== undefined && { data: values.data }),
-  ...{ folder, threads, saveModels: true },
+  ...{ data, folder, threads, saveModels: true },
   device: 'cpu',
-  onRun: ({ run, runs, seed, key, outcome: { confusion, ...measures } }) =>
-    console.error(`${run}/${runs} ${JSON.stringify(key)} seed ${seed}: ${JSON.stringify(measures)}`),
+  onRun({ run, runs, seed, key, outcome, model }) {
+    const { confusion, ...measures } = outcome;
+    console.error(`${run}/${runs} ${JSON.stringify(key)} seed ${seed}: ${JSON.stringify(measures)}`);
+    if (seed === 1 && model !== undefined) models.push({ key, outcome, model });
+  },
 });
 /** Shares in percent of each class's test images, by what they were taken for; what is below half a percent is a point. */
 function confusions({ rows, classNames }) {
@@ -86,4 +94,9 @@ const page = [
 mkdirSync('bench/results/recipes', { recursive: true });
 writeFileSync(`bench/results/recipes/${recipe.name}.json`, `${JSON.stringify(report, null, 2)}\n`);
 writeFileSync(`bench/results/recipes/${recipe.name}.md`, page);
+const { shown } = scoringOf(recipe.test, data);
+if (shown !== undefined && models.length > 0) {
+  const picture = await recipePicture(recipe.name, models, shown, sourcesLine(report));
+  writeFileSync(`bench/results/recipes/${recipe.name}.svg`, picture);
+}
 console.log(page);

@@ -30,7 +30,17 @@ export type { PictureOptions } from './data/pictures/options.js';
 export type { Preprocessing } from './data/preprocessing.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
 export type { Diagnosis } from './diagnoses/diagnosis.js';
+export type { AnalysedEpoch, Analysis } from './experiments/analysis.js';
+export {
+  type AgainstSoftmax,
+  type CompareOptions,
+  type Comparison,
+  type ComparisonRow,
+  compare,
+} from './experiments/compare.js';
+export type { HeadChoice } from './experiments/grid.js';
 export type { Outcome } from './experiments/outcome.js';
+export type { PairedTest } from './experiments/pairedTest.js';
 export type { Recipe, RecipeRow, RecipeTest, RowKey } from './experiments/recipe.js';
 export { RECIPES as recipes } from './experiments/recipes/index.js';
 export {
@@ -159,3 +169,9 @@ export type { CheckpointEvery, RunOptions, TrainOptions } from './training/optio
 export type { TrainResult } from './training/run.js';
 export type { RunNote } from './training/runNote.js';
 export type { ClassBalancedOptions, PerClassOptions, SamplerOptions } from './training/samplers/options.js';
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateSearch,
+} from './tuning/findLearningRate.js';
+export type { Suggestions as LearningRateSuggestions } from './tuning/rateCurve.js';

@@ -1,5 +1,6 @@
 /** `train()`: checks the options, and says who observes the run. */
 import { isPromise } from 'node:util/types';
+import { createLog } from './logs/runLog.js';
 import { createProgress } from './report/progress/progress.js';
 import type { Observer } from './training/observer.js';
 import { resolveTrainOptions, type TrainOptions, type TrainSettings } from './training/options.js';
@@ -16,7 +17,7 @@ export async function train(options: TrainOptions = {}): Promise<TrainResult> {
   // A run that fails before it comes to the data must not leave their failure to nobody.
   if (isPromise(options?.data)) options.data.catch(() => undefined);
   const settings = resolveTrainOptions(options);
-  return run(settings, [createProgress(settings.progress)], callbacksOf(settings));
+  return run(settings, [createLog(settings), createProgress(settings.progress)], callbacksOf(settings));
 }
 
 function callbacksOf({ onStep, onEpoch }: TrainSettings): Observer {

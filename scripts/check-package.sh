@@ -82,7 +82,7 @@ check_contents() {
   local contents file
   contents=$(tar -tzf "$work"/margincore-*.tgz | sed 's,^package/,,')
   for file in LICENSE README.md dist/lib/{index.js,index.mjs,index.d.ts,index.d.mts,cli/main.js} \
-    datasets/fashion-mnist-sample/{README.md,train-images-idx3-ubyte.gz} schemas/{onnx.proto,LICENSE-onnx.txt} \
+    datasets/fashion-mnist-sample/{README.md,train-images-idx3-ubyte.gz} schemas/{{onnx,tensorboard,tensorboard-hparams}.proto,LICENSE-onnx.txt} \
     CMakeLists.txt native/{CMakeLists.txt,addon/addon.cpp,cpu/loops.cpp,cuda/sources.cmake} \
     "$prebuilds"/{margincore.node,libmargincore_{cpu,cuda}.so,libdnnl.so.2,libgomp.so.1,sources.checksum} \
     "$prebuilds"/licenses/{README,libdnnl2,libgomp1,node-addon-api,Apache-2.0,GPL-3}.*; do

@@ -143,6 +143,7 @@ build_dist() {
   # What was compiled from a file that is gone must go too: Jest would still run it.
   rm -rf dist &&
     node_modules/.bin/tsc -p tsconfig.json &&
+    node scripts/bundle-charts.mjs &&
     stamp "$dist_stamp" "${dist_sources[@]}"
 }
 

@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'NEWER_VERSION' // a file that a newer margincore wrote
   | 'CHECKPOINT_MISMATCH' // what is to be resumed is another run; details: option, found and expected
   | 'CHECKPOINT_EXISTS' // in a folder where a new run would begin
+  | 'LOG_EXISTS' // in a folder where that of a new run would begin
   | 'FOLDER_IN_USE' // by another run
   | 'FILE_IN_USE' // by another process that changes it
   | 'WEIGHTS_MISMATCH' // a file of weights that does not fit the network

@@ -14,6 +14,7 @@ export type NoteCode =
   | 'IMAGES_STREAMED' // they do not fit into device memory
   | 'LAMBDA_STAYS_HIGH'
   | 'LAST_BATCH_JOINED'
+  | 'LOG_FAILED' // to be written
   | 'MARGIN_WARMUP_BEYOND_END' // of the run
   | 'MILESTONES_BEYOND_END'
   | 'NO_MARGIN' // but options that are about one

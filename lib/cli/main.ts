@@ -8,11 +8,13 @@ import type { Command } from './command.js';
 import { augmentCommand } from './commands/augment.js';
 import { buildCommand } from './commands/build.js';
 import { calibrateCommand } from './commands/calibrate.js';
+import { compareCommand } from './commands/compare.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
 import { embedCommand } from './commands/embed.js';
 import { enrolCommand } from './commands/enrol.js';
 import { evaluateCommand } from './commands/evaluate.js';
+import { findLrCommand } from './commands/findLr.js';
 import { galleryCommand } from './commands/gallery.js';
 import { identifyCommand } from './commands/identify.js';
 import { mistakesCommand } from './commands/mistakes.js';
@@ -24,6 +26,7 @@ import { Interrupted } from './interrupt.js';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   train: trainCommand,
+  'find-lr': findLrCommand,
   evaluate: evaluateCommand,
   predict: predictCommand,
   embed: embedCommand,
@@ -35,6 +38,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   mistakes: mistakesCommand,
   data: dataCommand,
   augment: augmentCommand,
+  compare: compareCommand,
   recipe: recipeCommand,
   doctor: doctorCommand,
   build: buildCommand,

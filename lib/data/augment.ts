@@ -21,6 +21,11 @@ export type Interval = readonly [least: number, most: number];
  * crop or resizedCrop, flip, then rotate, translate, scale and shear about the middle, in one bilinear step without antialiasing
  * (a shift by whole pixels copies them); brightness, contrast, saturation, grey, in 0…255; erase; and then `normalize`. A
  * sample's change follows from `seed`, the epoch and the sample's number alone.
+ *
+ * mixup and cutmix come last: each image takes a share of the one before it in its batch, the first one of the last, as
+ * torchvision's MixUp and CutMix; a batch of one has nothing to take. The share is drawn for each sample, but what it takes
+ * depends on the batch. The loss is that of both labels by their shares, and training accuracy counts the label with the larger
+ * one. With both options, each sample takes one of them with probability 1/2.
  */
 export interface AugmentOptions {
   /** Padding on all sides in pixels, of which a part of the image's size is cut out. Default 0. */
@@ -55,6 +60,10 @@ export interface AugmentOptions {
   eraseArea?: Interval;
   /** Its height by its width, above 0. Default [0.3, 3.3] */
   eraseRatio?: Interval;
+  /** α: two images are blended, by shares from Beta(α, α) (Zhang et al. 2018); 1 is uniform. Default 0: off. */
+  mixup?: number;
+  /** The same share of the area is a rectangle of the other image (Yun et al. 2019). Default 0: off. */
+  cutmix?: number;
 }
 
 /** 'cifar': crop 4, flip. 'imagenet': resizedCrop, flip, mild colours. 'faces': flip, small translate, rotate and scale. */
@@ -76,6 +85,7 @@ const interval = (help: string, fallback: Interval, range: Range, defaultText = 
 
 const probability = (help: string) => number(help, { default: 0, min: 0, max: 1 });
 const spread = (help: string) => number(help, { default: 0, min: 0 });
+const alpha = (help: string) => number(help, { default: 0, min: 0 });
 
 function checkFlip(value: unknown, name: string): boolean | 'alternating' {
   if (value === 'alternating' || typeof value === 'boolean') return value;
@@ -108,6 +118,8 @@ export const AUGMENT_OPTIONS = {
   erase: probability('probability that a rectangle becomes black'),
   eraseArea: interval('its share of the area', [0.02, 0.33], { above: 0, max: 1 }),
   eraseRatio: interval('its height by its width', [0.3, 3.3], { above: 0 }),
+  mixup: alpha('α: two images of a batch and their labels are blended, by shares from Beta(α, α)'),
+  cutmix: alpha('the same, with a rectangle of the one in the other'),
 } as const;
 
 const POLICIES: Readonly<Record<AugmentPolicy, AugmentOptions>> = {

@@ -18,7 +18,7 @@ export interface RecipeRow {
 /** What whoever runs a recipe chooses, and callbacks, which are no data. */
 const NOT_OF_A_RECIPE = [
   ...(['data', 'seed', 'checkpoint', 'resume', 'resetHead'] as const),
-  ...(['signal', 'progress', 'onStep', 'onEpoch'] as const),
+  ...(['signal', 'progress', 'logDir', 'logEmbeddings', 'onStep', 'onEpoch'] as const),
 ] satisfies (keyof TrainOptions)[];
 
 /** What a recipe's rows share: `train()`'s options, but for those. A schedule is one of `schedules`, no function. */

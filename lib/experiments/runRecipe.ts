@@ -9,11 +9,12 @@ import { type DataOption, type DataPath, type Dataset, resolveData } from '../da
 import type { Model } from '../model/model.js';
 import { train } from '../train.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
+import { type Analysis, analyse } from './analysis.js';
 import { withLength } from './length.js';
 import { MEASURE_NAMES, type MeasureName, type Outcome } from './outcome.js';
 import { checkRecipe, optionsOf, type Recipe, type RowKey, SEEDS } from './recipe.js';
 import { type Scoring, scoringOf } from './scoring.js';
-import { Shelf } from './shelf.js';
+import { type KeptRun, Shelf } from './shelf.js';
 import { meanAndStd, type Spread } from './spread.js';
 
 export interface RecipeOptions {
@@ -28,6 +29,8 @@ export interface RecipeOptions {
   readonly folder?: string;
   /** Save each run's model there as well, for `Model.load`. Default false. */
   readonly saveModels?: boolean;
+  /** For pictures, of the first seed's runs: see `RunDone.analysis`. Default false. */
+  readonly analyse?: boolean;
   /** What a recipe that is scored on pairs is scored on: those of `datasets.lfwPairs`, or others. */
   readonly pairs?: readonly PicturePair[];
   readonly device?: NonNullable<TrainOptions['device']>;
@@ -46,6 +49,8 @@ export interface RunDone {
   readonly runs: number;
   /** Taken from the folder. */
   readonly wasDone: boolean;
+  /** With `analyse`, of the first seed, unless it diverged or is scored on pairs. */
+  readonly analysis?: Analysis;
   /** Its file; with `saveModels`, of a run that did not diverge. */
   readonly model?: string;
 }
@@ -92,6 +97,7 @@ const OPTIONS = {
   seeds: integer('', SEEDS),
   folder: option('', checkPath),
   saveModels: flag('', { default: false }),
+  analyse: flag('', { default: false }),
   pairs: option('', checkPairs),
   signal: option('', checkSignal),
   onRun: callback<NonNullable<RecipeOptions['onRun']>>(''),
@@ -107,7 +113,16 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
   if (isPromise(options?.data)) options.data.catch(() => undefined); // as in train()
   const checked = checkRecipe(recipe);
   const settingsGiven = checkOptions(options, undefined, OPTIONS);
-  const { onRun, signal, folder, saveModels, pairs, seeds = checked.seeds, ...given } = settingsGiven;
+  const {
+    onRun,
+    signal,
+    folder,
+    saveModels,
+    analyse: wantsAnalyses,
+    pairs,
+    seeds = checked.seeds,
+    ...given
+  } = settingsGiven;
   const around = { ...placeOf(given), ...(signal !== undefined && { signal }), progress: false };
   const { epochs, steps } = given;
   const ofLength = epochs === undefined && steps === undefined ? {} : { epochs, steps };
@@ -134,13 +149,19 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
         signal?.throwIfAborted();
         const wanted = { ...settings[index]!, seed };
         const kept = await shelf?.find(key, wanted);
-        const outcome = kept ?? (await outcomeOf(scoring, key, wanted, shelf));
-        if (kept === undefined) await shelf?.keep(key, wanted, outcome);
+        const isAnalysed = wantsAnalyses && seed === 1;
+        const trained = kept ?? (await runOf(scoring, key, wanted, isAnalysed, shelf));
+        if (kept === undefined) await shelf?.keep(key, wanted, trained);
+        const { outcome, analysis } = trained;
         outcomes[index]!.push(outcome);
         run++;
         const model = outcome.diverged === undefined ? shelf?.modelFile(key, seed) : undefined;
         const done = { key, seed, outcome, run, runs, wasDone: kept !== undefined };
-        await onRun?.({ ...done, ...(model !== undefined && { model }) });
+        await onRun?.({
+          ...done,
+          ...(isAnalysed && analysis && { analysis }),
+          ...(model !== undefined && { model }),
+        });
       }
     }
     const rows = checked.rows.map(({ key }, index) => ({ key, ...summaryOf(outcomes[index]!) }));
@@ -161,25 +182,29 @@ function placeOf({ device, threads }: RecipeOptions): Pick<TrainOptions, 'device
 }
 
 /** One that diverges is an outcome as well: the others go on. */
-async function outcomeOf(
-  { data, score }: Scoring,
+async function runOf(
+  { data, shown, score }: Scoring,
   key: RowKey,
   options: TrainOptions,
+  isAnalysed: boolean,
   shelf: Shelf | undefined,
-): Promise<Outcome> {
+): Promise<KeptRun> {
   try {
     const result = await train({ ...options, ...shelf?.checkpoints(key, options.seed!), data });
     try {
       const file = shelf?.modelFile(key, options.seed!);
       if (file !== undefined) await result.model.save(file);
-      return await score(result, options.signal);
+      const outcome = await score(result, options.signal);
+      if (!isAnalysed || shown === undefined) return { outcome };
+      const isOfClasses = shown.classNames === data.classNames;
+      return { outcome, analysis: await analyse(result, shown.split, isOfClasses, options.signal) };
     } finally {
       result.model.dispose();
     }
   } catch (error) {
     if (!(error instanceof MarginCoreError && error.code === 'NON_FINITE')) throw error;
     (error.details.model as Model | undefined)?.dispose();
-    return { diverged: error.message };
+    return { outcome: { diverged: error.message } };
   }
 }
 

@@ -10,11 +10,18 @@ import { type Lock, lockFolder } from '../files/lock.js';
 import { unreadable } from '../files/readBytes.js';
 import { notWritten, writeAside } from '../files/writeAside.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
+import type { Analysis } from './analysis.js';
 import { checkOutcome, type Outcome } from './outcome.js';
 import type { RowKey } from './recipe.js';
 
 /** All that an outcome depends on, as JSON has it: options as they are in force, and the data. */
 type Identity = Readonly<Record<string, unknown>>;
+
+export interface KeptRun {
+  readonly outcome: Outcome;
+  /** Where it was asked for when the run was done. */
+  readonly analysis?: Analysis;
+}
 
 export class Shelf {
   private constructor(
@@ -37,7 +44,7 @@ export class Shelf {
   }
 
   /** Undefined of a run that is not done. Rejects with CHECKPOINT_MISMATCH where another one is, and with FILE_CORRUPT. */
-  async find(key: RowKey, settings: TrainOptions): Promise<Outcome | undefined> {
+  async find(key: RowKey, settings: TrainOptions): Promise<KeptRun | undefined> {
     const path = this.#file(key, settings.seed!);
     const kept = await readKept(path);
     if (kept === undefined) return undefined;
@@ -49,7 +56,9 @@ export class Shelf {
     }
     await this.#forgetCheckpoints(key, settings.seed!);
     const model = kept.outcome.diverged === undefined ? this.modelFile(key, settings.seed!) : undefined;
-    return model === undefined || existsSync(model) ? kept.outcome : undefined;
+    if (model !== undefined && !existsSync(model)) return undefined;
+    const { outcome, analysis } = kept;
+    return { outcome, ...(analysis && { analysis }) };
   }
 
   /** Where a run that is stopped is kept. */
@@ -62,9 +71,9 @@ export class Shelf {
     return this.savesModels ? `${this.#checkpoint(key, seed)}.safetensors` : undefined;
   }
 
-  async keep(key: RowKey, settings: TrainOptions, outcome: Outcome): Promise<void> {
+  async keep(key: RowKey, settings: TrainOptions, run: KeptRun): Promise<void> {
     const seed = settings.seed!;
-    const kept = { key, seed, identity: this.#identity(settings), outcome };
+    const kept = { key, seed, identity: this.#identity(settings), ...run };
     await writeAside(this.#file(key, seed), async (file) => {
       await file.writeFile(`${JSON.stringify(kept, null, 2)}\n`);
     });
@@ -136,7 +145,7 @@ function short(value: unknown): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
-async function readKept(path: string): Promise<{ identity: Identity; outcome: Outcome } | undefined> {
+async function readKept(path: string): Promise<(KeptRun & { readonly identity: Identity }) | undefined> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw unreadable(path, error);
@@ -145,7 +154,12 @@ async function readKept(path: string): Promise<{ identity: Identity; outcome: Ou
   try {
     const kept: unknown = JSON.parse(text);
     if (!isRecord(kept) || !isRecord(kept.identity)) throw new Error('it says of no run');
-    return { identity: kept.identity, outcome: checkOutcome(kept.outcome) };
+    const { identity, outcome, analysis } = kept;
+    return {
+      identity,
+      outcome: checkOutcome(outcome),
+      ...(isRecord(analysis) && { analysis: analysis as unknown as Analysis }),
+    };
   } catch (cause) {
     const why = (cause as Error).message;
     throw new MarginCoreError('FILE_CORRUPT', `${path} is no outcome of a run: ${why}`, {

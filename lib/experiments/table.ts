@@ -3,19 +3,32 @@ import { MEASURE_NAMES, MEASURES, type MeasureName } from './outcome.js';
 import type { RecipeResult, RecipeResultRow } from './runRecipe.js';
 import type { Spread } from './spread.js';
 
-export function markdownTable({ rows }: RecipeResult): string {
+/** A column beside the measures. */
+export interface FurtherColumn<Row> {
+  readonly title: string;
+  shown(row: Row): string;
+}
+
+export function markdownTable<Row extends RecipeResultRow>(
+  { rows }: { readonly rows: readonly Row[] },
+  further: readonly FurtherColumn<Row>[] = [],
+): string {
   const columns = Object.keys(rows[0]!.key);
   const measures = MEASURE_NAMES.filter((name) => isShown(name, rows));
   const line = (cells: readonly string[]) => `| ${cells.map(inCell).join(' | ')} |`;
-  const cellsOf = (row: RecipeResultRow) => [
+  const cellsOf = (row: Row) => [
     ...columns.map((column) => String(row.key[column])),
     ...measures.map((name, index) => cell(row, name) + (index === 0 ? divergedIn(row) : '')),
+    ...further.map(({ shown }) => shown(row)),
   ];
-  return [
-    line([...columns, ...measures.map((name) => MEASURES[name].title)]),
-    `|${'---|'.repeat(columns.length + measures.length)}`,
-    ...rows.map((row) => line(cellsOf(row))),
-  ].join('\n');
+  const titles = [
+    ...columns,
+    ...measures.map((name) => MEASURES[name].title),
+    ...further.map(({ title }) => title),
+  ];
+  return [line(titles), `|${'---|'.repeat(titles.length)}`, ...rows.map((row) => line(cellsOf(row)))].join(
+    '\n',
+  );
 }
 
 /** The key's columns beside the measures: `{ alpha: 5, accuracy: { mean, std, values } }`. */
@@ -32,7 +45,7 @@ function isShown(name: MeasureName, rows: readonly RecipeResultRow[]): boolean {
 
 function cell(row: RecipeResultRow, name: MeasureName): string {
   const spread = row[name];
-  if (spread !== undefined) return withSpread(spread, MEASURES[name].shown);
+  if (spread !== undefined) return shownSpread(spread, MEASURES[name].shown);
   return row.diverged === undefined ? 'not measurable' : '–';
 }
 
@@ -45,6 +58,6 @@ function divergedIn({ diverged }: RecipeResultRow): string {
 /** What would end a cell, or the row. */
 const inCell = (text: string) => text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
 
-function withSpread({ mean, std, values }: Spread, shown: (value: number) => string): string {
+export function shownSpread({ mean, std, values }: Spread, shown: (value: number) => string): string {
   return values.length === 1 ? shown(mean) : `${shown(mean)} ± ${shown(std)}`;
 }

@@ -45,10 +45,14 @@ export async function writeAside(given: string, write: (file: FileHandle) => Pro
   await syncFolder(folder).catch(() => undefined);
 }
 
-/** A write may end early, where the disk is nearly full say; the next one says why. */
-export async function writeWhole(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/**
+ * A write may end early, where the disk is nearly full say; the next one says why.
+ * @param position In the file; default: where the last one ended
+ */
+export async function writeWhole(file: FileHandle, bytes: Uint8Array, position?: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
-    done += (await file.write(bytes, done)).bytesWritten;
+    const at = position === undefined ? null : position + done;
+    done += (await file.write(bytes, done, bytes.length - done, at)).bytesWritten;
   }
 }
 

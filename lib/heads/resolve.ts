@@ -6,7 +6,7 @@ import { type Note, note } from '../base/note.js';
 import { type Checked, type Given, optionValues } from '../base/optionTable.js';
 import { namesFor } from '../base/otherNames.js';
 import type { NativeHead } from '../native/contract.js';
-import type { Annealing } from '../schedules/annealing.js';
+import { type Annealing, leastLambda } from '../schedules/annealing.js';
 import type { Duration } from '../schedules/duration.js';
 import { hasMargin, NO_MARGIN } from './margin.js';
 import type { CommonHeadOptions, EffectiveHead, HeadAlias, HeadName, Scale } from './options.js';
@@ -98,6 +98,16 @@ export function checkHead(options: Given): CheckedHead {
     );
   }
   return { head, own, common };
+}
+
+/**
+ * What a head has in force once λ has fallen and the margin has come in, as options beside its own: what most of a run is like.
+ * Throws INVALID_OPTION for options of the head.
+ */
+export function inFullForce(options: Given): { lambda?: number; marginWarmup: 0 } {
+  const { head, own } = checkHead(options);
+  const lambda = HEADS[head].lambda?.(own);
+  return { ...(lambda !== undefined && { lambda: leastLambda(lambda) }), marginWarmup: 0 };
 }
 
 /**

@@ -55,11 +55,12 @@ function shareNearestOwn(angles: Float32Array): number {
 }
 
 /** Radians in pairs to degrees: the first of each pair, or the second. */
-function degreesOf(pairs: Float32Array, offset: number): Float64Array {
+export function degreesOf(pairs: Float32Array, offset: number): Float64Array {
   return Float64Array.from({ length: pairs.length / 2 }, (_, i) => (pairs[2 * i + offset]! * 180) / Math.PI);
 }
 
-function rowNorms(rows: Float32Array | Float64Array, size: number): Float64Array {
+/** L2 norms of the rows of (N, size). */
+export function rowNorms(rows: Float32Array | Float64Array, size: number): Float64Array {
   return Float64Array.from({ length: rows.length / size }, (_, row) => {
     let squares = 0;
     for (let k = row * size; k < (row + 1) * size; k++) squares += rows[k]! ** 2;

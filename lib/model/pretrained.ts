@@ -7,13 +7,13 @@ import type { NativeSession } from '../native/contract.js';
 import { awaitNative, callNative } from '../native/load.js';
 import { isOurs } from './modelFile.js';
 import { asItIs, pytorchNames } from './pytorchNames.js';
-import { finiteFloats, isOfHead, MOMENTS } from './weights.js';
+import { finiteFloats, isOfHead, OF_TRAINING } from './weights.js';
 
 const HEAD = /^head\.(running_mean|running_var)$/;
 /** What no network needs: counters of PyTorch's batch norms, and the last layers of torchvision's networks, which are heads. */
 const NEEDLESS = [
   HEAD,
-  MOMENTS,
+  OF_TRAINING,
   /(^|\.)num_batches_tracked$/,
   /^(fc|classifier|classifier\.6)\.(weight|bias)$/,
 ];

@@ -6,8 +6,8 @@ import type { NativeParameter, NativeSession } from '../native/contract.js';
 import { awaitNative, callNative } from '../native/load.js';
 import { type Ending, untilEnded } from './inference.js';
 
-/** Tensors of a checkpoint that are none of the model: what the optimizer keeps of each parameter. */
-export const MOMENTS = /^optimizer\.\d+:/;
+/** Tensors of a checkpoint that are none of the model: what the optimizer keeps of each parameter, and what the model is an average of. */
+export const OF_TRAINING = /^(optimizer\.\d+|trained):/;
 
 /** A layer may be called 'head.fc', say: those of the head are these. */
 export const isOfHead = (name: string): boolean =>
@@ -54,7 +54,7 @@ export function expectParameters(session: NativeSession, file: TensorFile): void
     }
   }
   const names = new Set(expected.map(({ name }) => name));
-  const other = [...file.tensors.keys()].find((name) => !names.has(name) && !MOMENTS.test(name));
+  const other = [...file.tensors.keys()].find((name) => !names.has(name) && !OF_TRAINING.test(name));
   if (other !== undefined) throw corruptFile(file.path, `its own network has no tensor '${other}'`);
 }
 

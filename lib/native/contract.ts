@@ -139,6 +139,8 @@ export interface NativeOptimizer {
   headLr: number;
   /** The largest norm of all gradients: longer ones are scaled down to it. 0, the default: none are. */
   clipGradients?: number;
+  /** Of the average that follows the parameters: it is what `infer` and `readParameter` see. 0, the default: there is none. */
+  averageDecay?: number;
 }
 
 /** Random changes of training images: native/base/augmentation.h says what each is. */
@@ -164,6 +166,8 @@ export interface NativeAugmentation {
   eraseAreaMost: number;
   eraseAspectLeast: number;
   eraseAspectMost: number;
+  mixup: number;
+  cutmix: number;
 }
 
 export interface NativeChangedImagesRequest {
@@ -357,7 +361,11 @@ export interface NativeSession {
   /** All parameters, in arena order. */
   parameters(): NativeParameter[];
   readParameter(name: string): Promise<Float32Array>;
+  /** With `averageDecay` also of what steps change. */
   writeParameter(name: string, values: Float32Array): Promise<void>;
+  /** What steps change, beside an average. Valid until endTraining. */
+  readTrainedParameter(name: string): Promise<Float32Array>;
+  writeTrainedParameter(name: string, values: Float32Array): Promise<void>;
   /** What the optimizer keeps of a trained parameter: 0 is SGD's velocity or Adam's mean, 1 Adam's mean square. */
   readMoment(name: string, moment: number): Promise<Float32Array>;
   writeMoment(name: string, moment: number, values: Float32Array): Promise<void>;

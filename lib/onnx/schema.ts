@@ -1,9 +1,5 @@
 /** ONNX's own messages, as its schema (onnx.proto) has them. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Field, Root, Type, Writer } from 'protobufjs';
-import { lazy } from '../base/lazy.js';
-import { packageRoot } from '../base/packageRoot.js';
+import { Schema } from '../files/protobuf.js';
 
 /** Of the standard operators: the newest whose every reader of the last years knows. */
 const OPSET = 17;
@@ -69,27 +65,27 @@ export function encodeModel(graph: OnnxGraph, { version, metadata }: OnnxProduce
   const tensors = graph.initializers.map((tensor) => {
     const bytes = tensor.shape.reduce((product, size) => product * size, Float32Array.BYTES_PER_ELEMENT);
     const about = joined(
-      encode('TensorProto', { name: tensor.name, dims: tensor.shape, dataType: ELEMENT.float }),
-      opening('TensorProto', 'rawData', bytes),
+      schema.encode('TensorProto', { name: tensor.name, dims: tensor.shape, dataType: ELEMENT.float }),
+      schema.opening('TensorProto', 'rawData', bytes),
     );
-    const begin = joined(opening('GraphProto', 'initializer', about.length + bytes), about);
+    const begin = joined(schema.opening('GraphProto', 'initializer', about.length + bytes), about);
     return { tensor, begin, bytes };
   });
-  const nodes = encode('GraphProto', {
+  const nodes = schema.encode('GraphProto', {
     name: graph.name,
     node: graph.nodes.map((node) => ({ ...node, attributes: undefined, attribute: attributesOf(node) })),
     input: graph.inputs.map(valueInfo),
     output: graph.outputs.map(valueInfo),
   });
   const graphSize = tensors.reduce((sum, { begin, bytes }) => sum + begin.length + bytes, nodes.length);
-  const model = encode('ModelProto', {
+  const model = schema.encode('ModelProto', {
     irVersion: IR_VERSION,
     producerName: 'margincore',
     producerVersion: version,
     opsetImport: [{ domain: '', version: OPSET }],
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   });
-  const first = joined(model, opening('ModelProto', 'graph', graphSize), nodes);
+  const first = joined(model, schema.opening('ModelProto', 'graph', graphSize), nodes);
   return {
     size: first.length - nodes.length + graphSize,
     async *pieces() {
@@ -104,52 +100,7 @@ export function encodeModel(graph: OnnxGraph, { version, metadata }: OnnxProduce
   };
 }
 
-const protobuf = lazy<typeof import('protobufjs')>('protobufjs');
-
-let schema: Root | undefined;
-
-/** The schema is read once it is needed. */
-function messageType(name: string): Type {
-  schema ??= protobuf().parse(readFileSync(join(packageRoot(), 'schemas/onnx.proto'), 'utf8')).root;
-  return schema.lookupType(`onnx.${name}`);
-}
-
-type Message = Readonly<Record<string, unknown>>;
-
-function encode(name: string, message: Message): Uint8Array {
-  const writer = protobuf().Writer.create();
-  write(writer, messageType(name), message);
-  return writer.finish();
-}
-
-/** The library's own way makes code of texts, which a process may forbid (--disallow-code-generation-from-strings). */
-function write(writer: Writer, type: Type, message: Message): void {
-  for (const [name, value] of Object.entries(message)) {
-    if (value === undefined) continue;
-    const field = type.get(name)!.resolve() as Field;
-    for (const each of field.repeated ? (value as unknown[]) : [value]) writeField(writer, field, each);
-  }
-}
-
-function writeField(writer: Writer, { id, type, resolvedType }: Field, value: unknown): void {
-  const { Type, Enum, types } = protobuf();
-  if (resolvedType instanceof Type) {
-    write(writer.uint32(tag(id, LENGTH_DELIMITED)).fork(), resolvedType, value as Message);
-    writer.ldelim();
-    return;
-  }
-  const kind = (resolvedType instanceof Enum ? 'int32' : type) as 'int32' | 'int64' | 'float' | 'string';
-  writer.uint32(tag(id, types.basic[kind]!))[kind](value as never);
-}
-
-/** What stands before so many bytes of a field. */
-function opening(message: string, field: string, bytes: number): Uint8Array {
-  const { id } = messageType(message).fields[field]!;
-  return protobuf().Writer.create().uint32(tag(id, LENGTH_DELIMITED)).uint32(bytes).finish();
-}
-
-const LENGTH_DELIMITED = 2;
-const tag = (id: number, wireType: number) => id * 8 + wireType;
+const schema = new Schema('onnx.proto', 'onnx');
 
 const joined = (...parts: Uint8Array[]): Uint8Array => Buffer.concat(parts);
 

@@ -83,6 +83,12 @@ export function lambdaAt(annealing: Annealing, step: number, totalSteps: number)
   return Math.max(min, base * left ** 6);
 }
 
+/** The λ that a checked annealing comes to in a run that is long enough. */
+export function leastLambda(annealing: Annealing): number {
+  if (typeof annealing === 'number') return annealing;
+  return (typeof annealing === 'string' ? RECIPES[annealing] : annealing).min ?? 0;
+}
+
 /** What to tell a user whose margin never comes into force; undefined where it does. */
 export function annealingWarning(annealing: Annealing, totalSteps: number): string | undefined {
   const last = lambdaAt(annealing, totalSteps - 1, totalSteps);

@@ -12,6 +12,7 @@ import type { Environment } from '../native/environment.js';
 import type { RunLength } from './batching.js';
 import { bestEpoch, type Monitor } from './best.js';
 import type { BestKeeper, Progress } from './loop.js';
+import type { StepState } from './optimizers.js';
 import type { CheckpointEvery } from './options.js';
 import type { RunIdentity } from './runIdentity.js';
 import type { RunNote } from './runNote.js';
@@ -21,8 +22,7 @@ import { runMetadata, stateTensors } from './runState.js';
 export interface KeptRun {
   readonly session: NativeSession;
   readonly descriptor: ModelDescriptor;
-  /** How many the optimizer keeps of each parameter. */
-  readonly moments: number;
+  readonly stepState: StepState;
   readonly identity: RunIdentity;
   readonly environment: Environment;
   readonly length: RunLength;
@@ -131,10 +131,10 @@ export class FolderKeeper implements BestKeeper {
     const position = positionOf(progress);
     if (position === this.#saved) return;
     const step = this.#step(progress);
-    const { session, descriptor, moments, environment, firstLoss, stepsHash } = this.#run;
+    const { session, descriptor, stepState, environment, firstLoss, stepsHash } = this.#run;
     const identity = { ...this.#run.identity, steps: stepsHash(step) };
     const state = { step, progress, identity, firstLoss: firstLoss(), environment };
-    await this.#folder.save(step, this.#kept, stateTensors(session, moments), {
+    await this.#folder.save(step, this.#kept, stateTensors(session, stepState), {
       ...modelMetadata(descriptor),
       ...runMetadata(state),
     });

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import { type Note, type NoteCode, note } from '../base/note.js';
-import { nativeAugmentation, requireAugmentable } from '../data/augment.js';
+import { type CheckedAugment, nativeAugmentation, requireAugmentable } from '../data/augment.js';
 import { describeEmptyClasses } from '../data/emptyClasses.js';
 import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
 import type { Dataset, Split } from '../data/index.js';
@@ -51,7 +51,7 @@ export interface TrainJob {
   readonly precision: Precision;
 }
 
-/** What is of this run alone: its data, its folder, who is told. */
+/** What is of this run alone: its data, its folders, who is told. */
 type NotRepeated =
   | 'data'
   | 'checkpoint'
@@ -60,11 +60,13 @@ type NotRepeated =
   | 'signal'
   | 'onStep'
   | 'onEpoch'
-  | 'progress';
+  | 'progress'
+  | 'logDir'
+  | 'logEmbeddings';
 
 /** What there is no value for unless somebody gives one. */
 type WhereGiven = 'validation' | 'patience' | 'epochs' | 'steps' | Plain;
-type Plain = 'sampler' | 'clipGradients' | keyof typeof SUBSET_OPTIONS;
+type Plain = 'sampler' | 'clipGradients' | 'ema' | keyof typeof SUBSET_OPTIONS;
 
 /**
  * All options as they were in force, defaults and values taken from the data included. With the same `data` they
@@ -97,6 +99,7 @@ export async function prepareJob(
   const { train, ...validation } = divideSamples(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head, numClasses);
   requireWeighedImages(head, train);
+  requireTwoLabels(head, settings.augment);
   const { layers } = callNative(() => native().summarize(networkOf(model, input)));
   const rates = layerRates(layers, settings.freeze, settings.layerLr);
   // A frozen one does without.
@@ -131,6 +134,20 @@ function requireWeighedImages({ native: { classWeights } }: ResolvedHead, train:
   throw invalidOption('classWeights', 'a weight above 0 for a class that has training images', [
     ...classWeights,
   ]);
+}
+
+/** What a mixed image has two of, and some heads take one of. */
+function requireTwoLabels(
+  { native: { scaledBn, centerWeight } }: ResolvedHead,
+  augment: CheckedAugment,
+): void {
+  const mixing = (['mixup', 'cutmix'] as const).find((name) => augment[name] !== undefined);
+  if (mixing === undefined || (scaledBn === undefined && centerWeight === 0)) return;
+  const one =
+    scaledBn === undefined
+      ? 'a distance to class centres in the loss (a mixed image belongs to no one centre)'
+      : 'batch norm of the logits (its gradient is that of one label per image)';
+  throw invalidOption(`augment.${mixing}`, `no value beside ${one}`, augment[mixing]);
 }
 
 function networkOf({ layers, init }: ModelDescription, [H, W, C]: ImageSize): NativeNetwork {
@@ -203,7 +220,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         std: normalization.std,
         augmentation: nativeAugmentation(settings.augment),
         batchSize: largestBatch(batching),
-        optimizer: nativeOptimizer(settings.optimizer, head.headLr, settings.clipGradients),
+        optimizer: nativeOptimizer(settings, head.headLr),
         drawWeights,
       }),
   );
@@ -244,8 +261,8 @@ function divideSteps(
 
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
   const { normalization, preprocessing, head, precision } = job;
-  const { data, checkpoint, resume, resetHead, signal, onStep, onEpoch, progress, ...rest } = job.settings;
-  const { validation, patience, epochs, steps, head: _, ...repeated } = rest;
+  const { data, checkpoint, resume, resetHead, signal, onStep, onEpoch, ...rest } = job.settings;
+  const { progress, logDir, logEmbeddings, validation, patience, epochs, steps, head: _, ...repeated } = rest;
   const options = {
     ...(head.effective as HeadOptions),
     ...repeated,

@@ -2,15 +2,23 @@
  * Who is told what happens in a run: the progress display, a user's callbacks, whatever keeps or draws something. A run
  * knows its observers as a list, and nothing of what they do.
  */
+import type { Samples } from '../data/samples.js';
 import type { EffectiveHead } from '../heads/options.js';
+import type { HeadMeasurement } from '../metrics/headStatistics.js';
+import type { Model } from '../model/model.js';
 import type { MemoryPlan } from '../native/environment.js';
 import type { Controls, EpochControls, EpochEvent, StepEvent } from './events.js';
+import type { EffectiveOptions } from './job.js';
 import type { RunNote } from './runNote.js';
 
 /** Known before the first step. */
 export interface RunStart {
   /** The head with all its options, as they are in force. */
   readonly head: EffectiveHead;
+  /** Whether that has a margin. */
+  readonly hasMargin: boolean;
+  /** Of the whole run, as they are in force: those of `result.options`. */
+  readonly options: EffectiveOptions;
   /** Of an untrained network, where the head has such an expectation: to be shown beside the first measured loss. */
   readonly expectedFirstLoss?: number;
   /** Training images */
@@ -20,8 +28,12 @@ export interface RunStart {
   readonly epochs: number;
   /** Of the whole run */
   readonly steps: number;
+  /** Steps and whole epochs of an earlier part, from which this one goes on. */
+  readonly done: { readonly steps: number; readonly epochs: number };
   /** Of the network and the head together */
   readonly parameters: number;
+  /** Numbers of one embedding. */
+  readonly embeddingSize: number;
   /** E.g. 'cpu (x86-64-v4)' */
   readonly device: string;
   /** What training will take: none of it is allocated yet. */
@@ -35,16 +47,33 @@ export interface Preparation {
   readonly fraction: number;
 }
 
-/** How a run ended: well, with the accuracy on its test samples where there are any; or not. */
-export type RunEnd = { readonly seconds: number; readonly accuracy?: number } | { readonly error: unknown };
+/** What a run has come to. */
+export interface RunResult {
+  readonly seconds: number;
+  /** On its test samples, where there are any. */
+  readonly accuracy?: number;
+  readonly model: Model;
+  /** The test samples; without any those that were trained on. */
+  readonly samples: Samples;
+}
+
+/** How a run ended: well, or not. */
+export type RunEnd = RunResult | { readonly error: unknown };
 
 /** All but `notice` are awaited; the first exception ends the run, which rejects with it. */
 export interface Observer {
+  /**
+   * First of all, before data is looked at: what an observer could not do later is refused here.
+   * @param say Tells the user something, as `notice` has it.
+   */
+  open?(say: (note: RunNote) => void): unknown;
   /** Before anything is allocated for training. */
   start?(run: RunStart): unknown;
   /** Before the first step, a few times a second where that takes so long: of pictures that are read, before `start`. */
   prepare?(preparation: Preparation): unknown;
   step?(event: StepEvent, controls: Controls): unknown;
+  /** After an epoch's last step and its validation, before `epoch`: what that one's statistics of the head are made of. */
+  measured?(measurement: HeadMeasurement): unknown;
   /** After the epoch's validation. */
   epoch?(event: EpochEvent, controls: EpochControls): unknown;
   /** What the user should see once; it is also kept in `result.notes`. */
@@ -57,6 +86,10 @@ export interface Observer {
 export class Observers implements Required<Observer> {
   constructor(private readonly observers: readonly Observer[]) {}
 
+  async open(say: (note: RunNote) => void): Promise<void> {
+    for (const observer of this.observers) await observer.open?.(say);
+  }
+
   async start(run: RunStart): Promise<void> {
     for (const observer of this.observers) await observer.start?.(run);
   }
@@ -67,6 +100,10 @@ export class Observers implements Required<Observer> {
 
   async step(event: StepEvent, controls: Controls): Promise<void> {
     for (const observer of this.observers) await observer.step?.(event, controls);
+  }
+
+  async measured(measurement: HeadMeasurement): Promise<void> {
+    for (const observer of this.observers) await observer.measured?.(measurement);
   }
 
   async epoch(event: EpochEvent, controls: EpochControls): Promise<void> {

@@ -94,15 +94,35 @@ function refuseRate(given: Given, option: string): void {
   }
 }
 
-/** How many numbers an optimizer keeps of each parameter: SGD its velocity, Adam two means. */
-export const momentsOf = ({ type }: EffectiveOptimizer): number => (type === 'sgd' ? 1 : 2);
+/** What steps go on from, beside the model. */
+export interface StepState {
+  /** How many numbers the optimizer keeps of each parameter: SGD its velocity, Adam two means. */
+  readonly moments: number;
+  /** Whether the model is an average of what steps change. */
+  readonly isAveraged: boolean;
+}
+
+export const stepStateOf = ({ optimizer: { type }, ema }: UpdateSettings): StepState => ({
+  moments: type === 'sgd' ? 1 : 2,
+  isAveraged: ema !== undefined,
+});
 
 /** The native side takes every optimiser's values at once and reads those of its type. */
 export function nativeOptimizer(
-  optimizer: EffectiveOptimizer,
+  { optimizer, clipGradients, ema }: UpdateSettings,
   headLr: number,
-  clipGradients?: number,
 ): NativeOptimizer {
   const unused = { momentum: 0, nesterov: false, beta1: 0, beta2: 0, epsilon: 0 };
-  return { ...unused, ...optimizer, headLr, ...(clipGradients !== undefined && { clipGradients }) };
+  return {
+    ...{ ...unused, ...optimizer, headLr },
+    ...(clipGradients !== undefined && { clipGradients }),
+    ...(ema !== undefined && { averageDecay: ema }),
+  };
+}
+
+/** What of a run's settings says how a step changes the parameters. */
+interface UpdateSettings {
+  readonly optimizer: EffectiveOptimizer;
+  readonly clipGradients?: number | undefined;
+  readonly ema?: number | undefined;
 }

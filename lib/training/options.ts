@@ -115,6 +115,13 @@ export interface RunOptions {
    */
   clipGradients?: number;
   /**
+   * Decay of an exponential moving average of the weights, between 0 and 1: 0.999, say, is a mean over some 1,000 steps. Validation,
+   * `keepBest`, `onEpoch`, the head's statistics and the model have the averages, running statistics and centres included; the
+   * steps go on with the weights themselves. It starts without a bias: after t steps the weights that step i left count
+   * ema^(t − i), of a sum of 1 (Kingma & Ba 2015, section 3, of weights). Takes the memory of the weights once more. Default: none.
+   */
+  ema?: number;
+  /**
    * Layers of the network that are not trained, by name or by the beginning of names up to a dot: 'layer1' is all of
    * 'layer1.0.conv1' to 'layer1.1.bn2', and 'all' is every layer, so that the head alone is trained (a linear probe). Weights, biases
    * and slopes stay as they are, and do not decay. A batch norm normalises by its running statistics and keeps them, as in
@@ -193,10 +200,25 @@ export interface RunOptions {
   onEpoch?(event: EpochEvent, controls: EpochControls): unknown;
   /** A progress display on standard error. Default 'auto': where that is a terminal. */
   progress?: boolean | 'auto';
+  /**
+   * A folder in which the run is written down as it goes on: an event file for TensorBoard with steps, epochs, histograms and these
+   * options; and tables, `steps.csv` with every step and `epochs.csv`. TensorBoard gets every k-th step of a run of more than 10,000, k = ⌈steps/10,000⌉.
+   * Written at each epoch, every ten seconds meanwhile, and at the end, whatever that is. A resumed run goes on in the same tables, and in another event file; a new one is
+   * refused with LOG_EXISTS where there is a log. Steps that were already running when an abort or an error ended the run are not in it. Default: none.
+   */
+  logDir?: string;
+  /**
+   * Of so many test images, or training images where there are none, evenly spread: the embeddings of the trained model for TensorBoard's projector,
+   * with the images themselves where they are pictures; in `logDir`. Default: none.
+   */
+  logEmbeddings?: number;
 }
 
 /** Options of `train()`: those of the run, and the head with its own. */
 export type TrainOptions = RunOptions & HeadOptions;
+
+/** The projector draws no more. */
+const MOST_LOGGED_EMBEDDINGS = 10_000;
 
 /** The options of a run by what they are about: a heading of the command line's help and of the docs each. */
 export const RUN_OPTION_GROUPS = {
@@ -259,6 +281,11 @@ export const RUN_OPTION_GROUPS = {
       above: 0,
       defaultText: 'none',
     }),
+    ema: number('decay of a moving average of the weights, which is then the model', {
+      above: 0,
+      below: 1,
+      defaultText: 'none',
+    }),
     freeze: option("layers that are not trained, by name or by the beginning of names; 'all'", checkFreeze, {
       default: [],
       defaultText: 'none',
@@ -305,6 +332,15 @@ export const RUN_OPTION_GROUPS = {
       default: 'auto',
       notation: SWITCH,
     }),
+    logDir: option('a folder for what TensorBoard shows of the run, and tables of it', checkPath, {
+      defaultText: 'none',
+      notation: text('DIR'),
+    }),
+    logEmbeddings: integer("images whose embeddings are there, for TensorBoard's projector", {
+      min: 1,
+      max: MOST_LOGGED_EMBEDDINGS,
+      defaultText: 'none',
+    }),
     signal: option('aborts the run', checkSignal),
     onStep: callback<NonNullable<RunOptions['onStep']>>('called after each step'),
     onEpoch: callback<NonNullable<RunOptions['onEpoch']>>('called after each epoch'),
@@ -336,12 +372,13 @@ export function resolveTrainOptions(options: TrainOptions): TrainSettings {
 }
 
 /** Options that mean nothing without another. */
-function requireOthers({ checkpoint, validation, ...settings }: TrainSettings): void {
+function requireOthers({ checkpoint, validation, logDir, ...settings }: TrainSettings): void {
   const wanting = (names: readonly (keyof typeof settings)[], other: string) => {
     const name = names.find((each) => settings[each] !== undefined && settings[each] !== false);
     if (name !== undefined) throw invalidOption(name, `no value without ${other}`, settings[name]);
   };
   if (checkpoint === undefined) wanting(['resume', 'resetHead'], 'checkpoint, the folder of the run');
+  if (logDir === undefined) wanting(['logEmbeddings'], 'logDir, the folder that they are written to');
   if (validation === undefined) wanting(['keepBest', 'patience'], 'validation, by which epochs are compared');
 }
 

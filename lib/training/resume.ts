@@ -8,6 +8,7 @@ import { isOfHead, loadParameters } from '../model/weights.js';
 import type { NativeSession } from '../native/contract.js';
 import { callNative } from '../native/load.js';
 import type { TrainJob } from './job.js';
+import type { StepState } from './optimizers.js';
 import { expectSameRun, identityOf, type RunIdentity } from './runIdentity.js';
 import { loadState, type RunState, readRunState } from './runState.js';
 
@@ -104,15 +105,15 @@ function expectPlace(
   );
 }
 
-/** Fills the session. @param moments How many the optimizer keeps of each parameter */
+/** Fills the session. */
 export async function begin(
   session: NativeSession,
   { path, state }: Beginning,
-  moments: number,
+  kept: StepState,
   signal?: AbortSignal,
 ): Promise<void> {
   await usingFile(path, async (file) => {
-    if (state !== undefined) return loadState(session, file, state, moments, signal);
+    if (state !== undefined) return loadState(session, file, state, kept, signal);
     const network = callNative(() => session.parameters()).filter(({ name }) => !isOfHead(name));
     expectNetwork(file, network);
     return loadParameters(session, file, network, signal);

@@ -7,6 +7,7 @@ import { type Dataset, progressOf, resolveData } from '../data/index.js';
 import { labelsOf, type Samples } from '../data/samples.js';
 import { chosenFrom, ofClasses } from '../data/subset.js';
 import { expectedFirstLoss, type FirstLoss } from '../heads/firstLoss.js';
+import { hasMargin } from '../heads/margin.js';
 import type { Scores } from '../metrics/accuracy.js';
 import { type AngleReport, angleReport } from '../metrics/angles.js';
 import { scoreSamples } from '../model/inference.js';
@@ -34,13 +35,14 @@ import { type BestKeeper, type Keeper, type Progress, runEpochs } from './loop.j
 import { headMeasurer } from './measure.js';
 import { Notices } from './notices.js';
 import { type Observer, Observers, type Preparation, type RunStart } from './observer.js';
-import { momentsOf } from './optimizers.js';
+import { type StepState, stepStateOf } from './optimizers.js';
 import type { TrainSettings } from './options.js';
 import { prepareWith } from './preparing.js';
 import { begin, type OpenFolder, openRunFolder } from './resume.js';
 import { runFacts } from './runFacts.js';
 import { rulesOf, StepsHash } from './runIdentity.js';
 import type { RunNote } from './runNote.js';
+import type { RunState } from './runState.js';
 import { imagesToHold, uploadSamples } from './upload.js';
 
 const STREAMED =
@@ -80,11 +82,16 @@ export async function run(
   const observers = new Observers([...given, firstStep, notices, callbacks]);
   let result: TrainResult | undefined;
   try {
+    await observers.open((note) => notices.say(note));
     const job = await prepare(settings, observers);
     for (const note of notesOn(job)) notices.say(note);
     result = await runJob(job, observers, notices, firstStep);
-    const seconds = (performance.now() - started) / 1000;
-    await observers.end({ seconds, ...(result.test && { accuracy: result.test.accuracy }) });
+    await observers.end({
+      seconds: (performance.now() - started) / 1000,
+      ...(result.test && { accuracy: result.test.accuracy }),
+      model: result.model,
+      samples: job.test ?? job.train,
+    });
     return result;
   } catch (error) {
     if (result === undefined) await observers.end({ error });
@@ -152,17 +159,17 @@ async function runWith(
   try {
     for (const note of opened?.notes ?? []) notices.say(note);
     for (const record of from?.state?.progress.history ?? []) notices.epoch(record);
-    const { device, memory, numbers } = await startSession(job, session, model, observers);
+    const { device, memory, numbers } = await startSession(job, session, model, observers, from?.state);
     if (memory.streamed) notices.say({ code: 'IMAGES_STREAMED', message: STREAMED });
-    const moments = momentsOf(job.settings.optimizer);
+    const stepState = stepStateOf(job.settings);
     const { weights } = job.settings.model;
     if (weights !== undefined && from === undefined) {
       for (const note of await loadPretrained(session, weights, job.input, signal)) notices.say(note);
     }
-    if (from) await begin(session, from, moments, signal);
+    if (from) await begin(session, from, stepState, signal);
     if (from?.state) firstStep.loss = from.state.firstLoss;
     const environment = describeEnvironment(job.placement.backend, device, memory);
-    const keeper = await createKeeper(job, opened, session, { environment, moments, firstStep, notices });
+    const keeper = await createKeeper(job, opened, session, { environment, stepState, firstStep, notices });
     const history = await trainModel(job, session, model, observers, {
       ...{ from: from?.state?.progress, keeper, numbers },
     });
@@ -196,6 +203,7 @@ async function startSession(
   session: NativeSession,
   model: Model,
   observers: Observers,
+  from: RunState | undefined,
 ): Promise<{ device: NativeDevice; memory: MemoryPlan; numbers: Int32Array }> {
   const { train, settings } = job;
   const { signal } = settings;
@@ -203,7 +211,10 @@ async function startSession(
     awaitNative(() => session.plan(imagesToHold(train))),
     signal,
   );
-  await observers.start(describeStart(job, model, device, memory, expectation(job, session)));
+  await observers.start({
+    ...describeStart(job, model, device, memory, expectation(job, session)),
+    done: { steps: from?.step ?? 0, epochs: from?.progress.history.length ?? 0 },
+  });
   signal?.throwIfAborted();
   const preparing = <T>(stage: Preparation['stage'], work: Promise<T>) =>
     prepareWith(observers, { stage, work, fraction: () => session.progress(), signal });
@@ -240,7 +251,7 @@ async function createKeeper(
   job: TrainJob,
   opened: OpenFolder | undefined,
   session: NativeSession,
-  run: { environment: Environment; moments: number; firstStep: FirstStep; notices: Notices },
+  run: { environment: Environment; stepState: StepState; firstStep: FirstStep; notices: Notices },
 ): Promise<BestKeeper | undefined> {
   const { keepBest, monitor, checkpointEvery: every, keepCheckpoints: kept } = job.settings;
   if (opened === undefined) return keepBest ? new BestInMemory(session, monitor) : undefined;
@@ -250,7 +261,7 @@ async function createKeeper(
     {
       session,
       descriptor: descriptorOf(job),
-      moments: run.moments,
+      stepState: run.stepState,
       identity: opened.identity,
       environment: run.environment,
       length: job.length,
@@ -266,21 +277,25 @@ async function createKeeper(
 }
 
 function describeStart(
-  { head, train, batching, length }: TrainJob,
+  job: TrainJob,
   model: Model,
-  { device, description }: NativeDevice,
+  device: NativeDevice,
   memory: MemoryPlan,
   expectedFirstLoss: number | undefined,
-): RunStart {
+): Omit<RunStart, 'done'> {
+  const { head, train, batching, length } = job;
   return {
     head: head.effective,
+    hasMargin: hasMargin(head.native),
+    options: effectiveOptions(job, device),
     ...(expectedFirstLoss !== undefined && { expectedFirstLoss }),
     samples: train.numbers.length,
     imagesPerStep: meanBatch(batching),
     epochs: length.epochs,
     steps: length.steps,
     parameters: model.summary().parameters,
-    device: `${device} (${description})`,
+    embeddingSize: model.embeddingSize,
+    device: `${device.device} (${device.description})`,
     memory,
   };
 }
@@ -305,7 +320,7 @@ function trainModel(
     head,
     facts: runFacts(job, session.summary.embeddingSize),
     signal,
-    measure: headMeasurer(session, train),
+    measure: headMeasurer(session, train, (measurement) => observers.measured(measurement)),
     validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),
     isEnough: (history) => isOutOfPatience(history, monitor, patience),
     ...started,

@@ -62,6 +62,7 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     sampler,
     optimizer,
     clipGradients,
+    ema,
     seed,
     precision,
     augment,
@@ -85,6 +86,7 @@ export async function identityOf(job: TrainJob): Promise<RunIdentity> {
     ...(drawsClassesAlike(sampler) && { sampler }),
     ...(Object.keys(augment).length > 0 && { augment }),
     ...(clipGradients !== undefined && { clipGradients }),
+    ...(ema !== undefined && { ema }),
     ...(freeze.length > 0 && { freeze: [...freeze].sort() }),
     ...(Object.keys(layerLr).length > 0 && { layerLr }),
   };

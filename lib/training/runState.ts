@@ -11,6 +11,7 @@ import { awaitNative, callNative } from '../native/load.js';
 import { noSteps } from './epochSums.js';
 import type { EpochRecord } from './events.js';
 import type { Progress } from './loop.js';
+import type { StepState } from './optimizers.js';
 import type { Identity } from './runIdentity.js';
 
 /** Plain data. */
@@ -45,12 +46,22 @@ export function readRunState(file: TensorFile): RunState {
 /** Names of what the optimizer keeps. */
 const momentName = (moment: number, parameter: string) => `optimizer.${moment}:${parameter}`;
 
-/** All numbers that the next step depends on. @param moments How many the optimizer keeps of each parameter */
-export function stateTensors(session: NativeSession, moments: number): TensorToWrite[] {
-  const trained = callNative(() => session.parameters()).filter((parameter) => parameter.trained);
+/** Of what steps change, where the model's parameters are the average of it. */
+const trainedName = (parameter: string) => `trained:${parameter}`;
+
+/** All numbers that the next step depends on. */
+export function stateTensors(session: NativeSession, { moments, isAveraged }: StepState): TensorToWrite[] {
+  const parameters = callNative(() => session.parameters());
+  const trained = parameters.filter((parameter) => parameter.trained);
   const numbers = Array.from({ length: moments }, (_, moment) => moment);
   return [
     ...parameterTensors(session),
+    ...(isAveraged ? parameters : []).map(({ name, shape }) => ({
+      name: trainedName(name),
+      shape,
+      dtype: 'F32' as const,
+      values: async () => [await awaitNative(() => session.readTrainedParameter(name))],
+    })),
     ...numbers.flatMap((moment) =>
       trained.map(({ name, shape }) => ({
         name: momentName(moment, name),
@@ -67,11 +78,16 @@ export async function loadState(
   session: NativeSession,
   file: TensorFile,
   { step }: RunState,
-  moments: number,
+  { moments, isAveraged }: StepState,
   signal?: AbortSignal,
 ): Promise<void> {
   const parameters = callNative(() => session.parameters());
   await loadParameters(session, file, parameters, signal);
+  for (const { name } of isAveraged ? parameters : []) {
+    signal?.throwIfAborted();
+    const values = await finiteFloats(file, trainedName(name), signal);
+    await awaitNative(() => session.writeTrainedParameter(name, values));
+  }
   for (let moment = 0; moment < moments; moment++) {
     for (const { name } of parameters.filter(({ trained }) => trained)) {
       signal?.throwIfAborted();

@@ -88,6 +88,8 @@ Napi::Function SessionObject::define(Napi::Env env) {
                       InstanceMethod<&SessionObject::read_parameter>("readParameter"),
                       InstanceMethod<&SessionObject::write_parameter>("writeParameter"),
                       InstanceMethod<&SessionObject::read_gradient>("readGradient"),
+                      InstanceMethod<&SessionObject::read_trained_parameter>("readTrainedParameter"),
+                      InstanceMethod<&SessionObject::write_trained_parameter>("writeTrainedParameter"),
                       InstanceMethod<&SessionObject::read_moment>("readMoment"),
                       InstanceMethod<&SessionObject::write_moment>("writeMoment"),
                       InstanceMethod<&SessionObject::step>("step"),
@@ -241,8 +243,9 @@ Napi::Value SessionObject::read_parameter(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::read_gradient(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return read(info.Env(),
-                [name = text_argument(info, 0)](Session& session) { return session.parameters().read_gradient(name); });
+    return read(info.Env(), [name = text_argument(info, 0)](Session& session) {
+      return session.trained_parameters().read_gradient(name);
+    });
   });
 }
 
@@ -257,7 +260,23 @@ Napi::Value SessionObject::read_moment(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::write_parameter(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return write(info.Env(), [name = text_argument(info, 0), values = to_floats(info[1], "values")](Session& session) {
-      session.parameters().write_value(name, values.data(), static_cast<int64_t>(values.size()));
+      session.write_parameter(name, values.data(), static_cast<int64_t>(values.size()));
+    });
+  });
+}
+
+Napi::Value SessionObject::read_trained_parameter(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return read(info.Env(), [name = text_argument(info, 0)](Session& session) {
+      return session.trained_parameters().read_value(name);
+    });
+  });
+}
+
+Napi::Value SessionObject::write_trained_parameter(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return write(info.Env(), [name = text_argument(info, 0), values = to_floats(info[1], "values")](Session& session) {
+      session.trained_parameters().write_value(name, values.data(), static_cast<int64_t>(values.size()));
     });
   });
 }

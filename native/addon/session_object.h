@@ -36,6 +36,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value read_parameter(const Napi::CallbackInfo& info);
   Napi::Value read_gradient(const Napi::CallbackInfo& info);
   Napi::Value write_parameter(const Napi::CallbackInfo& info);
+  Napi::Value read_trained_parameter(const Napi::CallbackInfo& info);
+  Napi::Value write_trained_parameter(const Napi::CallbackInfo& info);
   Napi::Value read_moment(const Napi::CallbackInfo& info);
   Napi::Value write_moment(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);

@@ -32,7 +32,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 9;
+inline constexpr int32_t kBackendAbiVersion = 10;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -114,6 +114,8 @@ struct GatherImages {
   Tensor numbers;       // as order: what augmentation calls the samples, or none: as order does
   Tensor scale, shift;  // (C) each: pixel p of channel c becomes p * scale[c] + shift[c]
   Augmentation augmentation;  // drawn by StepBlock's seed and epoch; three channels are colours, others each by itself
+  Tensor mixed_labels;        // out: (N) int32 or none; where images are mixed, the labels of the rows' partners
+  Tensor mixed_share;         // out: (N) or none; and their shares
 };
 
 struct MarginSoftmax {
@@ -128,7 +130,11 @@ struct ScaledBn {
   float epsilon = 1e-5f;
 };
 
-/// Operands of `margin_softmax`; N rows (batch), C classes, D embedding size.
+/// Operands of `margin_softmax`; N rows (batch), C classes, D embedding size. Of a row with two labels the loss is
+/// (1 - share) * that of the first + share * that of the second, each with the margin on that label alone; the batch's
+/// normaliser is the sum of its labels' weights, by their shares. The report's counts are of the label with the larger
+/// share (the first, where they are equal), its norm that of the gradients' sum; margin_logits have both margins, and there
+/// are no target_terms.
 struct MarginSoftmaxOperands {
   Tensor logits;          // in: (N, C) products f·w_j; out: their gradients
   Tensor feature_radial;  // out: (N) or none; d loss / d f gains feature_radial[i] * f_i
@@ -146,7 +152,7 @@ struct MarginSoftmaxOperands {
   Tensor class_shift;     // (C) or none; added to each class's logit (a bias)
   Tensor loss_weights;    // (C) or none; weight of each class in the loss
   Tensor mixed_labels;    // (N) int32 or none; second label of each row
-  Tensor mixed_share;     // (N) or none; share of the second label
+  Tensor mixed_share;     // (N) or none; share of the second label, in [0, 1]
   const StepBlock* step;  // lambda, margin_ramp, report_index
 };
 

@@ -1,8 +1,9 @@
-// Random changes of training images: what may change. image_change.h draws for one image, changed_pixel.h carries it out.
+// Random changes of training images: what may change. image_change.h draws for one image, changed_pixel.h carries it out;
+// image_mix.h is how a batch's images are mixed with each other.
 //
 // In this order, as torchvision's transforms define them: RandomCrop or RandomResizedCrop, a flip, RandomAffine, all three
 // as one map of coordinates; ColorJitter's brightness, contrast, saturation, and RandomGrayscale, on values in 0…255;
-// RandomErasing. Normalisation comes after.
+// RandomErasing; then MixUp or CutMix with another image of the batch. Normalisation comes after.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,7 @@ struct Augmentation {
   float erase = 0;                                            // probability that a rectangle becomes black
   float erase_area_least = 0.02f, erase_area_most = 0.33f;    // its share of the image
   float erase_aspect_least = 0.3f, erase_aspect_most = 3.3f;  // its height by its width
+  float mixup = 0, cutmix = 0;  // of the Beta distribution of shares; 0: off. Of both, a sample takes either
 };
 
 MARGINCORE_HOST_DEVICE bool crops_and_resizes(const Augmentation& a) { return a.area_least < 1; }
@@ -41,6 +43,8 @@ MARGINCORE_HOST_DEVICE bool changes_shape(const Augmentation& a) {  // by an aff
   return a.rotate > 0 || a.translate > 0 || a.shear > 0 || a.scale_least != 1 || a.scale_most != 1;
 }
 MARGINCORE_HOST_DEVICE bool mixes_colours(const Augmentation& a) { return a.saturation > 0 || a.grey > 0; }
+MARGINCORE_HOST_DEVICE bool mixes_images(const Augmentation& a) { return a.mixup > 0 || a.cutmix > 0; }
+/// Of each image by itself.
 MARGINCORE_HOST_DEVICE bool is_on(const Augmentation& a) {
   return a.crop_padding > 0 || crops_and_resizes(a) || a.flip != Flip::None || changes_shape(a) || a.brightness > 0 ||
          a.contrast > 0 || mixes_colours(a) || a.erase > 0;

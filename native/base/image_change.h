@@ -40,7 +40,7 @@ inline constexpr float kFar = 1 << 22;
 /// Calls of the generator for one sample. What is drawn has its place, whatever else is switched on.
 struct Draws {
   static constexpr uint64_t kPlace = 0, kAffine = 1, kColours = 2, kCrop = 3, kErase = 13, kSide = 23, kWhether = 24,
-                            kAll = 32;
+                            kMix = 25, kCut = 26, kAll = 32;
   static constexpr int kTries = 10;  // of a rectangle, as in torchvision
 
   uint64_t seed;

@@ -10,6 +10,7 @@
 #include "cpu/loops/im2col.h"
 #include "cpu/loops/logits.h"
 #include "cpu/loops/margin_softmax.h"
+#include "cpu/loops/mixed_softmax.h"
 #include "cpu/loops/pooling.h"
 #include "cpu/loops/prelu.h"
 #include "cpu/loops/rows.h"
@@ -38,6 +39,7 @@ static constexpr ActivationLoops<T> kActivationLoops = {
     .global_average_backward = global_average_backward<T>,
     .column_sums = column_sums<T>,
     .gather_images = gather_images<T>,
+    .gather_mixed = gather_mixed<T>,
 };
 
 const Loops loops = {
@@ -57,6 +59,7 @@ const Loops loops = {
     .remove_radial = remove_radial,
     .add_scaled_rows = add_scaled_rows,
     .margin_softmax = margin_softmax,
+    .mixed_margin_softmax = mixed_margin_softmax,
     .scale_logits = scale_logits,
     .softmax = softmax,
     .column_stats = column_stats,

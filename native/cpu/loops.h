@@ -48,7 +48,7 @@ struct MarginSoftmaxRows {
   float* class_factors;  // (classes) scratch, or none where every factor is 1
   float* row_losses;     // (rows) scratch
   float* row_squares;    // (rows) scratch: of the logits' gradients
-  float* row_radial;     // (rows) scratch, where class_radial is asked for
+  float* row_radial;     // (rows) scratch, where class_radial is asked for; (2, rows) of rows with two labels
 };
 
 /// Loops over activations, as they are in memory: T is float or BFloat16. Arithmetic is fp32.
@@ -81,6 +81,8 @@ struct ActivationLoops {
   void (*column_sums)(float* sums, const T* x, int64_t rows, int64_t columns);
   void (*gather_images)(T* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
                         const StepBlock* step);
+  void (*gather_mixed)(T* batch, int32_t* batch_labels, const GatherImages& gather, int64_t rows,
+                       const StepBlock* step);
 };
 
 struct Loops {
@@ -116,6 +118,7 @@ struct Loops {
   void (*add_scaled_rows)(float* y, const float* x, const float* coefficients, int64_t rows, int64_t columns);
 
   void (*margin_softmax)(const MarginSoftmaxRows& work);
+  void (*mixed_margin_softmax)(const MarginSoftmaxRows& work);  // of rows with two labels
   void (*scale_logits)(float* z, const float* row_norms, const float* column_norms, const float* column_scale,
                        const float* column_shift, int64_t rows, int64_t columns);
   void (*softmax)(float* probabilities, const float* logits, int64_t rows, int64_t columns);

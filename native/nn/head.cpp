@@ -167,6 +167,8 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   if (margin_ || spec.normalize_weights) operands.class_norms = class_norms;
   if (head_.bias_) operands.class_shift = parameters.value(*head_.bias_);
   if (!spec.class_weights.empty()) operands.loss_weights = Tensor(constants_.f32() + 4, {spec.num_classes});
+  operands.mixed_labels = step.mixed_labels;
+  operands.mixed_share = step.mixed_share;
   operands.step = step.step;
   check(backend.margin_softmax(operands, {spec.margin, spec.label_smoothing, spec.normalize_weights}));
 

@@ -42,6 +42,8 @@ struct HeadStep {
   int32_t* halted;
   Tensor margin_logits = {};  // (N, C) or none
   bool needs_dx = true;       // false: what dx holds afterwards is nothing
+  Tensor mixed_labels = {};   // (N) int32, or none: second labels, of a head that takes_two_labels
+  Tensor mixed_share = {};    // (N), their shares
 };
 
 /// How fast a head's state follows a batch.

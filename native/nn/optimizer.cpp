@@ -1,5 +1,7 @@
 #include "nn/optimizer.h"
 
+#include <cmath>
+
 #include "spec/fields.h"
 
 namespace margincore {
@@ -39,6 +41,15 @@ void Optimizer::update(Backend& backend, const Parameters& parameters, const Ste
       check(backend.adam(values, bf16_twin, first, second, gradients, clip_factor(), options, step, halted));
     }
   }
+}
+
+void Optimizer::average(Backend& backend, const Parameters& average, const Parameters& parameters, uint64_t steps,
+                        const int32_t* halted) const {
+  const double decay = spec_.average_decay;
+  const double weight_of_all = -std::expm1(static_cast<double>(steps) * std::log(decay));
+  const auto rate = static_cast<float>((1 - decay) / weight_of_all);
+  const ParameterTable::Range range = parameters.table().moved();
+  check(backend.running_average(average.values_of(range), parameters.values_of(range), rate, 1, halted));
 }
 
 Tensor Optimizer::moment_of(const ParameterTable& table, const std::string& name, int64_t moment) const {

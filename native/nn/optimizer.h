@@ -18,6 +18,10 @@ class Optimizer {
   float momentum() const { return spec_.type == OptimizerSpec::Type::Sgd ? spec_.momentum : spec_.beta1; }
 
   void update(Backend& backend, const Parameters& parameters, const StepBlock* step, const int32_t* halted) const;
+  /// After the update of step `steps`, counted from 1: `average` becomes the mean of what each step so far left, where a
+  /// step weighs `average_decay` times what the one after it weighs (Kingma & Ba 2015, section 3, of parameters).
+  void average(Backend& backend, const Parameters& average, const Parameters& parameters, uint64_t steps,
+               const int32_t* halted) const;
 
   /// What is kept of each trained parameter: SGD's velocity; Adam's mean and mean square of the gradient.
   int moments() const { return second_.data() == nullptr ? 1 : 2; }

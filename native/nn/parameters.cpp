@@ -98,6 +98,14 @@ Parameters::Parameters(Backend& backend, const ParameterTable& table, std::optio
   refresh_bf16_twins(work);
 }
 
+Parameters::Parameters(const Parameters& other, const Work& work)
+    : backend_(other.backend_), table_(other.table_), values_(backend_, other.values_.bytes()) {
+  if (other.bf16_twins_.data() != nullptr) bf16_twins_ = Buffer(backend_, other.bf16_twins_.bytes());
+  check(backend_.copy(values_.data(), other.values_.data(), values_.bytes()));
+  work.advance(static_cast<int64_t>(values_.bytes()));
+  refresh_bf16_twins(work);
+}
+
 void Parameters::initialize(uint64_t seed, const Work& work) {
   for (const ParameterTable::Entry& entry : table_.entries()) {
     float* values = values_.f32() + entry.offset;

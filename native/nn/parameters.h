@@ -57,9 +57,10 @@ class ParameterTable {
   const Entry& find(const std::string& name) const;  // throws InvalidOption
   const std::vector<Update>& updates() const { return updates_; }
   Range trained() const { return trained_; }
-  Range state() const { return state_; }  // that is not frozen
-  int64_t size() const { return size_; }  // floats, with padding between tensors
-  Range bf16_range() const;               // what has a bf16 twin, perhaps nothing
+  Range state() const { return state_; }                                      // that is not frozen
+  Range moved() const { return {trained_.offset, size_ - trained_.offset}; }  // both: what a step changes
+  int64_t size() const { return size_; }                                      // floats, with padding between tensors
+  Range bf16_range() const;                                                   // what has a bf16 twin, perhaps nothing
   int64_t parameter_count() const;        // but for state, frozen or not, without padding
   static int64_t aligned(int64_t count);  // floats that a tensor takes, with padding
 
@@ -76,6 +77,8 @@ class Parameters {
   /// Allocates the values, initialised from `seed`, or 0 without one; gradients come with `allocate_gradients`. Bytes
   /// that are written count as work done.
   Parameters(Backend& backend, const ParameterTable& table, std::optional<uint64_t> seed, const Work& work = Work());
+  /// A copy of the values.
+  Parameters(const Parameters& other, const Work& work);
 
   void allocate_gradients(const Work& work = Work());
   void release_gradients() { gradients_ = Buffer(); }
@@ -100,6 +103,8 @@ class Parameters {
   std::vector<float> read_value(const std::string& name) const;
   std::vector<float> read_gradient(const std::string& name) const;
   void write_value(const std::string& name, const float* values, int64_t count);
+  /// Once values were changed by operations that know no twins.
+  void refresh_bf16_twins(const Work& work = Work());
 
   size_t value_bytes() const { return values_.bytes() + bf16_twins_.bytes(); }
   size_t gradient_bytes() const { return gradients_.bytes(); }
@@ -111,7 +116,6 @@ class Parameters {
   std::vector<float> read(const Tensor& tensor) const;
   void initialize(uint64_t seed, const Work& work);
   void draw(float* values, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t count, const Work& work);
-  void refresh_bf16_twins(const Work& work = Work());
 
   Backend& backend_;
   const ParameterTable& table_;

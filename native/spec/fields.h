@@ -128,6 +128,7 @@ void fields(Fields& f, OptimizerSpec& s) {
   f.optional("epsilon", s.epsilon, at_least(0));  // 0 beside SGD, which has none
   f.optional("weightDecay", s.weight_decay, at_least(0));
   f.optional("headLr", s.head_rate, at_least(0));
+  f.optional("averageDecay", s.average_decay, from_to_below(0, 1));
   f.optional("clipGradients", s.clip_gradients, at_least(0));
 }
 
@@ -154,6 +155,8 @@ void fields(Fields& f, Augmentation& s) {
   f.optional("eraseAreaMost", s.erase_area_most, from_above_to(0, 1));
   f.optional("eraseAspectLeast", s.erase_aspect_least, above(0));
   f.optional("eraseAspectMost", s.erase_aspect_most, above(0));
+  f.optional("mixup", s.mixup, at_least(0));
+  f.optional("cutmix", s.cutmix, at_least(0));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

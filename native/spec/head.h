@@ -34,6 +34,10 @@ struct HeadSpec {
   std::vector<float> class_weights;  // of the loss; empty: all 1
 };
 
+/// Whether samples may have two labels (mixup): scaled batch norm takes what goes through its statistics by one, and a mixed
+/// image has no one class whose centre it could be near.
+inline bool takes_two_labels(const HeadSpec& spec) { return !spec.scaled_bn && spec.center_weight == 0; }
+
 /// Throws InvalidOption where values cannot go together or lie outside their range.
 void validate(const HeadSpec& spec);
 

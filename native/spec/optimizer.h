@@ -11,6 +11,7 @@ struct OptimizerSpec {
   float weight_decay = 0;
   double clip_gradients = 0;  // the largest norm of all gradients; 0: they are not clipped
   float head_rate = 1;        // multiplies the learning rate of the head
+  float average_decay = 0;    // of the average that follows the parameters step by step; 0: none does
 };
 
 }  // namespace margincore

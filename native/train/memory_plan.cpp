@@ -36,7 +36,7 @@ MemoryUse plan_training(const Network& network, const Head& head, const Paramete
   const HeadPass head_pass(head, batch, true, plan, network_pass.head_moment(), network_pass.last_moment());
   plan.arrange();
   MemoryUse use;
-  use.parameters = parameter_bytes(table);
+  use.parameters = parameter_bytes(table) * (optimizer.average_decay > 0 ? 2 : 1);
   use.gradients = table.trained().count * sizeof(float);
   use.optimizer = use.gradients * (optimizer.type == OptimizerSpec::Type::Sgd ? 1 : 2);
   use.activations = plan.bytes();

@@ -21,7 +21,7 @@ struct MemoryUse {
   size_t total() const { return parameters + gradients + optimizer + activations + dataset; }
 };
 
-/// Of the parameters, with their bf16 twins.
+/// Of the parameters, with their bf16 twins; of one set of them.
 size_t parameter_bytes(const ParameterTable& table);
 
 /// Of training in batches of `batch`; without the dataset.

@@ -97,11 +97,14 @@ MemoryUse Session::planned_use() const {
 void Session::allocate() {
   parameters_ = std::make_unique<Parameters>(*backend_, table_,
                                              spec_.draws_weights ? std::optional(spec_.seed) : std::nullopt, work_);
-  predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, *parameters_, spec_.normalization);
+  if (spec_.batch_size > 0 && spec_.optimizer.average_decay > 0)
+    average_ = std::make_unique<Parameters>(*parameters_, work_);
+  predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, parameters(), spec_.normalization);
   if (spec_.batch_size > 0) {
     trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer, spec_.normalization,
                                          spec_.batch_size, spec_.seed, recompute_policy_, work_);
     trainer_->set_augmentation(spec_.augmentation);
+    if (average_) trainer_->set_average(*average_);
     predictor_->lend(&trainer_->activations());
   }
 }
@@ -109,6 +112,7 @@ void Session::allocate() {
 void Session::release() {
   predictor_.reset();
   trainer_.reset();
+  average_.reset();
   parameters_.reset();
 }
 
@@ -123,6 +127,16 @@ TrainingPlan Session::training_plan(RecomputePolicy policy) const {
 Trainer& Session::trainer() {
   if (!trainer_) throw Error(ErrorCode::InvalidOption, "this session does not train");
   return *trainer_;
+}
+
+Parameters& Session::trained_parameters() {
+  if (!parameters_) throw Error(ErrorCode::InvalidOption, "what was trained was released when training ended");
+  return *parameters_;
+}
+
+void Session::write_parameter(const std::string& name, const float* values, int64_t count) {
+  parameters().write_value(name, values, count);
+  if (average_ && parameters_) parameters_->write_value(name, values, count);
 }
 
 StepsResult Session::run_steps(const StepsRequest& request, const std::atomic<bool>& cancelled) {
@@ -158,13 +172,15 @@ PredictResult Session::predict(const PredictRequest& request, const std::atomic<
 void Session::end_training() {
   predictor_->lend(nullptr);
   trainer_.reset();
-  parameters_->release_gradients();
+  if (average_) parameters_.reset();
+  else parameters_->release_gradients();
 }
 
 MemoryUse Session::memory() const {
   MemoryUse use;
   use.workspace = backend_->info().workspace;
   if (parameters_) use.parameters = parameters_->value_bytes();
+  if (average_) use.parameters += average_->value_bytes();
   if (parameters_) use.gradients = parameters_->gradient_bytes();
   if (predictor_) use.activations = predictor_->activation_bytes();
   if (trainer_) {

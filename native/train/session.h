@@ -56,7 +56,12 @@ class Session {
   PredictResult predict(const PredictRequest& request, const std::atomic<bool>& cancelled);
   void end_training();
 
-  Parameters& parameters() { return *parameters_; }
+  /// What predictions are made with: the average, where one follows what is trained.
+  Parameters& parameters() { return average_ ? *average_ : *parameters_; }
+  /// What steps change; there until training has ended.
+  Parameters& trained_parameters();
+  /// Of both.
+  void write_parameter(const std::string& name, const float* values, int64_t count);
   /// Throws InvalidOption where the session only predicts, or training has ended.
   Trainer& trainer();
   MemoryUse memory() const;
@@ -86,7 +91,7 @@ class Session {
   bool prepared_ = false;
   // Destroyed in reverse order: what lives in device memory goes before the backend.
   BackendPtr backend_;
-  std::unique_ptr<Parameters> parameters_;
+  std::unique_ptr<Parameters> parameters_, average_;
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<Predictor> predictor_;
 };

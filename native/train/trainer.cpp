@@ -67,6 +67,14 @@ void Trainer::DiscardProgram::operator()(Step* step) const {
 void Trainer::set_augmentation(const Augmentation& augmentation) {
   steps_.clear();  // recorded steps hold the old one
   augmentation_ = augmentation;
+  if (!mixes_images(augmentation)) return;
+  if (!takes_two_labels(head_.spec()))
+    throw Error(
+        ErrorCode::InvalidOption,
+        "augmentation: expected no mixup and no cutmix beside scaled batch norm of the logits, or a distance to "
+        "class centres in the loss: these take one label");
+  mixed_labels_ = Buffer(backend_, max_batch_ * sizeof(int32_t));
+  mixed_share_ = Buffer(backend_, max_batch_ * sizeof(float));
 }
 
 void Trainer::set_data(const TrainingData& data, const Work& work) {
@@ -131,9 +139,13 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
       block.order_position = data_->open(first, batch);
       check(backend_.upload(step_block_.data(), &block, sizeof block));
       run_step(batch);
+      if (average_ != nullptr)
+        optimizer_.average(backend_, *average_, parameters_, step_, static_cast<const int32_t*>(halted_.data()));
       data_->close();
     });
   }
+
+  if (average_ != nullptr) average_->refresh_bf16_twins();
 
   StepsResult result;
   result.reports.resize(done);
@@ -180,11 +192,16 @@ Status Trainer::execute(int64_t batch) const try {
   gather.scale = normalization_.scale();
   gather.shift = normalization_.shift();
   gather.augmentation = augmentation_;
+  HeadStep head_step = {labels, step, reports, halted, {}, network_pass_.needs_embedding_gradient()};
+  if (mixes_images(augmentation_)) {
+    gather.mixed_labels = head_step.mixed_labels = Tensor(mixed_labels_.data(), DType::I32, {batch});
+    gather.mixed_share = head_step.mixed_share = Tensor(mixed_share_.f32(), {batch});
+  }
   check(backend_.gather_images(network_pass_.input(batch), labels, gather, step));
 
   network_pass_.forward(backend_, parameters_, batch, step);
   head_pass_.train(backend_, parameters_, network_pass_.embedding_gradient(batch), network_pass_.embedding(batch),
-                   {labels, step, reports, halted, {}, network_pass_.needs_embedding_gradient()});
+                   head_step);
   network_pass_.backward(backend_, parameters_, batch, step);
   optimizer_.measure(backend_, parameters_, reports, halted, step);
   network_pass_.update_state(backend_, parameters_, halted);

@@ -39,8 +39,11 @@ class Trainer {
           const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
           RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work());
 
-  /// Of the training images, in the steps to come.
+  /// Of the training images, in the steps to come. Throws InvalidOption where images are to be mixed and the head takes one
+  /// label.
   void set_augmentation(const Augmentation& augmentation);
+  /// Follows the parameters in the steps to come, as the optimizer's `average_decay` has it; begins as a copy of them.
+  void set_average(Parameters& average) { average_ = &average; }
   void set_data(const TrainingData& data, const Work& work = Work());
   /// Runs the steps, or fewer once cancelled or a loss or gradient is not finite: that step changes no parameter.
   StepsResult run(const StepsRequest& request, const std::atomic<bool>& cancelled);
@@ -81,6 +84,7 @@ class Trainer {
   const Network& network_;
   const Head& head_;
   Parameters& parameters_;
+  Parameters* average_ = nullptr;
   int64_t max_batch_;
   uint64_t seed_, step_ = 0;
   ActivationPlan plan_;
@@ -91,6 +95,7 @@ class Trainer {
   NormalizationFactors normalization_;
   Augmentation augmentation_;
   Buffer batch_labels_, step_block_, reports_, halted_;
+  Buffer mixed_labels_, mixed_share_;  // where images are mixed
   std::unique_ptr<TrainingSet> data_;
   std::map<int64_t, std::unique_ptr<Step, DiscardProgram>> steps_;
 };

@@ -4,6 +4,7 @@ import {
   concat,
   conv2d,
   datasets,
+  findLearningRate,
   globalAveragePool,
   headLoss,
   linear,
@@ -88,6 +89,12 @@ export async function compiles(): Promise<void> {
   await train({ onStep: (_, { model }) => model });
   await train({ onStep: async ({ loss }) => console.log(loss.toFixed(3)) });
 
+  await train({ logDir: 'runs/a', logEmbeddings: 1000 });
+  const { steepest } = await findLearningRate({ head: 'arcface', m: 0.3, optimizer: 'sgd', maxRate: 1 });
+  // Not every curve falls.
+  const suggested: number | undefined = steepest;
+  // @ts-expect-error a search says itself how long it is
+  await findLearningRate({ epochs: 3 });
   const options: TrainOptions = { head: 'arcface', m: 0.3, epochs: 2 };
   const result: TrainResult = await train(options);
   await train(result.options);
@@ -105,7 +112,7 @@ export async function compiles(): Promise<void> {
   // Not every data set has test samples.
   const accuracy: number | undefined = result.test?.accuracy;
   const schedule: Schedule = result.options.learningRate as Schedule;
-  return void [model, accuracy, schedule, cosines, centres, codes];
+  return void [suggested, model, accuracy, schedule, cosines, centres, codes];
 }
 
 export async function doesNotCompile(arrays: {

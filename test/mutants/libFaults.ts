@@ -51,15 +51,15 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'head-rate-lost',
       what: "`headLr` does not reach the session's optimizer",
-      find: 'nativeOptimizer(settings.optimizer, head.headLr, settings.clipGradients)',
-      replace: 'nativeOptimizer(settings.optimizer, 1, settings.clipGradients)',
+      find: 'nativeOptimizer(settings, head.headLr)',
+      replace: 'nativeOptimizer(settings, 1)',
       tests: ['parity/train'],
     },
     {
       name: 'clip-lost',
       what: "`clipGradients` does not reach the session's optimizer",
-      find: 'nativeOptimizer(settings.optimizer, head.headLr, settings.clipGradients)',
-      replace: 'nativeOptimizer(settings.optimizer, head.headLr)',
+      find: 'nativeOptimizer(settings, head.headLr)',
+      replace: 'nativeOptimizer({ optimizer: settings.optimizer }, head.headLr)',
       tests: ['parity/train', 'lib/training/clipGradients'],
     },
     {
@@ -132,6 +132,13 @@ export const LIB_FAULTS: readonly Fault[] = [
       tests: ['lib/training/resume'],
     },
     {
+      name: 'average-is-no-part-of-a-run',
+      what: 'a checkpoint is resumed with a moving average that was none',
+      find: 'ema !== undefined && { ema }',
+      replace: 'ema === 0 && { ema }',
+      tests: ['lib/training/resume'],
+    },
+    {
       name: 'momentum-is-no-part-of-a-run',
       what: 'a checkpoint is resumed with other momentum',
       find: 'momentum === undefined ? [] : [momentum]',
@@ -150,23 +157,23 @@ export const LIB_FAULTS: readonly Fault[] = [
     {
       name: 'betas-swapped',
       what: "Adam's betas reach the session in each other's place",
-      find: '{ ...unused, ...optimizer, headLr, ',
+      find: '{ ...unused, ...optimizer, headLr }',
       replace:
-        "{ ...unused, ...optimizer, ...('beta1' in optimizer && { beta1: optimizer.beta2, beta2: optimizer.beta1 }), headLr, ",
+        "{ ...unused, ...optimizer, ...('beta1' in optimizer && { beta1: optimizer.beta2, beta2: optimizer.beta1 }), headLr }",
       tests: ['parity/train'],
     },
     {
       name: 'weight-decay-lost',
       what: '`weightDecay` does not reach the session',
-      find: '{ ...unused, ...optimizer, headLr, ',
-      replace: '{ ...unused, ...optimizer, weightDecay: 0, headLr, ',
+      find: '{ ...unused, ...optimizer, headLr }',
+      replace: '{ ...unused, ...optimizer, weightDecay: 0, headLr }',
       tests: ['parity/train'],
     },
     {
       name: 'momentum-lost',
       what: '`momentum` does not reach the session',
-      find: '{ ...unused, ...optimizer, headLr, ',
-      replace: '{ ...unused, ...optimizer, momentum: 0, headLr, ',
+      find: '{ ...unused, ...optimizer, headLr }',
+      replace: '{ ...unused, ...optimizer, momentum: 0, headLr }',
       tests: ['parity/train'],
     },
   ]),

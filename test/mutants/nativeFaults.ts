@@ -36,6 +36,22 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       tests: ['ops/gather_images_test'],
     },
   ]),
+  ...inFile('native/base/image_mix.h', [
+    {
+      name: 'cut-share-as-drawn',
+      what: "a rectangle's share is not that of what lies in the image",
+      find: 'mix.share = static_cast<float>(mix.cut.height * mix.cut.width) / static_cast<float>(height * width);',
+      replace: '',
+      tests: ['base/image_mix_test', 'ops/gather_mixed_test'],
+    },
+    {
+      name: 'mixed-with-itself',
+      what: 'an image is mixed with itself',
+      find: 'return (row > 0 ? row : rows) - 1;',
+      replace: 'return row % rows;',
+      tests: ['base/image_mix_test', 'ops/gather_mixed_test'],
+    },
+  ]),
   ...inFile('native/heads/margin.h', [
     {
       name: 'margin-derivative-sign',
@@ -135,6 +151,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       find: 'spec_.type == OptimizerSpec::Type::AdamW',
       replace: 'false',
       tests: ['nn/optimizer_test'],
+    },
+    {
+      name: 'average-biased',
+      what: 'the moving average starts with the untrained weights',
+      find: '(1 - decay) / weight_of_all',
+      replace: '1 - decay',
+      tests: ['train/average_test'],
     },
   ]),
   ...inFile('native/nn/parameters.cpp', [
@@ -265,6 +288,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
   ]),
   ...inFile('native/train/trainer.cpp', [
     {
+      name: 'stale-twins-of-average',
+      what: 'in bf16 predictions are made with the average of an earlier time',
+      find: 'average_->refresh_bf16_twins()',
+      replace: '(void)average_',
+      tests: ['train/average_test'],
+    },
+    {
       name: 'lambda-of-first-step',
       what: 'λ stands still within a group of steps',
       find: 'request.values[done].lambda',
@@ -327,8 +357,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'training-memory-kept',
       what: "a trained model keeps the memory of the optimizer and training's activations",
-      find: 'trainer_.reset();\n  parameters_->release_gradients();',
-      replace: 'parameters_->release_gradients();',
+      find: 'trainer_.reset();\n  if (average_) parameters_.reset();',
+      replace: 'if (average_) parameters_.reset();',
       tests: ['train/memory_plan_test', 'lib/model', 'lib/training'],
     },
   ]),
@@ -413,6 +443,15 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       tests: ['ops/margin_softmax_test'],
     },
   ]),
+  ...inFile('native/cpu/loops/mixed_softmax.h', [
+    {
+      name: 'labels-of-equal-shares',
+      what: 'both labels of a mixed image count in full',
+      find: 'batch.normalizer *= share;',
+      replace: '',
+      tests: ['ops/mixed_softmax_test', 'train/mixing_test'],
+    },
+  ]),
   ...inFile('native/cpu/loops/batch_norm.h', [
     {
       name: 'gamma-gradient-not-normalised',
@@ -433,8 +472,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'changed-by-place-in-batch',
       what: 'how an image is changed depends on its place in the batch',
-      find: 'numbers != nullptr ? numbers[i] : i;',
-      replace: 'i;',
+      find: 'return numbers != nullptr ? numbers[i] : i;',
+      replace: 'return i;',
       tests: ['ops/gather_images_test'],
     },
     {

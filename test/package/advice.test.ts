@@ -232,7 +232,7 @@ describe('what is advised elsewhere', () => {
   });
 
   test('every command of the program exists', () => {
-    const names = named(/npx margincore ([a-z]+)/g);
+    const names = named(/npx margincore ([a-z]+(?:-[a-z]+)*)/g);
     expect(names.length).toBeGreaterThan(2);
     for (const name of new Set(names.map(([each]) => each))) {
       expect(type(`node dist/lib/cli/main.js ${name} --help`, root)).toMatchObject({ status: 0, stderr: '' });

@@ -6,15 +6,14 @@ import { didYouMean } from '../../base/check.js';
 import { text } from '../../base/notation.js';
 import { flag, integer, number } from '../../base/optionTable.js';
 import { datasets } from '../../data/index.js';
-import { MEASURE_NAMES, MEASURES, type Outcome } from '../../experiments/outcome.js';
 import { checkRecipe, type Recipe } from '../../experiments/recipe.js';
+import { type ModelOfRow, recipePicture } from '../../experiments/recipePicture.js';
 import { RECIPES } from '../../experiments/recipes/index.js';
-import { dataOf, type RecipeResult, type RunDone, runRecipe } from '../../experiments/runRecipe.js';
-import { type Scoring, scoringOf } from '../../experiments/scoring.js';
+import { runLine } from '../../experiments/runLine.js';
+import { dataOf, type RecipeResult, runRecipe } from '../../experiments/runRecipe.js';
+import { scoringOf } from '../../experiments/scoring.js';
 import { markdownTable, plainRows } from '../../experiments/table.js';
-import { Model } from '../../model/model.js';
 import { type Device, PLACEMENT_OPTIONS } from '../../native/backends.js';
-import { type EmbeddingsPanel, embeddingsSvg } from '../../report/svg/embeddingsSvg.js';
 import { RUN_OPTION_GROUPS } from '../../training/options.js';
 import { describeFlags, type FlagGroup, parseFlags, UsageError } from '../arguments.js';
 import type { Command } from '../command.js';
@@ -136,44 +135,19 @@ async function run(recipe: Recipe, { name: _, ...parsed }: Parsed): Promise<numb
         ...(pairs && { pairs }),
         ...(writePicture && { saveModels: true }),
         onRun(done) {
-          console.error(progressLine(done));
+          console.error(runLine(done));
           if (done.seed === 1 && done.model !== undefined) models.push({ ...done, model: done.model });
         },
       });
       table = page(recipe, result);
       await writeTable?.(table);
-      if (writePicture && models.length > 0) await writePicture(await pictureOf(recipe, models, shown!));
+      if (writePicture && models.length > 0)
+        await writePicture(await recipePicture(recipe.name, models, shown!));
       else if (writePicture) console.error('No picture: every first run diverged');
       return { ...result, rows: plainRows(result) };
     },
     () => [table],
   );
-}
-
-type ModelOfRow = Pick<RunDone, 'key' | 'outcome'> & { readonly model: string };
-
-async function pictureOf(
-  { name }: Recipe,
-  models: readonly ModelOfRow[],
-  { split, classNames }: NonNullable<Scoring['shown']>,
-): Promise<string> {
-  // Its library is for pictures alone.
-  const { featuresPanel } = await import('../../report/featuresPanel.js');
-  const panels: EmbeddingsPanel[] = [];
-  for (const { key, outcome, model: file } of models) {
-    using model = await Model.load(file, { device: 'cpu' });
-    const title = Object.entries(key)
-      .map(([column, value]) => `${column} ${value}`)
-      .join(', ');
-    panels.push(await featuresPanel(model, split, { title, subtitle: said(outcome) }));
-  }
-  return embeddingsSvg({
-    panels,
-    classNames,
-    title: `${name}: embeddings of images that were not trained on`,
-    caption:
-      'Models of seed 1. Every panel has its own scale; of more than two dimensions, three principal components.',
-  });
 }
 
 async function recipeNamed(name: string): Promise<Recipe> {
@@ -213,18 +187,6 @@ function describe(recipe: Recipe): string {
 /** A network is shown by its name. */
 const withoutLayers = (key: string, value: unknown) =>
   key === 'layers' && Array.isArray(value) ? `${value.length} layers` : value;
-
-const progressLine = ({ key, seed, outcome, run, runs, wasDone }: RunDone) =>
-  `${run}/${runs} ${Object.entries(key)
-    .map(([column, value]) => `${column} ${value}`)
-    .join(', ')}, seed ${seed}: ${said(outcome)}${wasDone ? ' (done before)' : ''}`;
-
-/** The first measure that was taken. */
-function said(outcome: Outcome): string {
-  if (outcome.diverged !== undefined) return 'diverged';
-  const name = MEASURE_NAMES.find((measure) => outcome[measure] !== undefined)!;
-  return `${MEASURES[name].title} ${MEASURES[name].shown(outcome[name]!)}`;
-}
 
 function page(recipe: Recipe, result: RecipeResult): string {
   const { seeds, data } = result;

@@ -49,7 +49,10 @@ export const TRAIN_FLAGS: readonly FlagGroup[] = [
     title: 'Output',
     flags: [
       // Whoever types a command wants to see what it does, on a terminal or not.
-      ...flagsOf({ progress: { ...RUN_OPTION_GROUPS.output.progress, defaultText: 'yes' } }),
+      ...flagsOf({
+        ...RUN_OPTION_GROUPS.output,
+        progress: { ...RUN_OPTION_GROUPS.output.progress, defaultText: 'yes' },
+      }),
       { name: 'json', to: 'json', value: text('FILE|-'), help: 'the whole result; - is standard output' },
       { name: 'svg', to: 'svg', value: text('FILE'), help: 'a picture of the angles between classes' },
     ],

@@ -1,7 +1,7 @@
 /** The network, said in flags. */
 
 import { MarginCoreError } from '../../base/errors.js';
-import { word } from '../../base/notation.js';
+import { type Notation, word } from '../../base/notation.js';
 import { type DataInput, type DataPath, LoadingProgress, resolveData } from '../../data/index.js';
 import { checkPreprocessing } from '../../data/preprocessing.js';
 import { IMAGE_MODEL_OPTIONS, IMAGE_SIZES } from '../../networks/imageModel.js';
@@ -34,6 +34,15 @@ const PLAIN: Readonly<Record<string, (options: EmbeddingOptions) => ModelDescrip
 };
 
 export const MODEL_WORDS: readonly string[] = [...Object.keys(PLAIN), ...SIZED];
+
+/** Several. */
+export const MODELS_NOTATION: Notation = {
+  form: `${MODEL_WORDS[0]},${MODEL_WORDS.at(-1)},…`,
+  parse(given) {
+    const all = given.split(',').map((name) => name.trim());
+    return all.every((name) => MODEL_WORDS.includes(name)) ? all : undefined;
+  },
+};
 
 const { imageSize, embeddingSize, weights, width } = IMAGE_MODEL_OPTIONS;
 

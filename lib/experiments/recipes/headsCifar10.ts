@@ -28,6 +28,7 @@ const halfWidthNet: ModelDescription = {
 /** λ of the authors' files for CIFAR-10, which take 10,000 steps, in the 3,128 of eight epochs. */
 const FALLING = { base: 1000, gamma: 6.4e-5, power: 45 };
 
+/** Heads of unit length have one scale: what the rate of 0.2 bears, since the scale multiplies the gradient. */
 export const headsCifar10: Recipe = {
   name: 'heads-cifar10',
   summary: 'Six heads on CIFAR-10 in eight epochs each: what two cores compare in an hour',
@@ -46,7 +47,7 @@ export const headsCifar10: Recipe = {
   rows: [
     { key: { head: 'softmax' }, options: { head: 'softmax' } },
     { key: { head: 'am-softmax (s = 7.5, m = 0.35)' }, options: { head: 'am-softmax', s: 7.5, m: 0.35 } },
-    { key: { head: 'arcface (s = 16, m = 0.3)' }, options: { head: 'arcface', s: 16, m: 0.3 } },
+    { key: { head: 'arcface (s = 7.5, m = 0.3)' }, options: { head: 'arcface', s: 7.5, m: 0.3 } },
     { key: { head: 'l-softmax (m = 4)' }, options: { head: 'l-softmax', m: 4, lambda: FALLING } },
     { key: { head: 'scaled-bn (m = 1)' }, options: { head: 'scaled-bn', m: 1 } },
     { key: { head: 'pedcc (s = 7.5, m = 0.35)' }, options: { head: 'pedcc', s: 7.5, m: 0.35 } },

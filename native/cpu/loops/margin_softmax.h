@@ -74,7 +74,6 @@ struct MarginSoftmaxRow {
     return {row.correct, row.past_pi};
   }
 
- private:
   [[gnu::always_inline]] inline float weight_of(int64_t j) const {
     const float* weights = work.operands.loss_weights.f32();
     return weights != nullptr ? weights[j] : 1.0f;
@@ -139,6 +138,16 @@ struct MarginSoftmaxRow {
     return target_geometry(feature_norm, class_norm, class_scale, work.head.normalize_weights != 0, angle);
   }
 
+  /// d loss / d z_j of one block of classes, and 0 for the target.
+  [[gnu::always_inline]] inline void others_gradients(float* gradients, const float* z, int64_t begin, int64_t width,
+                                                      int64_t target, const RowGradient<float>& gradient) const {
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) gradients[j] = exponential(z[j] - gradient.max) * gradient.per_exponent;
+    if (gradient.smooth > 0)
+      for (int64_t j = 0; j < width; ++j) gradients[j] -= gradient.smooth * weight_of(begin + j);
+    if (target >= begin && target < begin + width) gradients[target - begin] = 0;
+  }
+
   /// Second sweep. Returns the sum of the gradients' squares (before the factors), but for the target's.
   [[gnu::always_inline]] inline float write_gradients(float* row, int64_t i, int64_t target,
                                                       const RowGradient<float>& gradient) const {
@@ -152,11 +161,7 @@ struct MarginSoftmaxRow {
       if (shown != nullptr)
         for (int64_t j = 0; j < width; ++j) shown[i * work.classes + begin + j] = z[j];
       float* gradients = row + begin;
-#pragma omp simd
-      for (int64_t j = 0; j < width; ++j) gradients[j] = exponential(z[j] - gradient.max) * gradient.per_exponent;
-      if (gradient.smooth > 0)
-        for (int64_t j = 0; j < width; ++j) gradients[j] -= gradient.smooth * weight_of(begin + j);
-      if (target >= begin && target < begin + width) gradients[target - begin] = 0;
+      others_gradients(gradients, z, begin, width, target, gradient);
 #pragma omp simd reduction(+ : squares)
       for (int64_t j = 0; j < width; ++j) squares += gradients[j] * gradients[j];
       if (factors != nullptr) {
@@ -180,26 +185,28 @@ static void fill_class_factors(const MarginSoftmaxRows& work) {
   }
 }
 
-static void margin_softmax(const MarginSoftmaxRows& work) {
+/// batch_weight: of the rows' labels together.
+static BatchTerms<float> batch_terms(const MarginSoftmaxRows& work, double batch_weight) {
   const MarginSoftmaxOperands& o = work.operands;
-  const int32_t* labels = o.labels.i32();
   const float* weights = o.loss_weights.f32();
-  if (work.class_factors != nullptr) fill_class_factors(work);
-
-  double batch_weight = static_cast<double>(work.rows), weight_sum = static_cast<double>(work.classes);
+  double weight_sum = static_cast<double>(work.classes);
   if (weights != nullptr) {
-    batch_weight = weight_sum = 0;
-    for (int64_t i = 0; i < work.rows; ++i) batch_weight += weights[labels[i]];
+    weight_sum = 0;
     for (int64_t j = 0; j < work.classes; ++j) weight_sum += weights[j];
   }
   const double normalizer = batch_weight > 0 ? 1 / batch_weight : 0;  // a batch of classes without weight is no loss
-  const BatchTerms<float> batch{.margin = ramped(work.head.margin, o.step->margin_ramp),
-                                .lambda = o.step->lambda,
-                                .label_smoothing = work.head.label_smoothing,
-                                .classes = static_cast<float>(work.classes),
-                                .weight_sum = static_cast<float>(weight_sum),
-                                .normalizer = static_cast<float>(normalizer)};
-  const MarginSoftmaxRow row{work, batch};
+  return {.margin = ramped(work.head.margin, o.step->margin_ramp),
+          .lambda = o.step->lambda,
+          .label_smoothing = work.head.label_smoothing,
+          .classes = static_cast<float>(work.classes),
+          .weight_sum = static_cast<float>(weight_sum),
+          .normalizer = static_cast<float>(normalizer)};
+}
+
+/// All rows, and the batch's report.
+template <class Row>
+[[gnu::always_inline]] inline void process_rows(const MarginSoftmaxRows& work, const Row& row) {
+  const MarginSoftmaxOperands& o = work.operands;
   int32_t correct = 0, past_pi = 0;
   parallel_rows(work.rows, work.classes, [&](int64_t i) {
     const MarginSoftmaxRow::Verdict verdict = row.process(i);
@@ -220,6 +227,19 @@ static void margin_softmax(const MarginSoftmaxRows& work) {
   report.past_pi = past_pi;
   report.logit_gradient_norm = static_cast<float>(__builtin_sqrt(squares));
   if (!(loss - loss == 0)) *o.halted = 1;
+}
+
+static void margin_softmax(const MarginSoftmaxRows& work) {
+  const MarginSoftmaxOperands& o = work.operands;
+  const int32_t* labels = o.labels.i32();
+  const float* weights = o.loss_weights.f32();
+  if (work.class_factors != nullptr) fill_class_factors(work);
+  double batch_weight = static_cast<double>(work.rows);
+  if (weights != nullptr) {
+    batch_weight = 0;
+    for (int64_t i = 0; i < work.rows; ++i) batch_weight += weights[labels[i]];
+  }
+  process_rows(work, MarginSoftmaxRow{work, batch_terms(work, batch_weight)});
 
   if (o.class_radial) {
     float* radial = o.class_radial.f32();

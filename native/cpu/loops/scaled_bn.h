@@ -101,7 +101,10 @@ static void scaled_bn_backward(float* dp, const float* p, const int32_t* labels,
 
 /// Written so that a momentum of 1 leaves all digits of `current`, however far from it `running` was.
 static void running_average(float* running, const float* current, int64_t count, float momentum, float factor) {
-  for (int64_t j = 0; j < count; ++j) running[j] = (1 - momentum) * running[j] + momentum * (factor * current[j]);
+  parallel_ranges(count, [&](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t j = begin; j < end; ++j) running[j] = (1 - momentum) * running[j] + momentum * (factor * current[j]);
+  });
 }
 
 }  // namespace margincore::MARGINCORE_ISA

@@ -39,8 +39,9 @@ Status CpuBackend::add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) {
 }
 
 Status CpuBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head) {
-  if (operands.mixed_labels)
-    return Status::failure(ErrorCode::Unsupported, "margin_softmax: two labels per row are not available on cpu");
+  const bool mixed = static_cast<bool>(operands.mixed_labels);
+  if (mixed && operands.target_terms)
+    return Status::failure(ErrorCode::Unsupported, "margin_softmax: rows with two labels have no target_terms");
   return onednn::guarded("margin_softmax", [&] {
     MarginSoftmaxRows work{};
     work.rows = operands.logits.shape[0];
@@ -49,12 +50,13 @@ Status CpuBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax 
     work.operands = operands;
     work.head = head;
     const bool factors = head.normalize_weights || operands.class_scale;
-    const size_t needed = 3 * work.rows + (factors ? work.classes : 0);
+    const int64_t radials = mixed ? 2 : 1;
+    const size_t needed = (2 + radials) * work.rows + (factors ? work.classes : 0);
     work.row_losses = static_cast<float*>(scratch_.take(needed * sizeof(float)));
     work.row_squares = work.row_losses + work.rows;
     work.row_radial = work.row_squares + work.rows;
-    work.class_factors = factors ? work.row_radial + work.rows : nullptr;
-    loops_.margin_softmax(work);
+    work.class_factors = factors ? work.row_radial + radials * work.rows : nullptr;
+    (mixed ? loops_.mixed_margin_softmax : loops_.margin_softmax)(work);
   });
 }
 

@@ -15,7 +15,8 @@ float factor_or_one(const float* clip_factor) { return clip_factor == nullptr ? 
 
 Status CpuBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) {
   return done_on(batch, [&](const auto& a) {
-    a.gather_images(a.elements(batch), batch_labels.i32(), gather, batch.shape[0], step);
+    const auto run = mixes_images(gather.augmentation) ? a.gather_mixed : a.gather_images;
+    run(a.elements(batch), batch_labels.i32(), gather, batch.shape[0], step);
   });
 }
 

@@ -80,6 +80,7 @@ MARGINCORE_KERNEL gather_images_kernel(T* batch, int32_t* batch_labels, const ui
 
 void gather_images(Tensor batch, int32_t* batch_labels, const GatherImages& gather, const StepBlock* step,
                    cudaStream_t stream) {
+  if (mixes_images(gather.augmentation)) return gather_mixed(batch, batch_labels, gather, step, stream);
   if (is_on(gather.augmentation)) return gather_changed(batch, batch_labels, gather, step, stream);
   const Shape& shape = gather.images.shape;
   const int64_t image_size = shape.row_count();

@@ -1,35 +1,13 @@
 // Batch assembly with random changes (base/augmentation.h). One thread of a block draws the change of its image, all make
 // their pixels of it. A block has a part of an image; but all of it where contrast needs the image's mean first.
-#include "base/changed_pixel.h"
 #include "cuda/kernels/chosen.h"
-#include "cuda/kernels/divider.h"
+#include "cuda/kernels/image_share.h"
 #include "cuda/kernels/kernels.h"
-#include "cuda/kernels/launch.h"
 #include "cuda/kernels/storage.h"
 
 namespace margincore::cuda {
 
 namespace {
-
-constexpr int kPixelsOfThread = 16;  // at most, where blocks share an image: a change is drawn once for so many
-
-/// A number of pixels that threads of `parts` blocks share.
-struct ImageShare {
-  ImageSize size;
-  int pixels;
-  Divider by_width, by_parts;
-
-  ImageShare(const ImageSize& size, int64_t parts)
-      : size(size), pixels(size.height * size.width), by_width(size.width), by_parts(parts) {}
-};
-
-template <int kChannels>
-MARGINCORE_DEVICE Pixel<kChannels> brightened(const uint8_t* image, const ImageChange& change, const ImageShare& share,
-                                              int x, int y) {
-  Pixel<kChannels> pixel = between<kChannels>(neighbours_of(change, share.size, x, y), image, share.size.channels);
-  brighten(pixel, change);
-  return pixel;
-}
 
 template <class T, int kChannels>
 MARGINCORE_KERNEL gather_changed_kernel(T* batch, int32_t* batch_labels, const uint8_t* images, Chosen chosen,
@@ -51,25 +29,12 @@ MARGINCORE_KERNEL gather_changed_kernel(T* batch, int32_t* batch_labels, const u
   for (int first = 0; first < channels; first += kChannels) {
     const uint8_t* from = images + sample * values + first;
     T* to = batch + image * values + first;
-    float mean = 0;
-    if (augmentation.contrast > 0) {
-      float sum = 0;
-      MARGINCORE_ROLL
-      for (int i = device::thread(); i < share.pixels; i += device::threads()) {
-        const int y = share.by_width.quotient(i), x = share.by_width.remainder(i, y);
-        sum += grey_of(brightened<kChannels>(from, change, share, x, y));
-      }
-      mean = block_sum(sum, sums) / static_cast<float>(share.pixels);
-    }
+    const float mean = augmentation.contrast > 0 ? mean_grey<kChannels>(from, change, share, sums) : 0;
     const int parts = static_cast<int>(share.by_parts.divisor);
     MARGINCORE_ROLL
     for (int i = part * device::threads() + device::thread(); i < share.pixels; i += parts * device::threads()) {
       const int y = share.by_width.quotient(i), x = share.by_width.remainder(i, y);
-      Pixel<kChannels> pixel = {};
-      if (!change.erased.contains(x, y)) {
-        pixel = brightened<kChannels>(from, change, share, x, y);
-        recolour(pixel, change, mean);
-      }
+      const Pixel<kChannels> pixel = changed_pixel<kChannels>(from, change, share, x, y, mean);
       MARGINCORE_UNROLL
       for (int c = 0; c < kChannels; ++c)
         to[int64_t{i} * channels + c] = narrow<T>(pixel.value[c] * scale[first + c] + shift[first + c]);

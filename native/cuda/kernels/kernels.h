@@ -123,6 +123,11 @@ void gather_images(Tensor batch, int32_t* batch_labels, const GatherImages& gath
 void gather_changed(Tensor batch, int32_t* batch_labels, const GatherImages& gather, const StepBlock* step,
                     cudaStream_t stream);
 
+// gather_mixed.cu
+/// With an augmentation that mixes images.
+void gather_mixed(Tensor batch, int32_t* batch_labels, const GatherImages& gather, const StepBlock* step,
+                  cudaStream_t stream);
+
 // update.cu
 /// bf16_twin: the parameters in bf16, or null.
 void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, const float* clip_factor,

@@ -41,6 +41,7 @@ test.each([
     { augment: { crop: 2, padding: 'reflect', flip: 'alternating', scale: [0.9, 1.1] } },
   ],
   [['--clip-gradients', '0.5'], { clipGradients: 0.5 }],
+  [['--ema', '0.999'], { ema: 0.999 }],
   [['--freeze', 'layer1'], { freeze: ['layer1'] }],
   [['--freeze', 'conv1,bn1, layer1.0'], { freeze: ['conv1', 'bn1', 'layer1.0'] }],
   [['--layer-lr', 'layer3=0.1,layer4.1.conv2=0.5'], { layerLr: { layer3: 0.1, 'layer4.1.conv2': 0.5 } }],

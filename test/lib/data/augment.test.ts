@@ -49,6 +49,10 @@ test.each<[unknown, string]>([
   [{ scale: [1.2, 0.8] }, 'Expected [least, most] for augment.scale'],
   [{ rotate: 181 }, 'Expected a number in [0, 180] for augment.rotate'],
   [{ shear: 90 }, 'Expected a number in [0, 90) for augment.shear'],
+  [{ mixup: -0.1 }, 'Expected a number of at least 0 for augment.mixup but received -0.1 of type number'],
+  [{ cutmix: '1' }, 'Expected a number of at least 0 for augment.cutmix but received "1" of type string'],
+  [{ mixup: Number.POSITIVE_INFINITY }, 'Expected a number of at least 0 for augment.mixup'],
+  [{ mixUp: 1 }, "Did you mean 'mixup'?"],
   [{ erase: 1.5 }, 'Expected a number in [0, 1] for augment.erase'],
   [{ crop: 4, resizedCrop: [0.5, 1] }, 'Expected no value beside crop for augment.resizedCrop'],
   [

@@ -19,7 +19,7 @@ function createSession(head: 'softmax' | 'pedcc', classes: number): NativeSessio
     mean: Float32Array.of(0.5),
     std: Float32Array.of(0.25),
     batchSize: 0,
-    optimizer: nativeOptimizer(checkOptimizer({ type: 'sgd' }, 'optimizer'), 1),
+    optimizer: nativeOptimizer({ optimizer: checkOptimizer('sgd', 'optimizer') }, 1),
   });
 }
 

@@ -2,6 +2,8 @@ import { describeOptions, duration } from '../../../lib/report/format.js';
 import { createProgress as create, type Progress } from '../../../lib/report/progress/progress.js';
 import { WARNINGS } from '../../../lib/report/warnings.js';
 import type { EpochEvent, StepEvent } from '../../../lib/training/events.js';
+import type { EffectiveOptions } from '../../../lib/training/job.js';
+import type { RunResult, RunStart } from '../../../lib/training/observer.js';
 
 /** A display that shows something. */
 const createProgress = (mode: boolean | 'auto', stream: FakeStream) => create(mode, stream) as Progress;
@@ -30,14 +32,16 @@ class FakeStream {
   }
 }
 
-const START = {
-  head: { head: 'arcface' as const, m: 0.5, s: 16 },
+const START: RunStart = {
+  head: { head: 'arcface', m: 0.5, s: 16 },
+  ...{ hasMargin: true, options: {} as EffectiveOptions, done: { steps: 0, epochs: 0 } },
   expectedFirstLoss: 9.87,
   samples: 6000,
   imagesPerStep: 600,
   epochs: 2,
   steps: 20,
   parameters: 225_536,
+  embeddingSize: 16,
   device: 'cpu (x86-64-v4)',
   memory: {
     ...{ parameters: 902_144, gradients: 902_144, optimizer: 1_804_288, activations: 52_428_800 },
@@ -104,7 +108,7 @@ test('true, off a terminal: plain lines, two per epoch', () => {
   const progress = createProgress(true, stream);
   progress.notice({ code: 'CPU_TAKEN', message: 'Training on the CPU' });
   runEpoch(progress);
-  progress.end({ accuracy: 0.883, seconds: 75 });
+  progress.end({ accuracy: 0.883, seconds: 75 } as RunResult);
   expect(stream.written.split('\n')).toEqual([
     'note: Training on the CPU',
     'arcface  m 0.5 · s 16',

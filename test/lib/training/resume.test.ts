@@ -101,6 +101,7 @@ const CASES: [string, TrainOptions][] = [
     { learningRate: schedules.oneCycle({ peak: 3e-3, momentum: { base: 0.7, max: 0.95 } }) },
   ],
   ['gradients that are clipped', { clipGradients: 0.5, optimizer: 'sgd' }],
+  ['a moving average of the weights', { ema: 0.9, head: 'scaled-bn' }],
   [
     'a learned scale, SGD with Nesterov',
     { head: 'normface', s: { learn: true, init: 16 }, optimizer: { type: 'sgd', nesterov: true } },
@@ -219,6 +220,7 @@ describe('refused', () => {
     ],
     ['a layer that is frozen now', { freeze: 'conv1' }, /freeze: none there, \["conv1"\] now/],
     ['gradients that are clipped now', { clipGradients: 1 }, /clipGradients: none there, 1 now/],
+    ['a moving average now', { ema: 0.9 }, /ema: none there, 0.9 now/],
     ['other changes of images', { augment: 'cifar' }, /augment: none there, \{"crop":4,"flip":true\} now/],
     ['another rate of a layer', { layerLr: { conv1: 0.5 } }, /layerLr: none there, \{"conv1":0.5\} now/],
     ['another sampler', { sampler: 'classBalanced' }, /sampler: none there, \{"type":"classBalanced"\} now/],

@@ -33,7 +33,7 @@ function createSession(side = SIDE): NativeSession {
     mean: Float32Array.of(0.5),
     std: Float32Array.of(0.25),
     batchSize: 4,
-    optimizer: nativeOptimizer(checkOptimizer({ type: 'sgd' }, 'optimizer'), 1),
+    optimizer: nativeOptimizer({ optimizer: checkOptimizer('sgd', 'optimizer') }, 1),
   });
   sessions.push(session);
   return session;

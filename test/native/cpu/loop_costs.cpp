@@ -145,6 +145,11 @@ class ActivationCosts {
                         .contrast = 0.3f,
                         .saturation = 0.3f,
                         .erase = 0.5f});
+      Floats share(kImages);
+      gather.mixed_share = {share.data(), {kImages}};
+      gather.augmentation = {.crop_padding = 4, .flip = Flip::Random, .mixup = 1};
+      cost(name + "_mixup", count,
+           [&] { loops_.gather_mixed(y_.data(), batch_labels.data(), gather, kImages, &step); });
     }
   }
 
@@ -220,6 +225,7 @@ void head_costs(Random& random) {
   kLoops.row_norms(class_norms.data(), weights.data(), kClasses, kSize);
   const Floats products = random.normals(kElements, 8);
   Ints labels = random.integers(kSamples, 0, kClasses - 1);
+  Floats shares(kSamples, 0.25f);
   StepReport report{};
   int32_t halted = 0;
   StepBlock step{};
@@ -249,6 +255,10 @@ void head_costs(Random& random) {
     work.row_squares = squares.data();
     measure(margin ? "margin_softmax_arcface" : "margin_softmax_plain", kElements,
             [&] { kLoops.margin_softmax(work); });
+    if (margin) continue;
+    o.mixed_labels = o.labels;
+    o.mixed_share = {shares.data(), {kSamples}};
+    measure("margin_softmax_mixed", kElements, [&] { kLoops.mixed_margin_softmax(work); });
   }
   Floats logits = products, mean(kClasses), variance(kClasses);
   measure("softmax", kElements, [&] { kLoops.softmax(logits.data(), products.data(), kSamples, kClasses); });

@@ -145,6 +145,15 @@ std::vector<Floats> run_loops(int thread_count) {
   device.call(backend.margin_softmax(operands, head));
   device.call(backend.gradient_norm(report, halted, nullptr, in, 0, step));
   for (const Tensor& result : {operands.logits, operands.feature_radial, operands.class_radial}) keep(result);
+  MarginSoftmaxOperands mixed = operands;
+  mixed.logits = device.inout(x, shape);
+  mixed.target_terms = {};
+  mixed.mixed_labels = device.input(random.integers(rows, 0, columns - 1), {rows});
+  mixed.mixed_share = device.input(random.uniform(rows, 0, 1), {rows});
+  mixed.report = device.variable(std::vector<StepReport>(1));
+  device.call(backend.margin_softmax(mixed, head));
+  for (const Tensor& result : {mixed.logits, mixed.feature_radial, mixed.class_radial}) keep(result);
+  results.push_back({device.read<StepReport>(mixed.report, 1)[0].loss});
   const StepReport reported = device.read<StepReport>(report, 1)[0];
   results.push_back({reported.loss, static_cast<float>(reported.correct), reported.gradient_norm,
                      reported.logit_gradient_norm, static_cast<float>(reported.past_pi)});

@@ -163,7 +163,7 @@ class CountingBackend final : public Backend {
     const Tensor rows = o.features;
     return count("margin_softmax",
                  {o.logits, o.logits, o.logits, o.feature_radial, o.class_radial, o.labels, o.feature_norms,
-                  o.class_norms, rows, rows},
+                  o.class_norms, o.mixed_labels, o.mixed_share, rows, rows},
                  [&] { return to_.margin_softmax(o, head); });
   }
   Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
@@ -200,7 +200,7 @@ class CountingBackend final : public Backend {
   }
   Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather, const StepBlock* step) override {
     const Tensor chosen(gather.images.data, DType::U8, batch.shape);
-    return count("gather_images", {batch, batch_labels, batch_labels, chosen},
+    return count("gather_images", {batch, batch_labels, batch_labels, gather.mixed_labels, gather.mixed_share, chosen},
                  [&] { return to_.gather_images(batch, batch_labels, gather, step); });
   }
   Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, const float* clip_factor,

@@ -185,4 +185,46 @@ inline Doubles changed_image(const uint8_t* image, int64_t height, int64_t width
   return values;
 }
 
+struct Mix {
+  double share = 0;  // of the partner
+  bool is_cut = false;
+  Box cut = {};
+};
+
+/// A row's share of the row before it: torchvision's MixUp and CutMix, with a share for each row.
+inline Mix mix(const Augmentation& a, uint64_t seed, uint32_t epoch, int64_t sample, int64_t height, int64_t width) {
+  const AugmentationDraws draws(seed, epoch, sample);
+  Mix mix;
+  mix.is_cut = a.mixup == 0 || (a.cutmix > 0 && draws.unit(25, 2) < 0.5);
+  // Student's T with as many degrees of freedom, and the Beta distribution from that.
+  const double freedom = 2 * static_cast<double>(mix.is_cut ? a.cutmix : a.mixup);
+  const double t = std::sqrt(freedom * (std::pow(draws.unit(25, 0), -2 / freedom) - 1)) *
+                   std::cos(2 * std::acos(-1.0) * draws.unit(25, 1));
+  mix.share = 0.5 + t / std::sqrt(freedom + t * t) / 2;
+  if (!mix.is_cut) return mix;
+  const int64_t x = draws.below(width, 26, 1), y = draws.below(height, 26, 0);
+  const double half = 0.5 * std::sqrt(mix.share);
+  const auto half_width = static_cast<int64_t>(half * static_cast<double>(width));
+  const auto half_height = static_cast<int64_t>(half * static_cast<double>(height));
+  const int64_t left = std::clamp<int64_t>(x - half_width, 0, width), right = std::clamp(x + half_width, left, width);
+  const int64_t top = std::clamp<int64_t>(y - half_height, 0, height),
+                bottom = std::clamp(y + half_height, top, height);
+  mix.cut = {top, left, bottom - top, right - left};
+  mix.share = static_cast<double>(mix.cut.height * mix.cut.width) / static_cast<double>(height * width);
+  return mix;
+}
+
+/// Values of an image (H, W, C) mixed with another's.
+inline Doubles mixed(const Mix& mix, const Doubles& own, const Doubles& other, int64_t width, int64_t channels) {
+  Doubles values = own;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto pixel = static_cast<int64_t>(i) / channels;
+    const int64_t x = pixel % width - mix.cut.left, y = pixel / width - mix.cut.top;
+    const bool is_inside = x >= 0 && x < mix.cut.width && y >= 0 && y < mix.cut.height;
+    if (!mix.is_cut) values[i] = (1 - mix.share) * own[i] + mix.share * other[i];
+    else if (is_inside) values[i] = other[i];
+  }
+  return values;
+}
+
 }  // namespace margincore::test::reference

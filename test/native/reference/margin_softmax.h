@@ -17,6 +17,8 @@ struct MarginSoftmaxProblem {
   MarginSoftmax head = {};
   double lambda = 0, ramp = 1;
   Doubles class_scale = {}, class_shift = {}, loss_weights = {};  // (classes) each, or empty
+  Ints mixed_labels = {};                                         // (rows) second labels, or empty
+  Doubles mixed_share = {};                                       // (rows) of these
 
   double scale_of(int64_t j) const { return class_scale.empty() ? 1 : class_scale[j]; }
   double shift_of(int64_t j) const { return class_shift.empty() ? 0 : class_shift[j]; }
@@ -102,9 +104,10 @@ struct CrossEntropy {
   Doubles dz;  // (rows, classes)
 };
 
-inline CrossEntropy cross_entropy(const MarginSoftmaxProblem& p, const Doubles& z) {
-  double batch_weight = 0, weight_sum = 0;
-  for (int32_t label : p.labels) batch_weight += p.weight_of(label);
+/// Of the first labels, each row taken so many times.
+inline CrossEntropy cross_entropy(const MarginSoftmaxProblem& p, const Doubles& z, const Doubles& times,
+                                  double batch_weight) {
+  double weight_sum = 0;
   for (int64_t j = 0; j < p.classes; ++j) weight_sum += p.weight_of(j);
   const double smoothing = p.head.label_smoothing, spread = smoothing / static_cast<double>(p.classes);
 
@@ -120,12 +123,24 @@ inline CrossEntropy cross_entropy(const MarginSoftmaxProblem& p, const Doubles& 
     for (int64_t j = 0; j < p.classes; ++j) {
       const bool is_target = j == p.labels[i];
       const double weight = p.weight_of(j);
-      result.loss += (spread * weight + (is_target ? hard : 0)) * (log_sum - row[j]) / batch_weight;
+      result.loss += (spread * weight + (is_target ? hard : 0)) * (log_sum - row[j]) * times[i] / batch_weight;
       const double from_hard = hard * (is_target ? -others : dz[j]);  // p_y - 1 would cancel
-      dz[j] = (from_hard + spread * (weight_sum * dz[j] - weight)) / batch_weight;
+      dz[j] = (from_hard + spread * (weight_sum * dz[j] - weight)) * times[i] / batch_weight;
     }
   }
   return result;
+}
+
+/// Sum of the weights of the first labels, each row taken so many times.
+inline double batch_weight(const MarginSoftmaxProblem& p, const Doubles& times) {
+  double sum = 0;
+  for (int64_t i = 0; i < p.rows; ++i) sum += times[i] * p.weight_of(p.labels[i]);
+  return sum;
+}
+
+inline CrossEntropy cross_entropy(const MarginSoftmaxProblem& p, const Doubles& z) {
+  const Doubles once(p.rows, 1);
+  return cross_entropy(p, z, once, batch_weight(p, once));
 }
 
 struct MarginSoftmaxAnswer {
@@ -136,9 +151,11 @@ struct MarginSoftmaxAnswer {
   Doubles feature_radial = {}, class_radial = {};  // (rows), (classes)
 };
 
-inline MarginSoftmaxAnswer margin_softmax(const MarginSoftmaxProblem& p, const Doubles& products) {
+/// Of the first labels, each row taken so many times.
+inline MarginSoftmaxAnswer one_label_softmax(const MarginSoftmaxProblem& p, const Doubles& products,
+                                             const Doubles& times, double batch_weight) {
   const Logits z = logits(p, products);
-  const CrossEntropy entropy = cross_entropy(p, z.with_margin);
+  const CrossEntropy entropy = cross_entropy(p, z.with_margin, times, batch_weight);
   MarginSoftmaxAnswer answer{entropy.loss, std::sqrt(dot(entropy.dz, entropy.dz)), 0, 0, z.with_margin, entropy.dz};
   answer.feature_radial = Doubles(p.rows, 0);
   answer.class_radial = Doubles(p.classes, 0);
@@ -167,9 +184,56 @@ inline MarginSoftmaxAnswer margin_softmax(const MarginSoftmaxProblem& p, const D
   return answer;
 }
 
+inline MarginSoftmaxAnswer margin_softmax(const MarginSoftmaxProblem& p, const Doubles& products) {
+  const Doubles once(p.rows, 1);
+  return one_label_softmax(p, products, once, batch_weight(p, once));
+}
+
+/// Rows with two labels, as two problems of one.
+struct Mixture {
+  MarginSoftmaxProblem first, second, larger;  // by the first label, the second, and that with the larger share
+  Doubles first_share, second_share;
+  double batch_weight;
+
+  explicit Mixture(const MarginSoftmaxProblem& p) : first(p), second(p), larger(p), second_share(p.mixed_share) {
+    second.labels = p.mixed_labels;
+    for (int64_t i = 0; i < p.rows; ++i) {
+      first_share.push_back(1 - second_share[i]);
+      if (second_share[i] > 0.5) larger.labels[i] = p.mixed_labels[i];
+    }
+    batch_weight = reference::batch_weight(first, first_share) + reference::batch_weight(second, second_share);
+  }
+};
+
+inline MarginSoftmaxAnswer mixed_margin_softmax(const MarginSoftmaxProblem& p, const Doubles& products) {
+  const Mixture m(p);
+  MarginSoftmaxAnswer answer = one_label_softmax(m.first, products, m.first_share, m.batch_weight);
+  const MarginSoftmaxAnswer second = one_label_softmax(m.second, products, m.second_share, m.batch_weight);
+  const MarginSoftmaxAnswer larger = margin_softmax(m.larger, products);
+  const auto add = [](Doubles& to, const Doubles& values) {
+    for (size_t i = 0; i < to.size(); ++i) to[i] += values[i];
+  };
+  answer.loss += second.loss;
+  answer.correct = larger.correct;
+  answer.past_pi = larger.past_pi;
+  add(answer.dlogits, second.dlogits);
+  add(answer.feature_radial, second.feature_radial);
+  add(answer.class_radial, second.class_radial);
+  for (int64_t i = 0; i < p.rows; ++i) {
+    const int64_t at = i * p.classes + p.mixed_labels[i];
+    answer.margin_logits[at] = second.margin_logits[at];
+  }
+  Doubles dz = cross_entropy(m.first, logits(m.first, products).with_margin, m.first_share, m.batch_weight).dz;
+  add(dz, cross_entropy(m.second, logits(m.second, products).with_margin, m.second_share, m.batch_weight).dz);
+  answer.logit_gradient_norm = std::sqrt(dot(dz, dz));
+  answer.target_terms.clear();
+  return answer;
+}
+
 /// The whole loss, from features and class weights.
 inline double margin_softmax_loss(const MarginSoftmaxProblem& p) {
-  return cross_entropy(p, logits(p, products(p)).with_margin).loss;
+  const Doubles found = products(p);
+  return (p.mixed_labels.empty() ? margin_softmax(p, found) : mixed_margin_softmax(p, found)).loss;
 }
 
 }  // namespace margincore::test::reference

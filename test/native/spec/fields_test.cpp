@@ -198,6 +198,9 @@ TEST_CASE("numbers lie in their ranges") {
   CHECK(out_of_range(optimizer) == "");
   optimizer.beta1 = optimizer.beta2 = optimizer.epsilon = 0;  // of SGD
   CHECK(out_of_range(optimizer) == "");
+  optimizer.average_decay = 1;
+  CHECK(out_of_range(optimizer) == "INVALID_OPTION: it: expected averageDecay in [0, 1) but received 1");
+  optimizer.average_decay = 0;
   optimizer.beta2 = 1;
   CHECK(out_of_range(optimizer) == "INVALID_OPTION: it: expected beta2 in [0, 1) but received 1");
 }
@@ -219,7 +222,7 @@ TEST_CASE("no two fields and no two kinds of layers have one name") {
   OptimizerSpec optimizer;
   Names of_optimizer;
   fields(of_optimizer, optimizer);
-  CHECK(of_optimizer.all.size() == 9);
+  CHECK(of_optimizer.all.size() == 10);
 }
 
 TEST_CASE("the nearest word") {

@@ -71,7 +71,7 @@ MarginSoftmaxCall::MarginSoftmaxCall(Backend& backend, const reference::MarginSo
   block.report_index = 1;
   operands.logits = device.inout(products, {p.rows, classes});
   operands.margin_logits = device.output({p.rows, classes});
-  operands.target_terms = device.output({p.rows, 2});
+  if (p.mixed_labels.empty()) operands.target_terms = device.output({p.rows, 2});
   if (has_norms) operands.feature_radial = device.output({p.rows});
   if (has_norms && !p.head.normalize_weights) operands.class_radial = device.output({classes});
   operands.report = device.variable(std::vector<StepReport>(3, {-1, -1, -1, -1, -1}));
@@ -86,6 +86,10 @@ MarginSoftmaxCall::MarginSoftmaxCall(Backend& backend, const reference::MarginSo
   operands.class_scale = optional(p.class_scale);
   operands.class_shift = optional(p.class_shift);
   operands.loss_weights = optional(p.loss_weights);
+  if (!p.mixed_labels.empty()) {
+    operands.mixed_labels = device.input(p.mixed_labels, {p.rows});
+    operands.mixed_share = device.input(to_floats(p.mixed_share), {p.rows});
+  }
   operands.step = device.constant(block);
   device.call(backend.margin_softmax(operands, p.head));
 }

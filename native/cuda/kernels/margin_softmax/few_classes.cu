@@ -8,24 +8,6 @@ namespace margincore::cuda::margin_softmax_kernels {
 
 namespace {
 
-/// What belongs to a class is read and computed by each row.
-struct PlainClasses {
-  const Problem& p;
-
-  template <class Group, class Body>
-  MARGINCORE_DEVICE void walk(const Group& group, const RowPart& part, const Body& body) const {
-    walk_row(group, part, p.aligned, body);
-  }
-  template <class At>
-  MARGINCORE_DEVICE void load(const At& at, float (&factor)[At::kWidth], float (&shift)[At::kWidth]) const {
-    load_classes(at, factor, shift, p);
-  }
-  template <class At>
-  MARGINCORE_DEVICE void load_weights(const At& at, float (&weight)[At::kWidth]) const {
-    load_or(at, weight, p.loss_weights, 1);
-  }
-};
-
 template <class Group>
 MARGINCORE_KERNEL whole_rows_kernel(Problem p) {
   MARGINCORE_SHARED(float, shared, device::kWarp);

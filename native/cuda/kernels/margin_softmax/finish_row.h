@@ -40,20 +40,29 @@ MARGINCORE_DEVICE TargetGeometry<float> geometry_of(const Group& group, const Pr
   return target_geometry(feature_norm, class_norm, class_scale, p.head.normalize_weights != 0, angle);
 }
 
+/// The row with this target, of the sums of a first sweep for it.
+template <class Group>
+MARGINCORE_DEVICE HeadRow<float> row_with(const Group& group, const Problem& p, const BatchTerms<float>& batch,
+                                          int64_t i, int64_t target, const PartSums& sums) {
+  float factor[1], shift[1];
+  load_classes(Singles<1>{target, 0}, factor, shift, p);
+  const RowTarget<float> own = {sums.target * factor[0] + shift[0], factor[0], weight_of(p, target),
+                                geometry_of(group, p, batch.margin, i, target)};
+  return row_of(batch, own, sums.others);
+}
+
+MARGINCORE_DEVICE int32_t verdict_of(const HeadRow<float>& row) {
+  return (row.correct ? 1 : 0) + (row.past_pi ? 2 : 0);
+}
+
 /// Writes what belongs to the row alone; returns what the second sweep needs.
 template <class Group>
 MARGINCORE_DEVICE RowGradient<float> finish_row(const Group& group, const Problem& p, int64_t i, const PartSums& sums) {
-  const int64_t target = p.labels[i];
-  float factor[1], shift[1];
-  load_classes(Singles<1>{target, 0}, factor, shift, p);
-  const BatchTerms<float> batch = batch_terms(p);
-  const RowTarget<float> own = {sums.target * factor[0] + shift[0], factor[0], weight_of(p, target),
-                                geometry_of(group, p, batch.margin, i, target)};
-  const HeadRow<float> row = row_of(batch, own, sums.others);
+  const HeadRow<float> row = row_with(group, p, batch_terms(p), i, p.labels[i], sums);
   if (group.first() == 0) {
     p.work.row_losses[i] = row.loss;
     p.work.row_target_squares[i] = row.dz * row.dz;
-    p.work.row_verdicts[i] = (row.correct ? 1 : 0) + (row.past_pi ? 2 : 0);
+    p.work.row_verdicts[i] = verdict_of(row);
     if (p.feature_radial != nullptr) p.feature_radial[i] = row.feature_radial;
     if (p.class_radial != nullptr) p.work.row_radial[i] = row.class_radial;
     if (p.target_terms != nullptr) {

@@ -8,6 +8,7 @@
 //   finish_row.h     what lies between them: heads/row.h on the device
 //   here             before the rows the sums of class weights, behind them the report; the workspace, the choice
 //   many_classes.cu  rows of so many classes that they are cut into parts
+//   mixed_rows.cu    rows with two labels
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/margin_softmax/problem.h"
 
@@ -20,11 +21,11 @@ using device::threads;
 using namespace margin_softmax_kernels;
 
 /// One block.
-MARGINCORE_KERNEL totals_kernel(Problem p) {
-  MARGINCORE_SHARED(float, shared, device::kWarp);
+template <class Weight>
+MARGINCORE_DEVICE void write_totals(const Problem& p, float* shared, const Weight& weight_of_row) {
   const BlockPerRow group{shared};
   float batch = 0, all = 0;
-  for (int64_t i = thread(); i < p.rows; i += threads()) batch += p.loss_weights[p.labels[i]];
+  for (int64_t i = thread(); i < p.rows; i += threads()) batch += weight_of_row(i);
   if (p.head.label_smoothing > 0)
     walk<4>(group, 0, p.classes, p.aligned, [&](const auto at) {
       float weight[at.kWidth];
@@ -38,26 +39,47 @@ MARGINCORE_KERNEL totals_kernel(Problem p) {
   *p.work.totals = {batch > 0 ? 1 / batch : 0, all};  // a batch of classes without weight is no loss
 }
 
-/// A warp per row: the first sample of a class adds up all of them.
-MARGINCORE_DEVICE void add_class_radial(const Problem& p, int64_t i) {
-  if (i >= p.rows) return;
-  const int32_t label = p.labels[i];
+MARGINCORE_KERNEL totals_kernel(Problem p) {
+  MARGINCORE_SHARED(float, shared, device::kWarp);
+  write_totals(p, shared, [&](int64_t i) { return p.loss_weights[p.labels[i]]; });
+}
+
+MARGINCORE_KERNEL mixed_totals_kernel(MixedProblem m) {
+  MARGINCORE_SHARED(float, shared, device::kWarp);
+  const Problem& p = m.p;
+  write_totals(p, shared, [&](int64_t i) {
+    return (1 - m.share[i]) * p.loss_weights[p.labels[i]] + m.share[i] * p.loss_weights[m.labels[i]];
+  });
+}
+
+/// A warp per entry, a label and what it adds to its class's: the first entry of a class adds up all of them.
+template <class Label, class Radial>
+MARGINCORE_DEVICE void add_class_radial(const Problem& p, int64_t i, int64_t count, const Label& label_of,
+                                        const Radial& radial_of) {
+  if (i >= count) return;
+  const int32_t label = label_of(i);
   float before = 0, sum = 0;
-  for (int64_t other = device::lane(); other < p.rows; other += device::kWarp) {
-    if (p.labels[other] != label) continue;
+  for (int64_t other = device::lane(); other < count; other += device::kWarp) {
+    if (label_of(other) != label) continue;
     if (other < i) before = 1;
-    sum += p.work.row_radial[other];
+    sum += radial_of(other);
   }
   before = warp_max(before);
   sum = warp_sum(sum);
   if (before == 0 && device::lane() == 0) p.class_radial[label] = sum;
 }
 
+MARGINCORE_DEVICE int64_t warp_from(int64_t block) {
+  return (device::block() - block) * (threads() / device::kWarp) + device::warp();
+}
+
 /// The first block: the batch's loss and counts. The others: class_radial.
 MARGINCORE_KERNEL report_kernel(Problem p) {
   MARGINCORE_SHARED(float, shared, device::kWarp);
   if (device::block() > 0)
-    return add_class_radial(p, (device::block() - 1) * (threads() / device::kWarp) + device::warp());
+    return add_class_radial(
+        p, warp_from(1), p.rows, [&](int64_t i) { return p.labels[i]; },
+        [&](int64_t i) { return p.work.row_radial[i]; });
   float loss = 0, squares = 0, correct = 0, past_pi = 0;
   for (int64_t i = thread(); i < p.rows; i += threads()) {
     loss += p.work.row_losses[i];
@@ -79,11 +101,19 @@ MARGINCORE_KERNEL report_kernel(Problem p) {
   if (!(loss - loss == 0)) *p.halted = 1;
 }
 
+MARGINCORE_KERNEL mixed_class_radial_kernel(MixedProblem m) {
+  const Problem& p = m.p;
+  add_class_radial(
+      p, warp_from(0), 2 * p.rows, [&](int64_t k) { return k < p.rows ? p.labels[k] : m.labels[k - p.rows]; },
+      [&](int64_t k) { return k < p.rows ? p.work.row_radial[k] : m.row_radial[k - p.rows]; });
+}
+
 constexpr int64_t kManyClasses = 16384;  // from here on rows are cut into parts
 
-Division division_of(int64_t rows, int64_t classes) {
+Division division_of(int64_t rows, int64_t classes, bool whole_rows) {
   const int row_step = classes % 4 == 0 ? 1 : classes % 2 == 0 ? 2 : 4;
-  return classes < kManyClasses ? Division{1, classes, rows, row_step} : divide_many_classes(rows, classes, row_step);
+  return whole_rows || classes < kManyClasses ? Division{1, classes, rows, row_step}
+                                              : divide_many_classes(rows, classes, row_step);
 }
 
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -121,7 +151,7 @@ Problem problem_of(const MarginSoftmaxOperands& o, const MarginSoftmax& head) {
   p.rows = o.logits.shape[0];
   p.classes = o.logits.shape[1];
   p.size = o.features.shape[1];
-  p.division = division_of(p.rows, p.classes);
+  p.division = division_of(p.rows, p.classes, static_cast<bool>(o.mixed_labels));
   p.logits = o.logits.f32();
   p.feature_radial = o.feature_radial.f32();
   p.class_radial = o.class_radial.f32();
@@ -146,21 +176,36 @@ Problem problem_of(const MarginSoftmaxOperands& o, const MarginSoftmax& head) {
   return p;
 }
 
+constexpr int kWarps = kBlock / device::kWarp;
+
+void mixed_margin_softmax(const MixedProblem& m, cudaStream_t stream) {
+  const Problem& p = m.p;
+  if (p.loss_weights != nullptr) MARGINCORE_RUN(mixed_totals_kernel, 1, BlockPerRow::threads(p.classes), stream, m);
+  mixed_rows(m, stream);
+  MARGINCORE_RUN(report_kernel, 1, kBlock, stream, p);
+  if (p.class_radial != nullptr)
+    MARGINCORE_RUN(mixed_class_radial_kernel, blocks_for(2 * p.rows, kWarps), kBlock, stream, m);
+}
+
 }  // namespace
 
 size_t margin_softmax_workspace(const MarginSoftmaxOperands& operands, const MarginSoftmax& head) {
   Problem p = problem_of(operands, head);
-  return place(p, nullptr);
+  return place(p, nullptr) + (operands.mixed_labels ? p.rows * sizeof(float) : 0);
 }
 
 void margin_softmax(const MarginSoftmaxOperands& operands, const MarginSoftmax& head, void* workspace,
                     cudaStream_t stream) {
   Problem p = problem_of(operands, head);
-  place(p, static_cast<char*>(workspace));
+  char* const memory = static_cast<char*>(workspace);
+  const size_t used = place(p, memory);
+  if (operands.mixed_labels)
+    return mixed_margin_softmax(
+        {p, operands.mixed_labels.i32(), operands.mixed_share.f32(), reinterpret_cast<float*>(memory + used)}, stream);
   if (p.loss_weights != nullptr) MARGINCORE_RUN(totals_kernel, 1, BlockPerRow::threads(p.classes), stream, p);
   if (p.division.parts == 1) few_classes(p, stream);
   else many_classes(p, stream);
-  const int64_t class_radial_blocks = p.class_radial != nullptr ? blocks_for(p.rows, kBlock / device::kWarp) : 0;
+  const int64_t class_radial_blocks = p.class_radial != nullptr ? blocks_for(p.rows, kWarps) : 0;
   MARGINCORE_RUN(report_kernel, 1 + class_radial_blocks, kBlock, stream, p);
 }
 

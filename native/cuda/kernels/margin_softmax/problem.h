@@ -68,6 +68,14 @@ struct Problem {
   Workspace work;
 };
 
+/// Rows with two labels. What each label adds to class_radial is kept by itself: the first ones' in p.work.row_radial.
+struct MixedProblem {
+  Problem p;
+  const int32_t* labels;  // (N): the second ones
+  const float* share;     // (N): of those
+  float* row_radial;      // (N)
+};
+
 MARGINCORE_DEVICE float weight_of(const Problem& p, int64_t j) {
   return p.loss_weights != nullptr ? p.loss_weights[j] : 1;
 }
@@ -102,5 +110,8 @@ void few_classes(const Problem& p, cudaStream_t stream);
 /// Rows in parts, `row_step` as in Division: many_classes.cu.
 Division divide_many_classes(int64_t rows, int64_t classes, int row_step);
 void many_classes(const Problem& p, cudaStream_t stream);
+
+/// Rows with two labels: mixed_rows.cu.
+void mixed_rows(const MixedProblem& m, cudaStream_t stream);
 
 }  // namespace margincore::cuda::margin_softmax_kernels

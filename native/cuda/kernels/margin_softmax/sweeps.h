@@ -1,11 +1,29 @@
-// The two sweeps over rows of logits. `Classes` is how what belongs to a class is read: few_classes.cu and
-// many_classes.cu have one each.
+// The two sweeps over rows of logits. `Classes` is how what belongs to a class is read: PlainClasses, where rows are whole,
+// and another in many_classes.cu.
 #pragma once
 
 #include "cuda/kernels/margin_softmax/problem.h"
 #include "cuda/kernels/online_sum.h"
 
 namespace margincore::cuda::margin_softmax_kernels {
+
+/// What belongs to a class is read and computed by each row.
+struct PlainClasses {
+  const Problem& p;
+
+  template <class Group, class Body>
+  MARGINCORE_DEVICE void walk(const Group& group, const RowPart& part, const Body& body) const {
+    walk_row(group, part, p.aligned, body);
+  }
+  template <class At>
+  MARGINCORE_DEVICE void load(const At& at, float (&factor)[At::kWidth], float (&shift)[At::kWidth]) const {
+    load_classes(at, factor, shift, p);
+  }
+  template <class At>
+  MARGINCORE_DEVICE void load_weights(const At& at, float (&weight)[At::kWidth]) const {
+    load_or(at, weight, p.loss_weights, 1);
+  }
+};
 
 /// Rows `row_step` from one to the next, so that 16 bytes can be loaded at a time of all of them.
 template <int kRows>

@@ -1,0 +1,91 @@
+/** What pictures of a run need, as plain data that is kept beside its outcome: its epochs, and what its model does with images that it has not seen. */
+import { allOf, imagesOf, labelsOf, spreadOf } from '../data/samples.js';
+import type { Split } from '../data/types.js';
+import { findMistakes, type Mistake } from '../metrics/mistakes.js';
+import { principalComponents } from '../metrics/principalComponents.js';
+import type { Environment } from '../native/environment.js';
+import type { EpochRecord } from '../training/events.js';
+import type { TrainResult } from '../training/run.js';
+
+export interface Analysis {
+  readonly epochs: readonly AnalysedEpoch[];
+  /** What computed it */
+  readonly environment: Omit<Environment, 'memory' | 'pluginPath'>;
+  /** Of up to 1,000 images, evenly spread */
+  readonly embeddings: {
+    /** 2 of an embedding in the plane; 3: principal components */
+    readonly dimensions: 2 | 3;
+    /** (N, dimensions), row-major */
+    readonly points: readonly number[];
+    readonly labels: readonly number[];
+  };
+  /** Shares of the test images by angle in degrees: to their own class's centre, and to the nearest other. */
+  readonly angles?: { readonly own: readonly number[]; readonly nearestOther: readonly number[] };
+  /** Those of which the wrong class is most probable beside the label. Of images of known classes. */
+  readonly hardest?: readonly Mistake[];
+}
+
+export type AnalysedEpoch = Pick<
+  EpochRecord,
+  'epoch' | 'loss' | 'accuracy' | 'learningRate' | 'gradientNorm' | 'logitGradientNorm' | 'seconds'
+> & { readonly targetAngle: number; readonly nearestOtherAngle: number };
+
+const SHOWN = 1000;
+const HARDEST = 8;
+/** One degree each */
+const BINS = 180;
+
+/** @param split Images that were not trained on @param isOfClasses Whether they are of the model's classes */
+export async function analyse(
+  { model, history, angles, environment: { memory, pluginPath, ...environment } }: TrainResult,
+  split: Split,
+  isOfClasses: boolean,
+  signal?: AbortSignal,
+): Promise<Analysis> {
+  const settings = { ...(signal && { signal }) };
+  const shown = spreadOf(allOf(split), SHOWN);
+  const { data, shape } = await model.embed(imagesOf(shown), { normalize: false, ...settings });
+  const [, size] = shape;
+  const dimensions = size === 2 ? 2 : 3;
+  const points = size === 2 ? data : principalComponents(data, size, 3);
+  return {
+    epochs: history.map(analysedEpoch),
+    environment,
+    embeddings: { dimensions, points: Array.from(points, short), labels: [...labelsOf(shown)] },
+    ...(angles && { angles: { own: shares(angles.own), nearestOther: shares(angles.nearestOther) } }),
+    ...(isOfClasses && { hardest: await hardestOf(model, split, settings) }),
+  };
+}
+
+function analysedEpoch(record: EpochRecord): AnalysedEpoch {
+  const { epoch, loss, accuracy, learningRate, gradientNorm, logitGradientNorm, seconds, head } = record;
+  const [, targetAngle] = head.targetAngle;
+  const [, nearestOtherAngle] = head.nearestOtherAngle;
+  return {
+    ...{ epoch, loss, accuracy, learningRate, gradientNorm, logitGradientNorm, seconds },
+    ...{ targetAngle, nearestOtherAngle },
+  };
+}
+
+async function hardestOf(
+  model: TrainResult['model'],
+  split: Split,
+  settings: { signal?: AbortSignal },
+): Promise<Mistake[]> {
+  const prediction = await model.predict(split.images, settings);
+  const labels = labelsOf(allOf(split));
+  const lead = ({ predictedProbability, labelProbability }: Mistake) =>
+    predictedProbability - labelProbability;
+  return findMistakes(prediction, labels, model.classNames.length)
+    .sort((a, b) => lead(b) - lead(a))
+    .slice(0, HARDEST);
+}
+
+function shares(degrees: Float32Array): number[] {
+  const counts = new Array<number>(BINS).fill(0);
+  for (const value of degrees) counts[Math.min(BINS - 1, Math.max(0, Math.floor(value)))]! += 1;
+  return counts.map((count) => short(count / degrees.length));
+}
+
+/** What a picture can show of a number. */
+const short = (value: number) => Number(value.toPrecision(5));
