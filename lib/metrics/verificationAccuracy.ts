@@ -68,7 +68,8 @@ export function verificationAccuracy(
   const accuracy = folds.reduce((sum, fold) => sum + fold.accuracy, 0) / count;
   const squares = folds.reduce((sum, fold) => sum + (fold.accuracy - accuracy) ** 2, 0);
   const std = Math.sqrt(squares / (count - 1));
-  const origin = typeof given === 'number' ? `drawn with seed ${seed}, each kind of pairs evenly` : 'as given';
+  const origin =
+    typeof given === 'number' ? `drawn with seed ${seed}, each kind of pairs evenly` : 'as given';
   return {
     accuracy,
     std,

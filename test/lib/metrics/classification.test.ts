@@ -29,7 +29,9 @@ test('the confusion of 70,000 classes is not made unasked', async () => {
 
 test('of equal values the lower class comes first', async () => {
   const scores = new Float32Array(6 * 6);
-  const { accuracy, topK } = await classificationReport({ scores }, [0, 1, 2, 3, 4, 5], { topK: [1, 2, 5, 9] });
+  const { accuracy, topK } = await classificationReport({ scores }, [0, 1, 2, 3, 4, 5], {
+    topK: [1, 2, 5, 9],
+  });
   expect(accuracy).toBe(1 / 6);
   expect(topK.map((top) => top.accuracy)).toEqual([1 / 6, 2 / 6, 5 / 6, 1]);
 });

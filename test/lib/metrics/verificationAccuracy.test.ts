@@ -55,7 +55,9 @@ test('folds that are drawn have as many pairs of either kind, and depend on the 
 
 test('all cosines equal: all pairs count as the kind that the other folds have more of', () => {
   const cosines = new Float32Array(8).fill(0.5);
-  const { folds } = verificationAccuracy(cosines, [1, 1, 1, 0, 1, 1, 1, 0], { folds: [0, 0, 0, 0, 1, 1, 1, 1] });
+  const { folds } = verificationAccuracy(cosines, [1, 1, 1, 0, 1, 1, 1, 0], {
+    folds: [0, 0, 0, 0, 1, 1, 1, 1],
+  });
   expect(folds.map(({ accuracy, threshold }) => [accuracy, threshold])).toEqual([
     [0.75, -1],
     [0.75, -1],
