@@ -2,6 +2,15 @@
 
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
+export {
+  type AgainstSoftmax,
+  type CompareOptions,
+  type Comparison,
+  type ComparisonRow,
+  compare,
+} from './comparison/compare.js';
+export type { HeadChoice } from './comparison/grid.js';
+export type { PairedTest } from './comparison/pairedTest.js';
 export type { Augment, AugmentOptions, AugmentPolicy } from './data/augment.js';
 export type { Picture } from './data/decode.js';
 export type { Cifar100Options } from './data/formats/cifar.js';
@@ -31,16 +40,7 @@ export type { Preprocessing } from './data/preprocessing.js';
 export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
 export type { Diagnosis } from './diagnoses/diagnosis.js';
 export type { AnalysedEpoch, Analysis } from './experiments/analysis.js';
-export {
-  type AgainstSoftmax,
-  type CompareOptions,
-  type Comparison,
-  type ComparisonRow,
-  compare,
-} from './experiments/compare.js';
-export type { HeadChoice } from './experiments/grid.js';
 export type { Outcome } from './experiments/outcome.js';
-export type { PairedTest } from './experiments/pairedTest.js';
 export type { Recipe, RecipeRow, RecipeTest, RowKey } from './experiments/recipe.js';
 export { RECIPES as recipes } from './experiments/recipes/index.js';
 export {

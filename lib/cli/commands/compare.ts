@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { text } from '../../base/notation.js';
 import { flag, integer } from '../../base/optionTable.js';
-import { type CompareOptions, compare } from '../../experiments/compare.js';
-import { comparisonJson, comparisonText } from '../../experiments/keepComparison.js';
+import { type CompareOptions, compare } from '../../comparison/compare.js';
+import { comparisonJson, comparisonText } from '../../comparison/keepComparison.js';
 import { SEEDS } from '../../experiments/recipe.js';
 import { runLine } from '../../experiments/runLine.js';
 import { PLACEMENT_OPTIONS } from '../../native/backends.js';

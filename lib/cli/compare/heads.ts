@@ -1,6 +1,6 @@
 /** Heads with options to be tried, on a command line: 'softmax,arcface:m=0.3/0.5:s=16'. */
 import { type Notation, parseNumber } from '../../base/notation.js';
-import type { HeadChoice } from '../../experiments/grid.js';
+import type { HeadChoice } from '../../comparison/grid.js';
 import { HEAD_WORDS } from '../../heads/resolve.js';
 
 const WORDS: readonly string[] = HEAD_WORDS;

@@ -1,9 +1,10 @@
 /** The report's charts: scores, learning curves, angles, confusion. Each row of the table has its colour. */
-import { chartSvg } from '../../report/charts/chart.js';
-import type { AnalysedEpoch, Analysis } from '../analysis.js';
-import type { ComparisonRow } from '../compare.js';
-import type { MeasureName } from '../outcome.js';
-import { MEASURES } from '../outcome.js';
+
+import type { AnalysedEpoch, Analysis } from '../experiments/analysis.js';
+import type { MeasureName } from '../experiments/outcome.js';
+import { MEASURES } from '../experiments/outcome.js';
+import { chartSvg } from '../report/charts/chart.js';
+import type { ComparisonRow } from './compare.js';
 import type { Figure } from './figure.js';
 
 const COLOURS = 10;

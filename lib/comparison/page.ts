@@ -1,12 +1,10 @@
 /** A comparison as one HTML file, which loads nothing. */
 
-import type { ImageArray } from '../../data/types.js';
-import { pictureUris } from '../../report/contactSheet/pictures.js';
-import { escapeXml } from '../../report/svg/svg.js';
-import type { Comparison, ComparisonRow } from '../compare.js';
-import { ON_THE_TEST, pointsToSoftmax } from '../comparisonTable.js';
-import { MEASURE_NAMES, MEASURES, type MeasureName } from '../outcome.js';
-import { shownSpread } from '../table.js';
+import type { ImageArray } from '../data/types.js';
+import { MEASURE_NAMES, MEASURES, type MeasureName } from '../experiments/outcome.js';
+import { shownSpread } from '../experiments/table.js';
+import { pictureUris } from '../report/contactSheet/pictures.js';
+import { escapeXml } from '../report/svg/svg.js';
 import {
   anglesChart,
   colourOf,
@@ -16,6 +14,8 @@ import {
   scoresChart,
   titleOf,
 } from './charts.js';
+import type { Comparison, ComparisonRow } from './compare.js';
+import { ON_THE_TEST, pointsToSoftmax } from './comparisonTable.js';
 import { type Figure, figureHtml } from './figure.js';
 import { scatter } from './scatter.js';
 import { SCRIPT } from './script.js';

@@ -1,7 +1,7 @@
 /** One picture of the report: its title, the SVG, and its numbers as CSV. */
 
-import { csv } from '../../files/csv.js';
-import { escapeXml } from '../../report/svg/svg.js';
+import { csv } from '../files/csv.js';
+import { escapeXml } from '../report/svg/svg.js';
 
 export interface Figure {
   /** In kebab-case: names its files. */

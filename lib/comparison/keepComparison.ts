@@ -1,10 +1,10 @@
 /** A comparison's files: a page, the table for people, and its numbers. */
 import { join } from 'node:path';
+import { plainRows } from '../experiments/table.js';
 import { writeAside } from '../files/writeAside.js';
 import type { Comparison } from './compare.js';
 import { comparisonCsv, comparisonMarkdown, ON_THE_TEST } from './comparisonTable.js';
-import { comparisonPage, type PageInput } from './page/page.js';
-import { plainRows } from './table.js';
+import { comparisonPage, type PageInput } from './page.js';
 
 export async function keepComparison(folder: string, input: PageInput, signal?: AbortSignal): Promise<void> {
   const { comparison } = input;

@@ -1,5 +1,5 @@
 /** The paired t-test and Holm's correction, beside what SciPy and statsmodels say. */
-import { holm, pairedTest, twoSided } from '../../../lib/experiments/pairedTest.js';
+import { holm, pairedTest, twoSided } from '../../../lib/comparison/pairedTest.js';
 
 // scipy.stats.t.sf(t, degrees) * 2, SciPy 1.17
 test.each([

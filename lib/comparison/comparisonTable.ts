@@ -1,9 +1,9 @@
 /** A comparison as a table: Markdown for people, CSV and plain rows for programs. */
 
+import { MEASURE_NAMES } from '../experiments/outcome.js';
+import { markdownTable } from '../experiments/table.js';
 import { csv } from '../files/csv.js';
 import type { Comparison, ComparisonRow } from './compare.js';
-import { MEASURE_NAMES } from './outcome.js';
-import { markdownTable } from './table.js';
 
 export function comparisonMarkdown(comparison: Comparison): string {
   const { rows } = comparison;

@@ -1,11 +1,11 @@
 /** Heads, their options and networks, each with each, as rows of a table. */
 import { isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
+import type { RecipeRow } from '../experiments/recipe.js';
 import type { HeadOptions } from '../heads/options.js';
 import { checkHeadName } from '../heads/resolve.js';
 import type { ModelDescription } from '../networks/description.js';
 import type { TrainOptions } from '../training/options.js';
-import type { RecipeRow } from './recipe.js';
 
 /** A head's name, or its options; of a value that is a list each is tried: `{ head: 'arcface', m: [0.3, 0.5], s: [16, 30] }` is four rows. */
 export type HeadChoice = NonNullable<HeadOptions['head']> | Varied<HeadOptions>;

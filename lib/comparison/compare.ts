@@ -4,20 +4,27 @@ import { untilAborted } from '../base/abort.js';
 import { isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
 import { checkOptions, integer } from '../base/optionTable.js';
-import { checkModel, type ModelDescription, models as networks } from '../networks/index.js';
-import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
-import type { Analysis } from './analysis.js';
-import { type GridRow, gridRows, type HeadChoice } from './grid.js';
-import { keepComparison } from './keepComparison.js';
-import { holm, type PairedTest, pairedTest } from './pairedTest.js';
-import { checkRecipe, optionsOf, type Recipe, type RowKey, SEEDS, type SharedOptions } from './recipe.js';
+import type { Analysis } from '../experiments/analysis.js';
+import {
+  checkRecipe,
+  optionsOf,
+  type Recipe,
+  type RowKey,
+  SEEDS,
+  type SharedOptions,
+} from '../experiments/recipe.js';
 import {
   dataOf,
   type RecipeOptions,
   type RecipeResult,
   type RecipeResultRow,
   runRecipe,
-} from './runRecipe.js';
+} from '../experiments/runRecipe.js';
+import { checkModel, type ModelDescription, models as networks } from '../networks/index.js';
+import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
+import { type GridRow, gridRows, type HeadChoice } from './grid.js';
+import { keepComparison } from './keepComparison.js';
+import { holm, type PairedTest, pairedTest } from './pairedTest.js';
 
 /** Everything else is an option of `train()` that all runs share; those of a head are the heads' own. */
 export interface CompareOptions
@@ -151,9 +158,8 @@ const definedOf = (values: object) =>
 
 /** All of them, defaults included; a network by its name. */
 function settingsShown(options: TrainOptions): Readonly<Record<string, unknown>> {
-  const { progress, device, threads, model, head, ...settings } = resolveTrainOptions(options);
-  const { native: _, ...ofHead } = { native: undefined, ...head };
-  return { head: ofHead, model: model.name, ...settings };
+  const { progress, device, threads, model, ...settings } = resolveTrainOptions(options);
+  return { ...settings, model: model.name };
 }
 
 function withTests(grid: readonly GridRow[], results: readonly RecipeResultRow[]): ComparisonRow[] {

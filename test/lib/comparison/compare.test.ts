@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { pairedTest } from '../../../lib/experiments/pairedTest.js';
+import { pairedTest } from '../../../lib/comparison/pairedTest.js';
 import { type CompareOptions, compare, type Dataset, type RunDone, runRecipe } from '../../../lib/index.js';
 import { inChromium, testInChromium } from '../../support/chromium.js';
 import { margincore } from '../../support/margincore.js';

@@ -1,5 +1,5 @@
 /** Embeddings of test images: in the plane as they are, in space to be turned. */
-import type { Analysis } from '../analysis.js';
+import type { Analysis } from '../experiments/analysis.js';
 import type { Figure } from './figure.js';
 
 const COLOURS = 10;
