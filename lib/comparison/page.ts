@@ -4,6 +4,7 @@ import type { ImageArray } from '../data/types.js';
 import { MEASURE_NAMES, MEASURES, type MeasureName } from '../experiments/outcome.js';
 import { shownSpread } from '../experiments/table.js';
 import { pictureUris } from '../report/contactSheet/pictures.js';
+import { htmlPage } from '../report/htmlPage.js';
 import { escapeXml } from '../report/svg/svg.js';
 import {
   anglesChart,
@@ -35,18 +36,7 @@ export async function comparisonPage(input: PageInput, signal?: AbortSignal): Pr
   const { comparison } = input;
   const { rows, data, seeds } = comparison;
   const title = `${rows.length} heads compared on ${data}`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>${escapeXml(title)}</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>${escapeXml(title)}</h1>
+  const body = `<h1>${escapeXml(title)}</h1>
 <p>${seeds} ${seeds === 1 ? 'seed' : 'seeds'} of each row; mean ± standard deviation.</p>
 ${table(rows)}
 ${section('Scores', '', scores(rows))}
@@ -55,11 +45,8 @@ ${section('Embeddings', 'Of test images, by models of the first seed.', embeddin
 ${section('Angles', "Of test images to the mean direction of their own class's embeddings, and to the nearest other.", angles(rows))}
 ${section('Confusion', 'Labels by rows, predictions by columns, of all seeds.', confusions(comparison))}
 ${await hardest(input, signal)}
-${settings(input)}
-<script>${SCRIPT}</script>
-</body>
-</html>
-`;
+${settings(input)}`;
+  return htmlPage(title, STYLE, body, SCRIPT);
 }
 
 /** Names with their colours. */

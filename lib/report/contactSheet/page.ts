@@ -1,6 +1,8 @@
 /** The contact sheet as HTML: one file, which loads nothing. */
+
 import type { ConfusedPair } from '../../metrics/mistakes.js';
 import { count, percent } from '../format.js';
+import { htmlPage } from '../htmlPage.js';
 import { escapeXml } from '../svg/svg.js';
 import type { Neighbour } from './neighbours.js';
 import { SCRIPT, STYLE } from './pageParts.js';
@@ -20,18 +22,7 @@ const PAIRS = 10;
 
 export function contactSheetPage(input: PageInput): string {
   const { title, mistakes } = input;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>${escapeXml(title)}</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}</style>
-</head>
-<body>
-<header>
+  const body = `<header>
 <h1>${escapeXml(title)}</h1>
 <p>${summary(input)}</p>
 ${pairs(input)}
@@ -39,11 +30,8 @@ ${pairs(input)}
 ${mistakes.length === 0 ? '' : controls(input)}
 <main>
 ${mistakes.map((mistake, place) => article(mistake, place, input)).join('\n')}
-</main>
-<script>${SCRIPT}</script>
-</body>
-</html>
-`;
+</main>`;
+  return htmlPage(title, STYLE, body, SCRIPT);
 }
 
 function summary({ images, accuracy, mistakeCount, mistakes }: PageInput): string {
