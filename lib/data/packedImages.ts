@@ -38,12 +38,14 @@ export class PackedImages implements ImageArray {
         { details: { bytes } },
       );
     }
+    this.file.expectUnchanged();
     this.#data ??= this.file.bytes(this.begin, bytes);
     return this.#data;
   }
 
-  /** Bytes of images `first` to before `first + count`; a copy only where they lie in two views. */
+  /** Bytes of images `first` to before `first + count`; a copy only where they lie in two views. Throws INVALID_DATA where the file was changed. */
   pixels(first: number, count: number): Uint8Array {
+    this.file.expectUnchanged();
     const begin = first % this.#perBlock;
     const block = this.#block((first - begin) / this.#perBlock);
     if (begin + count <= this.#perBlock) {

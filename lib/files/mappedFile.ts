@@ -18,4 +18,9 @@ export class MappedFile {
   bytes(begin: number, length: number): Uint8Array {
     return callNative(() => this.native.bytes(begin, length));
   }
+
+  /** Before the memory is read: throws INVALID_DATA where the file was written to, or cut short, since it was mapped. */
+  expectUnchanged(): void {
+    callNative(() => this.native.expectUnchanged());
+  }
 }

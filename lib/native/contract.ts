@@ -42,6 +42,8 @@ export interface NativeMappedFile {
   readonly size: number;
   /** The memory itself, which stays for as long as the array. Throws INVALID_DATA for bytes that the file has not. */
   bytes(begin: number, length: number): Uint8Array;
+  /** To be called before the memory is read. Throws INVALID_DATA where the file was written to since: reading what was cut off ends the process. */
+  expectUnchanged(): void;
 }
 
 export interface NativeBackend {

@@ -9,7 +9,8 @@ namespace { constexpr napi_type_tag kTag{0x6d617267696e636f, 0x6d61707065646669}
 Napi::Function MappedFileObject::define(Napi::Env env) {
   return DefineClass(
       env, "MappedFile",
-      {InstanceAccessor<&MappedFileObject::size>("size"), InstanceMethod<&MappedFileObject::bytes>("bytes")});
+      {InstanceAccessor<&MappedFileObject::size>("size"), InstanceMethod<&MappedFileObject::bytes>("bytes"),
+       InstanceMethod<&MappedFileObject::expect_unchanged>("expectUnchanged")});
 }
 
 MappedFileObject::MappedFileObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<MappedFileObject>(info) {
@@ -40,6 +41,13 @@ Napi::Value MappedFileObject::bytes(const Napi::CallbackInfo& info) {
     const auto buffer = Napi::ArrayBuffer::New(info.Env(), begin, static_cast<size_t>(length), release, owner.get());
     owner.release();
     return Napi::Uint8Array::New(info.Env(), static_cast<size_t>(length), buffer, 0);
+  });
+}
+
+Napi::Value MappedFileObject::expect_unchanged(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    file_->expect_unchanged();
+    return info.Env().Undefined();
   });
 }
 

@@ -20,6 +20,7 @@ class MappedFileObject : public Napi::ObjectWrap<MappedFileObject> {
  private:
   Napi::Value size(const Napi::CallbackInfo& info);
   Napi::Value bytes(const Napi::CallbackInfo& info);
+  Napi::Value expect_unchanged(const Napi::CallbackInfo& info);
 
   std::shared_ptr<const MappedFile> file_;
 };

@@ -10,11 +10,6 @@ namespace {
 
 using LongLong = long long;
 
-struct Owner {
-  std::shared_ptr<const MappedFile> file;
-  std::vector<int32_t> labels;
-};
-
 }  // namespace
 
 TrainingData view_samples(std::shared_ptr<const MappedFile> file, int64_t begin, std::span<const int32_t> labels,
@@ -29,8 +24,8 @@ TrainingData view_samples(std::shared_ptr<const MappedFile> file, int64_t begin,
                                                  static_cast<LongLong>(classes - 1), labels[i], i));
   const auto count = static_cast<int64_t>(labels.size());
   const uint8_t* images = file->range(begin, count * image.count());
-  auto owner = std::make_shared<Owner>(Owner{std::move(file), {labels.begin(), labels.end()}});
-  return {images, owner->labels.data(), count, owner};
+  auto copy = std::make_shared<const std::vector<int32_t>>(labels.begin(), labels.end());
+  return {.images = images, .labels = copy->data(), .count = count, .owner = copy, .file = std::move(file)};
 }
 
 }  // namespace margincore

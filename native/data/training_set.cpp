@@ -59,10 +59,12 @@ void TrainingSet::view_host() {
 }
 
 void TrainingSet::upload_all(const Work& work) {
+  data_.expect_unchanged();
   allocate(data_.count);
   upload(backend_, images_.data, data_.images, images_.bytes(), work);
   upload(backend_, labels_.data, data_.labels, labels_.bytes(), work);
   data_.owner.reset();
+  data_.file.reset();
 }
 
 void TrainingSet::make_slots() {
@@ -102,6 +104,7 @@ void TrainingSet::begin(const std::vector<int32_t>& order) {
 }
 
 int64_t TrainingSet::open(int64_t first, int64_t batch) {
+  data_.expect_unchanged();
   if (!is_streamed()) return first;
   const auto number = static_cast<int32_t>(turn_);
   Slot& slot = *slots_[turn_];

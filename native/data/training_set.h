@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/buffer.h"
+#include "data/mapped_file.h"
 
 namespace margincore {
 
@@ -15,6 +16,12 @@ struct TrainingData {
   int64_t count;
   std::shared_ptr<const void> owner = nullptr;  // keeps images and labels alive for as long as they are read from there
   bool always_streamed = false;                 // even where they fit
+  std::shared_ptr<const MappedFile> file = nullptr;  // that the images lie in, if they do
+
+  /// Throws InvalidData where the images are no longer what they were.
+  void expect_unchanged() const {
+    if (file) file->expect_unchanged();
+  }
 };
 
 /// What a training set takes of device memory.
@@ -39,7 +46,8 @@ class TrainingSet {
 
   /// The samples of the steps to come, in their order. More than `count` of them change what `sources` says.
   void begin(const std::vector<int32_t>& order);
-  /// Makes samples `first` to `first + batch` of that order ready for the next step; returns its order_position.
+  /// Makes samples `first` to `first + batch` of that order ready for the next step; returns its order_position. Throws InvalidData
+  /// where their file was changed.
   int64_t open(int64_t first, int64_t batch);
   /// The step that reads them is queued.
   void close();

@@ -47,7 +47,7 @@ struct MixedSoftmaxRow {
     const float* factors = work.class_factors;
     float* shown = work.operands.margin_logits.f32();
     if (shown != nullptr) shown += i * work.classes;
-    float squares = 0;
+    float squares = 0, of_labels = 0;
     for (int64_t begin = 0; begin < work.classes; begin += kClassBlock) {
       const int64_t width = width_at(begin, work.classes);
       float z[kClassBlock], sums[kClassBlock], second[kClassBlock];
@@ -68,10 +68,17 @@ struct MixedSoftmaxRow {
         gradients[own] += part.row.gradient.target;
         if (shown != nullptr) shown[begin + own] = part.row.gradient.target_logit;
       }
+      // The labels' are nearly all of the sum: beside them the many small squares would be rounded off.
+      for (const Part& part : parts) {
+        const int64_t own = part.label - begin;
+        if (own < 0 || own >= width) continue;
+        of_labels += sums[own] * sums[own];
+        sums[own] = 0;
+      }
 #pragma omp simd reduction(+ : squares)
       for (int64_t j = 0; j < width; ++j) squares += sums[j] * sums[j];
     }
-    return squares;
+    return squares + of_labels;
   }
 };
 

@@ -1,6 +1,8 @@
 #include "data/mapped_samples.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -78,6 +80,38 @@ TEST_CASE("the file keeps its bytes, whatever is written to the memory") {
     CHECK(mapped.bytes()[kBegin] == 77);
   }
   CHECK(file.read() == bytes);
+}
+
+TEST_CASE("a file that is cut short or written to is noticed before it is read, another in its place is none") {
+  const auto change_of = [](const TrainingData& data) -> std::string {
+    try {
+      data.expect_unchanged();
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::InvalidData);
+      return error.what();
+    }
+    return "none";
+  };
+  const auto view = [](const Written& file) {
+    return view_samples(std::make_shared<const MappedFile>(file.path), kBegin, Ints{0, 1, 2}, kImage, kClasses);
+  };
+  const Written replaced(images_behind_header(3)), other(images_behind_header(9));
+  const TrainingData kept = view(replaced);
+  CHECK(change_of(kept) == "none");
+  REQUIRE(std::rename(other.path.c_str(), replaced.path.c_str()) == 0);
+  CHECK(change_of(kept) == "none");
+  CHECK(kept.images[2 * kSize] == 2);
+
+  const Written cut(images_behind_header(3));
+  const TrainingData lost = view(cut);
+  REQUIRE(truncate(cut.path.c_str(), 4) == 0);
+  CHECK(change_of(lost) == cut.path + " was written to while it was in use: it had 23 bytes, and has 4");
+
+  const Written written(images_behind_header(3));
+  const TrainingData stale = view(written);
+  const timespec later[2] = {{0, UTIME_OMIT}, {1'000'000'000, 7}};
+  REQUIRE(utimensat(AT_FDCWD, written.path.c_str(), later, 0) == 0);
+  CHECK(change_of(stale) == written.path + " was written to while it was in use: it had 23 bytes, and has 23");
 }
 
 TEST_CASE("a file that is too short, labels that are no classes, and no file are refused") {

@@ -1,5 +1,5 @@
 /** Decoded pictures in a file: found again, replaced where pictures changed, mapped into memory, and never believed. */
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { datasets, resolveData } from '../../../../lib/data/index.js';
 import { packedKey, readPacked, writePacked } from '../../../../lib/data/packed/packedFile.js';
 import { PackedImages } from '../../../../lib/data/packedImages.js';
@@ -119,6 +119,26 @@ test('training gives the weights that it gives on arrays, with held-out images t
     data: { ...array(0, 60), classNames: packed.classNames, test: array(60, 90) },
   });
   expect(await run({ data: packed })).toEqual(expected);
+});
+
+test('a file that is cut short while it is trained on ends the run by name, not the process', async () => {
+  const path = inFolder('cut.safetensors');
+  await pack(path, 9000);
+  const data = await readPacked(path);
+  const running = () =>
+    train({
+      ...{ data, model: sequential([linear({ outFeatures: 4 })]), epochs: 3, batchSize: 64 },
+      ...{ device: 'cpu', threads: 1, onEpoch: () => truncateSync(path, 5000) },
+    });
+  const expected = {
+    code: 'INVALID_DATA',
+    message: expect.stringMatching(
+      /cut\.safetensors was written to while it was in use: it had \d+ bytes, and has 5000$/,
+    ),
+  };
+  expect(await refusal(running)).toMatchObject(expected);
+  expect(await refusal(() => data.test!.images.data)).toMatchObject(expected);
+  expect(await refusal(() => (data.train.images as PackedImages).pixels(0, 1))).toMatchObject(expected);
 });
 
 describe('a folder of pictures is decoded once', () => {
