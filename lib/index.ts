@@ -11,6 +11,7 @@ export {
 } from './comparison/compare.js';
 export type { HeadChoice } from './comparison/grid.js';
 export type { PairedTest } from './comparison/pairedTest.js';
+export type { SearchDecision } from './comparison/search.js';
 export type { Augment, AugmentOptions, AugmentPolicy } from './data/augment.js';
 export type { Picture } from './data/decode.js';
 export type { Cifar100Options } from './data/formats/cifar.js';
@@ -91,6 +92,7 @@ export {
   type ClassScores,
   classificationReport,
 } from './metrics/classification.js';
+export type { Histogram } from './metrics/growingHistogram.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
 export type { ConfusedPair, Mistake } from './metrics/mistakes.js';
 export { type RocCurve, rocCurve } from './metrics/rocCurve.js';
@@ -107,6 +109,7 @@ export {
   type ClassCentres,
   type Embeddings,
   type Evaluation,
+  type LogitStatistics,
   Model,
   type Prediction,
   type Verification,

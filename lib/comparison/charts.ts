@@ -138,6 +138,76 @@ export function curveCharts(rows: readonly ComparisonRow[]): Figure[] {
   }));
 }
 
+/** How large logits and class weights are: what heads do to them, beside one another. */
+export function sizeCharts(rows: readonly ComparisonRow[]): Figure[] {
+  const analysed = rows.flatMap((row, index) =>
+    row.analysis === undefined ? [] : [{ title: titleOf(row), index, ...row.analysis }],
+  );
+  if (analysed.length === 0) return [];
+  const line = (index: number, data: readonly (readonly [number, number])[]) => ({
+    ...{
+      type: 'line' as const,
+      showSymbol: false,
+      color: colourOf(index),
+      data: data.map((point) => [...point]),
+    },
+    lineStyle: { width: 2, type: dashOf(index) },
+  });
+  const shares = analysed.map(({ title, index, logits: { first, width, shares } }) => ({
+    ...{ title, index },
+    // Of a bin the share for each unit: bins of different rows are not as wide.
+    points: shares.map((share, bin) => [first + (bin + 0.5) * width, share / width] as const),
+  }));
+  const norms = analysed.map(({ title, index, weightNorms }) => ({
+    ...{ title, index },
+    points: weightNorms.map((norm, rank) => [rank + 1, norm] as const),
+  }));
+  const grid = { left: 52, right: 14, top: 14, bottom: 44 };
+  const axis = (name: string) => ({ ...AXIS, type: 'value' as const, name, nameGap: 26, scale: true });
+  const tableOf = (titles: readonly string[], lines: typeof shares) => [
+    ['row', ...titles],
+    ...lines.flatMap(({ title, points }) => points.map((point) => [title, ...point])),
+  ];
+  return [
+    {
+      id: 'logits',
+      title: 'Logits of test images, all classes, without margin: density',
+      svg: chartSvg(
+        {
+          grid,
+          xAxis: axis('logit'),
+          yAxis: { ...AXIS, type: 'value' },
+          series: shares.map(({ index, points }) => line(index, points)),
+        },
+        {
+          id: 'logits',
+          ...SMALL,
+          label: `Distribution of the logits: ${analysed.map(({ title, logits: { mean, std } }) => `${title} ${mean.toPrecision(3)} ± ${std.toPrecision(3)}`).join('; ')}`,
+        },
+      ),
+      table: tableOf(['logit', 'density'], shares),
+    },
+    {
+      id: 'weight-norms',
+      title: 'Norms of the class weights, the longest first',
+      svg: chartSvg(
+        {
+          grid,
+          xAxis: { ...axis('rank'), min: 1, minInterval: 1 },
+          yAxis: { ...AXIS, type: 'value', min: 0 },
+          series: norms.map(({ index, points }) => line(index, points)),
+        },
+        {
+          id: 'weight-norms',
+          ...SMALL,
+          label: `Norms of the class weights: ${analysed.map(({ title, weightNorms }) => `${title} ${weightNorms.at(-1)} to ${weightNorms[0]}`).join('; ')}`,
+        },
+      ),
+      table: tableOf(['rank', 'norm'], norms),
+    },
+  ];
+}
+
 export function anglesChart(
   title: string,
   number: number,

@@ -1,9 +1,11 @@
 /** Which head is better on the user's own data: every head with every network and seed, beside plain softmax. */
+import { join } from 'node:path';
 import { isPromise } from 'node:util/types';
 import { untilAborted } from '../base/abort.js';
 import { isRecord } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
-import { checkOptions, integer } from '../base/optionTable.js';
+import { callback, checkOptions, flag, integer } from '../base/optionTable.js';
+import type { Dataset } from '../data/types.js';
 import type { Analysis } from '../experiments/analysis.js';
 import {
   checkRecipe,
@@ -12,6 +14,7 @@ import {
   type RowKey,
   SEEDS,
   type SharedOptions,
+  SIDE_BY_SIDE,
 } from '../experiments/recipe.js';
 import {
   dataOf,
@@ -25,6 +28,7 @@ import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
 import { type GridRow, gridRows, type HeadChoice } from './grid.js';
 import { keepComparison } from './keepComparison.js';
 import { holm, type PairedTest, pairedTest } from './pairedTest.js';
+import { type SearchDecision, search } from './search.js';
 
 /** Everything else is an option of `train()` that all runs share; those of a head are the heads' own. */
 export interface CompareOptions
@@ -41,8 +45,15 @@ export interface CompareOptions
    * other file), .md, .csv and .json. Default: nowhere.
    */
   readonly folder?: string;
+  /**
+   * First search among the rows of each head and network by successive halving, on a tenth of the training images that is held out, and compare
+   * those that are left, one of each. Heads that are given by name alone are sought among margins and scales around their papers'. Default false.
+   */
+  readonly search?: boolean;
   /** What the page says that it can be repeated by. */
   readonly command?: string;
+  /** Called for each candidate of a round of the search; what it returns is awaited, and what it throws ends the comparison. */
+  onDecision?(decision: SearchDecision): unknown;
 }
 
 /** Beside plain softmax with the same network, by accuracy. */
@@ -61,6 +72,8 @@ export interface ComparisonRow extends RecipeResultRow {
 
 export interface Comparison extends RecipeResult {
   readonly rows: readonly ComparisonRow[];
+  /** How the rows were found, with `search`: all candidates, round by round. */
+  readonly search?: readonly SearchDecision[];
 }
 
 const DEFAULT_HEADS: readonly HeadChoice[] = ['softmax', 'arcface', 'am-softmax', 'scaled-bn'];
@@ -72,11 +85,15 @@ const DEFAULT_SEEDS = 3;
  * @throws What `runRecipe` throws, and INVALID_OPTION for heads, models or options of `train()`.
  */
 export async function compare(options: CompareOptions = {}): Promise<Comparison> {
-  const { recipe, rows, running, command } = planOf(options);
+  const plan = planOf(options);
+  const { running, command, onDecision } = plan;
   const { folder, signal } = running;
   running.signal?.throwIfAborted();
   if (isPromise(running.data)) running.data.catch(() => undefined); // as in train()
-  const data = await untilAborted(dataOf(recipe, running.data), signal);
+  const data = await untilAborted(dataOf(plan.recipe, running.data), signal);
+  const found = plan.isSearch ? await searched(plan, data, onDecision) : undefined;
+  const rows = found?.rows ?? plan.rows;
+  const recipe = { ...plan.recipe, rows };
   const analyses = new Map<string, Analysis>();
   const result = await runRecipe(recipe, {
     ...running,
@@ -89,6 +106,7 @@ export async function compare(options: CompareOptions = {}): Promise<Comparison>
   const tested = withTests(rows, result.rows);
   const comparison: Comparison = {
     ...result,
+    ...(found && { search: found.decisions }),
     rows: tested.map((row) => {
       const analysis = analyses.get(nameOf(row.key));
       return { ...row, ...(analysis && { analysis }) };
@@ -107,9 +125,20 @@ export async function compare(options: CompareOptions = {}): Promise<Comparison>
 
 const nameOf = (key: RowKey) => JSON.stringify(key);
 
-interface Plan {
+function searched({ recipe, rows, running }: Plan, data: Dataset, onDecision: CompareOptions['onDecision']) {
+  const { device, threads, sideBySide, signal, folder } = running;
+  return search({
+    ...{ recipe, rows, data },
+    running: definedOf({ device, threads, sideBySide, signal }),
+    folderOf: (round) => (folder === undefined ? undefined : join(folder, `search-${round}`)),
+    ...(onDecision && { onDecision }),
+  });
+}
+
+interface Plan extends Pick<CompareOptions, 'onDecision'> {
   readonly recipe: Recipe;
   readonly rows: readonly GridRow[];
+  readonly isSearch: boolean;
   readonly running: RecipeOptions;
   readonly command: string | undefined;
 }
@@ -120,12 +149,15 @@ export function planOf(options: CompareOptions): Plan {
   const { heads = DEFAULT_HEADS, models = { seedCnn: networks.seedCnn() }, ...rest } = options;
   const {
     command,
+    search: isSearch = false,
+    onDecision,
     data,
     seeds = DEFAULT_SEEDS,
     folder,
     saveModels,
     device,
     threads,
+    sideBySide,
     signal,
     onRun,
     ...shared
@@ -135,8 +167,8 @@ export function planOf(options: CompareOptions): Plan {
   if (!isRecord(models as unknown) || Object.keys(models).length === 0)
     throw invalidOption('models', 'one or more networks by name', models);
   for (const [name, model] of Object.entries(models)) checkModel(model, `models.${name}`);
-  const rows = gridRows(heads, models);
-  checkOptions({ seeds }, undefined, { seeds: integer('', SEEDS) });
+  checkOptions({ seeds, sideBySide, search: isSearch, onDecision }, undefined, CHECKED);
+  const rows = gridRows(heads, models, isSearch);
   const recipe: Recipe = {
     name: 'comparison',
     summary: 'Heads compared',
@@ -149,9 +181,19 @@ export function planOf(options: CompareOptions): Plan {
   // First as they were given: then an error names them so.
   for (const row of rows) resolveTrainOptions(optionsOf(recipe, row));
   checkRecipe(recipe);
-  const running = { data, seeds, folder, saveModels, device, threads, signal, onRun };
-  return { recipe, rows, running: definedOf(running) as RecipeOptions, command };
+  const running = { data, seeds, folder, saveModels, device, threads, sideBySide, signal, onRun };
+  return {
+    ...{ recipe, rows, isSearch, command, running: definedOf(running) as RecipeOptions },
+    ...(onDecision && { onDecision }),
+  };
 }
+
+const CHECKED = {
+  seeds: integer('', SEEDS),
+  sideBySide: integer('', SIDE_BY_SIDE),
+  search: flag(''),
+  onDecision: callback<NonNullable<CompareOptions['onDecision']>>(''),
+} as const;
 
 const definedOf = (values: object) =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));

@@ -4,6 +4,7 @@ import { MEASURE_NAMES } from '../experiments/outcome.js';
 import { markdownTable } from '../experiments/table.js';
 import { csv } from '../files/csv.js';
 import type { Comparison, ComparisonRow } from './compare.js';
+import type { SearchDecision } from './search.js';
 
 export function comparisonMarkdown(comparison: Comparison): string {
   const { rows } = comparison;
@@ -46,3 +47,28 @@ export function comparisonCsv({ rows }: Comparison): string {
   });
   return csv([[...columns, 'seed', ...measures], ...lines]);
 }
+
+/** A line for each candidate of each round of the search. */
+export function searchCsv(decisions: readonly SearchDecision[]): string {
+  const columns = Object.keys(decisions[0]?.key ?? {}) as (keyof SearchDecision['key'])[];
+  return csv([
+    ['round', ...columns, 'steps', 'accuracy', 'kept'],
+    ...decisions.map(({ round, key, steps, accuracy, isKept }) => [
+      round,
+      ...columns.map((column) => key[column]!),
+      steps,
+      accuracy ?? '',
+      isKept ? 1 : 0,
+    ]),
+  ]);
+}
+
+export function decisionLine({ round, key, steps, accuracy, isKept }: SearchDecision): string {
+  const said = accuracy === undefined ? 'diverged' : `${(100 * accuracy).toFixed(2)} % of held-out images`;
+  return `search, round ${round}, ${steps} steps: ${Object.values(key).reverse().join(', ')}: ${said}${isKept ? ', goes on' : ''}`;
+}
+
+/** How the rows were found, in words. */
+export const ON_THE_SEARCH =
+  'Rows were found by successive halving: all candidates of a head ran a short time, a third of them three times as long, and so on, until one was ' +
+  'left, by their accuracy on a tenth of the training images that was held out.';

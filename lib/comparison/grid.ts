@@ -6,6 +6,7 @@ import type { HeadOptions } from '../heads/options.js';
 import { checkHeadName } from '../heads/resolve.js';
 import type { ModelDescription } from '../networks/description.js';
 import type { TrainOptions } from '../training/options.js';
+import { CANDIDATES } from './candidates.js';
 
 /** A head's name, or its options; of a value that is a list each is tried: `{ head: 'arcface', m: [0.3, 0.5], s: [16, 30] }` is four rows. */
 export type HeadChoice = NonNullable<HeadOptions['head']> | Varied<HeadOptions>;
@@ -25,13 +26,19 @@ export interface GridRow extends RecipeRow {
 
 /**
  * @param networks By the names they have in the table; the name of a single one is not in it.
+ * @param isSearch A head that is given by its name alone is all its candidates.
  * @throws INVALID_OPTION
  */
 export function gridRows(
   heads: readonly HeadChoice[],
   networks: Readonly<Record<string, ModelDescription>>,
+  isSearch = false,
 ): GridRow[] {
-  const choices = heads.flatMap((head, index) => variantsOf(head, `heads[${index}]`));
+  const choices = heads.flatMap((head, index) => {
+    const candidates =
+      isSearch && typeof head === 'string' ? { head, ...CANDIDATES[checkHeadName(head)] } : head;
+    return variantsOf(candidates, `heads[${index}]`);
+  });
   const several = Object.keys(networks).length > 1;
   return Object.entries(networks).flatMap(([network, model]) =>
     choices.map((options) => ({

@@ -3,12 +3,20 @@ import { join } from 'node:path';
 import { plainRows } from '../experiments/table.js';
 import { writeAside } from '../files/writeAside.js';
 import type { Comparison } from './compare.js';
-import { comparisonCsv, comparisonMarkdown, ON_THE_TEST } from './comparisonTable.js';
+import {
+  comparisonCsv,
+  comparisonMarkdown,
+  ON_THE_SEARCH,
+  ON_THE_TEST,
+  searchCsv,
+} from './comparisonTable.js';
 import { comparisonPage, type PageInput } from './page.js';
 
 export async function keepComparison(folder: string, input: PageInput, signal?: AbortSignal): Promise<void> {
   const { comparison } = input;
+  const { search } = comparison;
   const files = {
+    ...(search && { 'search.csv': searchCsv(search) }),
     html: await comparisonPage(input, signal),
     md: comparisonText(comparison),
     csv: comparisonCsv(comparison),
@@ -29,6 +37,7 @@ export function comparisonText(comparison: Comparison): string {
     '',
     comparisonMarkdown(comparison),
     ...(isTested ? ['', ON_THE_TEST] : []),
+    ...(comparison.search ? ['', ON_THE_SEARCH] : []),
     '',
   ].join('\n');
 }

@@ -13,10 +13,11 @@ import {
   curveCharts,
   MOST_CONFUSED,
   scoresChart,
+  sizeCharts,
   titleOf,
 } from './charts.js';
 import type { Comparison, ComparisonRow } from './compare.js';
-import { ON_THE_TEST, pointsToSoftmax } from './comparisonTable.js';
+import { ON_THE_SEARCH, ON_THE_TEST, pointsToSoftmax } from './comparisonTable.js';
 import { type Figure, figureHtml } from './figure.js';
 import { scatter } from './scatter.js';
 import { SCRIPT } from './script.js';
@@ -39,10 +40,12 @@ export async function comparisonPage(input: PageInput, signal?: AbortSignal): Pr
   const body = `<h1>${escapeXml(title)}</h1>
 <p>${seeds} ${seeds === 1 ? 'seed' : 'seeds'} of each row; mean ± standard deviation.</p>
 ${table(rows)}
+${searchTable(comparison)}
 ${section('Scores', '', scores(rows))}
 ${section('Training', 'Of the first seed.', curveCharts(rows), legend(rows.map(titleOf)))}
 ${section('Embeddings', 'Of test images, by models of the first seed.', embeddings(comparison), legend(comparison.classNames))}
 ${section('Angles', "Of test images to the mean direction of their own class's embeddings, and to the nearest other.", angles(rows))}
+${section('Logits and class weights', 'Of the first seed.', sizeCharts(rows), legend(rows.map(titleOf)))}
 ${section('Confusion', 'Labels by rows, predictions by columns, of all seeds.', confusions(comparison))}
 ${await hardest(input, signal)}
 ${settings(input)}`;
@@ -91,6 +94,22 @@ ${rows.map(line).join('\n')}
 </tbody>
 </table></div>
 ${isTested ? `<p>${escapeXml(ON_THE_TEST)}</p>` : ''}`;
+}
+
+function searchTable({ search }: Comparison): string {
+  if (search === undefined || search.length === 0) return '';
+  const lines = search.map(
+    ({ round, key, steps, accuracy, isKept }) =>
+      `<tr><td>${round}</td><td>${escapeXml(Object.values(key).reverse().join(', '))}</td><td>${steps}</td><td>${accuracy === undefined ? 'diverged' : (100 * accuracy).toFixed(2)}</td><td>${isKept ? 'goes on' : ''}</td></tr>`,
+  );
+  return `<h2>Search</h2>
+<p>${escapeXml(ON_THE_SEARCH)}</p>
+<details><summary>${search.length} runs</summary><div class="wide"><table>
+<thead><tr><th scope="col">round</th><th scope="col">candidate</th><th scope="col">steps</th><th scope="col">held-out accuracy %</th><th scope="col"></th></tr></thead>
+<tbody>
+${lines.join('\n')}
+</tbody>
+</table></div></details>`;
 }
 
 function measured(row: ComparisonRow, name: MeasureName): string {

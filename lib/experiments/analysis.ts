@@ -21,6 +21,16 @@ export interface Analysis {
   };
   /** Shares of the test images by angle in degrees: to their own class's centre, and to the nearest other. */
   readonly angles?: { readonly own: readonly number[]; readonly nearestOther: readonly number[] };
+  /** Of test images and all classes, without margin: shares by size, in bins as wide as each other. */
+  readonly logits: {
+    readonly first: number;
+    readonly width: number;
+    readonly shares: readonly number[];
+    readonly mean: number;
+    readonly std: number;
+  };
+  /** Of up to 1,000 class weights, the longest first */
+  readonly weightNorms: readonly number[];
   /** Those of which the wrong class is most probable beside the label. Of images of known classes. */
   readonly hardest?: readonly Mistake[];
 }
@@ -53,7 +63,34 @@ export async function analyse(
     environment,
     embeddings: { dimensions, points: Array.from(points, short), labels: [...labelsOf(shown)] },
     ...(angles && { angles: { own: shares(angles.own), nearestOther: shares(angles.nearestOther) } }),
+    ...(await sizesOf(model, split, settings)),
     ...(isOfClasses && { hardest: await hardestOf(model, split, settings) }),
+  };
+}
+
+async function sizesOf(
+  model: TrainResult['model'],
+  { images }: Split,
+  settings: { signal?: AbortSignal },
+): Promise<Pick<Analysis, 'logits' | 'weightNorms'>> {
+  const { logits, weightNorms } = await model.logitStatistics(images, settings);
+  const { edges, counts, mean, std } = logits;
+  const [first, second] = edges as unknown as [number, number];
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const sorted = weightNorms.toSorted((a, b) => b - a);
+  const each = Math.ceil(sorted.length / SHOWN);
+  return {
+    logits: {
+      first,
+      width: second - first,
+      shares: Array.from(counts, (count) => short(count / total)),
+      mean: short(mean),
+      std: short(std),
+    },
+    weightNorms: Array.from(
+      sorted.filter((_, rank) => rank % each === 0),
+      short,
+    ),
   };
 }
 

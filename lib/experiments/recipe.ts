@@ -58,6 +58,7 @@ export interface Recipe {
 
 /** How many. */
 export const SEEDS = { min: 1, max: 1000 } as const;
+export const SIDE_BY_SIDE = { min: 1, max: 64, default: 1 } as const;
 
 const RECIPE = {
   name: option('', checkName, { required: true }),

@@ -7,14 +7,16 @@ import { callback, checkOptions, flag, integer, option } from '../base/optionTab
 import type { PicturePair } from '../data/formats/lfwPairs.js';
 import { type DataOption, type DataPath, type Dataset, resolveData } from '../data/index.js';
 import type { Model } from '../model/model.js';
+import { selectDevice } from '../native/backends.js';
 import { train } from '../train.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
 import { type Analysis, analyse } from './analysis.js';
 import { withLength } from './length.js';
 import { MEASURE_NAMES, type MeasureName, type Outcome } from './outcome.js';
-import { checkRecipe, optionsOf, type Recipe, type RowKey, SEEDS } from './recipe.js';
+import { checkRecipe, optionsOf, type Recipe, type RowKey, SEEDS, SIDE_BY_SIDE } from './recipe.js';
 import { type Scoring, scoringOf } from './scoring.js';
 import { type KeptRun, Shelf } from './shelf.js';
+import { sideBySide, type Task } from './sideBySide.js';
 import { meanAndStd, type Spread } from './spread.js';
 
 export interface RecipeOptions {
@@ -34,7 +36,13 @@ export interface RecipeOptions {
   /** What a recipe that is scored on pairs is scored on: those of `datasets.lfwPairs`, or others. */
   readonly pairs?: readonly PicturePair[];
   readonly device?: NonNullable<TrainOptions['device']>;
+  /** Of each run. Default: those of `train()`, divided among the runs that are side by side. */
   readonly threads?: number;
+  /**
+   * Runs at once, of small networks on many cores or on a card that one of them does not fill. One that finds no memory beside others waits for
+   * them. Results are the same, but for the last bits where the number of threads is another. Default 1.
+   */
+  readonly sideBySide?: number;
   readonly signal?: AbortSignal;
   /** Called after each run; what it returns is awaited, and what it throws ends the recipe. */
   onRun?(done: RunDone): unknown;
@@ -95,6 +103,7 @@ const OPTIONS = {
   device: ofTrain<'device'>(),
   threads: ofTrain<'threads'>(),
   seeds: integer('', SEEDS),
+  sideBySide: integer('', SIDE_BY_SIDE),
   folder: option('', checkPath),
   saveModels: flag('', { default: false }),
   analyse: flag('', { default: false }),
@@ -121,19 +130,21 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
     analyse: wantsAnalyses,
     pairs,
     seeds = checked.seeds,
+    sideBySide: atOnce,
     ...given
   } = settingsGiven;
-  const around = { ...placeOf(given), ...(signal !== undefined && { signal }), progress: false };
+  const place = { ...placeOf(given), progress: false };
   const { epochs, steps } = given;
   const ofLength = epochs === undefined && steps === undefined ? {} : { epochs, steps };
   for (const row of checked.rows) {
-    resolveTrainOptions({ ...optionsOf(checked, row), ...ofLength, ...around } as TrainOptions);
+    resolveTrainOptions({ ...optionsOf(checked, row), ...ofLength, ...place } as TrainOptions);
   }
   signal?.throwIfAborted();
   if (saveModels && folder === undefined) throw invalidOption('saveModels', 'false without a folder', true);
   const data = await untilAborted(dataOf(checked, given.data), signal);
   const scoring = scoringOf(checked.test, data, pairs);
   const images = scoring.data.train.labels.length;
+  const around = { ...place, ...(await threadsOfEach(given, atOnce)) };
   const settings = checked.rows.map((row) => ({
     ...withLength(optionsOf(checked, row), ofLength, images),
     ...around,
@@ -144,16 +155,17 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
     const outcomes = checked.rows.map((): Outcome[] => []);
     const runs = seeds * checked.rows.length;
     let run = 0;
-    for (let seed = 1; seed <= seeds; seed++) {
-      for (const [index, { key }] of checked.rows.entries()) {
-        signal?.throwIfAborted();
-        const wanted = { ...settings[index]!, seed };
+    const taskOf =
+      (seed: number, index: number): Task =>
+      async (stop) => {
+        const { key } = checked.rows[index]!;
+        const wanted = { ...settings[index]!, seed, signal: stop };
         const kept = await shelf?.find(key, wanted);
         const isAnalysed = wantsAnalyses && seed === 1;
         const trained = kept ?? (await runOf(scoring, key, wanted, isAnalysed, shelf));
         if (kept === undefined) await shelf?.keep(key, wanted, trained);
         const { outcome, analysis } = trained;
-        outcomes[index]!.push(outcome);
+        outcomes[index]![seed - 1] = outcome;
         run++;
         const model = outcome.diverged === undefined ? shelf?.modelFile(key, seed) : undefined;
         const done = { key, seed, outcome, run, runs, wasDone: kept !== undefined };
@@ -162,8 +174,11 @@ export async function runRecipe(recipe: Recipe, options: RecipeOptions = {}): Pr
           ...(isAnalysed && analysis && { analysis }),
           ...(model !== undefined && { model }),
         });
-      }
-    }
+      };
+    const tasks = Array.from({ length: seeds }, (_, seed) =>
+      checked.rows.map((_row, index) => taskOf(seed + 1, index)),
+    ).flat();
+    await sideBySide(tasks, atOnce, signal);
     const rows = checked.rows.map(({ key }, index) => ({ key, ...summaryOf(outcomes[index]!) }));
     const { name, classNames } = scoring.data;
     return { recipe: checked.name, data: name, seeds, classNames, rows };
@@ -179,6 +194,13 @@ export function dataOf({ dataOptions }: Recipe, data: DataOption | undefined): P
 
 function placeOf({ device, threads }: RecipeOptions): Pick<TrainOptions, 'device' | 'threads'> {
   return { ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) };
+}
+
+/** Runs that are side by side have the threads between them. */
+async function threadsOfEach({ device = 'auto', threads }: RecipeOptions, atOnce: number) {
+  if (atOnce === 1 || threads !== undefined) return {};
+  const all = (await selectDevice(device)).threads;
+  return { threads: Math.max(1, Math.floor(all / atOnce)) };
 }
 
 /** One that diverges is an outcome as well: the others go on. */

@@ -5,6 +5,7 @@ import { MarginCoreError } from '../base/errors.js';
 import { allOf, imagesOf, labelsOf, rangeOf, type Samples } from '../data/samples.js';
 import type { ImageArray } from '../data/types.js';
 import { type Scores, ScoreTally } from '../metrics/accuracy.js';
+import type { GrowingHistogram } from '../metrics/growingHistogram.js';
 import type { NativeInferRequest, NativeInferResult, NativeSession } from '../native/contract.js';
 import { awaitNative } from '../native/load.js';
 
@@ -119,6 +120,20 @@ export async function tallyScores(
   for await (const { outputs, first, batch } of calls(session, samples, wanted, widest, ending)) {
     tally.add(outputs.scores!, labelsOf(batch));
     embeddings?.set(outputs.embeddings!, first * size);
+  }
+}
+
+/** Counts the images' margin-free scores, of all classes. */
+export async function countScores(
+  session: NativeSession,
+  images: ImageArray,
+  numClasses: number,
+  histogram: GrowingHistogram,
+  ending: Ending,
+): Promise<void> {
+  const samples = allOf({ images, labels: new Int32Array(images.shape[0]) });
+  for await (const { outputs } of calls(session, samples, { scores: true }, numClasses, ending)) {
+    histogram.add(outputs.scores!);
   }
 }
 

@@ -15,11 +15,13 @@ import type { EffectiveHead } from '../heads/options.js';
 import { argmaxRows, type Scores, ScoreTally } from '../metrics/accuracy.js';
 import { unitRows } from '../metrics/angles.js';
 import { emptyConfusion } from '../metrics/classification.js';
+import { GrowingHistogram, type Histogram } from '../metrics/growingHistogram.js';
+import { rowNorms } from '../metrics/headStatistics.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import type { NativeSession } from '../native/contract.js';
 import { PRECISIONS, type Precision } from '../native/precision.js';
 import { exportOnnx } from '../onnx/exportOnnx.js';
-import { type Ending, inferRows, joined, type RowName, tallyScores } from './inference.js';
+import { countScores, type Ending, inferRows, joined, type RowName, tallyScores } from './inference.js';
 import { loadModel } from './loadModel.js';
 import { type ModelDescriptor, modelMetadata } from './modelFile.js';
 import { type ImagesInput, labelledParts, partsOf } from './pictures.js';
@@ -71,6 +73,15 @@ export interface Evaluation extends Scores {
   /** (numClasses, numClasses) counts, row = label, column = prediction; where asked for. */
   readonly confusion?: Int32Array;
 }
+
+export interface LogitStatistics {
+  /** Up to 100 bins */
+  readonly logits: Histogram;
+  /** (numClasses): L2 norms of the class weights, as the head has them; those of heads that compare angles count for nothing. */
+  readonly weightNorms: Float32Array;
+}
+
+const LOGIT_BINS = 100;
 
 export interface ModelParts extends ModelDescriptor {
   readonly session: NativeSession;
@@ -238,6 +249,29 @@ export class Model {
       data: kind === 'weights' ? unitRows(rows, size) : rows,
       shape: [this.#parts.head.native.numClasses, size],
     };
+  }
+
+  /**
+   * How large the margin-free logits are, over all classes of all images, and the class weights: what tells heads apart whose
+   * accuracies are alike (the paper of scaled batch norm, figures 2 and 3).
+   * @param images As `predict` takes them.
+   * @throws As `predict` does.
+   */
+  async logitStatistics(
+    images: ImagesInput,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<LogitStatistics> {
+    const session = this.#session();
+    const { signal } = checkOptions(options, undefined, SIGNAL);
+    const { input: size, preprocessing } = this.#parts;
+    const { numClasses } = this.#parts.head.native;
+    const histogram = new GrowingHistogram(LOGIT_BINS);
+    for await (const part of partsOf(images, { size, preprocessing, signal })) {
+      await countScores(session, part.images, numClasses, histogram, this.#ending(signal));
+    }
+    const logits = histogram.result()!; // no images at all were refused
+    const weights = await readParameter(session, 'head.weight', this.#ending(signal));
+    return { logits, weightNorms: Float32Array.from(rowNorms(weights, this.embeddingSize)) };
   }
 
   /**

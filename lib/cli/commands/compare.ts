@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import { text } from '../../base/notation.js';
 import { flag, integer } from '../../base/optionTable.js';
 import { type CompareOptions, compare } from '../../comparison/compare.js';
+import { decisionLine } from '../../comparison/comparisonTable.js';
 import { comparisonJson, comparisonText } from '../../comparison/keepComparison.js';
-import { SEEDS } from '../../experiments/recipe.js';
+import { SEEDS, SIDE_BY_SIDE } from '../../experiments/recipe.js';
 import { runLine } from '../../experiments/runLine.js';
 import { PLACEMENT_OPTIONS } from '../../native/backends.js';
 import type { ModelDescription } from '../../networks/index.js';
@@ -34,7 +35,12 @@ const FLAGS: readonly FlagGroup[] = [
         help: 'each with its options, of which several are tried; default: softmax,arcface,am-softmax,scaled-bn',
       },
       { name: 'models', to: 'models', value: MODELS_NOTATION, help: 'the networks; default: seedCnn' },
-      ...flagsOf({ seeds: integer('runs of each row', { ...SEEDS, default: 3 }) }),
+      ...flagsOf({
+        search: flag("first seek the best of each head's margins and scales, by successive halving", {
+          default: false,
+        }),
+        seeds: integer('runs of each row', { ...SEEDS, default: 3 }),
+      }),
       {
         name: 'folder',
         to: 'folder',
@@ -43,6 +49,7 @@ const FLAGS: readonly FlagGroup[] = [
       },
       ...flagsOf({
         saveModels: flag('the model of each run, beside what is kept there', { default: false }),
+        sideBySide: integer('runs at once, which have the threads between them', SIDE_BY_SIDE),
       }),
     ],
   },
@@ -51,7 +58,9 @@ const FLAGS: readonly FlagGroup[] = [
   { title: 'Output', flags: [jsonFlag('rows with their measures by seed, and the tests')] },
 ];
 
-interface Parsed extends ParsedFlags, Pick<CompareOptions, 'heads' | 'seeds' | 'saveModels'> {
+interface Parsed
+  extends ParsedFlags,
+    Pick<CompareOptions, 'heads' | 'search' | 'seeds' | 'saveModels' | 'sideBySide'> {
   json?: string;
   folder?: string;
   models?: readonly string[];
@@ -76,8 +85,10 @@ export const compareCommand: Command = {
       folder = 'runs/compare',
       heads,
       models,
+      search,
       seeds,
       saveModels,
+      sideBySide,
       ...rest
     } = parseFlags(FLAGS, argv) as Parsed;
     const { model, ...others } = rest;
@@ -90,10 +101,13 @@ export const compareCommand: Command = {
         const result = await compare({
           ...(shared as CompareOptions),
           ...{ folder, signal, onRun: (done) => console.error(runLine(done)) },
+          onDecision: (decision) => console.error(decisionLine(decision)),
           ...(heads && { heads }),
+          ...(search !== undefined && { search }),
           ...(networks && { models: networks }),
           ...(seeds !== undefined && { seeds }),
           ...(saveModels !== undefined && { saveModels }),
+          ...(sideBySide !== undefined && { sideBySide }),
           ...(data !== undefined && { data }),
           command: commandOf(argv),
         });

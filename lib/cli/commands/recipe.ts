@@ -6,7 +6,7 @@ import { didYouMean } from '../../base/check.js';
 import { text } from '../../base/notation.js';
 import { flag, integer, number } from '../../base/optionTable.js';
 import { datasets } from '../../data/index.js';
-import { checkRecipe, type Recipe } from '../../experiments/recipe.js';
+import { checkRecipe, type Recipe, SIDE_BY_SIDE } from '../../experiments/recipe.js';
 import { type ModelOfRow, recipePicture } from '../../experiments/recipePicture.js';
 import { RECIPES } from '../../experiments/recipes/index.js';
 import { runLine } from '../../experiments/runLine.js';
@@ -39,6 +39,7 @@ const FLAGS: readonly FlagGroup[] = [
       },
       ...flagsOf({
         saveModels: flag('the model of each run, beside what is kept there', { default: false }),
+        sideBySide: integer('runs at once, which have the threads between them', SIDE_BY_SIDE),
       }),
       {
         name: 'pairs',
@@ -73,6 +74,7 @@ interface Parsed extends OutputFlags {
   seeds?: number;
   folder?: string;
   saveModels?: boolean;
+  sideBySide?: number;
   pairs?: string;
   device?: Device;
   threads?: number;
@@ -141,6 +143,9 @@ async function run(recipe: Recipe, { name: _, ...parsed }: Parsed): Promise<numb
       });
       table = page(recipe, result);
       await writeTable?.(table);
+      // Runs that were side by side ended in any order.
+      const order = result.rows.map(({ key }) => key);
+      models.sort((a, b) => order.indexOf(a.key) - order.indexOf(b.key));
       if (writePicture && models.length > 0)
         await writePicture(await recipePicture(recipe.name, models, shown!));
       else if (writePicture) console.error('No picture: every first run diverged');

@@ -52,6 +52,11 @@ test('lists of values are rows, and rows are those of a recipe', async () => {
     expect(analysis!.embeddings).toMatchObject({ dimensions: 3 });
     expect(analysis!.embeddings.labels).toHaveLength(data.test!.labels.length);
     expect(analysis!.angles!.own.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 3);
+    const { shares, mean, first, width } = analysis!.logits;
+    const centre = shares.reduce((sum, share, bin) => sum + share * (first + (bin + 0.5) * width), 0);
+    expect(Math.abs(centre - mean)).toBeLessThan(width);
+    expect(analysis!.weightNorms).toHaveLength(data.numClasses);
+    expect(analysis!.weightNorms).toEqual(analysis!.weightNorms.toSorted((a, b) => b - a));
     for (const { label, predicted } of analysis!.hardest!) expect(predicted).not.toBe(label);
   }
 });
@@ -98,6 +103,17 @@ test('what was stopped goes on, with the same files in the end', async () => {
   expect(files(stopped)).toEqual(files(whole));
 });
 
+test('side by side, with the same number of threads, runs come to the same', async () => {
+  const options: CompareOptions = { ...SHARED, data, heads: ['softmax', 'normface', 'arcface'] };
+  const order: number[] = [];
+  const together = await compare({ ...options, sideBySide: 3, onRun: ({ run }) => order.push(run) });
+  expect(order).toEqual([1, 2, 3, 4, 5, 6]);
+  const { rows } = await compare(options);
+  expect(together.rows.map(({ accuracy, confusion }) => [accuracy, confusion])).toEqual(
+    rows.map(({ accuracy, confusion }) => [accuracy, confusion]),
+  );
+});
+
 test.each<[string, CompareOptions, string]>([
   ['no heads', { heads: [] }, 'Expected a list of one or more heads for heads'],
   ['a head that there is not', { heads: ['arcfaec' as never] }, "Did you mean 'arcface'?"],
@@ -109,6 +125,8 @@ test.each<[string, CompareOptions, string]>([
   ['an option that there is not', { epoch: 3 } as never, "Did you mean 'epochs'?"],
   ['a checkpoint', { checkpoint: 'runs' } as never, 'checkpoint'],
   ['no seeds', { seeds: 0 }, 'seeds'],
+  ['no runs at once', { sideBySide: 0 }, 'sideBySide'],
+  ['a search that is no switch', { search: 'yes' as never }, 'search'],
 ])('%s: refused before anything is read', async (_, options, message) => {
   const error = await refusal(() => compare({ ...options, data: 'nowhere' }));
   expect(error).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining(message) });
@@ -144,7 +162,8 @@ describe('the page', () => {
       expect(complaints).toEqual([]);
       expect(requests.filter((each) => !each.startsWith('data:'))).toEqual([address]);
       expect(await page.locator('h2').allTextContents()).toEqual([
-        ...['Scores', 'Training', 'Embeddings', 'Angles', 'Confusion', 'Hardest images', 'How to repeat it'],
+        ...['Scores', 'Training', 'Embeddings', 'Angles', 'Logits and class weights', 'Confusion'],
+        ...['Hardest images', 'How to repeat it'],
       ]);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
       expect(await page.locator('pre').first().textContent()).toBe('npx margincore compare <b>');

@@ -149,6 +149,7 @@ test.each<[string, (given: never) => Promise<unknown>]>([
   ['embed', (given) => model.embed(data.test!.images, given)],
   ['evaluate', (given) => model.evaluate(data.test!, given)],
   ['classCentres', (given) => model.classCentres(given)],
+  ['logitStatistics', (given) => model.logitStatistics(data.test!.images, given)],
 ])('%s refuses options that there are not, and signals that are none', async (_, call) => {
   for (const given of [
     { signl: new AbortController().signal },
