@@ -85,8 +85,9 @@ function read(reader: Reader, type: Type, end: number): Message {
   const message: Record<string, unknown> = {};
   while (reader.pos < end) {
     const key = reader.uint32();
-    const field = type.fieldsById[key >>> 3]?.resolve();
-    const wireType = key & 7;
+    const [id, wireType] = [key >>> 3, key & 7];
+    if (id === 0) throw new Error('a field without a number');
+    const field = type.fieldsById[id]?.resolve();
     if (field === undefined) reader.skipType(wireType);
     else if (!field.repeated) message[field.name] = readField(reader, field, wireType);
     else {

@@ -18,7 +18,8 @@ export interface EventListener {
 
 export class EventReader {
   #offset = 0;
-  #inode: bigint | undefined;
+  /** Tells it from one that has taken its place. */
+  #identity: string | undefined;
   #fault: MarginCoreError | undefined;
 
   constructor(
@@ -33,32 +34,39 @@ export class EventReader {
 
   /** Reads what is new; an incomplete last record is left for the next time. @returns Whether anything is other than before */
   async read(): Promise<boolean> {
-    const before = [this.#offset, this.#inode, this.#fault?.message];
+    const before = { offset: this.#offset, fault: this.#fault?.message };
+    let isAnew = false;
     try {
       const file = await open(this.path);
       try {
-        await this.#readOn(file);
+        const { size, ino, birthtimeNs } = await file.stat({ bigint: true });
+        isAnew = this.#begin(`${ino} ${birthtimeNs}`, Number(size));
+        await this.#readOn(file, Number(size));
       } finally {
         await file.close();
       }
     } catch (error) {
       this.#fault = unreadable(this.path, error);
     }
-    return [this.#offset, this.#inode, this.#fault?.message].some((each, index) => each !== before[index]);
+    return isAnew || this.#offset !== before.offset || this.#fault?.message !== before.fault;
   }
 
-  async #readOn(file: FileHandle): Promise<void> {
-    const { size, ino } = await file.stat({ bigint: true });
-    const isAnew = this.#inode !== undefined && (ino !== this.#inode || size < this.#offset);
+  /** @returns Whether what was told is void */
+  #begin(identity: string, size: number): boolean {
+    const isAnew = this.#identity !== undefined && (identity !== this.#identity || size < this.#offset);
+    this.#identity = identity;
     if (isAnew) {
       this.#offset = 0;
       this.listener.clear();
     }
-    this.#inode = ino;
     if (isAnew || this.#fault?.code === 'FILE_NOT_FOUND') this.#fault = undefined;
+    return isAnew;
+  }
+
+  async #readOn(file: FileHandle, size: number): Promise<void> {
     let piece = PIECE_BYTES;
     while (this.#fault === undefined) {
-      const left = Number(size) - this.#offset;
+      const left = size - this.#offset;
       const buffer = Buffer.allocUnsafe(Math.min(left, piece));
       const { bytesRead } = await file.read(buffer, 0, buffer.length, this.#offset);
       const { records, next = 0, fault } = recordsIn(buffer.subarray(0, bytesRead));

@@ -7,7 +7,7 @@ import type { WatchedRun } from './watchedRun.js';
 
 /** Degrees from 0 to 180 */
 const DEGREES = 180;
-const BINS = 40;
+const BINS = 30;
 
 export const anglesOfRuns = (runs: readonly WatchedRun[]): Figure[] =>
   runs.flatMap((run) => {

@@ -1,5 +1,6 @@
 /** The page of the runs below a folder: a frame, which stays, and its content, which follows them. */
 import { basename } from 'node:path';
+import { legend } from '../report/figures/colours.js';
 import { section } from '../report/figures/figure.js';
 import { STYLE } from '../report/figures/style.js';
 import { htmlPage } from '../report/htmlPage.js';
@@ -30,6 +31,10 @@ ${content}
 export function watchContent({ runs, faults, hasComparison }: WatchedRuns, now: number): string {
   const drawn = latest(runs);
   const tags = otherTags(drawn);
+  const names = legend(
+    drawn.map(({ name }) => name),
+    (place) => drawn[place]!.index,
+  );
   const parts = {
     runs: runs.length === 0 ? '<p>No runs yet.</p>' : runTable(runs, now),
     notes: [
@@ -39,17 +44,18 @@ export function watchContent({ runs, faults, hasComparison }: WatchedRuns, now: 
         : []),
       ...faults.map(({ message, code }) => `<p class="fault">${escapeXml(message)} [${code}]</p>`),
     ].join('\n'),
-    training: section('Training', '', trainingCurves(drawn)),
+    training: section('Training', '', trainingCurves(drawn), names),
     angles: section(
       'Angles',
       "Of embeddings to the weight of their own class, and to the nearest other's, after the last epoch.",
       anglesOfRuns(drawn.slice(0, MOST_FIGURES)),
     ),
-    norms: section('Norms', 'Their distributions after the last epoch, in %.', normsOfRuns(drawn)),
+    norms: section('Norms', 'Their distributions after the last epoch, in %.', normsOfRuns(drawn), names),
     others: section(
       'Other values',
       tags.length > MOST_FIGURES ? `The first ${MOST_FIGURES} of ${tags.length}.` : '',
       tagCurves(drawn, tags.slice(0, MOST_FIGURES)),
+      names,
     ),
   };
   return Object.entries(parts)
@@ -64,7 +70,7 @@ function latest(runs: readonly WatchedRun[]): readonly WatchedRun[] {
 }
 
 const OWN_STYLE = `
-td{white-space:nowrap}
+th,td{white-space:nowrap}
 a{color:var(--c0)}
 #connection:empty{display:none}
 .state{color:var(--quiet)}

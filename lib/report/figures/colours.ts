@@ -8,11 +8,11 @@ export const colourOf = (row: number) => `var(--c${row % COLOURS})`;
 export const dashOf = (row: number) =>
   (['solid', 'dashed', 'dotted'] as const)[Math.floor(row / COLOURS) % 3]!;
 
-/** Names with their colours. */
-export const legend = (names: readonly string[]) =>
+/** Names with their colours. @param rowOf Of the name at a place */
+export const legend = (names: readonly string[], rowOf = (place: number) => place) =>
   names.length > MOST_NAMED
     ? ''
-    : `<ul class="legend">${names.map((name, index) => `<li><i style="--colour:${colourOf(index)}"></i>${escapeXml(name)}</li>`).join('')}</ul>`;
+    : `<ul class="legend">${names.map((name, place) => `<li><i style="--colour:${colourOf(rowOf(place))}"></i>${escapeXml(name)}</li>`).join('')}</ul>`;
 
 /** Colours come again after ten. */
 const MOST_NAMED = 20;

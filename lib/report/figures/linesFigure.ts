@@ -22,7 +22,7 @@ export interface LinesOptions {
   readonly yTitle: string;
   /** The x axis begins at 1 and has whole numbers. */
   readonly isCounted?: boolean;
-  /** Points at 0 or below are left out of the picture. */
+  /** Where values are of more than one power of ten. Those of 0 or below are then left out of the picture. */
   readonly isLogarithmic?: boolean;
   /** The y axis begins at 0. */
   readonly isFromZero?: boolean;
@@ -32,7 +32,8 @@ export function linesFigure(
   { id, title, label, xTitle, yTitle, ...axes }: LinesOptions,
   lines: readonly Line[],
 ): Figure {
-  const { isCounted = false, isLogarithmic = false, isFromZero = false } = axes;
+  const { isCounted = false, isFromZero = false } = axes;
+  const isLogarithmic = axes.isLogarithmic === true && isOfMorePowers(lines);
   const drawn = ({ points }: Line) =>
     points.filter(([, y]) => Number.isFinite(y) && (!isLogarithmic || y > 0)).map((point) => [...point]);
   return {
@@ -65,4 +66,12 @@ export function linesFigure(
       ...lines.flatMap((line) => line.points.map(([x, y]) => [line.title, x, y])),
     ],
   };
+}
+
+function isOfMorePowers(lines: readonly Line[]): boolean {
+  const values = lines
+    .flatMap(({ points }) => points.map(([, y]) => y))
+    .filter((y) => y > 0 && Number.isFinite(y));
+  const least = values.reduce((min, value) => Math.min(min, value), Number.POSITIVE_INFINITY);
+  return values.some((value) => value > 10 * least);
 }
