@@ -18,6 +18,8 @@ export interface EventListener {
 
 export class EventReader {
   #offset = 0;
+  /** When it was looked at last */
+  #size = 0;
   /** Tells it from one that has taken its place. */
   #identity: string | undefined;
   #fault: MarginCoreError | undefined;
@@ -53,8 +55,9 @@ export class EventReader {
 
   /** @returns Whether what was told is void */
   #begin(identity: string, size: number): boolean {
-    const isAnew = this.#identity !== undefined && (identity !== this.#identity || size < this.#offset);
+    const isAnew = this.#identity !== undefined && (identity !== this.#identity || size < this.#size);
     this.#identity = identity;
+    this.#size = size;
     if (isAnew) {
       this.#offset = 0;
       this.listener.clear();
