@@ -178,3 +178,5 @@ export {
   type LearningRateSearch,
 } from './tuning/findLearningRate.js';
 export type { Suggestions as LearningRateSuggestions } from './tuning/rateCurve.js';
+export type { WatchOptions } from './watch/options.js';
+export { type Watch, watchRuns } from './watch/watchRuns.js';

@@ -22,6 +22,7 @@ import { predictCommand } from './commands/predict.js';
 import { recipeCommand } from './commands/recipe.js';
 import { trainCommand } from './commands/train.js';
 import { verifyCommand } from './commands/verify.js';
+import { watchCommand } from './commands/watch.js';
 import { Interrupted } from './interrupt.js';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -39,6 +40,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   data: dataCommand,
   augment: augmentCommand,
   compare: compareCommand,
+  watch: watchCommand,
   recipe: recipeCommand,
   doctor: doctorCommand,
   build: buildCommand,

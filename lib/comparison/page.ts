@@ -4,11 +4,13 @@ import type { ImageArray } from '../data/types.js';
 import { MEASURE_NAMES, MEASURES, type MeasureName } from '../experiments/outcome.js';
 import { shownSpread } from '../experiments/table.js';
 import { pictureUris } from '../report/contactSheet/pictures.js';
+import { colourOf, legend } from '../report/figures/colours.js';
+import { type Figure, section } from '../report/figures/figure.js';
+import { STYLE } from '../report/figures/style.js';
 import { htmlPage } from '../report/htmlPage.js';
 import { escapeXml } from '../report/svg/svg.js';
 import {
   anglesChart,
-  colourOf,
   confusionChart,
   curveCharts,
   MOST_CONFUSED,
@@ -18,10 +20,8 @@ import {
 } from './charts.js';
 import type { Comparison, ComparisonRow } from './compare.js';
 import { ON_THE_SEARCH, ON_THE_TEST, pointsToSoftmax } from './comparisonTable.js';
-import { type Figure, figureHtml } from './figure.js';
 import { scatter } from './scatter.js';
 import { SCRIPT } from './script.js';
-import { STYLE } from './style.js';
 
 export interface PageInput {
   readonly comparison: Comparison;
@@ -50,23 +50,6 @@ ${section('Confusion', 'Labels by rows, predictions by columns, of all seeds.', 
 ${await hardest(input, signal)}
 ${settings(input)}`;
   return htmlPage(title, STYLE, body, SCRIPT);
-}
-
-/** Names with their colours. */
-const legend = (names: readonly string[]) =>
-  names.length > MOST_NAMED
-    ? ''
-    : `<ul class="legend">${names.map((name, index) => `<li><i style="--colour:${colourOf(index)}"></i>${escapeXml(name)}</li>`).join('')}</ul>`;
-
-/** Colours come again after ten. */
-const MOST_NAMED = 20;
-
-function section(title: string, about: string, figures: readonly Figure[], above = ''): string {
-  if (figures.length === 0) return '';
-  return `<h2>${title}</h2>
-${about && `<p>${about}</p>\n`}${above}<div class="figures">
-${figures.map(figureHtml).join('\n')}
-</div>`;
 }
 
 /** Measures that some row has. */

@@ -1,6 +1,6 @@
 /** Embeddings of test images: in the plane as they are, in space to be turned. */
 import type { Analysis } from '../experiments/analysis.js';
-import type { Figure } from './figure.js';
+import type { Figure } from '../report/figures/figure.js';
 
 const COLOURS = 10;
 /** From where space is looked at: each axis is seen, none behind another. */

@@ -1,34 +1,7 @@
-/** What the report's page does by itself: figures as files, and embeddings that are turned. */
+/** What the comparison's page does by itself: figures as files, and embeddings that are turned. */
+import { SAVE_SCRIPT } from '../report/figures/saveScript.js';
 
-export const SCRIPT = `
-const save = (name, type, content) => {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([content], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-};
-/* A file knows none of the page's colours. */
-const standalone = (svg) => {
-  const style = getComputedStyle(document.documentElement);
-  const probe = document.createElement('i');
-  document.body.append(probe);
-  const colour = (variable) => {
-    probe.style.color = style.getPropertyValue(variable);
-    return getComputedStyle(probe).color;
-  };
-  const text = new XMLSerializer().serializeToString(svg).replace(/var\\((--\\w+)\\)/g, (_, variable) => colour(variable));
-  const ground = colour('--ground');
-  probe.remove();
-  return text.replace(/>/, ' style="background:' + ground + ';font-family:system-ui,sans-serif">');
-};
-/* A page's line ends are single characters, those of a file of values are not. */
-for (const figure of document.querySelectorAll('figure')) {
-  const svg = figure.querySelector('svg');
-  figure.querySelector('[data-save=svg]')?.addEventListener('click', () => save(figure.id + '.svg', 'image/svg+xml', standalone(svg)));
-  figure.querySelector('[data-save=csv]')?.addEventListener('click', () =>
-    save(figure.id + '.csv', 'text/csv', figure.querySelector('script').textContent.trimStart().replaceAll('<\\/', '</').replaceAll('\\n', '\\r\\n')));
-}
+export const SCRIPT = `${SAVE_SCRIPT}
 for (const svg of document.querySelectorAll('svg.turnable')) {
   const circles = [...svg.querySelectorAll('circle')];
   const places = JSON.parse(svg.dataset.points);

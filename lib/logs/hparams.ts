@@ -42,6 +42,17 @@ export const endSummary = (ended: number, isWell: boolean): Summary =>
     sessionEndInfo: { status: isWell ? 'STATUS_SUCCESS' : 'STATUS_FAILURE', endTimeSecs: ended },
   });
 
+export type RunOutcome = 'ended' | 'failed';
+
+/** What the plugin's content in a summary says of how the run ended; undefined where it says something else. Throws an Error for other bytes. */
+export function outcomeOf(content: Uint8Array): RunOutcome | undefined {
+  const { sessionEndInfo } = schema.decode('HParamsPluginData', content) as {
+    sessionEndInfo?: { status?: string };
+  };
+  if (sessionEndInfo === undefined) return undefined;
+  return sessionEndInfo.status === 'STATUS_SUCCESS' ? 'ended' : 'failed';
+}
+
 const schema = new Schema('tensorboard-hparams.proto', 'tensorboard.hparams');
 
 const hparams = (tag: string, data: object): Summary => ({

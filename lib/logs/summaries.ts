@@ -55,3 +55,6 @@ export type Happening =
 /** @param wallTime Seconds since 1970 */
 export const encodeEvent = (wallTime: number, step: number, what: Happening): Uint8Array =>
   schema.encode('Event', { wallTime, step, ...what });
+
+/** Integers and enums that are 0 and lists that are empty are not there. Throws an Error for bytes that are no event. */
+export const decodeEvent = (bytes: Uint8Array): Message => schema.decode('Event', bytes);

@@ -16,7 +16,7 @@ test.each([[[]], [['--help']], [['-h']]])('%j: the commands', async (args) => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   const names = Array.from(stdout.matchAll(/^ {2}([\w-]+) +\S/gm), ([, name]) => name);
   expect(names.join(' ')).toBe(
-    'train find-lr evaluate predict embed verify calibrate enrol identify gallery mistakes data augment compare recipe doctor build',
+    'train find-lr evaluate predict embed verify calibrate enrol identify gallery mistakes data augment compare watch recipe doctor build',
   );
   expect(stdout).toContain('130 after Ctrl-C, 143 after SIGTERM.');
 });

@@ -1,0 +1,77 @@
+/** Lines of several rows in one chart. */
+import { chartSvg } from '../charts/chart.js';
+import { AXIS, SMALL } from './axes.js';
+import { colourOf, dashOf } from './colours.js';
+import type { Figure } from './figure.js';
+
+export interface Line {
+  /** Of its row */
+  readonly title: string;
+  /** Of its row, which has the colour */
+  readonly index: number;
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
+export interface LinesOptions {
+  readonly id: string;
+  readonly title: string;
+  /** What a screen reader says of it */
+  readonly label: string;
+  readonly xTitle: string;
+  /** Of the column of values */
+  readonly yTitle: string;
+  /** The x axis begins at 1 and has whole numbers. */
+  readonly isCounted?: boolean;
+  /** Where values are of more than one power of ten. Those of 0 or below are then left out of the picture. */
+  readonly isLogarithmic?: boolean;
+  /** The y axis begins at 0. */
+  readonly isFromZero?: boolean;
+}
+
+export function linesFigure(
+  { id, title, label, xTitle, yTitle, ...axes }: LinesOptions,
+  lines: readonly Line[],
+): Figure {
+  const { isCounted = false, isFromZero = false } = axes;
+  const isLogarithmic = axes.isLogarithmic === true && isOfMorePowers(lines);
+  const drawn = ({ points }: Line) =>
+    points.filter(([, y]) => Number.isFinite(y) && (!isLogarithmic || y > 0)).map((point) => [...point]);
+  return {
+    ...{ id, title },
+    svg: chartSvg(
+      {
+        grid: { left: 52, right: 14, top: 14, bottom: 44 },
+        xAxis: {
+          ...{ ...AXIS, type: 'value', name: xTitle, nameGap: 26, scale: true },
+          ...(isCounted && { min: 1, minInterval: 1 }),
+        },
+        yAxis: {
+          ...AXIS,
+          type: isLogarithmic ? 'log' : 'value',
+          ...(isFromZero ? { min: 0 } : { scale: true }),
+        },
+        series: lines.map((line) => ({
+          type: 'line',
+          // A single point is no line.
+          showSymbol: line.points.length === 1,
+          color: colourOf(line.index),
+          lineStyle: { width: 2, type: dashOf(line.index) },
+          data: drawn(line),
+        })),
+      },
+      { id, ...SMALL, label },
+    ),
+    table: [
+      ['row', xTitle, yTitle],
+      ...lines.flatMap((line) => line.points.map(([x, y]) => [line.title, x, y])),
+    ],
+  };
+}
+
+function isOfMorePowers(lines: readonly Line[]): boolean {
+  const values = lines
+    .flatMap(({ points }) => points.map(([, y]) => y))
+    .filter((y) => y > 0 && Number.isFinite(y));
+  const least = values.reduce((min, value) => Math.min(min, value), Number.POSITIVE_INFINITY);
+  return values.some((value) => value > 10 * least);
+}
