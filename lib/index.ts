@@ -91,8 +91,16 @@ export {
   type ClassScores,
   classificationReport,
 } from './metrics/classification.js';
+export {
+  type EmbeddingReport,
+  type EmbeddingReportOptions,
+  embeddingReport,
+  type References,
+} from './metrics/embeddingReport.js';
+export type { Embeddings } from './metrics/embeddings.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
 export type { ConfusedPair, Mistake } from './metrics/mistakes.js';
+export type { NeighbourScores } from './metrics/neighbours.js';
 export { type RocCurve, rocCurve } from './metrics/rocCurve.js';
 export { type Calibration, calibrateThreshold } from './metrics/verification.js';
 export {
@@ -105,7 +113,6 @@ export { type VerificationScores, verificationScores } from './metrics/verificat
 export { Gallery, type GalleryOptions, type Identification, type Match } from './model/gallery.js';
 export {
   type ClassCentres,
-  type Embeddings,
   type Evaluation,
   Model,
   type Prediction,

@@ -13,8 +13,9 @@ import { writeSafetensors } from '../files/safetensors.js';
 import { centresOf } from '../heads/centres.js';
 import type { EffectiveHead } from '../heads/options.js';
 import { argmaxRows, type Scores, ScoreTally } from '../metrics/accuracy.js';
-import { unitRows } from '../metrics/angles.js';
 import { emptyConfusion } from '../metrics/classification.js';
+import { unitRows } from '../metrics/directions.js';
+import type { Embeddings } from '../metrics/embeddings.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import type { NativeSession } from '../native/contract.js';
 import { PRECISIONS, type Precision } from '../native/precision.js';
@@ -39,14 +40,6 @@ export interface Prediction {
    */
   readonly cosines?: Float32Array;
   readonly numClasses: number;
-  /** (N): the file of each image, where some came from files; '' of others. */
-  readonly files?: readonly string[];
-}
-
-export interface Embeddings {
-  /** Row-major */
-  readonly data: Float32Array;
-  readonly shape: [N: number, D: number];
   /** (N): the file of each image, where some came from files; '' of others. */
   readonly files?: readonly string[];
 }
