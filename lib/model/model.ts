@@ -13,8 +13,9 @@ import { writeSafetensors } from '../files/safetensors.js';
 import { centresOf } from '../heads/centres.js';
 import type { EffectiveHead } from '../heads/options.js';
 import { argmaxRows, type Scores, ScoreTally } from '../metrics/accuracy.js';
-import { unitRows } from '../metrics/angles.js';
 import { emptyConfusion } from '../metrics/classification.js';
+import { unitRows } from '../metrics/directions.js';
+import type { Embeddings } from '../metrics/embeddings.js';
 import { GrowingHistogram, type Histogram } from '../metrics/growingHistogram.js';
 import { rowNorms } from '../metrics/headStatistics.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
@@ -41,14 +42,6 @@ export interface Prediction {
    */
   readonly cosines?: Float32Array;
   readonly numClasses: number;
-  /** (N): the file of each image, where some came from files; '' of others. */
-  readonly files?: readonly string[];
-}
-
-export interface Embeddings {
-  /** Row-major */
-  readonly data: Float32Array;
-  readonly shape: [N: number, D: number];
   /** (N): the file of each image, where some came from files; '' of others. */
   readonly files?: readonly string[];
 }
