@@ -54,12 +54,12 @@ async function measureMapped(photographs, cache, rounds) {
   };
 }
 
-function copied({ train: split, classNames, name }) {
+function copied({ train: split, ...dataset }) {
   const [count, ...size] = split.images.shape;
   const bytes = size.reduce((product, each) => product * each);
   const data = new Uint8Array(count * bytes);
   for (let i = 0; i < count; i++) data.set(split.images.pixels(i, 1), i * bytes);
-  return { name, train: { images: { data, shape: [count, ...size] }, labels: split.labels }, classNames };
+  return { ...dataset, train: { images: { data, shape: [count, ...size] }, labels: split.labels } };
 }
 
 const gigabytes = (bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
