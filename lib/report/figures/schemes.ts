@@ -21,4 +21,4 @@ export const SCHEMES = {
 export const standaloneSvg = (svg: string): string =>
   svg
     .replaceAll(/var\(--(\w+)\)/g, (_, name: string) => SCHEMES[name as keyof typeof SCHEMES][0])
-    .replace('<svg ', `<svg style="background:${SCHEMES.ground[0]};font-family:system-ui,sans-serif" `);
+    .replace('>', ` style="background:${SCHEMES.ground[0]};font-family:system-ui,sans-serif">`);
