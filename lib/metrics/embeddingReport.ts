@@ -16,8 +16,10 @@ export interface EmbeddingReport extends NeighbourScores {
   readonly numClasses: number;
   /** Samples of zeros: without direction they are nobody's neighbour, have none, and count as wrong in every measure. */
   readonly withoutDirection: number;
-  /** Fraction of the samples to whose direction no class's centre is nearer than their own's. A centre is the mean direction of the
-   *  class's references, of which a sample is one where there is no gallery; of equal ones the class that appears first counts as nearer. */
+  /**
+   * Fraction of the samples to whose direction no class's centre is nearer than their own's. A centre is the mean direction of the
+   * class's references, of which a sample is one where there is no gallery; of equal ones the class that appears first counts as nearer.
+   */
   readonly nearestCentroid: number;
   /** To the references' centres, own: NaN for a sample whose class has none. Undefined where the references are of one class. */
   readonly angles: AngleReport | undefined;
@@ -33,7 +35,7 @@ export interface References {
 export interface EmbeddingReportOptions {
   /** How many neighbours vote: all where there are fewer. Default [1, 5, 10]. */
   k?: readonly number[];
-  /** What to search in place of the samples themselves, each of which is then no neighbour of itself. */
+  /** What to search. Default: the samples themselves, each of which is no neighbour of itself. */
   gallery?: References;
   /** Where to search. Default 'auto'. */
   device?: Device;

@@ -9,8 +9,10 @@ export interface NeighbourScores {
   readonly rank1: number | undefined;
   /** Mean share of the own class among the R nearest, where R is how many others of the class there are. Undefined where all are lone. */
   readonly rPrecision: number | undefined;
-  /** Mean average precision at R (Musgrave et al. 2020): (1/R)·Σ_{i ≤ R} P(i) over the places i of the own class, where P(i) is its
-   *  share among the first i. Undefined where all are lone. */
+  /**
+   * Mean average precision at R (Musgrave et al. 2020, "A Metric Learning Reality Check"): the mean of (1/R)·Σ P(i) over the places
+   * i ≤ R that the own class has, where P(i) is its share among the first i. Undefined where all are lone.
+   */
   readonly mapAtR: number | undefined;
 }
 
