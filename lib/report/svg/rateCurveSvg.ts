@@ -52,7 +52,8 @@ export function rateCurveSvg(input: RateCurveSvgInput): string {
         {
           ...line(smoothed, 2, 1),
           markLine: {
-            ...{ symbol: 'none', lineStyle: { color: 'var(--c1)', width: 1.5, type: [5, 4] } },
+            // Rates are rounded to so many decimals.
+            ...{ symbol: 'none', precision: 12, lineStyle: { color: 'var(--c1)', width: 1.5, type: [5, 4] } },
             data: marked,
           },
         },
