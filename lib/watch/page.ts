@@ -75,7 +75,8 @@ a{color:var(--c0)}
 #connection:empty{display:none}
 .state{color:var(--quiet)}
 .state.running{color:var(--c0);font-weight:600}
-.state.failed,.state.silent,.fault{color:var(--c2)}
+.state.silent{color:var(--c1)}
+.state.failed,.fault{color:var(--c2)}
 .fault{overflow-wrap:anywhere}
 section>p{margin-top:12px}
 section>h2+p{margin-top:0}
