@@ -47,7 +47,7 @@ export function watchContent({ runs, faults, hasComparison }: WatchedRuns, now: 
     training: section('Training', '', trainingCurves(drawn), names),
     angles: section(
       'Angles',
-      "Of embeddings to the weight of their own class, and to the nearest other's, after the last epoch.",
+      `Of embeddings to the weight of their own class, and to the nearest other's, after the last epoch.${drawn.length > MOST_FIGURES ? ` Of ${MOST_FIGURES} runs.` : ''}`,
       anglesOfRuns(drawn.slice(0, MOST_FIGURES)),
     ),
     norms: section('Norms', 'Their distributions after the last epoch, in %.', normsOfRuns(drawn), names),
