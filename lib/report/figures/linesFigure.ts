@@ -42,7 +42,7 @@ export function linesFigure(
     ...{ id, title },
     svg: chartSvg(
       {
-        grid: { left: 52, right: 14, top: 14, bottom: 44 },
+        grid: { left: 58, right: 14, top: 14, bottom: 44 },
         xAxis: {
           ...{ ...AXIS, type: 'value', name: xTitle, nameGap: 26, scale: true },
           axisLabel: { ...AXIS.axisLabel, hideOverlap: true },
@@ -51,6 +51,7 @@ export function linesFigure(
         yAxis: {
           ...AXIS,
           type: isLogarithmic ? 'log' : 'value',
+          axisLabel: { ...AXIS.axisLabel, formatter: short },
           ...(isFromZero ? { min: 0 } : { scale: true }),
         },
         series: lines.map((line) => ({
@@ -71,6 +72,14 @@ export function linesFigure(
     ],
   };
 }
+
+/** What there is room for beside an axis. */
+function short(value: number): string {
+  const plain = String(Number(value.toPrecision(5)));
+  return plain.length > MOST_CHARACTERS ? Number(value.toPrecision(4)).toExponential() : plain;
+}
+
+const MOST_CHARACTERS = 7;
 
 /** Steps of axes are rounded to twenty decimals, and the charts fail where that leaves nothing of them. */
 const drawable = (value: number) => (Math.abs(value) < 1e-15 ? 0 : value);

@@ -76,3 +76,16 @@ test('a single point is seen', () => {
     ),
   ).toBe(0);
 });
+
+test('numbers beside the y axis have room there', () => {
+  for (const size of [0.000998, 123_456_789, 0.99998]) {
+    const { svg } = draw([
+      [1, size],
+      [2, size * 1.01],
+    ]);
+    const texts = Array.from(svg.matchAll(/<text[^>]*text-anchor="end"[^>]*>([^<]+)</g), ([, text]) => text!);
+    expect(texts.length).toBeGreaterThan(2);
+    for (const text of texts) expect(text.length).toBeLessThanOrEqual(9);
+    expect(new Set(texts).size).toBe(texts.length);
+  }
+});
