@@ -92,9 +92,17 @@ export {
   type ClassScores,
   classificationReport,
 } from './metrics/classification.js';
+export {
+  type EmbeddingReport,
+  type EmbeddingReportOptions,
+  embeddingReport,
+  type References,
+} from './metrics/embeddingReport.js';
+export type { Embeddings } from './metrics/embeddings.js';
 export type { Histogram } from './metrics/growingHistogram.js';
 export type { HeadStatistics, Percentiles } from './metrics/headStatistics.js';
 export type { ConfusedPair, Mistake } from './metrics/mistakes.js';
+export type { NeighbourScores } from './metrics/neighbours.js';
 export { type RocCurve, rocCurve } from './metrics/rocCurve.js';
 export { type Calibration, calibrateThreshold } from './metrics/verification.js';
 export {
@@ -107,7 +115,6 @@ export { type VerificationScores, verificationScores } from './metrics/verificat
 export { Gallery, type GalleryOptions, type Identification, type Match } from './model/gallery.js';
 export {
   type ClassCentres,
-  type Embeddings,
   type Evaluation,
   type LogitStatistics,
   Model,

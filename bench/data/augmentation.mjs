@@ -1,8 +1,16 @@
-// What changing images at random costs: training steps of ResNet-18 (32×32, batch 64) with each policy, beside none.
+#!/usr/bin/env node
+// node bench/data/augmentation.mjs: what changing images at random costs: training steps of ResNet-18 (32×32, batch 64) with
+// each policy, beside none.
+//   --rounds N        (5) each in turn
+// Writes results/augmentation.json and augmentation.md where no option is given.
+import { parseArgs } from 'node:util';
 import { models, train } from '../../dist/lib/index.mjs';
+import { positiveInteger } from '../shared/arguments.mjs';
 import { physicalCores } from '../shared/machine.mjs';
+import { describeSources } from '../shared/sources.mjs';
 import { median } from '../shared/statistics.mjs';
 import { noise } from './noise.mjs';
+import { report } from './report.mjs';
 
 const BATCH = 64;
 const IMAGES = 10 * BATCH;
@@ -21,7 +29,7 @@ const ROWS = [
 ];
 
 /** Rows take turns: each time a run of two epochs, of which the second counts. */
-export async function measureAugmentation(rounds) {
+async function measure(rounds) {
   const data = {
     images: { data: noise(IMAGES * 32 * 32 * 3), shape: [IMAGES, 32, 32, 3] },
     labels: Int32Array.from({ length: IMAGES }, (_, i) => i % 10),
@@ -52,7 +60,7 @@ export async function measureAugmentation(rounds) {
   }));
 }
 
-export const augmentationTable = (rows) =>
+const table = (rows) =>
   [
     '| augment | images/s | a step takes |',
     '|---|---|---|',
@@ -63,3 +71,18 @@ export const augmentationTable = (rows) =>
     '',
     `All of the image: \`${JSON.stringify(EVERYTHING).replaceAll('"', '')}\`.`,
   ].join('\n');
+
+const { values } = parseArgs({ options: { rounds: { type: 'string' } } });
+const rounds = positiveInteger('--rounds', values.rounds ?? '5');
+const sources = describeSources();
+const measured = await measure(rounds);
+report(
+  'augmentation',
+  { sources, rounds, measured: { rows: measured } },
+  `# What changing images at random costs
+
+Training steps of ResNet-18 (32×32, batch 64, fp32), beside steps with images as they are:
+
+${table(measured)}`,
+  values.rounds === undefined,
+);

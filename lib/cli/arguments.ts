@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { nearestWord } from '../base/check.js';
 import type { Notation } from '../base/notation.js';
 import { answerTo } from '../base/otherNames.js';
+import { wrap } from '../report/format.js';
 
 export interface Flag {
   /** In kebab-case, without dashes; --camelCase is taken as well. */
@@ -97,16 +98,6 @@ export function describeFlags(groups: readonly FlagGroup[]): string {
       return `${isWide ? `${left}${indent}` : left!.padEnd(width + 2)}${text}`.trimEnd();
     })
     .join('\n');
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
 }
 
 interface OptionToken {

@@ -27,7 +27,7 @@ export interface RecipeOptions {
   readonly steps?: number;
   /** Runs of each row, with the seeds 1, 2, … Default: the recipe's. */
   readonly seeds?: number;
-  /** What is done is kept there, and taken from there: a stopped recipe goes on. Default: nowhere. */
+  /** What is done is kept there, and taken from there: a stopped recipe goes on. Its `logs` are what `logDir` writes of each run. Default: nowhere. */
   readonly folder?: string;
   /** Save each run's model there as well, for `Model.load`. Default false. */
   readonly saveModels?: boolean;
@@ -212,7 +212,7 @@ async function runOf(
   shelf: Shelf | undefined,
 ): Promise<KeptRun> {
   try {
-    const result = await train({ ...options, ...shelf?.checkpoints(key, options.seed!), data });
+    const result = await train({ ...options, ...shelf?.places(key, options.seed!), data });
     try {
       const file = shelf?.modelFile(key, options.seed!);
       if (file !== undefined) await result.model.save(file);

@@ -7,8 +7,8 @@ import { openSet } from '../data/openSet.js';
 import { allOf } from '../data/samples.js';
 import type { Dataset, Split } from '../data/types.js';
 import { verificationScores } from '../metrics/verificationScores.js';
-import type { Embeddings } from '../model/model.js';
 import { allPairs } from '../model/pairs.js';
+import { cosinesOfPairs } from '../model/picturePairs.js';
 import type { TrainResult } from '../training/run.js';
 import type { MeasureName, Outcome } from './outcome.js';
 import type { RecipeTest } from './recipe.js';
@@ -92,8 +92,6 @@ function onPairs(data: Dataset, pairs: readonly PicturePair[] | undefined): Scor
   if (pairs === undefined || pairs.length === 0) {
     throw invalid('The recipe is scored on pairs of pictures, and none were given (`pairs`)');
   }
-  const files = [...new Set(pairs.flatMap(({ a, b }) => [a, b]))];
-  const numberOf = new Map(files.map((file, number) => [file, number]));
   return {
     data,
     identity: async (signal) => ({
@@ -101,14 +99,8 @@ function onPairs(data: Dataset, pairs: readonly PicturePair[] | undefined): Scor
       pairs: createHash('sha256').update(JSON.stringify(pairs)).digest('hex'),
     }),
     async score({ model }, signal) {
-      const embeddings = await model.embed(files, { normalize: true, ...(signal && { signal }) });
-      const cosines = Float32Array.from(pairs, ({ a, b }) =>
-        cosineOf(embeddings, numberOf.get(a)!, numberOf.get(b)!),
-      );
-      return outcomeOf(
-        cosines,
-        pairs.map(({ same }) => same),
-      );
+      const isSame = pairs.map(({ same }) => same);
+      return outcomeOf(await cosinesOfPairs(model, pairs, signal), isSame);
     },
   };
 }
@@ -123,12 +115,6 @@ function outcomeOf(cosines: Float32Array, isSame: ArrayLike<boolean | number>): 
     tar === undefined ? [] : [[`tarAtFar${far}` as MeasureName, tar] as const],
   );
   return { eer, auc, ...Object.fromEntries(rates) };
-}
-
-function cosineOf({ data, shape: [, size] }: Embeddings, a: number, b: number): number {
-  let sum = 0;
-  for (let i = 0; i < size; i++) sum += data[a * size + i]! * data[b * size + i]!;
-  return Math.min(1, Math.max(-1, sum));
 }
 
 /** (C·C) → C rows */

@@ -61,9 +61,10 @@ export class Shelf {
     return { outcome, ...(analysis && { analysis }) };
   }
 
-  /** Where a run that is stopped is kept. */
-  checkpoints(key: RowKey, seed: number): Pick<TrainOptions, 'checkpoint' | 'resume'> {
-    return { checkpoint: this.#checkpoint(key, seed), resume: true };
+  /** Where a run that is stopped is kept, and its log, which stays: `margincore watch` shows it while the run goes on. */
+  places(key: RowKey, seed: number): Pick<TrainOptions, 'checkpoint' | 'resume' | 'logDir'> {
+    const logDir = join(this.path, 'logs', nameOf(key, seed));
+    return { checkpoint: this.#checkpoint(key, seed), resume: true, logDir };
   }
 
   /** Undefined where models are not wanted. */

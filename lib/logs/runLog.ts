@@ -109,6 +109,10 @@ class RunLog implements Observer {
     if (isDue) void this.#flush();
   }
 
+  lateStep(event: StepEvent): void {
+    this.step(event);
+  }
+
   measured({ embeddings, angles, classNorms }: HeadMeasurement): void {
     const size = this.#log!.run.embeddingSize;
     this.#log!.events.add(this.#step, [

@@ -1,10 +1,11 @@
 /** How well a classifier does, class by class and in its probabilities, from scores or probabilities (N, C) and labels (N). */
 import { turnEventLoop } from '../base/abort.js';
-import { checkBoolean, checkInteger, checkSignal, isTypedArray } from '../base/check.js';
+import { checkBoolean, checkSignal, isTypedArray } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { checkOptions, integer, option } from '../base/optionTable.js';
 import { argmax, lnSumExp } from './accuracy.js';
 import { Calibrations, type ReliabilityBin } from './calibration.js';
+import { checkRanks } from './ranks.js';
 
 /** Each measure where nothing can be divided by is 0, as scikit-learn has it with zero_division=0. */
 export interface ClassScores {
@@ -225,11 +226,6 @@ export function emptyConfusion(numClasses: number): Int32Array {
 }
 
 // ---- checks ---------------------------------------------------------------------------------------------------------
-
-function checkRanks(value: unknown, name: string): readonly number[] {
-  if (!Array.isArray(value)) throw invalidOption(name, 'a list of whole numbers', value);
-  return value.map((k, index) => checkInteger(k, `${name}[${index}]`, { min: 1 }));
-}
 
 function valuesOf(outputs: unknown): { values: Float32Array; areProbabilities: boolean } {
   const { scores, probabilities } = (outputs ?? {}) as { scores?: unknown; probabilities?: unknown };

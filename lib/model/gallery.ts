@@ -6,11 +6,11 @@ import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { checkOptions, integer, option } from '../base/optionTable.js';
 import { type Lock, lockFile } from '../files/lock.js';
 import { unreadable } from '../files/readBytes.js';
+import { checkEmbeddings, type Embeddings, isEmbeddings } from '../metrics/embeddings.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import { SearchIndex } from '../native/searchIndex.js';
-import { checkEmbeddings, isEmbeddings } from './embeddings.js';
 import { readGallery, writeGallery } from './galleryFile.js';
-import { type Embeddings, Model } from './model.js';
+import { Model } from './model.js';
 import type { ImagesInput } from './pictures.js';
 import { expectSameSpace, type Probe, probeOf } from './probe.js';
 

@@ -107,11 +107,18 @@ export async function scoreSamples(
   return tally.result();
 }
 
+/** Adds up margin-free scores, batch by batch. */
+export interface Tally {
+  readonly numClasses: number;
+  /** @param scores (N, numClasses) @param labels (N) */
+  add(scores: Float32Array, labels: Int32Array): void;
+}
+
 /** Adds the samples' margin-free scores up. @param embeddings As in `scoreSamples`. */
 export async function tallyScores(
   session: NativeSession,
   samples: Samples,
-  tally: ScoreTally,
+  tally: Tally,
   { embeddings, ...ending }: { embeddings?: Float32Array } & Ending,
 ): Promise<void> {
   const size = embeddings === undefined ? 0 : embeddings.length / samples.numbers.length;

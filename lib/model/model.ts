@@ -13,8 +13,9 @@ import { writeSafetensors } from '../files/safetensors.js';
 import { centresOf } from '../heads/centres.js';
 import type { EffectiveHead } from '../heads/options.js';
 import { argmaxRows, type Scores, ScoreTally } from '../metrics/accuracy.js';
-import { unitRows } from '../metrics/angles.js';
-import { emptyConfusion } from '../metrics/classification.js';
+import { type ClassificationReport, ClassificationTally, emptyConfusion } from '../metrics/classification.js';
+import { unitRows } from '../metrics/directions.js';
+import type { Embeddings } from '../metrics/embeddings.js';
 import { GrowingHistogram, type Histogram } from '../metrics/growingHistogram.js';
 import { rowNorms } from '../metrics/headStatistics.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
@@ -45,14 +46,6 @@ export interface Prediction {
   readonly files?: readonly string[];
 }
 
-export interface Embeddings {
-  /** Row-major */
-  readonly data: Float32Array;
-  readonly shape: [N: number, D: number];
-  /** (N): the file of each image, where some came from files; '' of others. */
-  readonly files?: readonly string[];
-}
-
 /** Row-major. */
 export interface ClassCentres {
   readonly data: Float32Array;
@@ -72,6 +65,8 @@ export interface Verification {
 export interface Evaluation extends Scores {
   /** (numClasses, numClasses) counts, row = label, column = prediction; where asked for. */
   readonly confusion?: Int32Array;
+  /** Class by class, the best few, calibration; where asked for. */
+  readonly report?: ClassificationReport;
 }
 
 export interface LogitStatistics {
@@ -117,7 +112,11 @@ const VERIFY = {
   ...SIGNAL,
   threshold: option('', (value, name) => checkNumber(value, name, { min: -1, max: 1 })),
 };
-const EVALUATE = { ...SIGNAL, confusion: option('', checkBoolean, { default: false }) };
+const EVALUATE = {
+  ...SIGNAL,
+  confusion: option('', checkBoolean, { default: false }),
+  report: option('', checkBoolean, { default: false }),
+};
 
 /**
  * Made by `train()`, or read from a file by `Model.load()`. Predictions have no margin and need no label, and images are normalised as in training.
@@ -305,23 +304,33 @@ export class Model {
    * Accuracy and mean cross-entropy over every sample of a split, without margin, dropout and class weights.
    * @param split Images and labels; or a folder that has a folder of pictures for each class, called as the class is.
    * @param options.confusion Count predictions per class as well. Default false.
-   * @throws SHAPE_MISMATCH for images of another size than in training, INVALID_DATA for labels out of range, and folders that no
-   *   class is called.
+   * @param options.report What `classificationReport` tells of the same scores, as well. Default false.
+   * @throws SHAPE_MISMATCH for images of another size than in training, INVALID_DATA for labels out of range, folders that no
+   *   class is called, and, with `report`, scores that are not finite.
    */
   async evaluate(
     split: SplitInput | string,
-    options: { confusion?: boolean; signal?: AbortSignal } = {},
+    options: { confusion?: boolean; report?: boolean; signal?: AbortSignal } = {},
   ): Promise<Evaluation> {
     const session = this.#session();
-    const { confusion: isWanted, signal } = checkOptions(options, undefined, EVALUATE);
+    const { confusion: isWanted, report: isReported, signal } = checkOptions(options, undefined, EVALUATE);
     const { numClasses } = this.#parts.head.native;
     const tally = new ScoreTally(numClasses, isWanted ? emptyConfusion(numClasses) : undefined);
+    const report = isReported ? new ClassificationTally(numClasses) : undefined;
+    const both = {
+      numClasses,
+      add(scores: Float32Array, labels: Int32Array) {
+        tally.add(scores, labels);
+        report?.add(scores, labels);
+      },
+    };
     for await (const part of this.#labelled(split, signal)) {
-      await tallyScores(session, allOf(part), tally, this.#ending(signal));
+      await tallyScores(session, allOf(part), both, this.#ending(signal));
     }
     return {
       ...tally.result(),
       ...(tally.confusion && { confusion: tally.confusion }),
+      ...(report && { report: report.result() }),
     };
   }
 

@@ -4,10 +4,9 @@ import { turnEventLoop } from '../base/abort.js';
 import { checkSignal } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 import { checkOptions, option } from '../base/optionTable.js';
+import { checkEmbeddings, type Embeddings } from '../metrics/embeddings.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import { nearest } from '../native/searchIndex.js';
-import { checkEmbeddings } from './embeddings.js';
-import type { Embeddings } from './model.js';
 
 export interface Pairs {
   /** (N·(N − 1)/2): first with second, first with third, …, second with third, … */

@@ -102,7 +102,10 @@ export class SearchIndex {
     if (columns === 0) return;
     const total = queries.length / this.size;
     const batches = Math.max(1, Math.floor(MOST_WORK / (BATCH * this.size * this.#count)));
-    const most = Math.max(1, Math.min(BATCH * batches, Math.floor(MOST_FOUND / columns)));
+    const most = Math.max(
+      1,
+      Math.min(BATCH * batches, Math.floor(MOST_FOUND / columns), Math.floor(PIECE / this.size)),
+    );
     for (let first = 0; first < total; first += most) {
       signal?.throwIfAborted();
       const some = queries.subarray(first * this.size, (first + most) * this.size);
@@ -116,6 +119,23 @@ export class SearchIndex {
 
   dispose(): void {
     this.index.dispose();
+  }
+}
+
+/** As `nearest`, in pieces that are small enough to be in memory. `first`: the number of a piece's first query. */
+export async function* nearestInPieces(
+  queries: Float32Array,
+  rows: Float32Array,
+  size: number,
+  top: number,
+  options: SearchOptions = {},
+): AsyncGenerator<Nearest & { readonly first: number }> {
+  const index = await SearchIndex.open(size, options);
+  try {
+    await index.add(rows, options.signal);
+    yield* index.pieces(queries, top, options.signal);
+  } finally {
+    index.dispose();
   }
 }
 

@@ -29,6 +29,17 @@ export function bytes(value: number): string {
   return `${significant(value / 1024 ** power)} ${units[power]}`;
 }
 
+/** Lines of words, each as long as fits. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}
+
 /** A head or another set of options on one line, every value included: 'm 0.5 · s 16 · wrap continue'. */
 export function describeOptions(options: Readonly<Record<string, unknown>>): string {
   return Object.entries(options)

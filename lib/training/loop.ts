@@ -46,7 +46,7 @@ export interface TrainPlan extends Batching {
   /** Whether no further epoch is worth it. */
   isEnough(history: readonly Omit<EpochRecord, 'diagnoses'>[]): boolean;
   /** Told of steps and epochs. */
-  readonly observers: Pick<Observers, 'step' | 'epoch'>;
+  readonly observers: Pick<Observers, 'step' | 'lateStep' | 'epoch'>;
 }
 
 /** A call of the addon runs as many steps as fit this time: callbacks, `stop()` and the progress display wait for it. */
@@ -173,12 +173,12 @@ class TrainLoop {
     const epoch = this.history.length;
     for await (const report of this.#steps(epoch)) {
       addStep(this.#sums, report);
-      // What was run is counted, even if nobody hears of it any more.
-      if (signal?.aborted || this.#thrown !== undefined) continue;
+      // What was run is counted and written down, even if nobody else hears of it any more.
+      const isLate = signal?.aborted || this.#thrown !== undefined;
       try {
-        await observers.step(report.event, this.#controls);
+        await (isLate ? observers.lateStep(report.event) : observers.step(report.event, this.#controls));
       } catch (error) {
-        this.#thrown = { error };
+        this.#thrown ??= { error };
       }
     }
     if (this.#thrown !== undefined) throw this.#thrown.error;

@@ -72,6 +72,8 @@ export interface Observer {
   /** Before the first step, a few times a second where that takes so long: of pictures that are read, before `start`. */
   prepare?(preparation: Preparation): unknown;
   step?(event: StepEvent, controls: Controls): unknown;
+  /** A step that was run while something broke the run off: it counts, and a run that is resumed goes on behind it. For whoever keeps all. */
+  lateStep?(event: StepEvent): unknown;
   /** After an epoch's last step and its validation, before `epoch`: what that one's statistics of the head are made of. */
   measured?(measurement: HeadMeasurement): unknown;
   /** After the epoch's validation. */
@@ -100,6 +102,10 @@ export class Observers implements Required<Observer> {
 
   async step(event: StepEvent, controls: Controls): Promise<void> {
     for (const observer of this.observers) await observer.step?.(event, controls);
+  }
+
+  async lateStep(event: StepEvent): Promise<void> {
+    for (const observer of this.observers) await observer.lateStep?.(event);
   }
 
   async measured(measurement: HeadMeasurement): Promise<void> {

@@ -330,7 +330,7 @@ function trainModel(
 
 /** One pass over the test samples gives both their scores and the embeddings whose angles are reported. */
 async function scoreTest(
-  { classNames, settings: { signal } }: TrainJob,
+  { classNames, settings: { signal, threads } }: TrainJob,
   session: NativeSession,
   test: Samples,
 ): Promise<{ test: Scores; angles?: AngleReport }> {
@@ -339,7 +339,9 @@ async function scoreTest(
     embeddings,
     ...(signal && { signal }),
   });
-  const angles = await angleReport(embeddings, labelsOf(test), classNames.length, signal);
+  // On the CPU, where the embeddings are: a card that training has filled may have no room, and a result would be lost to it.
+  const place = { device: 'cpu', threads, signal } as const;
+  const angles = await angleReport(embeddings, labelsOf(test), classNames.length, place);
   return { test: scores, ...(angles && { angles }) };
 }
 

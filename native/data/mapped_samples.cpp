@@ -6,11 +6,7 @@
 
 namespace margincore {
 
-namespace {
-
-using LongLong = long long;
-
-}  // namespace
+namespace { using LongLong = long long; }  // namespace
 
 TrainingData view_samples(std::shared_ptr<const MappedFile> file, int64_t begin, std::span<const int32_t> labels,
                           const Shape& image, int64_t classes) {

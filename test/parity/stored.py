@@ -62,7 +62,7 @@ def differences(received, expected, path=""):
         return [d for key in expected for d in differences(received[key], expected[key], f"{path}.{key}")]
     if isinstance(expected, list) and isinstance(received, list) and len(received) == len(expected):
         # A list of numbers is compared as one vector: its small entries have no digits of their own.
-        if expected and isinstance(expected[0], float):
+        if expected and all(isinstance(value, float) for value in (*expected, *received)):
             far = np.linalg.norm(np.subtract(received, expected)) > 1e-6 * np.linalg.norm(expected)
             return [path] if far else []
         pairs = enumerate(zip(received, expected))

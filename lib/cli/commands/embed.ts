@@ -1,7 +1,7 @@
 import { text } from '../../base/notation.js';
 import { flag } from '../../base/optionTable.js';
 import { writeSafetensors } from '../../files/safetensors.js';
-import type { Embeddings } from '../../model/model.js';
+import type { Embeddings } from '../../metrics/embeddings.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';

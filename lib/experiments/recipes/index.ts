@@ -10,7 +10,7 @@ import {
   lSoftmaxMnist,
   lSoftmaxMnist2d,
 } from './lSoftmax.js';
-import { scaledBnCifar100, scaledBnFacescrub, scaledBnTinyImagenet } from './scaledBn.js';
+import { scaledBnCifar10, scaledBnCifar100, scaledBnFacescrub, scaledBnTinyImagenet } from './scaledBn.js';
 
 /** The experiments of published documents. */
 export const RECIPES: readonly Recipe[] = [
@@ -24,6 +24,7 @@ export const RECIPES: readonly Recipe[] = [
   headsCifar10,
   facesOrl,
   facesLfw,
+  scaledBnCifar10,
   scaledBnCifar100,
   scaledBnTinyImagenet,
   scaledBnFacescrub,

@@ -1,7 +1,12 @@
-/** Style of pages with figures: light and dark, from a phone's width on. `--c0` … are the palette of svg/, lighter where the ground is dark. */
+/** Style of pages with figures: light and dark, from a phone's width on. */
+import { SCHEMES } from './schemes.js';
+
+const colours = Object.entries(SCHEMES)
+  .map(([name, [light, dark]]) => `--${name}:light-dark(${light},${dark})`)
+  .join(';');
 
 export const STYLE = `
-:root{color-scheme:light dark;--ground:light-dark(#fff,#14171c);--panel:light-dark(#f6f7f9,#1d2128);--ink:light-dark(#1f2937,#e6e8ec);--quiet:light-dark(#5b6472,#a3abb8);--line:light-dark(#d1d5db,#3a414d);--c0:light-dark(#2d7fc7,#6db3f2);--c1:light-dark(#c77700,#ffb938);--c2:light-dark(#bd1f01,#ff7a5c);--c3:light-dark(#6f7f7d,#b4c4c2);--c4:light-dark(#832db6,#c88bf0);--c5:light-dark(#a96b59,#d9a08f);--c6:light-dark(#d65b00,#ff964d);--c7:light-dark(#8d843f,#d8cf8e);--c8:light-dark(#717581,#a9adb8);--c9:light-dark(#2f98a0,#92dadd);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
+:root{color-scheme:light dark;${colours};font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:1240px;padding:16px;background:var(--ground);color:var(--ink)}
 h1{font-size:1.45rem;margin:0 0 4px}

@@ -16,11 +16,3 @@ export function median(values: Float32Array): number {
   const { length } = sorted;
   return (sorted[Math.floor((length - 1) / 2)]! + sorted[Math.floor(length / 2)]!) / 2;
 }
-
-/** Round numbers from 0 up to the first that is at least `max`: about four steps of 1, 2 or 5 times a power of ten. */
-export function roundTicks(max: number): number[] {
-  const rough = max / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].find((factor) => factor * power >= rough)! * power;
-  return Array.from({ length: Math.ceil(max / step) + 1 }, (_, index) => index * step);
-}

@@ -1,8 +1,8 @@
 /** Draws the loss over a learning rate that rose exponentially, with the rates that are suggested. */
 import { MarginCoreError } from '../../base/errors.js';
+import { PICTURE_GRID, pictureSvg } from '../charts/picture.js';
+import { AXIS } from '../figures/axes.js';
 import { significant } from '../format.js';
-import { roundTicks } from './histogram.js';
-import { escapeXml, round, text } from './svg.js';
 
 export interface RateCurveSvgInput {
   /** Above 0, rising */
@@ -15,45 +15,51 @@ export interface RateCurveSvgInput {
   readonly subtitle: string;
 }
 
-const WIDTH = 800;
-const HEIGHT = 450;
-const PLOT = { left: 62, right: WIDTH - 30, top: 120, bottom: HEIGHT - 62 } as const;
-
-const INK = '#1f2937';
-const QUIET = '#6b7280';
-const GRID = '#e5e7eb';
-const CURVE = '#1d4ed8';
-const MARK = '#b45309';
+/** Of the smoothed loss, what is left above it: single steps may reach further, and are cut off. */
+const HEADROOM = 1.1;
 
 /** A self-contained SVG with a background of its own. Throws INVALID_DATA where there are no two points. */
 export function rateCurveSvg(input: RateCurveSvgInput): string {
   const { rates, losses, smoothed, marks, title, subtitle } = input;
   if (rates.length < 2) throw new MarginCoreError('INVALID_DATA', 'rateCurveSvg: there is no curve to draw');
-  const [low, high] = [Math.log10(rates[0]!), Math.log10(rates.at(-1)!)];
-  const xOf = (rate: number) =>
-    round(PLOT.left + ((Math.log10(rate) - low) / (high - low)) * (PLOT.right - PLOT.left));
-  const ticks = roundTicks(Math.max(...smoothed));
-  const top = ticks.at(-1)!;
-  const yOf = (loss: number) => round(PLOT.bottom - (Math.min(loss, top) / top) * (PLOT.bottom - PLOT.top));
-  const line = (values: readonly number[]) =>
-    values.map((value, index) => `${index === 0 ? 'M' : 'L'}${xOf(rates[index]!)} ${yOf(value)}`).join('');
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-labelledby="title desc" font-family="system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif" font-size="13" fill="${INK}">
-<title id="title">${escapeXml(title)}</title>
-<desc id="desc">${escapeXml(describe(input))}</desc>
-<rect x="0.5" y="0.5" width="${WIDTH - 1}" height="${HEIGHT - 1}" rx="12" fill="#ffffff" stroke="#d1d5db"/>
-${text(PLOT.left, 40, title, 'font-size="19" font-weight="600"')}
-${text(PLOT.left, 63, subtitle, `fill="${QUIET}"`)}
-${ticks.map((loss) => lossTick(loss, yOf(loss))).join('\n')}
-${decades(low, high)
-  .map((power) => rateTick(power, xOf(10 ** power)))
-  .join('\n')}
-<path d="M${PLOT.left} ${PLOT.bottom}H${PLOT.right}" stroke="${INK}"/>
-<path d="${line(losses)}" fill="none" stroke="${CURVE}" stroke-opacity="0.25"/>
-<path d="${line(smoothed)}" fill="none" stroke="${CURVE}" stroke-width="2" stroke-linejoin="round"/>
-${marks.map(({ rate, label }, index) => mark(xOf(rate), PLOT.top - 26 + 16 * index, label)).join('\n')}
-${text((PLOT.left + PLOT.right) / 2, PLOT.bottom + 45, 'learning rate; pale: the loss of each step, dark: smoothed', `text-anchor="middle" fill="${QUIET}"`)}
-</svg>
-`;
+  const top = HEADROOM * Math.max(...smoothed);
+  const line = (values: readonly number[], width: number, opacity: number) => ({
+    ...{ type: 'line' as const, showSymbol: false, color: 'var(--c0)', lineStyle: { width, opacity } },
+    data: values.map((value, index) => [rates[index]!, Math.min(value, top)]),
+  });
+  const marked = marks.map(({ rate, label }, index) => ({
+    xAxis: rate,
+    label: {
+      ...{ formatter: label, color: 'var(--c1)', fontWeight: 'bold' as const, distance: 2 + 16 * index },
+      align: isLeft(rate, rates) ? ('left' as const) : ('right' as const),
+    },
+  }));
+  return pictureSvg(
+    { title, subtitle, description: describe(input) },
+    {
+      grid: PICTURE_GRID,
+      xAxis: {
+        ...{ ...AXIS, type: 'log', min: rates[0]!, max: rates.at(-1)!, nameGap: 32 },
+        axisLabel: { ...AXIS.axisLabel, formatter: (rate: number) => significant(rate) },
+        name: 'learning rate; pale: the loss of each step, dark: smoothed',
+      },
+      yAxis: {
+        ...{ ...AXIS, type: 'value', min: 0, max: top },
+        axisLabel: { ...AXIS.axisLabel, showMaxLabel: false },
+      },
+      series: [
+        line(losses, 1, 0.25),
+        {
+          ...line(smoothed, 2, 1),
+          markLine: {
+            // Rates are rounded to so many decimals.
+            ...{ symbol: 'none', precision: 12, lineStyle: { color: 'var(--c1)', width: 1.5, type: [5, 4] } },
+            data: marked,
+          },
+        },
+      ],
+    },
+  );
 }
 
 function describe({ rates, smoothed, marks }: RateCurveSvgInput): string {
@@ -65,29 +71,8 @@ function describe({ rates, smoothed, marks }: RateCurveSvgInput): string {
   );
 }
 
-/** Powers of ten between two logarithms. */
-const decades = (low: number, high: number): number[] =>
-  Array.from(
-    { length: Math.floor(high + 1e-9) - Math.ceil(low - 1e-9) + 1 },
-    (_, index) => Math.ceil(low - 1e-9) + index,
-  );
-
-function lossTick(loss: number, y: number): string {
-  return `<path d="M${PLOT.left} ${y}H${PLOT.right}" stroke="${GRID}"/>\n${text(PLOT.left - 8, y + 4, String(round(loss)), `text-anchor="end" fill="${QUIET}"`)}`;
-}
-
-function rateTick(power: number, x: number): string {
-  return `<path d="M${x} ${PLOT.bottom}v5" stroke="${INK}"/>\n${text(x, PLOT.bottom + 21, String(Number(`1e${power}`)), `text-anchor="middle" fill="${QUIET}"`)}`;
-}
-
-/** Each has a line of its own for the label. */
-function mark(x: number, y: number, label: string): string {
-  const anchor = x < WIDTH * 0.7 ? 'start' : 'end';
-  const shown = text(
-    x + (anchor === 'start' ? 7 : -7),
-    y + 4,
-    label,
-    `text-anchor="${anchor}" font-weight="600" fill="${MARK}"`,
-  );
-  return `<path d="M${x} ${y - 6}V${PLOT.bottom}" stroke="${MARK}" stroke-width="1.5" stroke-dasharray="5 4"/>\n${shown}`;
+/** A label beside its mark has room on one side. */
+function isLeft(rate: number, rates: readonly number[]): boolean {
+  const [low, high] = [Math.log(rates[0]!), Math.log(rates.at(-1)!)];
+  return (Math.log(rate) - low) / (high - low) < 0.7;
 }

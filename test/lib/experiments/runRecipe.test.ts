@@ -93,7 +93,12 @@ test('what was stopped goes on, in the middle of a run too, and what is done is 
   const rest = await runRecipe(RECIPE, { data, folder, onRun: ({ wasDone }) => before.push(wasDone) });
   expect(before).toEqual([true, true, true, false]);
   expect(rest).toEqual(whole);
-  expect(readdirSync(folder).filter((name) => !name.endsWith('.json') && !name.startsWith('.'))).toEqual([]);
+  // No checkpoint is left, and each run has its log.
+  expect(readdirSync(folder).filter((name) => !name.endsWith('.json') && !name.startsWith('.'))).toEqual([
+    'logs',
+  ]);
+  const runs = readdirSync(folder).filter((name) => name.endsWith('.json'));
+  expect(readdirSync(join(folder, 'logs')).map((name) => `${name}.json`)).toEqual(runs);
 });
 
 test("another recipe's folder, another length and other data are refused", async () => {

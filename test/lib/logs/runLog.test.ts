@@ -325,6 +325,28 @@ describe('of train()', () => {
     expect(eventFiles(inFolder('log'))).toHaveLength(2);
   });
 
+  test('steps that were run while a callback broke the run off are there: it goes on behind them', async () => {
+    const given = { ...(await options()), checkpoint: inFolder('checkpoints'), epochs: 3 };
+    const heard: number[] = [];
+    const breaking = train({
+      ...given,
+      onStep: ({ step }) => {
+        heard.push(step);
+        if (step === 6) throw new Error('enough');
+      },
+    });
+    await expect(breaking).rejects.toThrow('enough');
+    expect(heard).toEqual([1, 2, 3, 4, 5, 6]);
+    const { model } = await train({ ...given, resume: true, onStep: ({ step }) => heard.push(step) });
+    model.dispose();
+    // All of the second epoch was run in one call: nobody hears of its last two steps.
+    expect(heard.slice(6)).toEqual([9, 10, 11, 12]);
+    const steps = Array.from({ length: 12 }, (_, index) => String(index + 1));
+    expect(table(inFolder('log', 'steps.csv')).map(({ step }) => step)).toEqual(steps);
+    const logged = eventFiles(inFolder('log')).flatMap((file) => scalarsOf(eventsOf(file), 'step/loss'));
+    expect(logged.map(([step]) => String(step))).toEqual(steps);
+  });
+
   test('a new run where there is a log is refused, and leaves it', async () => {
     const given = { ...(await options()), epochs: 1 };
     (await train(given)).model.dispose();

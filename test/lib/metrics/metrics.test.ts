@@ -42,6 +42,41 @@ test('a zero embedding counts as 90° from everything', async () => {
   expect(report!.nearestOther[0]).toBeCloseTo(90, 3);
 });
 
+test('angles are those of double precision, however small', async () => {
+  const [classes, each, size] = [40, 6, 16];
+  const random = (at: number) => ((Math.imul(at + 1, 0x9e3779b1) >>> 8) / 2 ** 24) * 2 - 1;
+  const labels = Int32Array.from({ length: classes * each }, (_, sample) => sample % classes);
+  // Classes in pairs that stand nearer to each other with their number, to a thousandth of a degree.
+  const embeddings = Float32Array.from({ length: labels.length * size }, (_, at) => {
+    const label = labels[Math.floor(at / size)]!;
+    const pair = random((label >> 1) * size + (at % size));
+    return pair + 2 ** (-label / 2) * (random(at + 5000) + random(at + 9000 + (label & 1)));
+  });
+  const report = await angleReport(embeddings, labels, classes, { device: 'cpu' });
+  const samples = Array.from(labels, (_, row) =>
+    unit(Array.from(embeddings.subarray(row * size, (row + 1) * size))),
+  );
+  const centres = Array.from({ length: classes }, (_, label) =>
+    unit(
+      samples.filter((_, row) => labels[row] === label).reduce((a, b) => a.map((value, k) => value + b[k]!)),
+    ),
+  );
+  const others = (from: number[], own: number) =>
+    Math.min(...centres.filter((_, label) => label !== own).map((centre) => degrees(from, centre)));
+  for (const [row, label] of labels.entries()) {
+    expect(Math.abs(report!.own[row]! - degrees(samples[row]!, centres[label]!))).toBeLessThan(1e-4);
+    expect(Math.abs(report!.nearestOther[row]! - others(samples[row]!, label))).toBeLessThan(1e-4);
+  }
+  const between = centres.reduce((sum, centre, label) => sum + others(centre, label), 0) / classes;
+  expect(Math.abs(report!.nearestOtherCentreMean - between)).toBeLessThan(1e-4);
+});
+
+const unit = (row: number[]) => row.map((value) => value / Math.hypot(...row));
+
+/** The angle whose chord is |a − b|. */
+const degrees = (a: number[], b: number[]) =>
+  (2 * Math.asin(Math.min(1, Math.hypot(...a.map((value, k) => value - b[k]!)) / 2)) * 180) / Math.PI;
+
 test('one class alone has no angles to others', async () => {
   expect(await angleReport(Float32Array.of(1, 0, 0, 1), Int32Array.of(2, 2), 3)).toBeUndefined();
 });

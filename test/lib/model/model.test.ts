@@ -1,4 +1,4 @@
-import { type Dataset, type Model, train } from '../../../lib/index.js';
+import { classificationReport, type Dataset, type Model, train } from '../../../lib/index.js';
 import { refusal } from '../../support/refusal.js';
 import { first, sample } from '../../support/sample.js';
 import { tinyModel } from '../../support/tinyModel.js';
@@ -49,6 +49,16 @@ test('evaluate agrees with predict, and its confusion with both', async () => {
   expect(confusion!.reduce((a, b) => a + b)).toBe(130);
   expect(Array.from({ length: 10 }, (_, i) => confusion![i * 11]!).reduce((a, b) => a + b)).toBe(right);
   expect(await arcface.evaluate(data.test!)).toEqual({ accuracy, loss });
+});
+
+test('evaluate reports what classificationReport tells of the same images', async () => {
+  const { probabilities } = await arcface.predict(data.test!.images);
+  const expected = await classificationReport({ probabilities }, data.test!.labels);
+  const { accuracy, loss, report } = await arcface.evaluate(data.test!, { report: true });
+  expect(report).toMatchObject({ samples: 130, numClasses: 10, accuracy, perClass: expected.perClass });
+  expect(report!.nll).toBeCloseTo(loss, 10);
+  expect(report!.ece).toBeCloseTo(expected.ece, 5);
+  expect(report!.topK).toEqual(expected.topK);
 });
 
 test('embeddings have unit norm by default where angles count', async () => {

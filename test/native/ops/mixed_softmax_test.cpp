@@ -29,8 +29,8 @@ MarginSoftmaxProblem make_mixed_problem(const MarginSizes& sizes, const MarginKi
   p.mixed_share = to_doubles(random.uniform(sizes.rows, 0, 1));  // as rounded
   if (sizes.rows < 3) return p;
   p.mixed_share[0] = 0.5;
-  p.mixed_labels[1] = p.labels[1];  // both images of one class
-  p.mixed_labels[2] = p.labels[0];
+  p.mixed_labels[1] = p.labels[1];               // both images of one class
+  p.mixed_labels[2] = p.labels[3 % sizes.rows];  // of one row the first label, of another the second
   return p;
 }
 

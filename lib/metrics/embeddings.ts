@@ -1,7 +1,14 @@
 /** Embeddings as they are given: `Model.embed` returns them, and so may whoever has them from elsewhere. */
 import { checkInteger } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
-import type { Embeddings } from './model.js';
+
+export interface Embeddings {
+  /** Row-major */
+  readonly data: Float32Array;
+  readonly shape: [N: number, D: number];
+  /** (N): the file of each image, where some came from files; '' of others. */
+  readonly files?: readonly string[];
+}
 
 /** By its form alone: what tells embeddings from images. */
 export function isEmbeddings(value: unknown): value is Embeddings {
