@@ -332,10 +332,14 @@ export const RUN_OPTION_GROUPS = {
       default: 'auto',
       notation: SWITCH,
     }),
-    logDir: option('a folder for what TensorBoard shows of the run, and tables of it', checkPath, {
-      defaultText: 'none',
-      notation: text('DIR'),
-    }),
+    logDir: option(
+      'a folder for what TensorBoard and `margincore watch` show of the run, and tables of it',
+      checkPath,
+      {
+        defaultText: 'none',
+        notation: text('DIR'),
+      },
+    ),
     logEmbeddings: integer("images whose embeddings are there, for TensorBoard's projector", {
       min: 1,
       max: MOST_LOGGED_EMBEDDINGS,

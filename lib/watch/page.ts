@@ -47,7 +47,7 @@ export function watchContent({ runs, faults, hasComparison }: WatchedRuns, now: 
     training: section('Training', '', trainingCurves(drawn), names),
     angles: section(
       'Angles',
-      "Of embeddings to the weight of their own class, and to the nearest other's, after the last epoch.",
+      `Of embeddings to the weight of their own class, and to the nearest other's, after the last epoch.${drawn.length > MOST_FIGURES ? ` Of ${MOST_FIGURES} runs.` : ''}`,
       anglesOfRuns(drawn.slice(0, MOST_FIGURES)),
     ),
     norms: section('Norms', 'Their distributions after the last epoch, in %.', normsOfRuns(drawn), names),
@@ -75,7 +75,8 @@ a{color:var(--c0)}
 #connection:empty{display:none}
 .state{color:var(--quiet)}
 .state.running{color:var(--c0);font-weight:600}
-.state.failed,.state.silent,.fault{color:var(--c2)}
+.state.silent{color:var(--c1)}
+.state.failed,.fault{color:var(--c2)}
 .fault{overflow-wrap:anywhere}
 section>p{margin-top:12px}
 section>h2+p{margin-top:0}

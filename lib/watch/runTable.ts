@@ -65,6 +65,9 @@ const WORDS: Readonly<Record<RunState, string>> = {
 
 /** The page's script makes of it how long that is ago. @param seconds Since 1970 */
 function sinceThen(seconds: number): string {
-  const time = new Date(1000 * seconds).toISOString();
+  const date = new Date(1000 * seconds);
+  // Of a file that has whatever it likes.
+  if (Number.isNaN(date.getTime())) return 'a time that is none';
+  const time = date.toISOString();
   return `<time data-since datetime="${time}">${time}</time>`;
 }

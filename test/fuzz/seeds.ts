@@ -12,6 +12,7 @@ import {
   residual,
   sequential,
 } from '../../lib/index.js';
+import { recordsOf } from '../lib/logs/readRecords.js';
 import { randomModel } from '../support/randomModel.js';
 
 /** A layer of every kind that has something to be described. */
@@ -56,3 +57,9 @@ export async function rightGallery(inFolder: (name: string) => string): Promise<
 /** Of another program. */
 export const pythonFile = (): Buffer =>
   readFileSync(join(packageRoot(), 'test/lib/files/python.safetensors'));
+
+/** Of this program and of others. */
+export const loggedEvents = (): Buffer[] =>
+  ['sample', 'pytorch', 'tensorboard'].flatMap((name) =>
+    recordsOf(readFileSync(join(packageRoot(), `test/lib/logs/${name}.tfevents`))),
+  );

@@ -7,10 +7,13 @@ import { decodePictures } from '../../lib/data/decode.js';
 import { usingFile } from '../../lib/files/tensorFile.js';
 import { checkHead, resolveHead } from '../../lib/heads/resolve.js';
 import { datasets, Gallery, Model, train } from '../../lib/index.js';
+import { tfRecord } from '../../lib/logs/tfRecord.js';
 import { NO_OPTIMIZER } from '../../lib/model/loadModel.js';
 import { loadPretrained } from '../../lib/model/pretrained.js';
 import { native } from '../../lib/native/load.js';
-import { everyLayer, INPUT, pythonFile, rightGallery, rightModels } from './seeds.js';
+import { watchContent } from '../../lib/watch/page.js';
+import { WatchedRuns } from '../../lib/watch/watchedRuns.js';
+import { everyLayer, INPUT, loggedEvents, pythonFile, rightGallery, rightModels } from './seeds.js';
 
 type InFolder = (name: string) => string;
 
@@ -135,6 +138,21 @@ export const TARGETS: readonly Target[] = [
     },
     async parse(bytes) {
       await decodePictures([bytes], [8, 7, 3], { resize: 'cover', background: 0 });
+    },
+  },
+  {
+    name: 'events',
+    runs: 150,
+    codes: ['FILE_CORRUPT'],
+    right: async () => loggedEvents(),
+    async parse(bytes, inFolder) {
+      // Within a frame that is right: a checksum would keep what is behind it from ever being read.
+      await mkdir(inFolder('run'), { recursive: true });
+      await writeFile(join(inFolder('run'), 'events.out.tfevents.1.host'), tfRecord(bytes));
+      const runs = new WatchedRuns(inFolder('run'));
+      await runs.refresh();
+      watchContent(runs, Date.now());
+      for (const fault of runs.faults) throw fault;
     },
   },
 ];

@@ -35,24 +35,29 @@ export function linesFigure(
   const { isCounted = false, isFromZero = false } = axes;
   const isLogarithmic = axes.isLogarithmic === true && isOfMorePowers(lines);
   const drawn = ({ points }: Line) =>
-    points.filter(([, y]) => Number.isFinite(y) && (!isLogarithmic || y > 0)).map((point) => [...point]);
+    points
+      .map((point) => point.map(drawable))
+      .filter((point) => point.every(Number.isFinite) && (!isLogarithmic || point[1]! > 0));
   return {
     ...{ id, title },
     svg: chartSvg(
       {
-        grid: { left: 52, right: 14, top: 14, bottom: 44 },
+        grid: { left: 58, right: 14, top: 14, bottom: 44 },
         xAxis: {
           ...{ ...AXIS, type: 'value', name: xTitle, nameGap: 26, scale: true },
+          axisLabel: { ...AXIS.axisLabel, hideOverlap: true },
           ...(isCounted && { min: 1, minInterval: 1 }),
         },
         yAxis: {
           ...AXIS,
           type: isLogarithmic ? 'log' : 'value',
+          axisLabel: { ...AXIS.axisLabel, formatter: short },
           ...(isFromZero ? { min: 0 } : { scale: true }),
         },
         series: lines.map((line) => ({
           type: 'line',
           // A single point is no line.
+          symbol: 'circle',
           showSymbol: line.points.length === 1,
           color: colourOf(line.index),
           lineStyle: { width: 2, type: dashOf(line.index) },
@@ -67,6 +72,17 @@ export function linesFigure(
     ],
   };
 }
+
+/** What there is room for beside an axis. */
+function short(value: number): string {
+  const plain = String(Number(value.toPrecision(5)));
+  return plain.length > MOST_CHARACTERS ? Number(value.toPrecision(4)).toExponential() : plain;
+}
+
+const MOST_CHARACTERS = 7;
+
+/** Steps of axes are rounded to twenty decimals, and the charts fail where that leaves nothing of them. */
+const drawable = (value: number) => (Math.abs(value) < 1e-15 ? 0 : value);
 
 function isOfMorePowers(lines: readonly Line[]): boolean {
   const values = lines

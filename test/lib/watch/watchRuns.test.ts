@@ -1,10 +1,10 @@
 /** The page's server, and the page in a browser while a run goes on. */
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestOptions, request } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { type Watch, watchRuns } from '../../../lib/index.js';
 import { inChromium, testInChromium } from '../../support/chromium.js';
-import { start } from '../../support/margincore.js';
+import { margincore, start } from '../../support/margincore.js';
 import { refusal } from '../../support/refusal.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
 import { writeLog } from '../logs/sampleLog.js';
@@ -146,6 +146,26 @@ test('names of runs and tags are texts', async () => {
   expect(body).toContain('&#60;b&#62;');
 });
 
+test('a file that is corrupt has a warning, and its run is there up to then', async () => {
+  const path = inFolder('run', eventFile());
+  addEvent(path, 7, { 'step/loss': 0.5 });
+  appendFileSync(path, Buffer.alloc(20, 1));
+  const { url } = await watch();
+  const { body } = await ask(url, '/content');
+  expect(body).toContain('<td>7</td>');
+  expect(body).toMatch(
+    /<p class="fault">\S+ is corrupt at byte \d+: the checksum of the length of a record differs[^<]*\[FILE_CORRUPT\]</,
+  );
+});
+
+test('whatever time an event has', async () => {
+  for (const [index, time] of [Number.NaN, 1e300, -1e300, 0].entries()) {
+    addEvent(inFolder(`run${index}`, eventFile()), 1, { a: 1 }, time);
+  }
+  const { url } = await watch();
+  expect((await ask(url, '/content')).body.match(/a time that is none/g)).not.toHaveLength(0);
+});
+
 test('refusals', async () => {
   const missing = inFolder('missing');
   expect(await refusal(() => watchRuns(missing))).toMatchObject({
@@ -161,6 +181,12 @@ test('refusals', async () => {
   }
   expect(await refusal(() => watchRuns(inFolder('.'), { prot: 1 } as never))).toMatchObject({
     message: expect.stringContaining("Did you mean 'port'?"),
+  });
+  const command = await margincore(['watch', missing]);
+  expect(command).toMatchObject({ status: 2, stderr: expect.stringContaining(`${missing} does not exist`) });
+  expect(await margincore(['watch'])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('DIR is missing'),
   });
   expect(await refusal(() => watchRuns(3 as never))).toMatchObject({ code: 'INVALID_OPTION' });
 });
@@ -259,9 +285,10 @@ describe('the page', () => {
   });
 
   testInChromium('says when there is no answer, and goes on when there is one again', async () => {
-    await writeLog(inFolder('log'));
+    addEvent(inFolder('run', eventFile()), 1, { 'step/loss': 1 }, Date.now() / 1000 - 3700);
     const { url, close } = await watch();
     const { page } = await open(url);
+    expect(await page.locator('.state').textContent()).toBe('silent for 1 h');
     await close();
     await page.locator('#connection', { hasText: 'no answer' }).waitFor();
     watches.push(await watchRuns(inFolder('.'), { port: Number(new URL(url).port) }));
