@@ -57,7 +57,7 @@ export async function analyse(
   const { data, shape } = await model.embed(imagesOf(shown), { normalize: false, ...settings });
   const [, size] = shape;
   const dimensions = size === 2 ? 2 : 3;
-  const points = size === 2 ? data : principalComponents(data, size, 3);
+  const points = size === 2 ? data : await principalComponents(data, size, 3, signal);
   return {
     epochs: history.map(analysedEpoch),
     environment,

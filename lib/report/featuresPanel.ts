@@ -21,7 +21,7 @@ export async function featuresPanel(
   const shown = spreadOf(allOf(split), SHOWN);
   const { data, shape } = await model.embed(imagesOf(shown), { normalize: false });
   const [, size] = shape;
-  const points = size === 2 ? data : seen(principalComponents(data, size, 3));
+  const points = size === 2 ? data : seen(await principalComponents(data, size, 3));
   return { ...about, points, labels: labelsOf(shown) };
 }
 
