@@ -3,6 +3,7 @@
  * Identification and Hyperparameter Optimization"). All candidates of a head run a short time, a third of them three times as long, and so
  * on, until one is left. What decides is accuracy on training images that are held out: test images are for the table alone.
  */
+import { MarginCoreError } from '../base/errors.js';
 import { chosen, holdOut } from '../data/samples.js';
 import type { Dataset } from '../data/types.js';
 import { optionsOf, type Recipe } from '../experiments/recipe.js';
@@ -41,9 +42,10 @@ const HELD_OUT = 0.1;
 /** The rows that are left, one for each head and network, and how that came. */
 export async function search(input: SearchInput): Promise<{ rows: GridRow[]; decisions: SearchDecision[] }> {
   const { recipe, data, running, onRun, onDecision } = input;
-  const held = heldOut(data);
   let groups = groupsOf(input.rows);
   const rounds = roundsFor(Math.max(...groups.map(({ length }) => length)));
+  if (rounds === 0) return { rows: [...input.rows], decisions: [] };
+  const held = heldOut(data);
   const whole = wholeRun(recipe, input.rows[0]!, held);
   const decisions: SearchDecision[] = [];
   for (let round = 1; round <= rounds; round++) {
@@ -114,8 +116,21 @@ function best(group: GridRow[], accuracyOf: ReadonlyMap<GridRow, number | undefi
   return group.filter((row) => kept.has(row));
 }
 
-/** Some of the training images take the place of the test images. */
+/** Some of the training images take the place of the test images. Throws INVALID_DATA where no class has enough. */
 function heldOut(data: Dataset): Dataset {
+  const most = Math.max(...countsOf(data));
+  if (most * HELD_OUT < 1) {
+    throw new MarginCoreError(
+      'INVALID_DATA',
+      `search: expected a class of ${1 / HELD_OUT} or more training images, a tenth of which decides among candidates; found ${most} at most`,
+    );
+  }
   const { kept, heldOut: held } = holdOut(data.train, data.numClasses, HELD_OUT);
   return { ...data, train: chosen(data.train, kept.numbers), test: chosen(data.train, held.numbers) };
+}
+
+function countsOf({ train, numClasses }: Dataset): number[] {
+  const counts = new Array<number>(numClasses).fill(0);
+  for (const label of train.labels) counts[label]! += 1;
+  return counts;
 }

@@ -7,10 +7,12 @@ import {
   type CompareOptions,
   compare,
   type Dataset,
+  datasets,
   type HeadChoice,
   type SearchDecision,
 } from '../../../lib/index.js';
 import { resolveTrainOptions } from '../../../lib/training/options.js';
+import { refusal } from '../../support/refusal.js';
 import { sample } from '../../support/sample.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
 import { tinyModel } from '../../support/tinyModel.js';
@@ -89,6 +91,17 @@ test('a search that was stopped goes on, and every decision is kept', async () =
   expect(JSON.parse(readFileSync(join(folder, 'comparison.json'), 'utf8')).search).toEqual(search);
   expect(readFileSync(join(folder, 'comparison.md'), 'utf8')).toContain('successive halving');
   expect(readFileSync(join(folder, 'comparison.html'), 'utf8')).toContain('<h2>Search</h2>');
+});
+
+test('of too few images nothing can be held out; where there is nothing to search, nothing has to be', async () => {
+  const few = datasets.subset(data, { takePerClass: 9 });
+  const options: CompareOptions = { ...SHARED, data: few, epochs: 1 };
+  expect(await refusal(() => compare({ ...options, heads: HEADS }))).toMatchObject({
+    code: 'INVALID_DATA',
+    message: expect.stringContaining('search: expected a class of 10 or more training images'),
+  });
+  const { search, rows } = await compare({ ...options, heads: ['softmax'] });
+  expect([search, rows.length]).toEqual([[], 1]);
 });
 
 test('every head by its name alone has candidates that train() takes', () => {
