@@ -2,7 +2,7 @@
 // node bench/comparison.mjs: the report of `margincore compare` without options, timed, with two of its figures as files:
 // results/comparison/. It is for a machine that does nothing else.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { standaloneSvg } from '../dist/lib/report/figures/schemes.js';
@@ -25,16 +25,16 @@ const { status } = spawnSync(
 const seconds = (performance.now() - begin) / 1000;
 if (status !== 0) throw new Error(`margincore compare ended with ${status}`);
 
-mkdirSync(results, { recursive: true });
-const page = readFileSync(join(folder, 'comparison.html'), 'utf8');
-writeFileSync(join(results, 'comparison.html'), page.replaceAll(folder, 'runs/compare'));
-copyFileSync(join(folder, 'comparison.csv'), join(results, 'comparison.csv'));
-for (const id of FIGURES) {
-  const [, svg] = page.match(new RegExp(`<figure id="${id}"[^>]*>[^]*?(<svg [^]*?</svg>)`));
-  writeFileSync(join(results, `${id}.svg`), standaloneSvg(svg));
-}
 const machine = describeMachine();
 const report = { date: new Date().toISOString(), sources, machine, seconds };
+const measured = `<!-- ${sourcesLine(report)} -->\n`;
+mkdirSync(results, { recursive: true });
+const page = readFileSync(join(folder, 'comparison.html'), 'utf8');
+writeFileSync(join(results, 'comparison.html'), page.replaceAll(folder, 'runs/compare') + measured);
+for (const id of FIGURES) {
+  const [, svg] = page.match(new RegExp(`<figure id="${id}"[^>]*>[^]*?(<svg [^]*?</svg>)`));
+  writeFileSync(join(results, `${id}.svg`), `${standaloneSvg(svg)}\n${measured}`);
+}
 writeFileSync(
   join(results, 'README.md'),
   `# npx margincore compare

@@ -47,13 +47,15 @@ const update = (old, fresh) => {
 const look = async () => {
   try {
     const response = await fetch('content', { cache: 'no-store', headers: { 'If-None-Match': main.dataset.version } });
+    /* To its end, also where it is empty: a response that nobody reads is broken off. */
+    const text = await response.text();
     if (response.status === 200) {
       const fresh = document.createElement('main');
-      fresh.innerHTML = '\\n' + (await response.text()) + '\\n';
+      fresh.innerHTML = '\\n' + text + '\\n';
       fresh.dataset.version = response.headers.get('ETag');
       update(main, fresh);
     }
-    connection.textContent = response.ok || response.status === 304 ? '' : 'The runs cannot be read: ' + (await response.text());
+    connection.textContent = response.ok || response.status === 304 ? '' : 'The runs cannot be read: ' + text;
   } catch {
     connection.textContent = 'There is no answer any more: what is shown is what was there.';
   }

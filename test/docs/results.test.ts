@@ -32,7 +32,9 @@ function origin(file: string): Origin | undefined {
   return day && commit ? { day, commit } : undefined;
 }
 
-const results = files.filter((file) => !file.endsWith('README.md'));
+/** What single runs of a recipe came to, each folder with the sources of all. */
+const isOfRun = (file: string) => file.startsWith('recipes/runs/');
+const results = files.filter((file) => !file.endsWith('README.md') && !isOfRun(file));
 
 test('there are results', () => expect(results.length).toBeGreaterThan(10));
 
@@ -47,6 +49,18 @@ test.each(
   results.filter((file) => !file.endsWith('.json') && results.includes(file.replace(/\.\w+$/, '.json'))),
 )('%s says the same as its JSON', (file) =>
   expect(origin(file)).toEqual(origin(file.replace(/\.\w+$/, '.json'))),
+);
+
+test.each(files.filter((file) => isOfRun(file) && !file.endsWith('sources.json')))(
+  '%s: among the sources',
+  (file) => {
+    const { key, seed } = JSON.parse(readFileSync(join(folder, file), 'utf8'));
+    const runs = JSON.parse(readFileSync(join(folder, file, '../sources.json'), 'utf8'));
+    expect(runs[`${JSON.stringify(key)} seed ${seed}`]).toMatchObject({
+      date: expect.stringMatching(/^20\d\d-\d\d-\d\d/),
+      sources: { commit: expect.stringMatching(/^[0-9a-f]{7,40}$/), dirty: false },
+    });
+  },
 );
 
 const SHOWN = ['cpu.json', 'accuracy.json', 'h100/seed-cnn.json', 'h100/resnet18.json'];

@@ -55,7 +55,9 @@ export function inChromium(): (url: string, options?: BrowserContextOptions) => 
       if (['error', 'warning'].includes(message.type())) seen.complaints.push(message.text());
     });
     page.on('pageerror', (error) => seen.complaints.push(String(error)));
-    page.on('requestfailed', (request) => seen.complaints.push(`${request.url()} failed`));
+    page.on('requestfailed', (request) =>
+      seen.complaints.push(`${request.url()} failed: ${request.failure()?.errorText}`),
+    );
     page.on('request', (request) => seen.requests.push(request.url()));
     await page.goto(url);
     return seen;
