@@ -51,7 +51,7 @@ test.each(
   expect(origin(file)).toEqual(origin(file.replace(/\.\w+$/, '.json'))),
 );
 
-test.each(files.filter((file) => isOfRun(file) && !file.endsWith('sources.json')))(
+test.each(files.filter((file) => isOfRun(file) && file.endsWith('.json') && !file.endsWith('sources.json')))(
   '%s: among the sources',
   (file) => {
     const { key, seed } = JSON.parse(readFileSync(join(folder, file), 'utf8'));
