@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { standaloneSvg } from '../dist/lib/report/figures/schemes.js';
+import { standaloneSvg } from '../dist/lib/report/charts/schemes.js';
 import { describeMachine } from './shared/machine.mjs';
 import { describeSources, sourcesLine } from './shared/sources.mjs';
 

@@ -3,9 +3,9 @@
 import type { Analysis } from '../experiments/analysis.js';
 import type { MeasureName } from '../experiments/outcome.js';
 import { MEASURES } from '../experiments/outcome.js';
+import { AXIS, LINE } from '../report/charts/axes.js';
 import { chartSvg } from '../report/charts/chart.js';
 import { anglesFigure } from '../report/figures/anglesFigure.js';
-import { AXIS, LINE } from '../report/figures/axes.js';
 import { colourOf } from '../report/figures/colours.js';
 import type { Figure } from '../report/figures/figure.js';
 import { linesFigure } from '../report/figures/linesFigure.js';

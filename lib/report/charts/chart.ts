@@ -1,4 +1,4 @@
-/** Charts as SVG text. Colours are CSS variables of the page, so that one picture serves light and dark; `palette.ts` has their names. */
+/** Charts as SVG text. Colours are CSS variables of the page, so that one picture serves light and dark; `schemes.ts` has their names. */
 import type { EChartsOption } from 'echarts';
 import { lazy } from '../../base/lazy.js';
 import type * as Parts from './parts.js';

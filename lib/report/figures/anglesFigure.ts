@@ -1,5 +1,5 @@
+import { AXIS, SMALL } from '../charts/axes.js';
 import { chartSvg } from '../charts/chart.js';
-import { AXIS, SMALL } from './axes.js';
 import type { Figure } from './figure.js';
 
 /** By angle, degree by degree from 0 on */

@@ -1,6 +1,7 @@
 /** Lines of several rows in one chart. */
+
+import { AXIS, SMALL } from '../charts/axes.js';
 import { chartSvg } from '../charts/chart.js';
-import { AXIS, SMALL } from './axes.js';
 import { colourOf, dashOf } from './colours.js';
 import type { Figure } from './figure.js';
 

@@ -1,5 +1,5 @@
 /** Style of pages with figures: light and dark, from a phone's width on. */
-import { SCHEMES } from './schemes.js';
+import { SCHEMES } from '../charts/schemes.js';
 
 const colours = Object.entries(SCHEMES)
   .map(([name, [light, dark]]) => `--${name}:light-dark(${light},${dark})`)

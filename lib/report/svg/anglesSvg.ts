@@ -4,9 +4,9 @@
  */
 import type { LineSeriesOption } from 'echarts';
 import { MarginCoreError } from '../../base/errors.js';
-import { PICTURE_GRID, pictureSvg } from '../charts/picture.js';
-import { AXIS } from '../figures/axes.js';
+import { AXIS } from '../charts/axes.js';
 import { histogram, median } from './histogram.js';
+import { PICTURE_GRID, pictureSvg } from './picture.js';
 
 export interface AnglesSvgInput {
   /** Degrees, one per sample */

@@ -1,8 +1,8 @@
 /** Draws the loss over a learning rate that rose exponentially, with the rates that are suggested. */
 import { MarginCoreError } from '../../base/errors.js';
-import { PICTURE_GRID, pictureSvg } from '../charts/picture.js';
-import { AXIS } from '../figures/axes.js';
+import { AXIS } from '../charts/axes.js';
 import { significant } from '../format.js';
+import { PICTURE_GRID, pictureSvg } from './picture.js';
 
 export interface RateCurveSvgInput {
   /** Above 0, rising */

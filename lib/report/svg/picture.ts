@@ -1,8 +1,8 @@
 /** A chart as a picture of its own: a white card that needs no page around it. */
 import type { EChartsOption } from 'echarts';
-import { standaloneSvg } from '../figures/schemes.js';
-import { escapeXml, text } from '../svg/svg.js';
-import { chartSvg } from './chart.js';
+import { chartSvg } from '../charts/chart.js';
+import { standaloneSvg } from '../charts/schemes.js';
+import { escapeXml, text } from './svg.js';
 
 export interface PictureText {
   readonly title: string;
