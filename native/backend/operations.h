@@ -73,11 +73,12 @@ virtual Status batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tenso
                                    Tensor y, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
                                    BatchNorm norm) MARGINCORE_OP;
 
-// Pooling: x (N, H, W, C), y (N, P, Q, C); padding never wins a maximum and does not count in an average.
+// Pooling: x (N, H, W, C), y (N, P, Q, C); padding never wins a maximum and does not count in an average. bias (C) or
+// none: added to the maximum, before the ReLU.
 // position (uint8, shape of y) keeps the place of the first maximum inside its window, row * kernel + column, or
 // kNoPosition where a fused ReLU cut it off; kernel <= 15.
-virtual Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) MARGINCORE_OP;
-virtual Status max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) MARGINCORE_OP;
+virtual Status max_pool_forward(Tensor y, Tensor position, Tensor x, Tensor bias, Pool2d pool) MARGINCORE_OP;
+virtual Status max_pool_backward(Tensor dx, Tensor dbias, Tensor dy, Tensor position, Pool2d pool) MARGINCORE_OP;
 virtual Status average_pool_forward(Tensor y, Tensor x, Pool2d pool) MARGINCORE_OP;
 virtual Status average_pool_backward(Tensor dx, Tensor dy, Pool2d pool) MARGINCORE_OP;
 virtual Status global_average_pool_forward(Tensor y, Tensor x) MARGINCORE_OP;  // y (N, C)

@@ -33,6 +33,7 @@ static constexpr ActivationLoops<T> kActivationLoops = {
     .batch_norm_backward = batch_norm_backward<T>,
     .max_pool_forward = max_pool_forward<T>,
     .max_pool_backward = max_pool_backward<T>,
+    .max_pool_bias_backward = max_pool_bias_backward<T>,
     .average_pool_forward = average_pool_forward<T>,
     .average_pool_backward = average_pool_backward<T>,
     .global_average_forward = global_average_forward<T>,

@@ -71,8 +71,9 @@ struct ActivationLoops {
   void (*batch_norm_backward)(const BatchNormGradients<T>& gradients, const T* dy, const T* x, const T* y, int64_t rows,
                               int64_t channels, const BatchNormParameters& parameters, void* scratch);
 
-  void (*max_pool_forward)(T* y, uint8_t* position, const T* x, PoolSizes sizes, Pool2d pool);
+  void (*max_pool_forward)(T* y, uint8_t* position, const T* x, const float* bias, PoolSizes sizes, Pool2d pool);
   void (*max_pool_backward)(T* dx, const T* dy, const uint8_t* position, PoolSizes sizes, Pool2d pool);
+  void (*max_pool_bias_backward)(float* dbias, const T* dy, const uint8_t* position, int64_t rows, int64_t channels);
   void (*average_pool_forward)(T* y, const T* x, PoolSizes sizes, Pool2d pool);
   void (*average_pool_backward)(T* dx, const T* dy, PoolSizes sizes, Pool2d pool);
   void (*global_average_forward)(T* y, const T* x, int64_t batch, int64_t pixels, int64_t channels);

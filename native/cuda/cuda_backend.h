@@ -29,7 +29,8 @@ class CudaBackend final : public Backend {
 
  private:
   float* floats(int64_t count) { return static_cast<float*>(workspace_.take(count * sizeof(float))); }
-  void column_sums_of(Tensor sums, Tensor matrix);
+  /// position: of a max pool, or none; see cuda::column_sums.
+  void column_sums_of(Tensor sums, Tensor matrix, Tensor position = {});
 
   BackendInfo info_;
   CudaStream stream_;

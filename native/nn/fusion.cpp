@@ -8,12 +8,14 @@ namespace {
 
 class Fusion {
  public:
-  explicit Fusion(std::vector<LayerSpec> layers) : layers_(std::move(layers)), gone_(layers_.size(), false) {}
+  Fusion(std::vector<LayerSpec> layers, const std::function<bool(const std::string&)>& is_trained)
+      : layers_(std::move(layers)), gone_(layers_.size(), false), is_trained_(is_trained) {}
 
   std::vector<LayerSpec> run() {
     each([&](int i) { fuse_sum(i); });
     each([&](int i) { fuse_relu(i); });
     each([&](int i) { fuse_pool(i); });
+    each([&](int i) { fuse_bias(i); });
     return remaining();
   }
 
@@ -76,6 +78,23 @@ class Fusion {
     }
   }
 
+  void fuse_bias(int i) {
+    const int input = layers_[i].inputs[0];
+    if (input == kImage || !is_read_once(input)) return;
+    auto* convolution = as<Conv2dSpec>(input);
+    auto* linear = as<LinearSpec>(input);
+    const std::string bias = layers_[input].name + ".bias";
+    if (auto* pool = as<MaxPool2dSpec>(i); pool != nullptr && convolution != nullptr && convolution->bias) {
+      pool->bias = bias;
+      convolution->bias_by = BiasBy::MaxPool;
+    } else if (auto* norm = as<BatchNormSpec>(i); norm != nullptr && is_trained_(layers_[i].name)) {
+      if (convolution != nullptr && convolution->bias) convolution->bias_by = BiasBy::BatchNorm;
+      else if (linear != nullptr && linear->bias) linear->bias_by = BiasBy::BatchNorm;
+      else return;
+      norm->bias = bias;
+    }
+  }
+
   std::vector<LayerSpec> remaining() {
     std::vector<int> place(layers_.size(), 0);
     std::vector<LayerSpec> result;
@@ -91,10 +110,13 @@ class Fusion {
 
   std::vector<LayerSpec> layers_;
   std::vector<bool> gone_;
+  const std::function<bool(const std::string&)>& is_trained_;
 };
 
 }  // namespace
 
-std::vector<LayerSpec> fuse(std::vector<LayerSpec> layers) { return Fusion(std::move(layers)).run(); }
+std::vector<LayerSpec> fuse(std::vector<LayerSpec> layers, const std::function<bool(const std::string&)>& is_trained) {
+  return Fusion(std::move(layers), is_trained).run();
+}
 
 }  // namespace margincore

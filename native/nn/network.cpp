@@ -126,7 +126,8 @@ Network::Network(const NetworkSpec& spec, ParameterTable& table, std::span<const
                         layer.parameter_count(), layer.flops(), init_of(described[i])});
   }
   embedding_size_ = summary_.back().output.count();
-  nodes_ = make_nodes(fuse(std::move(described)), input_, activations_, rate_of, table);
+  const auto is_trained = [&](const std::string& name) { return rate_of.at(name) > 0; };
+  nodes_ = make_nodes(fuse(std::move(described), is_trained), input_, activations_, rate_of, table);
   needs_gradient_ = values_with_gradient(nodes_);
 }
 

@@ -30,8 +30,10 @@ void extend(ParameterTable::Range& range, int64_t begin, int64_t end) {
 int64_t ParameterTable::aligned(int64_t count) { return (count + kAlignment - 1) / kAlignment * kAlignment; }
 
 ParameterTable::Key ParameterTable::add(ParameterSpec spec) {
+  const auto key = static_cast<Key>(entries_.size());
   entries_.push_back({std::move(spec), 0, 0});
-  return static_cast<Key>(entries_.size()) - 1;
+  position_.push_back(key);
+  return key;
 }
 
 void ParameterTable::arrange() {
@@ -44,7 +46,6 @@ void ParameterTable::arrange() {
   std::stable_sort(order.begin(), order.end(),
                    [&](int a, int b) { return place(entries_[a].spec) < place(entries_[b].spec); });
   std::vector<Entry> arranged;
-  position_.resize(entries_.size());
   for (int key : order) {
     position_[key] = static_cast<int>(arranged.size());
     Entry entry = std::move(entries_[key]);
@@ -64,9 +65,9 @@ void ParameterTable::arrange() {
   entries_ = std::move(arranged);
 }
 
-const ParameterTable::Entry& ParameterTable::find(const std::string& name) const {
-  for (const Entry& entry : entries_)
-    if (entry.spec.name == name) return entry;
+ParameterTable::Key ParameterTable::key(const std::string& name) const {
+  for (size_t key = 0; key < entries_.size(); ++key)
+    if (entries_[position_[key]].spec.name == name) return static_cast<Key>(key);
   std::string known;
   for (const Entry& entry : entries_) known += (known.empty() ? "" : ", ") + entry.spec.name;
   throw Error(ErrorCode::InvalidOption, "no parameter is named '" + name + "'; there are " + known);

@@ -54,7 +54,8 @@ class ParameterTable {
 
   const std::vector<Entry>& entries() const { return entries_; }  // arena order
   const Entry& entry(Key key) const { return entries_[position_[key]]; }
-  const Entry& find(const std::string& name) const;  // throws InvalidOption
+  Key key(const std::string& name) const;  // throws InvalidOption
+  const Entry& find(const std::string& name) const { return entry(key(name)); }
   const std::vector<Update>& updates() const { return updates_; }
   Range trained() const { return trained_; }
   Range state() const { return state_; }                                      // that is not frozen
@@ -66,7 +67,7 @@ class ParameterTable {
 
  private:
   std::vector<Entry> entries_;
-  std::vector<int> position_;  // by key
+  std::vector<int> position_;  // by key; before `arrange` the same
   std::vector<Update> updates_;
   Range trained_{}, state_{};
   int64_t size_ = 0;

@@ -13,6 +13,10 @@
 
 namespace margincore {
 
+/// Who adds a layer's bias; chosen by Network, not asked for by users. BatchNorm: over a batch it takes the bias away again
+/// with the mean, so that nobody adds it and its gradient is 0; at prediction the layer does.
+enum class BiasBy { Layer, MaxPool, BatchNorm };
+
 struct Conv2dSpec {
   int64_t out_channels = 0;
   int64_t kernel_height = 0, kernel_width = 0;
@@ -21,16 +25,19 @@ struct Conv2dSpec {
   bool bias = true;
   int64_t groups = 1;
   std::optional<InitSpec> init = {};  // empty: the network's
+  BiasBy bias_by = BiasBy::Layer;
 };
 struct ReluSpec {};
 struct MaxPool2dSpec {
   int64_t kernel = 0, stride = 0, padding = 0;
-  bool relu = false;  // fused by Network, not asked for by users
+  bool relu = false;      // fused by Network, not asked for by users, and so is
+  std::string bias = {};  // the name of the parameter that it adds for the layer before, or empty
 };
 struct LinearSpec {
   int64_t out_features = 0;
   bool bias = true;
   std::optional<InitSpec> init = {};  // empty: the network's
+  BiasBy bias_by = BiasBy::Layer;
 };
 struct DropoutSpec {
   float rate = 0;
@@ -43,7 +50,8 @@ struct PReluSpec {
 struct BatchNormSpec {
   float epsilon = 1e-5f;
   float momentum = 0.1f;  // running = (1 - momentum) * running + momentum * batch
-  bool relu = false;      // fused by Network, not asked for by users
+  bool relu = false;      // fused by Network, not asked for by users, and so is
+  std::string bias = {};  // the name of the parameter that the layer before does not add, or empty
 };
 struct AveragePool2dSpec {
   int64_t kernel = 0, stride = 0, padding = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "cpu/loops/column_sums.h"
 #include "cpu/loops/lanes.h"
 #include "cpu/loops/pool_windows.h"
 #include "cpu/loops/storage.h"
@@ -48,8 +49,8 @@ struct WindowMaximum {
   Place place;
 
   template <class T>
-  [[gnu::always_inline]] WindowMaximum(const T* image, const PoolSizes& s, const Pool2d& pool, const Window& window,
-                                       int64_t channel) {
+  [[gnu::always_inline]] WindowMaximum(const T* image, const float* bias, const PoolSizes& s, const Pool2d& pool,
+                                       const Window& window, int64_t channel) {
     best = Lanes{} - __builtin_inff();
     place = Place{} + window.position(pool, window.top, window.left);
     for (int64_t row = window.top; row < window.bottom; ++row) {
@@ -62,6 +63,11 @@ struct WindowMaximum {
         place = larger ? here : place;
       }
     }
+    if (bias != nullptr) {
+      Lanes added;
+      load(added, bias + channel);
+      best += added;
+    }
     if (pool.relu) {
       place = best > Lanes{} ? place : Place{} + kNoPosition;
       best = best < Lanes{} ? Lanes{} : best;
@@ -70,7 +76,7 @@ struct WindowMaximum {
 };
 
 template <class T>
-static void max_pool_forward(T* y, uint8_t* position, const T* x, PoolSizes s, Pool2d pool) {
+static void max_pool_forward(T* y, uint8_t* position, const T* x, const float* bias, PoolSizes s, Pool2d pool) {
   parallel_rows(s.batch * s.out_height, s.out_width * s.channels * pool.kernel * pool.kernel, [&](int64_t line) {
     const T* image = x + line / s.out_height * s.height * s.width * s.channels;
     for (int64_t q = 0; q < s.out_width; ++q) {
@@ -78,13 +84,13 @@ static void max_pool_forward(T* y, uint8_t* position, const T* x, PoolSizes s, P
       const int64_t out = (line * s.out_width + q) * s.channels;
       int64_t c = 0;
       for (; c + kLanes <= s.channels; c += kLanes) {
-        const WindowMaximum<Floats> maximum(image, s, pool, window, c);
+        const WindowMaximum<Floats> maximum(image, bias, s, pool, window, c);
         const Bytes place = __builtin_convertvector(maximum.place, Bytes);
         store(y + out + c, maximum.best);
         __builtin_memcpy(position + out + c, &place, sizeof place);
       }
       for (; c < s.channels; ++c) {
-        const WindowMaximum<float> maximum(image, s, pool, window, c);
+        const WindowMaximum<float> maximum(image, bias, s, pool, window, c);
         store(y + out + c, maximum.best);
         position[out + c] = static_cast<uint8_t>(maximum.place);
       }
@@ -140,6 +146,16 @@ static void max_pool_backward(T* dx, const T* dy, const uint8_t* position, PoolS
   const int64_t image_size = s.height * s.width * s.channels, out_size = s.out_height * s.out_width * s.channels;
   parallel_rows(s.batch, image_size, [&](int64_t n) {
     spread_tiles(dx + n * image_size, dy + n * out_size, position + n * out_size, s, pool.kernel);
+  });
+}
+
+/// What the windows' maxima give, but for those that a ReLU cut off. rows: windows.
+template <class T>
+static void max_pool_bias_backward(float* dbias, const T* dy, const uint8_t* position, int64_t rows, int64_t channels) {
+  sum_columns(dbias, rows, channels, [&](int64_t row, int64_t channel) {
+    const int64_t at = row * channels + channel;
+    const float gradient = widen(dy[at]);  // loaded in any case: a loop without branches
+    return position[at] != kNoPosition ? gradient : 0;
   });
 }
 

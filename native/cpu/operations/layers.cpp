@@ -80,14 +80,16 @@ Status CpuBackend::batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, T
   });
 }
 
-Status CpuBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) {
+Status CpuBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Tensor bias, Pool2d pool) {
   return done_on(x, [&](const auto& a) {
-    a.max_pool_forward(a.elements(y), position.u8(), a.elements(x), pool_sizes(x, y), pool);
+    a.max_pool_forward(a.elements(y), position.u8(), a.elements(x), bias.f32(), pool_sizes(x, y), pool);
   });
 }
 
-Status CpuBackend::max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) {
+Status CpuBackend::max_pool_backward(Tensor dx, Tensor dbias, Tensor dy, Tensor position, Pool2d pool) {
   return done_on(dy, [&](const auto& a) {
+    if (dbias)
+      a.max_pool_bias_backward(dbias.f32(), a.elements(dy), position.u8(), dy.count() / dbias.count(), dbias.count());
     a.max_pool_backward(a.elements(dx), a.elements(dy), position.u8(), pool_sizes(dx, dy), pool);
   });
 }

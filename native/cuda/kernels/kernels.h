@@ -44,7 +44,9 @@ void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidua
                          Tensor y, int64_t channels, const BatchNormParameters& parameters, cudaStream_t stream);
 
 // pooling.cu
-void max_pool_forward(Tensor y, uint8_t* position, Tensor x, PoolSizes sizes, Pool2d pool, cudaStream_t stream);
+/// bias: (channels) or null.
+void max_pool_forward(Tensor y, uint8_t* position, Tensor x, const float* bias, PoolSizes sizes, Pool2d pool,
+                      cudaStream_t stream);
 void max_pool_backward(Tensor dx, Tensor dy, const uint8_t* position, PoolSizes sizes, Pool2d pool,
                        cudaStream_t stream);
 
@@ -77,9 +79,11 @@ void add_scaled_rows(float* y, const float* x, const float* coefficients, int64_
                      cudaStream_t stream);
 
 // sums.cu
-/// partial: sum_partials(rows, columns) floats of workspace.
+/// partial: sum_partials(rows, columns) floats of workspace; position: of max_pool_forward, whose ReLU leaves elements out,
+/// or null.
 int64_t sum_partials(int64_t rows, int64_t columns);
-void column_sums(float* sums, float* partial, Tensor x, int64_t rows, int64_t columns, cudaStream_t stream);
+void column_sums(float* sums, float* partial, Tensor x, const uint8_t* position, int64_t rows, int64_t columns,
+                 cudaStream_t stream);
 void sum(float* total, const float* values, int64_t count, cudaStream_t stream);
 /// partial: kNormPartials floats of workspace.
 inline constexpr int kNormPartials = 1024;

@@ -37,10 +37,10 @@ struct Maxima {
   }
 };
 
-/// outputs: pixels of y. kTwo: windows of 2 x 2, whose elements are all under way before the first is used.
+/// outputs: pixels of y; bias: or null. kTwo: windows of 2 x 2, whose elements are all under way before the first is used.
 template <class Channels, bool kTwo, class T = typename Channels::Element>
-MARGINCORE_KERNEL max_pool_forward_kernel(T* y, uint8_t* position, const T* x, PoolSizes s, Pool2d pool,
-                                          Pixels outputs) {
+MARGINCORE_KERNEL max_pool_forward_kernel(T* y, uint8_t* position, const T* x, const float* bias, PoolSizes s,
+                                          Pool2d pool, Pixels outputs) {
   constexpr int kCount = Channels::kCount;
   const int groups = s.channels / kCount;
   outputs.each([&](const Pixel& at) {
@@ -72,9 +72,10 @@ MARGINCORE_KERNEL max_pool_forward_kernel(T* y, uint8_t* position, const T* x, P
     Channels out;
     Pack<uint8_t, kCount> places;
     for (int c = 0; c < kCount; ++c) {
-      const bool cut = pool.relu != 0 && !(maxima.best[c] > 0);
+      const float sum = maxima.best[c] + (bias != nullptr ? bias[at.group * kCount + c] : 0);
+      const bool cut = pool.relu != 0 && !(sum > 0);
       places.value[c] = static_cast<uint8_t>(cut ? kNoPosition : maxima.place[c]);
-      out.value[c] = narrow<T>(pool.relu != 0 && maxima.best[c] < 0 ? 0 : maxima.best[c]);
+      out.value[c] = narrow<T>(pool.relu != 0 && sum < 0 ? 0 : sum);
     }
     const int64_t to = place_of(at.image, at.row, at.column, s.out_height, s.out_width, groups, at.group);
     pack<Channels>(y, to) = out;
@@ -123,14 +124,15 @@ MARGINCORE_KERNEL max_pool_backward_kernel(T* dx, const T* dy, const uint8_t* po
 
 }  // namespace
 
-void max_pool_forward(Tensor y, uint8_t* position, Tensor x, PoolSizes sizes, Pool2d pool, cudaStream_t stream) {
+void max_pool_forward(Tensor y, uint8_t* position, Tensor x, const float* bias, PoolSizes sizes, Pool2d pool,
+                      cudaStream_t stream) {
   with_pack(y.dtype, sizes.channels, [&](auto channels) {
     using Channels = decltype(channels);
     using T = typename Channels::Element;
     const Pixels outputs(sizes.batch, sizes.out_height, sizes.out_width, sizes.channels / Channels::kCount);
     const auto run = [&](auto two) {
       MARGINCORE_RUN((max_pool_forward_kernel<Channels, two.value>), outputs.blocks(), outputs.threads(), stream,
-                     elements<T>(y), position, elements<T>(x), sizes, pool, outputs);
+                     elements<T>(y), position, elements<T>(x), bias, sizes, pool, outputs);
     };
     if (pool.kernel == 2) run(std::true_type{});
     else run(std::false_type{});

@@ -19,10 +19,22 @@ using device::global_threads;
 using device::thread;
 using device::threads;
 
-/// sums (chunks, columns), each of chunk_rows rows. `shared` has kEach * kBlock floats.
+/// 0 for what a ReLU cut off.
+template <int kRows, int kEach, class At>
+MARGINCORE_DEVICE void leave_out_cut(float (&values)[kRows][kEach], const At& at, const uint8_t* position) {
+  MARGINCORE_UNROLL
+  for (int k = 0; k < kRows; ++k) {
+    const auto places = pack<Pack<uint8_t, kEach>>(position + at.row(k) * at.of.columns + at.of.index, 0);
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) values[k][e] = places.value[e] == kNoPosition ? 0 : values[k][e];
+  }
+}
+
+/// sums (chunks, columns), each of chunk_rows rows. position: of max_pool_forward, or null: what a ReLU cut off does not
+/// count. `shared` has kEach * kBlock floats.
 template <int kEach, class T>
-MARGINCORE_DEVICE void sum_columns(float* sums, const T* x, int64_t rows, int64_t columns, int64_t chunk_rows,
-                                   int width, float* shared) {
+MARGINCORE_DEVICE void sum_columns(float* sums, const T* x, const uint8_t* position, int64_t rows, int64_t columns,
+                                   int64_t chunk_rows, int width, float* shared) {
   const int64_t tiles = (columns + width - 1) / width, chunk = block() / tiles;
   const Columns<kEach> mine(block() % tiles, width, columns);
   const int64_t begin = chunk * chunk_rows, end = begin + chunk_rows < rows ? begin + chunk_rows : rows;
@@ -30,6 +42,7 @@ MARGINCORE_DEVICE void sum_columns(float* sums, const T* x, int64_t rows, int64_
   mine.template walk_rows<kEach == 4 ? 4 : 8>(begin, end, [&](const auto at) {
     float values[at.kRows][kEach];
     at.load(values, x);
+    if (position != nullptr) leave_out_cut(values, at, position);
     MARGINCORE_UNROLL
     for (int k = 0; k < at.kRows; ++k) {
       MARGINCORE_UNROLL
@@ -41,17 +54,17 @@ MARGINCORE_DEVICE void sum_columns(float* sums, const T* x, int64_t rows, int64_
 }
 
 template <int kEach>
-MARGINCORE_KERNEL column_sums_kernel(float* sums, const float* x, int64_t rows, int64_t columns, int64_t chunk_rows,
-                                     int width) {
+MARGINCORE_KERNEL column_sums_kernel(float* sums, const float* x, const uint8_t* position, int64_t rows,
+                                     int64_t columns, int64_t chunk_rows, int width) {
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
-  sum_columns<kEach>(sums, x, rows, columns, chunk_rows, width, shared);
+  sum_columns<kEach>(sums, x, position, rows, columns, chunk_rows, width, shared);
 }
 
 template <int kEach>
-MARGINCORE_KERNEL column_sums_bf16_kernel(float* sums, const BFloat16* x, int64_t rows, int64_t columns,
-                                          int64_t chunk_rows, int width) {
+MARGINCORE_KERNEL column_sums_bf16_kernel(float* sums, const BFloat16* x, const uint8_t* position, int64_t rows,
+                                          int64_t columns, int64_t chunk_rows, int width) {
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
-  sum_columns<kEach>(sums, x, rows, columns, chunk_rows, width, shared);
+  sum_columns<kEach>(sums, x, position, rows, columns, chunk_rows, width, shared);
 }
 
 /// Threads that walk along an array together.
@@ -118,27 +131,29 @@ int64_t chunk_rows_of(int64_t rows, int64_t columns) {
 
 int64_t chunks_of(int64_t rows, int64_t columns) { return blocks_for(rows, chunk_rows_of(rows, columns)); }
 
-void run_column_sums(float* sums, Tensor x, int64_t rows, int64_t columns, int64_t chunk_rows, cudaStream_t stream) {
+void run_column_sums(float* sums, Tensor x, const uint8_t* position, int64_t rows, int64_t columns, int64_t chunk_rows,
+                     cudaStream_t stream) {
   const int width = width_of(columns);
   const int64_t blocks = blocks_for(columns, width) * blocks_for(rows, chunk_rows);
   const bool aligned = all_aligned(columns, sums, x.f32());
   if (x.dtype == DType::BF16)
-    MARGINCORE_RUN_COLUMNS(column_sums_bf16_kernel, aligned, blocks, stream, sums, elements<BFloat16>(x), rows, columns,
-                           chunk_rows, width);
+    MARGINCORE_RUN_COLUMNS(column_sums_bf16_kernel, aligned, blocks, stream, sums, elements<BFloat16>(x), position,
+                           rows, columns, chunk_rows, width);
   else
-    MARGINCORE_RUN_COLUMNS(column_sums_kernel, aligned, blocks, stream, sums, x.f32(), rows, columns, chunk_rows,
-                           width);
+    MARGINCORE_RUN_COLUMNS(column_sums_kernel, aligned, blocks, stream, sums, x.f32(), position, rows, columns,
+                           chunk_rows, width);
 }
 
 }  // namespace
 
 int64_t sum_partials(int64_t rows, int64_t columns) { return chunks_of(rows, columns) * columns; }
 
-void column_sums(float* sums, float* partial, Tensor x, int64_t rows, int64_t columns, cudaStream_t stream) {
+void column_sums(float* sums, float* partial, Tensor x, const uint8_t* position, int64_t rows, int64_t columns,
+                 cudaStream_t stream) {
   const int64_t chunks = chunks_of(rows, columns);
-  if (chunks == 1) return run_column_sums(sums, x, rows, columns, rows, stream);
-  run_column_sums(partial, x, rows, columns, chunk_rows_of(rows, columns), stream);
-  run_column_sums(sums, Tensor(partial, {chunks, columns}), chunks, columns, chunks, stream);
+  if (chunks == 1) return run_column_sums(sums, x, position, rows, columns, rows, stream);
+  run_column_sums(partial, x, position, rows, columns, chunk_rows_of(rows, columns), stream);
+  run_column_sums(sums, Tensor(partial, {chunks, columns}), nullptr, chunks, columns, chunks, stream);
 }
 
 void sum(float* total, const float* values, int64_t count, cudaStream_t stream) {

@@ -7,9 +7,10 @@ namespace margincore {
 
 using cuda::guarded;
 
-void CudaBackend::column_sums_of(Tensor sums, Tensor matrix) {
+void CudaBackend::column_sums_of(Tensor sums, Tensor matrix, Tensor position) {
   const int64_t rows = matrix.shape[0], columns = matrix.shape[1];
-  cuda::column_sums(sums.f32(), floats(cuda::sum_partials(rows, columns)), matrix, rows, columns, stream_);
+  cuda::column_sums(sums.f32(), floats(cuda::sum_partials(rows, columns)), matrix, position.u8(), rows, columns,
+                    stream_);
 }
 
 Status CudaBackend::conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) {

@@ -66,14 +66,16 @@ Status CudaBackend::batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, 
   });
 }
 
-Status CudaBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) {
+Status CudaBackend::max_pool_forward(Tensor y, Tensor position, Tensor x, Tensor bias, Pool2d pool) {
   return guarded("max_pool_forward",
-                 [&] { cuda::max_pool_forward(y, position.u8(), x, pool_sizes(x, y), pool, stream_); });
+                 [&] { cuda::max_pool_forward(y, position.u8(), x, bias.f32(), pool_sizes(x, y), pool, stream_); });
 }
 
-Status CudaBackend::max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) {
-  return guarded("max_pool_backward",
-                 [&] { cuda::max_pool_backward(dx, dy, position.u8(), pool_sizes(dx, dy), pool, stream_); });
+Status CudaBackend::max_pool_backward(Tensor dx, Tensor dbias, Tensor dy, Tensor position, Pool2d pool) {
+  return guarded("max_pool_backward", [&] {
+    cuda::max_pool_backward(dx, dy, position.u8(), pool_sizes(dx, dy), pool, stream_);
+    if (dbias) column_sums_of(dbias, {dy.data, dy.dtype, {dy.count() / dbias.count(), dbias.count()}}, position);
+  });
 }
 
 Status CudaBackend::prelu_forward(Tensor y, Tensor x, Tensor slope) {

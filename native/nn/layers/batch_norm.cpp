@@ -23,21 +23,27 @@ class BatchNormLayer final : public Layer {
     running_ = {site.add({"runningMean", shape, ParameterGroup::State}),
                 site.add({"runningVariance", shape, ParameterGroup::State, one}), channels_, spec.momentum};
     parameter_count_ = 2 * channels_;
+    if (!spec.bias.empty()) bias_ = site.table.key(spec.bias);
   }
 
   bool backward_needs_input() const override { return is_trained_; }
   bool backward_needs_output() const override { return norm_.relu != 0 && (has_residual_ || !is_trained_); }
   bool backward_in_place() const override { return true; }
   bool can_recompute() const override { return true; }
-  /// The batch's variance; of a frozen one zeros, for its backward pass.
-  int64_t state_bytes(int64_t) const override { return channels_ * static_cast<int64_t>(sizeof(float)); }
+  /// The batch's variance, and its mean where that is not what the running one takes; of a frozen one zeros, for its
+  /// backward pass.
+  int64_t state_bytes(int64_t) const override {
+    return (bias_ ? 2 : 1) * ParameterTable::aligned(channels_) * static_cast<int64_t>(sizeof(float));
+  }
   std::optional<RunningStatistics> running_statistics() const override {
     return is_trained_ ? std::optional(running_) : std::nullopt;
   }
 
   void forward(const LayerCall& call) const override {
-    if (call.training && is_trained_)
-      check(call.backend.batch_norm_stats(call.batch_mean, state_of(call), call.batch_variance, call.x()));
+    if (call.training && is_trained_) {
+      check(call.backend.batch_norm_stats(mean_of(call), state_of(call), call.batch_variance, call.x()));
+      if (bias_) check(call.backend.add(call.batch_mean, mean_of(call), call.parameters.value(*bias_)));
+    }
     normalize(call);
   }
 
@@ -51,7 +57,7 @@ class BatchNormLayer final : public Layer {
  private:
   void normalize(const LayerCall& call) const {
     const bool by_batch = call.training && is_trained_;
-    const Tensor mean = by_batch ? call.batch_mean : call.parameters.value(running_.mean);
+    const Tensor mean = by_batch ? mean_of(call) : call.parameters.value(running_.mean);
     const Tensor variance = by_batch ? state_of(call) : call.parameters.value(running_.variance);
     const Tensor residual = has_residual_ ? call.inputs[1] : Tensor();
     check(call.backend.batch_norm_apply(call.y, call.x(), mean, variance, call.parameters.value(gamma_),
@@ -63,7 +69,7 @@ class BatchNormLayer final : public Layer {
     const Tensor dx = call.dx() ? call.dx() : call.dy;
     const Tensor dresidual = has_residual_ ? call.dinputs[1] : Tensor(), y = has_residual_ ? call.y : Tensor();
     check(call.backend.batch_norm_backward(dx, call.parameters.gradient(gamma_), call.parameters.gradient(beta_),
-                                           dresidual, call.dy, call.x(), y, call.batch_mean, state_of(call),
+                                           dresidual, call.dy, call.x(), y, mean_of(call), state_of(call),
                                            call.parameters.value(gamma_), call.parameters.value(beta_), norm_));
   }
 
@@ -82,11 +88,17 @@ class BatchNormLayer final : public Layer {
 
   /// Of a trained one the biased variance, which normalises; the running one takes call.batch_variance.
   Tensor state_of(const LayerCall& call) const { return {static_cast<float*>(call.state), {channels_}}; }
+  /// Of x as it is: without the bias, which is in the running mean for the sake of prediction.
+  Tensor mean_of(const LayerCall& call) const {
+    if (!bias_) return call.batch_mean;
+    return {static_cast<float*>(call.state) + ParameterTable::aligned(channels_), {channels_}};
+  }
 
   int64_t channels_;
   bool has_residual_;
   BatchNorm norm_;
   ParameterTable::Key gamma_, beta_;
+  std::optional<ParameterTable::Key> bias_;  // of the layer before, not added in training
   RunningStatistics running_;
 };
 

@@ -34,6 +34,17 @@ inline Tensor optional_gradient(const LayerCall& call, std::optional<ParameterTa
   return key ? call.parameters.gradient(*key) : Tensor();
 }
 
+/// The bias that a layer adds itself: none where another does, or it would be taken away again.
+inline Tensor own_bias(const LayerCall& call, std::optional<ParameterTable::Key> key, BiasBy by) {
+  const bool adds = by == BiasBy::Layer || (by == BiasBy::BatchNorm && !call.training);
+  return adds ? optional_value(call, key) : Tensor();
+}
+
+/// Where a layer adds no bias in training it gives that no gradient.
+inline Tensor own_bias_gradient(const LayerCall& call, std::optional<ParameterTable::Key> key, BiasBy by) {
+  return by == BiasBy::Layer ? optional_gradient(call, key) : Tensor();
+}
+
 /// What a layer is made with.
 struct LayerSite {
   std::string name;

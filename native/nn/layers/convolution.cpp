@@ -29,6 +29,7 @@ class Conv2dLayer final : public Layer {
         site.add({"weight", weights, ParameterGroup::BackboneDecay, weight_initializer(init, fans), site.activations});
     if (spec.bias)
       bias_ = site.add({"bias", {spec.out_channels}, ParameterGroup::BackboneNoDecay, bias_initializer(init, fans)});
+    bias_by_ = spec.bias_by;
     parameter_count_ = spec.out_channels * (fan_in + (spec.bias ? 1 : 0));
     flops_ = saturated_product({2, height, width, spec.out_channels, fan_in});
   }
@@ -37,14 +38,14 @@ class Conv2dLayer final : public Layer {
   bool backward_adds() const override { return true; }
 
   void forward(const LayerCall& call) const override {
-    check(call.backend.conv2d_forward(call.y, call.x(), call.parameters.operand(weight_), optional_value(call, bias_),
-                                      conv_));
+    check(call.backend.conv2d_forward(call.y, call.x(), call.parameters.operand(weight_),
+                                      own_bias(call, bias_, bias_by_), conv_));
   }
 
   void backward(const LayerCall& call) const override {
     if (is_trained_)
-      check(call.backend.conv2d_backward_filter(call.parameters.gradient(weight_), optional_gradient(call, bias_),
-                                                call.dy, call.x(), conv_));
+      check(call.backend.conv2d_backward_filter(call.parameters.gradient(weight_),
+                                                own_bias_gradient(call, bias_, bias_by_), call.dy, call.x(), conv_));
     if (call.dx())
       check(call.backend.conv2d_backward_data(call.dx(), call.dy, call.parameters.operand(weight_), conv_,
                                               call.adds_to_dx ? 1 : 0));
@@ -61,6 +62,7 @@ class Conv2dLayer final : public Layer {
   Conv2d conv_;
   ParameterTable::Key weight_;
   std::optional<ParameterTable::Key> bias_;
+  BiasBy bias_by_;
 };
 
 }  // namespace

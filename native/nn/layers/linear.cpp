@@ -16,6 +16,7 @@ class LinearLayer final : public Layer {
         site.add({"weight", weights, ParameterGroup::BackboneDecay, weight_initializer(init, fans), site.activations});
     if (spec.bias)
       bias_ = site.add({"bias", {spec.out_features}, ParameterGroup::BackboneNoDecay, bias_initializer(init, fans)});
+    bias_by_ = spec.bias_by;
     parameter_count_ = spec.out_features * (in_features + (spec.bias ? 1 : 0));
     flops_ = 2 * in_features * spec.out_features;
   }
@@ -23,19 +24,21 @@ class LinearLayer final : public Layer {
   bool backward_needs_input() const override { return is_trained_; }
 
   void forward(const LayerCall& call) const override {
-    check(call.backend.linear_forward(call.y, call.x(), call.parameters.operand(weight_), optional_value(call, bias_)));
+    check(call.backend.linear_forward(call.y, call.x(), call.parameters.operand(weight_),
+                                      own_bias(call, bias_, bias_by_)));
   }
 
   void backward(const LayerCall& call) const override {
     if (is_trained_)
-      check(call.backend.linear_backward_weight(call.parameters.gradient(weight_), optional_gradient(call, bias_),
-                                                call.dy, call.x()));
+      check(call.backend.linear_backward_weight(call.parameters.gradient(weight_),
+                                                own_bias_gradient(call, bias_, bias_by_), call.dy, call.x()));
     if (call.dx()) check(call.backend.linear_backward_data(call.dx(), call.dy, call.parameters.operand(weight_)));
   }
 
  private:
   ParameterTable::Key weight_;
   std::optional<ParameterTable::Key> bias_;
+  BiasBy bias_by_;
 };
 
 }  // namespace

@@ -24,21 +24,27 @@ class MaxPool2dLayer final : public Layer {
       : Layer(site.name, slide(site.name, "a max pool", site.input(), spec.kernel, spec.stride, spec.padding)),
         pool_(pool_of(spec.kernel, spec.stride, spec.padding)) {
     pool_.relu = spec.relu;
+    if (spec.bias.empty()) return;
+    bias_ = site.table.key(spec.bias);
+    is_trained_ = site.table.entry(*bias_).spec.is_trained();
   }
 
   int64_t state_bytes(int64_t batch) const override { return batch * output_.count(); }
 
   void forward(const LayerCall& call) const override {
-    check(call.backend.max_pool_forward(call.y, position(call), call.x(), pool_));
+    check(call.backend.max_pool_forward(call.y, position(call), call.x(), optional_value(call, bias_), pool_));
   }
   void backward(const LayerCall& call) const override {
-    if (call.dx()) check(call.backend.max_pool_backward(call.dx(), call.dy, position(call), pool_));
+    // A bias that is trained is that of a convolution that is: its output has a gradient, too.
+    const Tensor dbias = is_trained_ ? optional_gradient(call, bias_) : Tensor();
+    if (call.dx()) check(call.backend.max_pool_backward(call.dx(), dbias, call.dy, position(call), pool_));
   }
 
  private:
   static Tensor position(const LayerCall& call) { return {call.state, DType::U8, call.y.shape}; }
 
   Pool2d pool_;
+  std::optional<ParameterTable::Key> bias_;  // of the convolution before it
 };
 
 class AveragePool2dLayer final : public Layer {

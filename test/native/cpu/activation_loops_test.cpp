@@ -78,17 +78,22 @@ class Run {
     return {1, kRows, 7, channels, out_height, out_width};
   }
 
-  /// Windows that overlap, and windows that tile, the latter with ReLU; 13 of 141 channels are left over from vectors.
+  /// Windows that overlap, and windows that tile, the latter with a bias and ReLU; 13 of 141 channels are left over from
+  /// vectors.
   void max_pooling() {
     for (const Pool2d& pool : {Pool2d{3, 2, 1, 0}, Pool2d{2, 2, 0, 1}}) {
+      const float* bias = pool.relu ? factors_.data() : nullptr;
       const PoolSizes s = sizes(141, pool);
       Array pooled = output(s.out_height * s.out_width * 141), unpooled = output(kRows * 7 * 141);
       Bytes position(pooled.size(), 0);
-      loops_.max_pool_forward(pooled.data(), position.data(), x_.data(), s, pool);
+      loops_.max_pool_forward(pooled.data(), position.data(), x_.data(), bias, s, pool);
       loops_.max_pool_backward(unpooled.data(), dy_.data(), position.data(), s, pool);
       keep("max_pool_forward", pooled);
       results.exact.push_back({"max_pool positions", Floats(position.begin(), position.end())});
       keep(Op::MaxPoolBackward, unpooled);
+      Floats dbias = poisoned(141);
+      loops_.max_pool_bias_backward(dbias.data(), dy_.data(), position.data(), s.out_height * s.out_width, 141);
+      keep_sums(Op::BiasGradient, dbias);
     }
   }
 

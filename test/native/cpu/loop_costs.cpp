@@ -37,8 +37,8 @@ class ActivationCosts {
     elementwise();
     prelu();
     batch_norm();
-    max_pool("max_pool_2x2_relu", {2, 2, 0, 1});
-    max_pool("max_pool_3x3", {3, 2, 1, 0});
+    max_pool("max_pool_2x2_bias_relu", {2, 2, 0, 1}, factors_.data());
+    max_pool("max_pool_3x3", {3, 2, 1, 0}, nullptr);
     average_pool();
     gather();
   }
@@ -96,12 +96,15 @@ class ActivationCosts {
     return {kBatch, kSide, kSide, kChannels, out, out};
   }
 
-  void max_pool(const std::string& name, const Pool2d& pool) {
+  void max_pool(const std::string& name, const Pool2d& pool, const float* bias) {
     Bytes position(kCount);
     cost(name + "_forward", kCount,
-         [&] { loops_.max_pool_forward(y_.data(), position.data(), x_.data(), sizes(pool), pool); });
+         [&] { loops_.max_pool_forward(y_.data(), position.data(), x_.data(), bias, sizes(pool), pool); });
     cost(name + "_backward", kCount,
          [&] { loops_.max_pool_backward(dx_.data(), dy_.data(), position.data(), sizes(pool), pool); });
+    if (bias == nullptr) return;
+    cost(name + "_bias_backward", kCount,
+         [&] { loops_.max_pool_bias_backward(sums_.data(), dy_.data(), position.data(), kRows, kChannels); });
   }
 
   void average_pool() {

@@ -70,14 +70,14 @@ std::vector<Floats> run_activation_loops(int thread_count, DType type) {
   const Shape image{2, 65, 1, kColumns}, half{2, 33, 1, kColumns};
   const Tensor pixels = device.input(x, image, type), pooled = device.output(half, type);
   const Tensor unpooled = device.output(image, type), averages = device.output({2, kColumns}, type);
-  const Tensor position = device.output(half, DType::U8);
+  const Tensor position = device.output(half, DType::U8), dbias = device.output({kColumns});
   device.call(backend.average_pool_forward(pooled, pixels, {3, 2, 1}));
   device.call(backend.average_pool_backward(unpooled, pooled, {3, 2, 1}));
   device.call(backend.global_average_pool_forward(averages, pixels));
   keep({pooled, unpooled, averages});
-  device.call(backend.max_pool_forward(pooled, position, pixels, {3, 2, 1}));
-  device.call(backend.max_pool_backward(unpooled, pooled, position, {3, 2, 1}));
-  keep({pooled, unpooled});
+  device.call(backend.max_pool_forward(pooled, position, pixels, sums, {3, 2, 1}));
+  device.call(backend.max_pool_backward(unpooled, dbias, pooled, position, {3, 2, 1}));
+  keep({pooled, unpooled, dbias});
 
   const Tensor gamma = device.input(random.normals(kColumns), {kColumns});
   const Tensor beta = device.input(random.normals(kColumns), {kColumns});

@@ -93,12 +93,13 @@ class CountingBackend final : public Backend {
   Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) override {
     return count("dropout_backward", {dx, dy}, [&] { return to_.dropout_backward(dx, dy, dropout, step); });
   }
-  Status max_pool_forward(Tensor y, Tensor position, Tensor x, Pool2d pool) override {
-    return count("max_pool_forward", {y, position, x}, [&] { return to_.max_pool_forward(y, position, x, pool); });
+  Status max_pool_forward(Tensor y, Tensor position, Tensor x, Tensor bias, Pool2d pool) override {
+    return count("max_pool_forward", {y, position, x, bias},
+                 [&] { return to_.max_pool_forward(y, position, x, bias, pool); });
   }
-  Status max_pool_backward(Tensor dx, Tensor dy, Tensor position, Pool2d pool) override {
-    return count("max_pool_backward", {dx, dy, position},
-                 [&] { return to_.max_pool_backward(dx, dy, position, pool); });
+  Status max_pool_backward(Tensor dx, Tensor dbias, Tensor dy, Tensor position, Pool2d pool) override {
+    return count("max_pool_backward", {dx, dbias, dy, position},
+                 [&] { return to_.max_pool_backward(dx, dbias, dy, position, pool); });
   }
   Status add(Tensor y, Tensor a, Tensor b) override {
     return count("add", {y, a, b}, [&] { return to_.add(y, a, b); });

@@ -52,12 +52,12 @@ TEST_CASE("max_pool: values and places of the first maximum are exact; gradients
 
           Device device(*backend);
           const Tensor y = device.output(sizes.y(), dtype), position = device.output(sizes.y(), DType::U8);
-          device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x(), dtype), sizes.pool));
+          device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x(), dtype), {}, sizes.pool));
           expect_same(device.read(y), to_floats(expected.y));
           expect_same(device.read_bytes(position), expected.position);
 
           const Tensor dx = device.output(sizes.x(), dtype);
-          device.call(backend->max_pool_backward(dx, device.input(dy, sizes.y(), dtype), position, sizes.pool));
+          device.call(backend->max_pool_backward(dx, {}, device.input(dy, sizes.y(), dtype), position, sizes.pool));
           expect_close(Op::MaxPoolBackward, device.read(dx),
                        reference::max_pool_backward(sizes, to_doubles(dy), expected.position), dtype);
 
@@ -76,6 +76,39 @@ TEST_CASE("max_pool: values and places of the first maximum are exact; gradients
   }
 }
 
+TEST_CASE("max_pool: the bias of the layer before is added to the maximum, and its gradient is of what was let pass") {
+  for (Backend* backend : backends()) {
+    for (const DType dtype : activation_types(*backend)) {
+      for (PoolingSizes sizes : kCases) {
+        for (const auto& [levels, relu] : {std::pair(0, 0), std::pair(1, 0), std::pair(0, 1), std::pair(1, 1)}) {
+          sizes.pool.relu = relu;
+          CAPTURE(std::string(backend->info().device));
+          CAPTURE(size_of(dtype));
+          CAPTURE(to_string(sizes));
+          CAPTURE(relu);
+          const Floats x = as_stored(values(sizes, levels), dtype), bias = Random(7).normals(sizes.channels);
+          const Floats dy = as_stored(Random(5).normals(sizes.y().count()), dtype);
+          const reference::MaxPooled expected = reference::max_pool_forward(sizes, to_doubles(x), to_doubles(bias));
+
+          Device device(*backend);
+          const Tensor y = device.output(sizes.y(), dtype), position = device.output(sizes.y(), DType::U8);
+          device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x(), dtype),
+                                                device.input(bias, {sizes.channels}), sizes.pool));
+          expect_same(device.read(y), as_stored(to_floats(expected.y), dtype));
+          expect_same(device.read_bytes(position), expected.position);
+
+          const Tensor dx = device.output(sizes.x(), dtype), dbias = device.output({sizes.channels});
+          device.call(backend->max_pool_backward(dx, dbias, device.input(dy, sizes.y(), dtype), position, sizes.pool));
+          expect_close(Op::MaxPoolBackward, device.read(dx),
+                       reference::max_pool_backward(sizes, to_doubles(dy), expected.position), dtype);
+          expect_close(Op::BiasGradient, device.read(dbias),
+                       reference::max_pool_bias_backward(sizes, to_doubles(dy), expected.position));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("max_pool lets NaN pass, so that it is found") {
   for (Backend* backend : backends()) {
     for (const int relu : {0, 1}) {
@@ -88,14 +121,15 @@ TEST_CASE("max_pool lets NaN pass, so that it is found") {
 
       Device device(*backend);
       const Tensor y = device.output(sizes.y()), position = device.output(sizes.y(), DType::U8);
-      device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x()), sizes.pool));
+      device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x()), {}, sizes.pool));
       const Floats result = device.read(y);
       for (size_t i = 0; i < result.size(); ++i) CHECK(std::isnan(result[i]) == (has_nan[i] == 1));
 
       if (relu) continue;
       // Without a ReLU it takes the gradient, too.
       const Tensor dx = device.output(sizes.x());
-      device.call(backend->max_pool_backward(dx, device.input(to_floats(has_nan), sizes.y()), position, sizes.pool));
+      device.call(
+          backend->max_pool_backward(dx, {}, device.input(to_floats(has_nan), sizes.y()), position, sizes.pool));
       const Floats gradient = device.read(dx);
       for (size_t i = 0; i < x.size(); ++i) CHECK((gradient[i] > 0) == std::isnan(x[i]));
     }
@@ -108,7 +142,7 @@ TEST_CASE("max_pool: minus infinity is a value, padding is none") {
     Device device(*backend);
     const Tensor y = device.output(sizes.y()), position = device.output(sizes.y(), DType::U8);
     const Floats x(sizes.x().count(), -INFINITY);
-    device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x()), sizes.pool));
+    device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x()), {}, sizes.pool));
     expect_same(device.read(y), Floats(sizes.y().count(), -INFINITY));
     // The first place of each window that lies in the image.
     expect_same(device.read_bytes(position), Bytes{4, 4, 4, 4, 4, 3, 3, 3, 3, 3, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0});

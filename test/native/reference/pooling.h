@@ -1,5 +1,5 @@
 // Max pooling of NHWC images. The place of the first maximum, row by row inside its window, takes the gradient; with a
-// fused ReLU only if the maximum is above 0.
+// fused ReLU only if the maximum, and the bias where there is one, is above 0.
 #pragma once
 
 #include <string>
@@ -46,13 +46,15 @@ struct MaxPooled {
   Bytes position;
 };
 
-inline MaxPooled max_pool_forward(const PoolingSizes& s, const Doubles& x) {
+/// bias: (channels) or empty.
+inline MaxPooled max_pool_forward(const PoolingSizes& s, const Doubles& x, const Doubles& bias = {}) {
   MaxPooled result{Doubles(s.y().count(), -INFINITY), Bytes(s.y().count(), kNoPosition)};
   for_each_window_element(s, [&](int64_t iy, int64_t ix, int64_t place) {
     if (result.position[iy] != kNoPosition && !(x[ix] > result.y[iy])) return;
     result.y[iy] = x[ix];
     result.position[iy] = static_cast<uint8_t>(place);
   });
+  for (size_t i = 0; !bias.empty() && i < result.y.size(); ++i) result.y[i] += bias[i % bias.size()];
   for (size_t i = 0; s.pool.relu && i < result.y.size(); ++i) {
     if (result.y[i] > 0) continue;
     result.y[i] = 0;
@@ -67,6 +69,14 @@ inline Doubles max_pool_backward(const PoolingSizes& s, const Doubles& dy, const
     if (position[iy] == place) dx[ix] += dy[iy];
   });
   return dx;
+}
+
+/// The gradient of the bias.
+inline Doubles max_pool_bias_backward(const PoolingSizes& s, const Doubles& dy, const Bytes& position) {
+  Doubles dbias(s.channels, 0);
+  for (size_t i = 0; i < dy.size(); ++i)
+    if (position[i] != kNoPosition) dbias[i % dbias.size()] += dy[i];
+  return dbias;
 }
 
 }  // namespace margincore::test::reference
