@@ -25,7 +25,7 @@ void copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStr
   if (to_device) require_device(cudaErrorInvalidValue, "destination", to, bytes);
   if (from_device) require_device(cudaErrorInvalidValue, "source", from, bytes);
 
-  const bool capturing = stream_of(stream).capture.has_value();  // a graph reads its host memory at each launch
+  const bool capturing = stream_of(stream).capture != nullptr;  // a graph reads its host memory at each launch
   Task task{kind == cudaMemcpyHostToDevice   ? TaskKind::Upload
             : kind == cudaMemcpyDeviceToHost ? TaskKind::Download
                                              : TaskKind::DeviceCopy,

@@ -122,8 +122,8 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   return runtime(__func__, [&] {
     require(graph);
     *graph = nullptr;
-    std::vector<SharedTask> tasks = end_capture(stream);
-    *graph = new CUgraph_st{std::move(tasks)};
+    Graph captured = end_capture(stream);
+    *graph = new CUgraph_st{std::move(captured)};
     add_object(*graph, "graph");
   });
 }
@@ -132,7 +132,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
   return runtime(__func__, [&] {
     require(executable);
     require_object(cudaErrorInvalidValue, graph, "graph");
-    *executable = new CUgraphExec_st{graph->tasks};
+    *executable = new CUgraphExec_st{graph->graph};
     add_object(*executable, "executable graph");
   });
 }

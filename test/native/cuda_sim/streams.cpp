@@ -78,6 +78,19 @@ void run_something(CUstream_st& wanted) {
   else run_front_and_dependencies(wanted);
 }
 
+/// What comes next on the stream comes behind the event, too.
+void follow(CUstream_st& stream, const Ticket& event) {
+  for (const size_t node : event.nodes)
+    if (std::ranges::find(stream.last, node) == stream.last.end()) stream.last.push_back(node);
+}
+
+/// Null where it has ended.
+SharedCapture capture_of(const Ticket& event) {
+  for (const CUstream_st* stream : streams().all())
+    if (stream->capture && stream->capture->number == event.capture) return stream->capture;
+  return nullptr;
+}
+
 }  // namespace
 
 CUstream_st& stream_of(cudaStream_t handle) {
@@ -103,20 +116,23 @@ void enqueue(cudaStream_t handle, Task task) {
   CUstream_st& stream = stream_of(handle);
   auto shared = std::make_shared<const Task>(std::move(task));
   if (!stream.capture) return push(stream, std::move(shared));
-  if (!stream.capture->valid) refuse(cudaErrorStreamCaptureInvalidated, "something in the capture was refused");
-  stream.capture->tasks.push_back(std::move(shared));
+  Capture& capture = *stream.capture;
+  if (!capture.valid) refuse(cudaErrorStreamCaptureInvalidated, "something in the capture was refused");
+  capture.graph.push_back({std::move(shared), std::move(stream.last), handle == capture.origin});
+  stream.last = {capture.graph.size() - 1};
 }
 
 void replay(const CUgraphExec_st& graph, cudaStream_t handle) {
   CUstream_st& stream = stream_of(handle);
   if (stream.capture)
     refuse_capture(stream, cudaErrorStreamCaptureUnsupported, "a graph inside a graph is not simulated");
-  for (const SharedTask& task : graph.tasks) push(stream, task);
+  for (const SharedTask& task : in_order(graph.graph, settings().shuffle != 0)) push(stream, task);
 }
 
 void record(CUevent_st& event, cudaStream_t handle) {
   CUstream_st& stream = stream_of(handle);
-  event.ticket = std::make_shared<Ticket>(Ticket{handle, stream.capture ? stream.capture->number : 0, false, {}});
+  event.ticket =
+      std::make_shared<Ticket>(Ticket{handle, stream.capture ? stream.capture->number : 0, stream.last, false, {}});
   if (!stream.capture) stream.queue.push_back({nullptr, event.ticket, false});
 }
 
@@ -124,15 +140,19 @@ void wait(cudaStream_t handle, const CUevent_st& event) {
   CUstream_st& stream = stream_of(handle);
   if (event.ticket == nullptr) return;  // never recorded: nothing to wait for
   const uint64_t capture = stream.capture ? stream.capture->number : 0;
-  if (event.ticket->capture == capture) {
-    if (capture == 0) stream.queue.push_back({nullptr, event.ticket, true});
-  } else if (stream.capture) {
+  if (event.ticket->capture == 0 && capture == 0) {
+    stream.queue.push_back({nullptr, event.ticket, true});
+  } else if (event.ticket->capture == capture) {
+    follow(stream, *event.ticket);
+  } else if (event.ticket->capture == 0) {
     refuse_capture(stream, cudaErrorStreamCaptureIsolation, "the event was recorded outside of the capture");
+  } else if (stream.capture) {
+    refuse_capture(stream, cudaErrorStreamCaptureMerge, "the event was recorded in another capture");
   } else {
-    for (CUstream_st* other : streams().all())
-      if (other->capture && other->capture->number == event.ticket->capture)
-        refuse_capture(*other, cudaErrorStreamCaptureUnsupported, "a capture of two streams is not simulated");
-    refuse(cudaErrorCapturedEvent, "the event was recorded in a capture");
+    stream.capture = capture_of(*event.ticket);
+    if (stream.capture == nullptr) refuse(cudaErrorCapturedEvent, "the event was recorded in a capture that has ended");
+    stream.last.clear();
+    follow(stream, *event.ticket);
   }
 }
 
@@ -157,18 +177,28 @@ void begin_capture(cudaStream_t handle, cudaStreamCaptureMode mode) {
   CUstream_st& stream = stream_of(handle);
   if (&stream == &streams().legacy) refuse(cudaErrorStreamCaptureUnsupported, "of the legacy stream");
   if (stream.capture) refuse(cudaErrorIllegalState, "the stream is being captured already");
-  stream.capture = Capture{++number, mode, std::this_thread::get_id(), true, {}};
+  stream.capture = std::make_shared<Capture>(Capture{++number, mode, std::this_thread::get_id(), handle});
+  stream.last.clear();
 }
 
-std::vector<SharedTask> end_capture(cudaStream_t handle) {
+Graph end_capture(cudaStream_t handle) {
   CUstream_st& stream = stream_of(handle);
   if (!stream.capture) refuse(cudaErrorIllegalState, "the stream is not being captured");
   if (stream.capture->mode != cudaStreamCaptureModeRelaxed && stream.capture->thread != std::this_thread::get_id())
     refuse(cudaErrorStreamCaptureWrongThread, "another thread began the capture");
-  const Capture capture = std::move(*stream.capture);
-  stream.capture.reset();
-  if (!capture.valid) refuse(cudaErrorStreamCaptureInvalidated, "something in the capture was refused");
-  return capture.tasks;
+  if (stream.capture->origin != handle)
+    refuse_capture(stream, cudaErrorStreamCaptureUnmatched, "the capture began on another stream");
+  const SharedCapture capture = stream.capture;
+  const std::vector<size_t> last = stream.last;
+  for (CUstream_st* captured : streams().all()) {
+    if (captured->capture != capture) continue;
+    captured->capture.reset();
+    captured->last.clear();
+  }
+  if (!capture->valid) refuse(cudaErrorStreamCaptureInvalidated, "something in the capture was refused");
+  if (!is_joined(capture->graph, last))
+    refuse(cudaErrorStreamCaptureUnjoined, "the stream on which the capture began does not wait for all of it");
+  return std::move(capture->graph);
 }
 
 void refuse_while_capturing(bool in_any) {

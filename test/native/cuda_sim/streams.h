@@ -4,43 +4,22 @@
 
 #include <chrono>
 #include <deque>
-#include <functional>
 #include <memory>
-#include <optional>
-#include <thread>
 #include <vector>
 
-#include "api.h"
+#include "graphs.h"
 
 namespace margincore::cuda_sim {
-
-enum class TaskKind { Kernel, Upload, Download, DeviceCopy, Fill, Library };
-
-struct Task {
-  TaskKind kind;
-  const char* name;  // of a kernel
-  int64_t bytes;     // of a copy
-  bool pageable;     // a copy whose host memory is not pinned
-  std::function<void()> run;
-};
-using SharedTask = std::shared_ptr<const Task>;
 
 /// One recording of an event.
 struct Ticket {
   cudaStream_t stream;
-  uint64_t capture;  // in which it was recorded, or 0
+  uint64_t capture;           // in which it was recorded, or 0
+  std::vector<size_t> nodes;  // of that capture, for which whoever waits for the event waits
   bool done = false;
   std::chrono::steady_clock::time_point time;
 };
 using SharedTicket = std::shared_ptr<Ticket>;
-
-struct Capture {
-  uint64_t number;  // from 1
-  cudaStreamCaptureMode mode;
-  std::thread::id thread;
-  bool valid = true;
-  std::vector<SharedTask> tasks;
-};
 
 struct Work {
   SharedTask task;      // or
@@ -53,7 +32,8 @@ struct Work {
 // The names that NVIDIA's headers declare.
 struct CUstream_st {
   std::deque<margincore::cuda_sim::Work> queue;
-  std::optional<margincore::cuda_sim::Capture> capture;
+  margincore::cuda_sim::SharedCapture capture;  // null: none
+  std::vector<size_t> last;                     // nodes of the capture, behind which the next one comes
 };
 
 struct CUevent_st {
@@ -62,11 +42,11 @@ struct CUevent_st {
 };
 
 struct CUgraph_st {
-  std::vector<margincore::cuda_sim::SharedTask> tasks;
+  margincore::cuda_sim::Graph graph;
 };
 
 struct CUgraphExec_st {
-  std::vector<margincore::cuda_sim::SharedTask> tasks;
+  margincore::cuda_sim::Graph graph;
 };
 
 namespace margincore::cuda_sim {
@@ -78,7 +58,8 @@ CUstream_st& stream_of(cudaStream_t handle);
 cudaStream_t create_stream();
 void destroy_stream(cudaStream_t stream);
 
-/// Queues work on a stream, or adds it to the graph that is being captured there.
+/// Queues work on a stream, or adds it to the graph that is being captured there. A stream that waits for an event of a
+/// capture is captured, too, until that ends.
 void enqueue(cudaStream_t stream, Task task);
 void replay(const CUgraphExec_st& graph, cudaStream_t stream);
 void record(CUevent_st& event, cudaStream_t stream);
@@ -93,7 +74,7 @@ void finish_all();
 void advance(CUstream_st& stream);
 
 void begin_capture(cudaStream_t stream, cudaStreamCaptureMode mode);
-std::vector<SharedTask> end_capture(cudaStream_t stream);
+Graph end_capture(cudaStream_t stream);
 
 /// Ends a call that no capture allows: any capture for calls that would wait for it, else those whose mode covers this
 /// thread. They are invalid from then on.
