@@ -92,10 +92,14 @@ virtual Status concat_read(Tensor part, Tensor whole, int64_t first) MARGINCORE_
 
 // Rows of a matrix x (N, D). A row of zeros has norm 0, a zero result and a zero gradient.
 virtual Status row_norms(Tensor norms, Tensor x) MARGINCORE_OP;  // (N), L2
-// y_i = scale * x_i / |x_i|; `scale` is one float in device memory. dscale (1 element) or none.
-virtual Status l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale) MARGINCORE_OP;
+// y_i = scale * x_i / |x_i|; `scale` is one float in device memory. norms (N): of x, for the backward pass; y_norms (N) of
+// y, or none. y may be x.
+virtual Status l2_scale_forward(Tensor y, Tensor norms, Tensor y_norms, Tensor x, const float* scale) MARGINCORE_OP;
+// dscale (1 element) or none.
 virtual Status l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms,
                                  const float* scale) MARGINCORE_OP;
+// y_i = scale * x_i / norms_i, whatever these are norms of. y may be x.
+virtual Status scale_rows(Tensor y, Tensor x, Tensor norms, const float* scale) MARGINCORE_OP;
 // dx_i -= x^_i (x^_i · dx_i): the gradient of what depends on x_i by direction only.
 virtual Status remove_radial(Tensor dx, Tensor x, Tensor norms) MARGINCORE_OP;
 // y_i += coefficients_i * x_i

@@ -56,6 +56,7 @@ const Loops loops = {
     .matrix_times_vector = matrix_times_vector,
     .row_norms = row_norms,
     .l2_scale_forward = l2_scale_forward,
+    .scale_rows = scale_rows,
     .l2_scale_backward = l2_scale_backward,
     .remove_radial = remove_radial,
     .add_scaled_rows = add_scaled_rows,

@@ -112,7 +112,9 @@ struct Loops {
   void (*matrix_times_vector)(float* y, const float* w, const float* x, const float* bias, int64_t rows,
                               int64_t columns);
   void (*row_norms)(float* norms, const float* x, int64_t rows, int64_t columns);
-  void (*l2_scale_forward)(float* y, const float* x, const float* norms, float scale, int64_t rows, int64_t columns);
+  void (*l2_scale_forward)(float* y, float* norms, float* y_norms, const float* x, float scale, int64_t rows,
+                           int64_t columns);
+  void (*scale_rows)(float* y, const float* x, const float* norms, float scale, int64_t rows, int64_t columns);
   void (*l2_scale_backward)(float* dx, float* row_dscale, const float* dy, const float* x, const float* norms,
                             float scale, int64_t rows, int64_t columns);
   void (*remove_radial)(float* dx, const float* x, const float* norms, int64_t rows, int64_t columns);

@@ -102,6 +102,8 @@ Tensor HeadPass::columns(const Planned& buffer) const {
   return {rows(buffer, 1).data, DType::F32, {head_.spec_.num_classes}};
 }
 
+Dropout HeadPass::dropout() const { return {head_.spec_.feature_dropout, kDropoutStream}; }
+
 const float* HeadPass::scale(const Parameters& parameters) const {
   return head_.scale_ ? parameters.value(*head_.scale_).f32() : constants_.f32();
 }
@@ -111,13 +113,24 @@ Tensor HeadPass::transform_rows(Tensor x) const {
   return head_.spec_.l2_scope == L2Scope::Batch ? Tensor(x.data, x.dtype, {1, x.count()}) : x;
 }
 
-/// f of embeddings x, in training.
-Tensor HeadPass::transform(Backend& backend, const Parameters& parameters, Tensor x) const {
-  if (!head_.spec_.normalize_features) return x;
-  const Tensor features = rows(features_, x.shape[0]);
-  const Tensor source = transform_rows(x), norms = rows(input_norms_, source.shape[0]);
-  check(backend.row_norms(norms, source));
-  check(backend.l2_scale_forward(transform_rows(features), source, norms, scale(parameters)));
+Tensor HeadPass::transform(Backend& backend, const Parameters& parameters, Tensor x, const HeadStep& step) const {
+  const HeadSpec& spec = head_.spec_;
+  Tensor features = x;
+  Tensor norms = margin_ ? rows(feature_norms_, x.shape[0]) : Tensor();  // still to be taken
+  if (spec.normalize_features) {
+    features = rows(features_, x.shape[0]);
+    const Tensor source = transform_rows(x);
+    const bool by_row = spec.l2_scope == L2Scope::Sample && spec.feature_dropout == 0;
+    check(backend.l2_scale_forward(transform_rows(features), rows(input_norms_, source.shape[0]),
+                                   by_row ? norms : Tensor(), source, scale(parameters)));
+    if (by_row) norms = {};
+  }
+  if (spec.feature_dropout > 0) {
+    const Tensor dropped = rows(features_, x.shape[0]);
+    check(backend.dropout_forward(dropped, features, dropout(), step.step));
+    features = dropped;
+  }
+  if (norms) check(backend.row_norms(norms, features));
   return features;
 }
 
@@ -127,17 +140,10 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   const Tensor weights = parameters.value(head_.weight_);
   const Tensor logits = rows(logits_, batch);
   const Tensor class_norms = columns(class_norms_), class_radial = columns(class_radial_);
-  const Dropout dropout{spec.feature_dropout, kDropoutStream};
 
-  Tensor features = transform(backend, parameters, x);
-  if (spec.feature_dropout > 0) {
-    const Tensor dropped = rows(features_, batch);
-    check(backend.dropout_forward(dropped, features, dropout, step.step));
-    features = dropped;
-  }
+  const Tensor features = transform(backend, parameters, x, step);
   check(backend.linear_forward(logits, features, weights, {}));
   if (margin_ || spec.normalize_weights) check(backend.row_norms(class_norms, weights));
-  if (margin_) check(backend.row_norms(rows(feature_norms_, batch), features));
 
   // Each row's normalisation with a fixed scale removes the gradient along f, unless dropout stands between them.
   const bool rows_on_sphere = spec.normalize_features && spec.l2_scope == L2Scope::Sample;
@@ -187,7 +193,7 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   if (needs_dx) {
     check(backend.linear_backward_data(dx, dlogits, weights));
     if (radial_features) check(backend.add_scaled_rows(dx, features, operands.feature_radial));
-    if (spec.feature_dropout > 0) check(backend.dropout_backward(dx, dx, dropout, step.step));
+    if (spec.feature_dropout > 0) check(backend.dropout_backward(dx, dx, dropout(), step.step));
     if (spec.normalize_features) {
       const Tensor source = transform_rows(x), gradient = transform_rows(dx);
       check(backend.l2_scale_backward(gradient, optional(parameters, head_.scale_, true), gradient, source,
@@ -205,7 +211,7 @@ void HeadPass::add_center_loss(Backend& backend, const Parameters& parameters, T
   const Tensor norms = rows(input_norms_, batch);
   const float* one = constants_.f32() + 1;
   const bool by_direction = spec.normalize_features && spec.l2_scope == L2Scope::Sample;
-  if (by_direction) check(backend.l2_scale_forward(compared, x, norms, one));
+  if (by_direction) check(backend.scale_rows(compared, x, norms, one));
   else check(backend.copy(compared.data, x.data, x.bytes()));
   const Tensor centers = parameters.value(head_.centers_ ? *head_.centers_ : head_.weight_);
   check(backend.center_loss(gradient, step.report, step.halted, compared, centers, step.labels, spec.center_weight,
@@ -244,7 +250,7 @@ Tensor HeadPass::score(Backend& backend, const Parameters& parameters, Tensor x,
     check(backend.scale_logits(cosines, norms, unit_weights, {}, {}));
   }
   // w·f of f = scale * x/|x|, without making f: cosines come from the same products.
-  if (by_direction) check(backend.l2_scale_forward(logits, logits, norms, scale(parameters)));
+  if (by_direction) check(backend.scale_rows(logits, logits, norms, scale(parameters)));
   if (spec.scaled_bn) {
     const Tensor scale = columns(class_scale_), shift = columns(class_shift_);
     check(backend.scaled_bn_fold(scale, shift, parameters.value(*head_.running_mean_),

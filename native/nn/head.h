@@ -84,8 +84,10 @@ class HeadPass {
   Tensor columns(const Planned& buffer) const;  // (C)
   void add_center_loss(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x, const HeadStep& step) const;
   const float* scale(const Parameters& parameters) const;
+  Dropout dropout() const;  // of the features
   void measure_cosines(Backend& backend, Tensor cosines, Tensor centres, Tensor x) const;
-  Tensor transform(Backend& backend, const Parameters& parameters, Tensor x) const;
+  /// f of embeddings x, in training; where there is a margin with their norms.
+  Tensor transform(Backend& backend, const Parameters& parameters, Tensor x, const HeadStep& step) const;
   Tensor transform_rows(Tensor x) const;
 
   const Head& head_;

@@ -78,8 +78,7 @@ std::vector<float> SearchIndex::write_unit_rows(const Tensor& to, const float* r
   check(backend().upload(one.data(), &value, sizeof value));
   check(backend().upload(to.data, rows, to.bytes()));
   const Tensor lengths(norms.f32(), {count});
-  check(backend().row_norms(lengths, to));
-  check(backend().l2_scale_forward(to, to, lengths, one.f32()));
+  check(backend().l2_scale_forward(to, lengths, {}, to, one.f32()));
   std::vector<float> result(count);
   check(backend().download(result.data(), lengths.data, lengths.bytes()));
   return result;

@@ -105,8 +105,7 @@ void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t 
     if (request.normalize_embeddings) {
       result = Tensor(planned(buffers.unit_embeddings), embeddings.shape);
       const Tensor norms(planned(buffers.norms), {batch});
-      check(backend_.row_norms(norms, embeddings));
-      check(backend_.l2_scale_forward(result, embeddings, norms, buffers.one.f32()));
+      check(backend_.l2_scale_forward(result, norms, {}, embeddings, buffers.one.f32()));
     }
     deliver(request.embeddings, result);
   }

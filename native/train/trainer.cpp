@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "train/memory_plan.h"
@@ -10,6 +11,17 @@ namespace margincore {
 namespace {
 
 using LongLong = long long;
+
+/// Steps of a device that are given to it at once where they are small: what the host does for each, an upload and a launch,
+/// takes as long as some of their operations. Larger ones are given one by one, so that a run ends soon once cancelled.
+constexpr int64_t kStepsAtOnce = 8;
+constexpr double kSmallStep = 1e11;  // FLOPs: less than a millisecond
+
+double flops_of_step(const Network& network, int64_t batch) {
+  double forward = 0;
+  for (const Network::Node& node : network.nodes()) forward += static_cast<double>(node.layer->flops());
+  return 3 * forward * static_cast<double>(batch);  // backward: both operands' gradients
+}
 
 /// Grows a buffer of the device; its contents are not kept.
 void reserve(Backend& backend, Buffer& buffer, size_t bytes) {
@@ -48,7 +60,7 @@ Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Par
       optimizer_(backend, optimizer, parameters, work),
       normalization_(backend, normalization),
       batch_labels_(backend, max_batch * sizeof(int32_t)),
-      step_block_(backend, sizeof(StepBlock)),
+      step_blocks_(backend, kStepsAtOnce * sizeof(StepBlock)),
       halted_(backend, sizeof(int32_t)) {
   parameters.allocate_gradients(work);
   plan_.arrange();
@@ -59,9 +71,9 @@ Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Par
   check(backend.zero(halted_.data(), halted_.bytes()));
 }
 
-void Trainer::DiscardProgram::operator()(Step* step) const {
-  if (step->program != nullptr) step->trainer->backend_.discard(step->program);
-  delete step;
+void Trainer::DiscardProgram::operator()(Steps* steps) const {
+  if (steps->program != nullptr) steps->trainer->backend_.discard(steps->program);
+  delete steps;
 }
 
 void Trainer::set_augmentation(const Augmentation& augmentation) {
@@ -123,22 +135,27 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
   StepBlock block{};
   block.seed = seed_;
   block.epoch = request.epoch;
-  const int64_t samples = static_cast<int64_t>(request.order.size());
+  const int64_t samples = static_cast<int64_t>(request.order.size()), all = static_cast<int64_t>(request.values.size());
   const uint64_t before = step_;
-  size_t done = 0;
-  for (; done < request.values.size() && !cancelled.load(std::memory_order_relaxed); ++done) {
-    block.step = step_++;
-    block.report_index = static_cast<int32_t>(done);
-    block.learning_rate = request.values[done].learning_rate;
-    block.momentum = request.values[done].momentum.value_or(optimizer_.momentum());
-    block.lambda = request.values[done].lambda;
-    block.margin_ramp = request.values[done].margin_ramp;
-    const int64_t first = static_cast<int64_t>(done) * request.batch_size;
-    const int64_t batch = done + 1 == request.values.size() ? samples - first : request.batch_size;
-    naming(step_, step_, [&] {
-      block.order_position = data_->open(first, batch);
-      check(backend_.upload(step_block_.data(), &block, sizeof block));
-      run_step(batch);
+  int64_t done = 0;
+  while (done < all && !cancelled.load(std::memory_order_relaxed)) {
+    const int64_t count = steps_at_once(request, done), first = done * request.batch_size;
+    const int64_t batch = done + count == all && count == 1 ? samples - first : request.batch_size;
+    std::array<StepBlock, kStepsAtOnce> blocks;
+    naming(step_ + 1, step_ + count, [&] {
+      for (int64_t i = 0; i < count; ++i, ++done) {
+        const StepValues& values = request.values[done];
+        block.step = step_++;
+        block.report_index = static_cast<int32_t>(done);
+        block.learning_rate = values.learning_rate;
+        block.momentum = values.momentum.value_or(optimizer_.momentum());
+        block.lambda = values.lambda;
+        block.margin_ramp = values.margin_ramp;
+        block.order_position = data_->open(first + i * batch, batch);
+        blocks[i] = block;
+      }
+      check(backend_.upload(step_blocks_.data(), blocks.data(), count * sizeof(StepBlock)));
+      run_steps(batch, count);
       if (average_ != nullptr)
         optimizer_.average(backend_, *average_, parameters_, step_, static_cast<const int32_t*>(halted_.data()));
       data_->close();
@@ -152,7 +169,7 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
   // What steps queued fails here at the latest.
   naming(before + 1, step_,
          [&] { check(backend_.download(result.reports.data(), reports_.data(), done * sizeof(StepReport))); });
-  for (size_t i = 0; i < done; ++i) {
+  for (int64_t i = 0; i < done; ++i) {
     const StepReport& report = result.reports[i];
     if (std::isfinite(report.loss) && std::isfinite(report.gradient_norm)) continue;
     result.non_finite = find_non_finite(report);
@@ -164,26 +181,44 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
   return result;
 }
 
-/// The first step of a batch size runs eagerly, which makes the plans; the next records, all others replay.
-void Trainer::run_step(int64_t batch) {
-  auto& step = steps_[batch];
-  if (!step) {
-    step.reset(new Step{this, batch});
-    check(execute(batch));
-    return;
-  }
-  if (step->program == nullptr) {
-    const auto body = [](void* context) {
-      const Step& recorded = *static_cast<Step*>(context);
-      return recorded.trainer->execute(recorded.batch);
-    };
-    check(backend_.record(&step->program, body, step.get()));
-  }
-  check(backend_.replay(step->program));
+/// How many steps from here on are one program. What is done between two steps, for data that come from the host or for an
+/// average, is no part of it.
+int64_t Trainer::steps_at_once(const StepsRequest& request, int64_t done) const {
+  if (backend_.info().host_memory != 0 || data_->is_streamed() || average_ != nullptr) return 1;
+  const int64_t batch = request.batch_size, all = static_cast<int64_t>(request.values.size());
+  const bool last_is_whole = static_cast<int64_t>(request.order.size()) == all * batch;
+  const int64_t whole = all - done - (last_is_whole ? 0 : 1);
+  const bool is_planned = steps_.count({batch, 1}) > 0;
+  return is_planned && whole >= kStepsAtOnce && flops_of_step(network_, batch) < kSmallStep ? kStepsAtOnce : 1;
 }
 
-Status Trainer::execute(int64_t batch) const try {
-  const auto* step = static_cast<const StepBlock*>(step_block_.data());
+/// The first step of a batch size runs eagerly, which makes the plans; the next records, all others replay.
+void Trainer::run_steps(int64_t batch, int64_t count) {
+  auto& steps = steps_[{batch, count}];
+  if (!steps) {
+    steps.reset(new Steps{this, batch, count});
+    if (count == 1) return check(execute(*steps));
+  }
+  if (steps->program == nullptr) {
+    const auto body = [](void* context) {
+      const Steps& recorded = *static_cast<Steps*>(context);
+      return recorded.trainer->execute(recorded);
+    };
+    check(backend_.record(&steps->program, body, steps.get()));
+  }
+  check(backend_.replay(steps->program));
+}
+
+Status Trainer::execute(const Steps& steps) const try {
+  const auto* blocks = static_cast<const StepBlock*>(step_blocks_.data());
+  for (int64_t i = 0; i < steps.count; ++i) execute_step(steps.batch, blocks + i);
+  return Status::success();
+} catch (const Error& error) {
+  // A recorded body is called back through the plugin, which no exception may cross.
+  return Status::failure(error.code(), "%s", error.what());
+}
+
+void Trainer::execute_step(int64_t batch, const StepBlock* step) const {
   auto* reports = static_cast<StepReport*>(reports_.data());
   auto* halted = static_cast<int32_t*>(halted_.data());
   const Tensor labels(batch_labels_.data(), DType::I32, {batch});
@@ -207,10 +242,6 @@ Status Trainer::execute(int64_t batch) const try {
   network_pass_.update_state(backend_, parameters_, halted);
   head_pass_.update_state(backend_, parameters_, labels, halted, head_pass_.state_rates());
   optimizer_.update(backend_, parameters_, step, halted);
-  return Status::success();
-} catch (const Error& error) {
-  // A recorded body is called back through the plugin, which no exception may cross.
-  return Status::failure(error.code(), "%s", error.what());
 }
 
 /// The gradients are still those of a step with the parameters that gave the non-finite value.

@@ -1,4 +1,5 @@
-// Training steps: batch assembly, forward, head, backward, update, as one recorded sequence per batch size.
+// Training steps: batch assembly, forward, head, backward, update, as one recorded sequence per batch size, or for several
+// steps where they are small.
 #pragma once
 
 #include <atomic>
@@ -6,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/normalization.h"
@@ -65,19 +67,21 @@ class Trainer {
   bool streams_data() const { return data_ && data_->is_streamed(); }
 
  private:
-  /// One batch size's step: the context that a recorded program is replayed with.
-  struct Step {
+  /// `count` steps of one batch size: the context that a recorded program is replayed with.
+  struct Steps {
     Trainer* trainer;
-    int64_t batch;
+    int64_t batch, count;
     Program* program = nullptr;
   };
   struct DiscardProgram {
-    void operator()(Step* step) const;
+    void operator()(Steps* steps) const;
   };
 
   void check_request(const StepsRequest& request) const;
-  void run_step(int64_t batch);
-  Status execute(int64_t batch) const;
+  int64_t steps_at_once(const StepsRequest& request, int64_t done) const;
+  void run_steps(int64_t batch, int64_t count);
+  Status execute(const Steps& steps) const;
+  void execute_step(int64_t batch, const StepBlock* step) const;
   std::string find_non_finite(const StepReport& report) const;
 
   Backend& backend_;
@@ -94,10 +98,10 @@ class Trainer {
   Optimizer optimizer_;
   NormalizationFactors normalization_;
   Augmentation augmentation_;
-  Buffer batch_labels_, step_block_, reports_, halted_;
+  Buffer batch_labels_, step_blocks_, reports_, halted_;
   Buffer mixed_labels_, mixed_share_;  // where images are mixed
   std::unique_ptr<TrainingSet> data_;
-  std::map<int64_t, std::unique_ptr<Step, DiscardProgram>> steps_;
+  std::map<std::pair<int64_t, int64_t>, std::unique_ptr<Steps, DiscardProgram>> steps_;  // by batch and count
 };
 
 }  // namespace margincore

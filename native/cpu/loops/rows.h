@@ -34,18 +34,32 @@ static void matrix_times_vector(float* y, const float* w, const float* x, const 
                 [&](int64_t i) { y[i] = dot(w + i * columns, x, columns) + (bias != nullptr ? bias[i] : 0.0f); });
 }
 
+[[gnu::always_inline]] inline float norm(const float* row, int64_t count) {
+  return __builtin_sqrtf(dot(row, row, count));
+}
+
+[[gnu::always_inline]] inline void scale_row(float* y, const float* x, float factor, int64_t count) {
+#pragma omp simd
+  for (int64_t j = 0; j < count; ++j) y[j] = factor * x[j];
+}
+
 static void row_norms(float* norms, const float* x, int64_t rows, int64_t columns) {
+  parallel_rows(rows, columns, [&](int64_t i) { norms[i] = norm(x + i * columns, columns); });
+}
+
+static void l2_scale_forward(float* y, float* norms, float* y_norms, const float* x, float scale, int64_t rows,
+                             int64_t columns) {
   parallel_rows(rows, columns, [&](int64_t i) {
-    const float* row = x + i * columns;
-    norms[i] = __builtin_sqrtf(dot(row, row, columns));
+    float* row = y + i * columns;
+    norms[i] = norm(x + i * columns, columns);
+    scale_row(row, x + i * columns, scale * inverse_norm(norms[i]), columns);
+    if (y_norms != nullptr) y_norms[i] = norm(row, columns);
   });
 }
 
-static void l2_scale_forward(float* y, const float* x, const float* norms, float scale, int64_t rows, int64_t columns) {
+static void scale_rows(float* y, const float* x, const float* norms, float scale, int64_t rows, int64_t columns) {
   parallel_rows(rows, columns, [&](int64_t i) {
-    const float factor = scale * inverse_norm(norms[i]);
-#pragma omp simd
-    for (int64_t j = i * columns; j < (i + 1) * columns; ++j) y[j] = factor * x[j];
+    scale_row(y + i * columns, x + i * columns, scale * inverse_norm(norms[i]), columns);
   });
 }
 

@@ -11,8 +11,13 @@ Status CpuBackend::row_norms(Tensor norms, Tensor x) {
   return Status::success();
 }
 
-Status CpuBackend::l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale) {
-  loops_.l2_scale_forward(y.f32(), x.f32(), norms.f32(), *scale, x.shape[0], x.shape[1]);
+Status CpuBackend::l2_scale_forward(Tensor y, Tensor norms, Tensor y_norms, Tensor x, const float* scale) {
+  loops_.l2_scale_forward(y.f32(), norms.f32(), y_norms.f32(), x.f32(), *scale, x.shape[0], x.shape[1]);
+  return Status::success();
+}
+
+Status CpuBackend::scale_rows(Tensor y, Tensor x, Tensor norms, const float* scale) {
+  loops_.scale_rows(y.f32(), x.f32(), norms.f32(), *scale, x.shape[0], x.shape[1]);
   return Status::success();
 }
 

@@ -69,8 +69,11 @@ void concat_read(Tensor part, Tensor whole, int64_t first, cudaStream_t stream);
 
 // rows.cu
 void row_norms(float* norms, const float* x, int64_t rows, int64_t columns, cudaStream_t stream);
-void l2_scale_forward(float* y, const float* x, const float* norms, const float* scale, int64_t rows, int64_t columns,
-                      cudaStream_t stream);
+/// y_norms: (rows) or null.
+void l2_scale_forward(float* y, float* norms, float* y_norms, const float* x, const float* scale, int64_t rows,
+                      int64_t columns, cudaStream_t stream);
+void scale_rows(float* y, const float* x, const float* norms, const float* scale, int64_t rows, int64_t columns,
+                cudaStream_t stream);
 /// row_dscale (rows) or null: each row's share of the scale's gradient.
 void l2_scale_backward(float* dx, float* row_dscale, const float* dy, const float* x, const float* norms,
                        const float* scale, int64_t rows, int64_t columns, cudaStream_t stream);

@@ -97,7 +97,7 @@ void prelu_backward(Tensor dx, Tensor dslope, float* partial, Tensor dy, Tensor 
     const int64_t chunks = share.chunks();
     MARGINCORE_RUN(prelu_backward_kernel<Channels>, share.blocks(), kBlock, stream, elements<T>(dx), partial,
                    elements<T>(dy), elements<T>(x), slope.f32(), one, share);
-    column_sums(sums, partial + chunks * channels, {partial, {chunks, channels}}, chunks, channels, stream);
+    column_sums(sums, partial + chunks * channels, {partial, {chunks, channels}}, nullptr, chunks, channels, stream);
   });
   if (one) sum(dslope.f32(), sums, channels, stream);
 }

@@ -1,6 +1,7 @@
 // Normalisation of matrix rows, forward and backward: y = s*x/|x|, dx = s/|x| (dy - x^ (x^·dy)). A warp or a block per
-// row. Forward moves 8 bytes per element (norms: 4), backward 12: a thread keeps its share of a row in registers, so
-// that the row is read once although it is needed three times. Only rows too long for that are read again.
+// row. Forward moves 8 bytes per element (norms: 4) and reads the row again while it is in the cache, backward 12: a
+// thread keeps its share of a row in registers, so that the row is read once although it is needed three times. Only
+// rows too long for that are read again.
 // The part along x is taken away twice: near the class centre it is up to 60 times what remains, and its rounding error
 // would be left behind once.
 #include "cuda/kernels/kernels.h"
@@ -26,36 +27,68 @@ MARGINCORE_DEVICE float dot(const Group& group, const float* a, const float* b, 
 }
 
 template <class Group>
+MARGINCORE_DEVICE float norm(const Group& group, const float* row, int64_t columns, bool aligned) {
+  float squares = 0;
+  walk<4>(group, 0, columns, aligned, [&](const auto at) {
+    float values[at.kWidth];
+    at.load(values, row);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kWidth; ++k) squares += values[k] * values[k];
+  });
+  return sqrtf(group.sum(squares));
+}
+
+/// y = factor * x; returns this thread's share of |y|^2.
+template <class Group>
+MARGINCORE_DEVICE float scale_row(const Group& group, float* y, const float* x, float factor, int64_t columns,
+                                  bool aligned) {
+  float squares = 0;
+  walk<4>(group, 0, columns, aligned, [&](const auto at) {
+    float values[at.kWidth];
+    at.load(values, x);
+    MARGINCORE_UNROLL
+    for (int k = 0; k < at.kWidth; ++k) {
+      values[k] *= factor;
+      squares += values[k] * values[k];
+    }
+    at.store(y, values);
+  });
+  return squares;
+}
+
+template <class Group>
 MARGINCORE_KERNEL row_norms_kernel(float* norms, const float* x, int64_t rows, int64_t columns, bool aligned) {
   MARGINCORE_SHARED(float, shared, device::kWarp);
   const Group group{shared};
   const int64_t i = group.row();
   if (i >= rows) return;
-  float squares = 0;
-  walk<4>(group, 0, columns, aligned, [&](const auto at) {
-    float values[at.kWidth];
-    at.load(values, x + i * columns);
-    MARGINCORE_UNROLL
-    for (int k = 0; k < at.kWidth; ++k) squares += values[k] * values[k];
-  });
-  squares = group.sum(squares);
-  if (group.first() == 0) norms[i] = sqrtf(squares);
+  const float length = norm(group, x + i * columns, columns, aligned);
+  if (group.first() == 0) norms[i] = length;
 }
 
 template <class Group>
-MARGINCORE_KERNEL l2_scale_forward_kernel(float* y, const float* x, const float* norms, const float* scale,
+MARGINCORE_KERNEL l2_scale_forward_kernel(float* y, float* norms, float* y_norms, const float* x, const float* scale,
                                           int64_t rows, int64_t columns, bool aligned) {
+  MARGINCORE_SHARED(float, shared, device::kWarp);
+  const Group group{shared};
+  const int64_t i = group.row();
+  if (i >= rows) return;
+  const float length = norm(group, x + i * columns, columns, aligned);
+  if (group.first() == 0) norms[i] = length;
+  const float squares =
+      scale_row(group, y + i * columns, x + i * columns, *scale * inverse_norm(length), columns, aligned);
+  if (y_norms == nullptr) return;
+  const float scaled = sqrtf(group.sum(squares));
+  if (group.first() == 0) y_norms[i] = scaled;
+}
+
+template <class Group>
+MARGINCORE_KERNEL scale_rows_kernel(float* y, const float* x, const float* norms, const float* scale, int64_t rows,
+                                    int64_t columns, bool aligned) {
   const Group group{nullptr};
   const int64_t i = group.row();
   if (i >= rows) return;
-  const float factor = *scale * inverse_norm(norms[i]);
-  walk<4>(group, 0, columns, aligned, [&](const auto at) {
-    float values[at.kWidth];
-    at.load(values, x + i * columns);
-    MARGINCORE_UNROLL
-    for (int k = 0; k < at.kWidth; ++k) values[k] *= factor;
-    at.store(y + i * columns, values);
-  });
+  scale_row(group, y + i * columns, x + i * columns, *scale * inverse_norm(norms[i]), columns, aligned);
 }
 
 // ---- taking the part along x away -----------------------------------------------------------------------------------
@@ -204,9 +237,15 @@ void row_norms(float* norms, const float* x, int64_t rows, int64_t columns, cuda
   MARGINCORE_RUN_ROWS(row_norms_kernel, rows, columns, stream, norms, x, rows, columns, all_aligned(columns, x));
 }
 
-void l2_scale_forward(float* y, const float* x, const float* norms, const float* scale, int64_t rows, int64_t columns,
-                      cudaStream_t stream) {
-  MARGINCORE_RUN_ROWS(l2_scale_forward_kernel, rows, columns, stream, y, x, norms, scale, rows, columns,
+void l2_scale_forward(float* y, float* norms, float* y_norms, const float* x, const float* scale, int64_t rows,
+                      int64_t columns, cudaStream_t stream) {
+  MARGINCORE_RUN_ROWS(l2_scale_forward_kernel, rows, columns, stream, y, norms, y_norms, x, scale, rows, columns,
+                      all_aligned(columns, y, x));
+}
+
+void scale_rows(float* y, const float* x, const float* norms, const float* scale, int64_t rows, int64_t columns,
+                cudaStream_t stream) {
+  MARGINCORE_RUN_ROWS(scale_rows_kernel, rows, columns, stream, y, x, norms, scale, rows, columns,
                       all_aligned(columns, y, x));
 }
 

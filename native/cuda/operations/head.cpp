@@ -11,10 +11,15 @@ Status CudaBackend::row_norms(Tensor norms, Tensor x) {
   return guarded("row_norms", [&] { cuda::row_norms(norms.f32(), x.f32(), x.shape[0], x.shape[1], stream_); });
 }
 
-Status CudaBackend::l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale) {
+Status CudaBackend::l2_scale_forward(Tensor y, Tensor norms, Tensor y_norms, Tensor x, const float* scale) {
   return guarded("l2_scale_forward", [&] {
-    cuda::l2_scale_forward(y.f32(), x.f32(), norms.f32(), scale, x.shape[0], x.shape[1], stream_);
+    cuda::l2_scale_forward(y.f32(), norms.f32(), y_norms.f32(), x.f32(), scale, x.shape[0], x.shape[1], stream_);
   });
+}
+
+Status CudaBackend::scale_rows(Tensor y, Tensor x, Tensor norms, const float* scale) {
+  return guarded("scale_rows",
+                 [&] { cuda::scale_rows(y.f32(), x.f32(), norms.f32(), scale, x.shape[0], x.shape[1], stream_); });
 }
 
 Status CudaBackend::l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms, const float* scale) {

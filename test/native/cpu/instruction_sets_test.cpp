@@ -34,11 +34,15 @@ Results run(const Loops& loops) {
   loops.spread_pixels(reinterpret_cast<uint8_t*>(spread.data()), reinterpret_cast<const uint8_t*>(x.data()), grid);
   results.exact.push_back({"spread_pixels", spread});
 
-  Floats norms = made(kRows), dscale = made(kRows);
+  Floats norms = made(kRows), y_norms = made(kRows), dscale = made(kRows);
   loops.row_norms(norms.data(), x.data(), kRows, kColumns);
   results.rounded.push_back({Op::RowNorms, norms});
-  loops.l2_scale_forward(y.data(), x.data(), norms.data(), 30, kRows, kColumns);
+  loops.scale_rows(y.data(), x.data(), norms.data(), 30, kRows, kColumns);
   results.rounded.push_back({Op::L2ScaleForward, y});
+  loops.l2_scale_forward(y.data(), norms.data(), y_norms.data(), x.data(), 30, kRows, kColumns);
+  results.rounded.push_back({Op::L2ScaleForward, y});
+  results.rounded.push_back({Op::RowNorms, norms});
+  results.rounded.push_back({Op::RowNorms, y_norms});
   loops.l2_scale_backward(dx.data(), dscale.data(), dy.data(), x.data(), norms.data(), 30, kRows, kColumns);
   results.rounded.push_back({Op::L2ScaleBackward, dx});
   results.rounded.push_back({Op::ScaleGradient, dscale});

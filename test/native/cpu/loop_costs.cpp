@@ -211,7 +211,8 @@ void row_costs(Random& random) {
           [&] { kLoops.matrix_times_vector(norms.data(), x.data(), dy.data(), dy.data(), kSamples, kSize); });
   measure("row_norms", kElements, [&] { kLoops.row_norms(norms.data(), x.data(), kSamples, kSize); });
   measure("l2_scale_forward", kElements,
-          [&] { kLoops.l2_scale_forward(y.data(), x.data(), norms.data(), 16, kSamples, kSize); });
+          [&] { kLoops.l2_scale_forward(y.data(), norms.data(), dscale.data(), x.data(), 16, kSamples, kSize); });
+  measure("scale_rows", kElements, [&] { kLoops.scale_rows(y.data(), x.data(), norms.data(), 16, kSamples, kSize); });
   measure("l2_scale_backward", kElements, [&] {
     kLoops.l2_scale_backward(y.data(), dscale.data(), dy.data(), x.data(), norms.data(), 16, kSamples, kSize);
   });

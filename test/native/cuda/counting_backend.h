@@ -146,8 +146,12 @@ class CountingBackend final : public Backend {
   Status row_norms(Tensor norms, Tensor x) override {
     return count("row_norms", {norms, x}, [&] { return to_.row_norms(norms, x); });
   }
-  Status l2_scale_forward(Tensor y, Tensor x, Tensor norms, const float* scale) override {
-    return count("l2_scale_forward", {y, x, norms}, [&] { return to_.l2_scale_forward(y, x, norms, scale); });
+  Status l2_scale_forward(Tensor y, Tensor norms, Tensor y_norms, Tensor x, const float* scale) override {
+    return count("l2_scale_forward", {y, norms, y_norms, x},
+                 [&] { return to_.l2_scale_forward(y, norms, y_norms, x, scale); });
+  }
+  Status scale_rows(Tensor y, Tensor x, Tensor norms, const float* scale) override {
+    return count("scale_rows", {y, x, norms}, [&] { return to_.scale_rows(y, x, norms, scale); });
   }
   Status l2_scale_backward(Tensor dx, Tensor dscale, Tensor dy, Tensor x, Tensor norms, const float* scale) override {
     return count("l2_scale_backward", {dx, dscale, dy, x, norms},

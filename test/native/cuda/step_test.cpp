@@ -76,6 +76,36 @@ TEST_CASE("a step allocates nothing and waits for nothing; a request waits once,
   }
 }
 
+TEST_CASE("small steps are given to the device eight at a time, with the same bits as one by one") {
+  const Opened backend = open_cuda(true);
+  const auto parameters_after = [&](std::initializer_list<int64_t> requests) {
+    TrainingRun run(*backend, false, seed_cnn(32), kBatch);
+    for (const int64_t count : requests) run.steps(count);
+    Floats all;
+    for (const auto& entry : run.table().entries()) {
+      const Floats values = run.parameters().read_value(entry.spec.name);
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
+  };
+  const Floats at_once = parameters_after({1, 20, 9}), one_by_one = parameters_after({1, 7, 7, 6, 7, 2});
+  expect_same(at_once, one_by_one);
+
+  TrainingRun run(*backend, false, seed_cnn(32), kBatch), streamed(*backend, true, seed_cnn(32), kBatch);
+  const auto launches = [](TrainingRun& run, int64_t steps) {
+    cuda_sim::reset_statistics();
+    run.steps(steps);
+    const Statistics found = cuda_sim::statistics();
+    CHECK(found.allocations == 0);
+    return found;
+  };
+  for (TrainingRun* each : {&run, &streamed}) each->steps(20);  // makes plans and programs
+  const Statistics found = launches(run, 19);
+  CHECK(found.calls.at("cudaGraphLaunch") == 2 + 3);
+  CHECK(found.uploads <= 2 + 3 + 1);                                // of step blocks, and the order of the samples
+  CHECK(launches(streamed, 19).calls.at("cudaGraphLaunch") == 19);  // what comes from the host comes between two steps
+}
+
 TEST_CASE("whoever searches for a convolution leaves alone what it is to add to") {
   const Shape image{2, 32, 32, 8}, weights{4, 3, 3, 8}, output{2, 32, 32, 4};
   Random random(1);

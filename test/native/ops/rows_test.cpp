@@ -45,19 +45,52 @@ TEST_CASE("row_norms") {
   });
 }
 
-TEST_CASE("l2_scale_forward") {
+TEST_CASE("l2_scale_forward, also in place, with the norms of what it reads and of what it writes") {
   for_each_case(kCases, [](Backend& backend, const Matrix& m) {
     Random random = random_for(m);
     const Floats x = values(random, m);
     for (const float scale : {1.0f, 30.0f, 0.1f}) {
       CAPTURE(scale);
       Device device(backend);
-      const Tensor y = device.output({m.rows, m.columns});
-      device.call(backend.l2_scale_forward(y, device.input(x, y.shape), device.input(norms_of(x, m), {m.rows}),
-                                           device.constant(scale)));
+      const Shape shape{m.rows, m.columns};
+      const Tensor y = device.output(shape), norms = device.output({m.rows}), y_norms = device.output({m.rows});
+      const Tensor in_place = device.inout(x, shape), again = device.output({m.rows});
+      const Tensor norms_alone = device.output({m.rows}), y_norms_alone = device.output({m.rows});
+      const Tensor in = device.input(x, shape);
+      device.call(backend.l2_scale_forward(y, norms, y_norms, in, device.constant(scale)));
+      device.call(backend.l2_scale_forward(in_place, again, {}, in_place, device.constant(scale)));
+      device.call(backend.row_norms(norms_alone, in));
+      device.call(backend.row_norms(y_norms_alone, y));
       expect_close(Op::L2ScaleForward, device.read(y),
                    reference::l2_scale_forward(to_doubles(x), scale, m.rows, m.columns));
+      expect_close(Op::RowNorms, device.read(norms), reference::row_norms(to_doubles(x), m.rows, m.columns));
+      expect_same(device.read(norms), device.read(norms_alone));
+      expect_same(device.read(y_norms), device.read(y_norms_alone));
+      expect_same(device.read(in_place), device.read(y));
+      expect_same(device.read(again), device.read(norms));
     }
+  });
+}
+
+TEST_CASE("scale_rows divides by norms that are given, also in place") {
+  for_each_case(kCases, [](Backend& backend, const Matrix& m) {
+    Random random = random_for(m);
+    const Floats x = random.normals(m.rows * m.columns);
+    Floats norms = random.normals(m.rows);
+    for (float& norm : norms) norm = std::abs(norm) + 0.1f;
+    if (m.rows > 2) norms[1] = 0;
+    Device device(backend);
+    const Shape shape{m.rows, m.columns};
+    const Tensor y = device.output(shape), in_place = device.inout(x, shape), given = device.input(norms, {m.rows});
+    device.call(backend.scale_rows(y, device.input(x, shape), given, device.constant(3.0f)));
+    device.call(backend.scale_rows(in_place, in_place, given, device.constant(3.0f)));
+    Doubles expected = to_doubles(x);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const double norm = norms[i / m.columns];
+      expected[i] = norm > 0 ? 3 * expected[i] / norm : 0;
+    }
+    expect_close(Op::L2ScaleForward, device.read(y), expected);
+    expect_same(device.read(in_place), device.read(y));
   });
 }
 
@@ -131,8 +164,7 @@ TEST_CASE("a row with a NaN is NaN after normalisation, and no other is") {
     x[40] = kNaN;
     Device device(*backend);
     const Tensor rows = device.input(x, shape), norms = device.output({3}), y = device.output(shape);
-    device.call(backend->row_norms(norms, rows));
-    device.call(backend->l2_scale_forward(y, rows, norms, device.constant(1.0f)));
+    device.call(backend->l2_scale_forward(y, norms, {}, rows, device.constant(1.0f)));
     const Floats found = device.read(y);
     for (size_t i = 0; i < found.size(); ++i) CHECK(std::isnan(found[i]) == (i / 37 == 1));
   }

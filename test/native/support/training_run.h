@@ -28,6 +28,9 @@ class TrainingRun {
 
   void steps(int64_t count) { run(request(count)); }
 
+  const ParameterTable& table() const { return table_; }
+  const Parameters& parameters() const { return *parameters_; }
+
   StepsRequest request(int64_t count) const {
     StepsRequest request;
     request.batch_size = batch_;
