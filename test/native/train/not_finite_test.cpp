@@ -11,7 +11,8 @@ namespace margincore::test {
 
 namespace {
 
-bool is_running(const std::string& name) { return name.find("running") != std::string::npos; }
+/// Training does not read running statistics, and not the bias that a batch norm takes away again.
+bool is_read(const std::string& name) { return name.find("running") == std::string::npos && name != "conv.bias"; }
 
 }  // namespace
 
@@ -21,7 +22,7 @@ TEST_CASE("a parameter that is not finite stops at the step that meets it, and n
       SessionRun names(backend, OptimizerSpec::Type::Adam, head);
       for (const auto& entry : names.session().table().entries()) {
         const std::string& name = entry.spec.name;
-        if (is_running(name)) continue;  // training does not read them
+        if (!is_read(name)) continue;
         CAPTURE(name);
         SessionRun run(backend, OptimizerSpec::Type::Adam, head), untouched(backend, OptimizerSpec::Type::Adam, head);
         run.steps(first(2 * kRunBatch), kRunBatch);
