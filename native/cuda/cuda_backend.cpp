@@ -71,6 +71,7 @@ BackendInfo describe_device(int32_t index) {
 CudaBackend::CudaBackend(const BackendOptions& options)
     : info_(selected(describe_device(options.device_index), options.device_index)),
       workspace_(stream_),
+      counters_(stream_),
       uploads_(stream_),
       feed_(stream_),
       convolutions_(stream_, workspace_, options),

@@ -6,6 +6,7 @@
 
 #include "backend/backend.h"
 #include "cuda/convolution.h"
+#include "cuda/counters.h"
 #include "cuda/feed.h"
 #include "cuda/matmul.h"
 #include "cuda/uploads.h"
@@ -29,12 +30,14 @@ class CudaBackend final : public Backend {
 
  private:
   float* floats(int64_t count) { return static_cast<float*>(workspace_.take(count * sizeof(float))); }
+  cuda::Parts parts(int64_t count) { return {floats(count), counters_}; }
   /// position: of a max pool, or none; see cuda::column_sums.
   void column_sums_of(Tensor sums, Tensor matrix, Tensor position = {});
 
   BackendInfo info_;
   CudaStream stream_;
   CudaWorkspace workspace_;
+  CudaCounters counters_;
   SmallUploads uploads_;
   CudaFeed feed_;
   CudaConvolutions convolutions_;

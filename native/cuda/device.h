@@ -42,6 +42,14 @@ MARGINCORE_DEVICE int64_t blocks() { return gridDim.x; }
 /// Waits for all threads of the block; shared memory written before is seen after.
 MARGINCORE_DEVICE void sync_block() { __syncthreads(); }
 
+/// Tickets 0 to `tickets` - 1 in turn, then 0 again: `counter` is 0 before and after all are taken. Who takes one sees
+/// what those before had written, or waited for at a barrier.
+MARGINCORE_DEVICE unsigned take_ticket(unsigned* counter, unsigned tickets) {
+  unsigned ticket;
+  asm volatile("atom.acq_rel.gpu.inc.u32 %0, [%1], %2;" : "=r"(ticket) : "l"(counter), "r"(tickets - 1) : "memory");
+  return ticket;
+}
+
 /// One instruction from compute capability 8.0 on.
 MARGINCORE_DEVICE BFloat16 to_bfloat16(float value) { return {__bfloat16_as_ushort(__float2bfloat16_rn(value))}; }
 

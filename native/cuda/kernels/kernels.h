@@ -9,6 +9,14 @@
 
 namespace margincore::cuda {
 
+/// Of sums that are made in parts, which the last block joins (last_block.h): workspace for the parts, and kCounters
+/// counters, 0 between kernels. They are one stream's: kernels side by side would count each other's blocks.
+struct Parts {
+  float* values;
+  unsigned* counters;
+};
+inline constexpr int64_t kCounters = 1056;
+
 struct PoolSizes {
   int64_t batch;
   int height, width, channels, out_height, out_width;

@@ -318,6 +318,17 @@ void wait_for_block(Where where) { scheduler().barrier(where); }
 
 void exchange(void* value, size_t bytes, int mask, Where where) { scheduler().exchange(value, bytes, mask, where); }
 
+unsigned take_ticket(unsigned* counter, unsigned tickets) {
+  races::pass_on(counter);
+  const unsigned ticket = *counter;
+  if (ticket >= tickets) {
+    const races::Inside inside(place.thread);
+    scheduler().fail_running(format("ticket %u of %u: its counter was not 0 at first", ticket, tickets));
+  }
+  *counter = (ticket + 1) % tickets;
+  return ticket;
+}
+
 void* shared_memory(const void* key, size_t bytes, size_t alignment) {
   const races::Inside inside(place.thread);
   void* memory = find_shared_memory(key, bytes, alignment);

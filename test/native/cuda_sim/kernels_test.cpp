@@ -165,6 +165,14 @@ MARGINCORE_KERNEL show_shared(T* first, T* second) {
   a[thread()] = b[thread()] = T(1);
 }
 
+/// The block with the last ticket adds up what all have written.
+MARGINCORE_KERNEL sum_blocks(int64_t* sum, int64_t* values, unsigned* counter) {
+  if (thread() != 0) return;
+  values[block()] = block() + 1;
+  if (take_ticket(counter, static_cast<unsigned>(blocks())) + 1 < blocks()) return;
+  for (int64_t i = 0; i < blocks(); ++i) sum[0] += values[i];
+}
+
 MARGINCORE_KERNEL write_at(float* to, int64_t place) { to[place] = 1; }
 
 }  // namespace
@@ -229,6 +237,29 @@ TEST_CASE("a shuffle gives the value of the other lane, of 4 and of 8 bytes") {
       }
     }
   });
+}
+
+TEST_CASE("one block of a launch has the last ticket, after all others, and the next launch begins anew") {
+  Device device;
+  const DeviceArray<unsigned> counter(std::vector<unsigned>(1));
+  in_all_orders([&] {
+    for (const int blocks : {1, 2, 7}) {
+      const DeviceArray<int64_t> sum(std::vector<int64_t>(1)), values(std::vector<int64_t>(blocks, 0));
+      MARGINCORE_LAUNCH(sum_blocks, blocks, 64, device.stream, sum.data(), values.data(), counter.data());
+      CHECK(device.synchronize() == cudaSuccess);
+      CHECK(sum[0] == blocks * (blocks + 1) / 2);
+      CHECK(counter[0] == 0);
+    }
+  });
+}
+
+TEST_CASE("a counter of tickets that was not 0 fails the kernel") {
+  Device device;
+  const DeviceArray<unsigned> counter(1);
+  const DeviceArray<int64_t> sum(1), values(2);
+  MARGINCORE_LAUNCH(sum_blocks, 2, 64, device.stream, sum.data(), values.data(), counter.data());
+  CHECK(device.synchronize() == cudaErrorLaunchFailure);
+  CHECK(said("kernel sum_blocks, block 0 of 2: ticket 4294967295 of 2: its counter was not 0 at first"));
 }
 
 TEST_CASE("a missing barrier shows in random orders, in most of them") {

@@ -85,6 +85,12 @@ void leave_barrier() {
   ++barriers_of[number_of(place.thread)];
 }
 
+void pass_on(void* place) {
+  if (!are_watched()) return;
+  __tsan_release(place);
+  __tsan_acquire(place);
+}
+
 Inside::Inside(int thread) : thread_(thread) {
   if (are_watched()) switch_to(program);
 }

@@ -1,7 +1,7 @@
 // For a build with ThreadSanitizer: makes every simulated thread one of its threads, ordered with the others by nothing
-// but barriers and launches. So it reports what no order of execution shows: two threads, of one block or of two, that
-// touch the same memory without a barrier between them, although each order gives the right result. (Shuffles order
-// nothing, as on a GPU.) Of blocks, neighbours in the order of execution are compared.
+// but barriers, tickets and launches. So it reports what no order of execution shows: two threads, of one block or of
+// two, that touch the same memory with none of these between them, although each order gives the right result. (Shuffles
+// order nothing, as on a GPU.) Of blocks, neighbours in the order of execution are compared.
 //
 // The simulator itself must not be instrumented. In other builds all of this does nothing.
 #pragma once
@@ -27,6 +27,9 @@ void end_thread();
 
 void arrive_at_barrier();
 void leave_barrier();
+
+/// The running thread comes after all that passed this place before, and before all that will.
+void pass_on(void* place);
 
 /// While one exists, a simulated thread is at work inside the simulator.
 class Inside {

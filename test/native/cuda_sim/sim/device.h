@@ -49,6 +49,8 @@ void wait_for_block(Where where);
 /// Exchanges `bytes` at `value` with the lane whose number differs in the bits of `mask`.
 void exchange(void* value, size_t bytes, int mask, Where where);
 
+unsigned take_ticket(unsigned* counter, unsigned tickets);
+
 void* shared_memory(const void* key, size_t bytes, size_t alignment);
 
 template <class Array>
@@ -93,6 +95,10 @@ MARGINCORE_DEVICE int64_t blocks() { return cuda_sim::place.blocks; }
 
 MARGINCORE_DEVICE void sync_block(cuda_sim::Where where = cuda_sim::Where::current()) {
   cuda_sim::wait_for_block(where);
+}
+
+MARGINCORE_DEVICE unsigned take_ticket(unsigned* counter, unsigned tickets) {
+  return cuda_sim::take_ticket(counter, tickets);
 }
 
 using margincore::to_bfloat16;
