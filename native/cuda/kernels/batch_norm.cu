@@ -94,10 +94,31 @@ struct ParameterGradients {
   }
 };
 
-/// partial: sums of the gradients (chunks, channels), then of gradient * (x - mean); null where there is one chunk.
+/// Adds up what batch_norm_sums_kernel left of the chunks of its division `of`.
+template <int kEach>
+MARGINCORE_DEVICE void add_chunks(const Columns<kEach>& mine, const ParameterGradients& out, const float* partial,
+                                  const BatchNormParameters& p, const BatchNormDivision& of, float* shared) {
+  const int64_t chunks = of.chunks();
+  float sum[kEach] = {}, along[kEach] = {};
+  mine.template walk_rows<1>(0, chunks, [&](const auto at) {
+    float sums[1][kEach], alongs[1][kEach];
+    at.load(sums, partial);
+    at.load(alongs, partial + chunks * of.channels);
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) {
+      sum[e] += sums[0][e];
+      along[e] += alongs[0][e];
+    }
+  });
+  mine.sum(sum, shared);
+  mine.sum(along, shared);
+  out.write(mine, sum, along, p);
+}
+
+/// parts: sums of the gradients (chunks, channels), then of gradient * (x - mean); null where there is one chunk.
 /// dresidual: or null.
 template <Pass kPass, class T, int kEach>
-MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, float* partial, const T* dy, const T* x,
+MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, Parts parts, const T* dy, const T* x,
                                          const T* y, BatchNormParameters p, BatchNormDivision of) {
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
   const BatchNormShare<kEach> share(of, device::block());
@@ -120,33 +141,12 @@ MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, f
       });
   mine.sum(sum, shared);
   mine.sum(along, shared);
-  if (partial == nullptr) return out.write(mine, sum, along, p);
-  if (!mine.inside() || mine.first_row() != 0) return;
-  mine.store(partial + share.chunk * of.channels, sum);
-  mine.store(partial + (of.chunks() + share.chunk) * of.channels, along);
-}
-
-/// over: (chunks, channels) as one chunk.
-template <int kEach>
-MARGINCORE_KERNEL batch_norm_add_kernel(ParameterGradients out, const float* partial, BatchNormParameters p,
-                                        BatchNormDivision over) {
-  MARGINCORE_SHARED(float, shared, kEach* kBlock);
-  const BatchNormShare<kEach> share(over, device::block());
-  const Columns<kEach>& mine = share.mine;
-  float sum[kEach] = {}, along[kEach] = {};
-  mine.template walk_rows<1>(0, over.rows, [&](const auto at) {
-    float sums[1][kEach], alongs[1][kEach];
-    at.load(sums, partial);
-    at.load(alongs, partial + over.rows * over.channels);
-    MARGINCORE_UNROLL
-    for (int e = 0; e < kEach; ++e) {
-      sum[e] += sums[0][e];
-      along[e] += alongs[0][e];
-    }
-  });
-  mine.sum(sum, shared);
-  mine.sum(along, shared);
-  out.write(mine, sum, along, p);
+  if (parts.values == nullptr) return out.write(mine, sum, along, p);
+  if (mine.inside() && mine.first_row() == 0) {
+    mine.store(parts.values + share.chunk * of.channels, sum);
+    mine.store(parts.values + (of.chunks() + share.chunk) * of.channels, along);
+  }
+  in_last_block(share, of, parts.counters, [&](const auto& few) { add_chunks(few, out, parts.values, p, of, shared); });
 }
 
 template <Pass kPass, class T, int kEach>
@@ -190,15 +190,10 @@ void run_dx(Tensor dx, const T* dy, const T* x, const T* y, const ParameterGradi
 }
 
 template <Pass kPass, class T, int kEach>
-void run_backward(Tensor dx, const ParameterGradients& out, Tensor dresidual, float* partial, Tensor dy, Tensor x,
+void run_backward(Tensor dx, const ParameterGradients& out, Tensor dresidual, Parts parts, Tensor dy, Tensor x,
                   Tensor y, const BatchNormParameters& p, const BatchNormDivision& of, cudaStream_t stream) {
-  const bool whole = of.chunks() == 1;
   MARGINCORE_RUN((batch_norm_sums_kernel<kPass, T, kEach>), grid_of(of), kBlock, stream, out, elements<T>(dresidual),
-                 whole ? nullptr : partial, elements<T>(dy), elements<T>(x), elements<T>(y), p, of);
-  if (!whole) {
-    const BatchNormDivision over = over_chunks(of);
-    MARGINCORE_RUN(batch_norm_add_kernel<kEach>, grid_of(over), kBlock, stream, out, partial, p, over);
-  }
+                 of.chunks() == 1 ? Parts{} : parts, elements<T>(dy), elements<T>(x), elements<T>(y), p, of);
   if (dresidual) run_dx<Pass::All, T, kEach>(dx, elements<T>(dresidual), elements<T>(x), nullptr, out, p, of, stream);
   else run_dx<kPass, T, kEach>(dx, elements<T>(dy), elements<T>(x), elements<T>(y), out, p, of, stream);
 }
@@ -220,7 +215,7 @@ void batch_norm_apply(Tensor y, Tensor x, Tensor residual, int64_t channels, con
   });
 }
 
-void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidual, float* partial, Tensor dy, Tensor x,
+void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidual, Parts parts, Tensor dy, Tensor x,
                          Tensor y, int64_t channels, const BatchNormParameters& parameters, cudaStream_t stream) {
   const ParameterGradients out{dgamma, dbeta};
   with_summed_columns(x.dtype, channels, [&](auto element, auto each) {
@@ -228,9 +223,9 @@ void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidua
     constexpr int kEach = each.value;
     const BatchNormDivision of = division_of(x, channels, kEach);
     if (parameters.norm.relu == 0)
-      run_backward<Pass::All, T, kEach>(dx, out, dresidual, partial, dy, x, y, parameters, of, stream);
-    else if (y) run_backward<Pass::ByOutput, T, kEach>(dx, out, dresidual, partial, dy, x, y, parameters, of, stream);
-    else run_backward<Pass::ByInput, T, kEach>(dx, out, dresidual, partial, dy, x, y, parameters, of, stream);
+      run_backward<Pass::All, T, kEach>(dx, out, dresidual, parts, dy, x, y, parameters, of, stream);
+    else if (y) run_backward<Pass::ByOutput, T, kEach>(dx, out, dresidual, parts, dy, x, y, parameters, of, stream);
+    else run_backward<Pass::ByInput, T, kEach>(dx, out, dresidual, parts, dy, x, y, parameters, of, stream);
   });
 }
 

@@ -104,15 +104,32 @@ struct StatsOutputs {
   }
 };
 
-/// partial: means (chunks, channels), then sums of squares; null where there is one chunk, whose results are final.
+/// Joins what batch_norm_stats_kernel left of the chunks of its division `of`.
+template <class T, int kEach>
+MARGINCORE_DEVICE void join_chunks(const Columns<kEach>& mine, const StatsOutputs& out, const float* partial,
+                                   const T* x, const BatchNormDivision& of, float* shared) {
+  Moments<kEach> moments;
+  const int64_t chunks = of.chunks();
+  mine.template walk_rows<1>(0, chunks, [&](const auto at) {
+    float mean[1][kEach], squares[1][kEach];
+    at.load(mean, partial);
+    at.load(squares, partial + chunks * of.channels);
+    const int64_t rest = of.rows - at.row(0) * of.chunk_rows;
+    moments.join(static_cast<float>(rest < of.chunk_rows ? rest : of.chunk_rows), mean[0], squares[0]);
+  });
+  moments.join_threads(mine.across, shared);
+  out.write(mine, moments, Shift<T, kEach>(mine, x));
+}
+
+/// parts: means (chunks, channels), then sums of squares; null where there is one chunk, whose results are final.
 /// Rows that are loaded together are joined first: two walks over registers.
 template <class T, int kEach>
-MARGINCORE_KERNEL batch_norm_stats_kernel(StatsOutputs out, float* partial, const T* x, BatchNormDivision of) {
+MARGINCORE_KERNEL batch_norm_stats_kernel(StatsOutputs out, Parts parts, const T* x, BatchNormDivision of) {
   MARGINCORE_SHARED(float, shared, (2 * kEach + 1) * kBlock);
   const BatchNormShare<kEach> share(of, device::block());
   const Columns<kEach>& mine = share.mine;
   Shift<T, kEach> shift(mine, x);
-  if (partial == nullptr) shift.average(mine, x, of.rows, shared);
+  if (parts.values == nullptr) shift.average(mine, x, of.rows, shared);
   Moments<kEach> moments;
   mine.template walk_rows<kRowsAtOnce<kEach, 16>>(share.begin, share.end, [&](const auto at) {
     float values[at.kRows][kEach], mean[kEach] = {}, squares[kEach] = {};
@@ -131,47 +148,26 @@ MARGINCORE_KERNEL batch_norm_stats_kernel(StatsOutputs out, float* partial, cons
     moments.join(at.kRows, mean, squares);
   });
   moments.join_threads(mine.across, shared);
-  if (partial == nullptr) return out.write(mine, moments, shift);
-  if (!mine.inside() || mine.first_row() != 0) return;
-  mine.store(partial + share.chunk * of.channels, moments.mean);
-  mine.store(partial + (of.chunks() + share.chunk) * of.channels, moments.squares);
-}
-
-/// over: (chunks, channels) as one chunk. of: how `partial` was made of x.
-template <class T, int kEach>
-MARGINCORE_KERNEL batch_norm_join_kernel(StatsOutputs out, const float* partial, const T* x, BatchNormDivision over,
-                                         BatchNormDivision of) {
-  MARGINCORE_SHARED(float, shared, (2 * kEach + 1) * kBlock);
-  const BatchNormShare<kEach> share(over, device::block());
-  const Columns<kEach>& mine = share.mine;
-  Moments<kEach> moments;
-  mine.template walk_rows<1>(0, over.rows, [&](const auto at) {
-    float mean[1][kEach], squares[1][kEach];
-    at.load(mean, partial);
-    at.load(squares, partial + over.rows * over.channels);
-    const int64_t rest = of.rows - at.row(0) * of.chunk_rows;
-    moments.join(static_cast<float>(rest < of.chunk_rows ? rest : of.chunk_rows), mean[0], squares[0]);
-  });
-  moments.join_threads(mine.across, shared);
-  out.write(mine, moments, Shift<T, kEach>(mine, x));
+  if (parts.values == nullptr) return out.write(mine, moments, shift);
+  if (mine.inside() && mine.first_row() == 0) {
+    mine.store(parts.values + share.chunk * of.channels, moments.mean);
+    mine.store(parts.values + (of.chunks() + share.chunk) * of.channels, moments.squares);
+  }
+  in_last_block(share, of, parts.counters,
+                [&](const auto& few) { join_chunks<T>(few, out, parts.values, x, of, shared); });
 }
 
 }  // namespace
 
-void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, float* partial, Tensor x,
-                      int64_t channels, cudaStream_t stream) {
+void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, Parts parts, Tensor x, int64_t channels,
+                      cudaStream_t stream) {
   const StatsOutputs out{mean, variance, unbiased_variance, nullptr};
   with_summed_columns(x.dtype, channels, [&](auto element, auto each) {
     using T = decltype(element);
     constexpr int kEach = each.value;
     const BatchNormDivision of = division_of(x, channels, kEach);
-    const bool whole = of.chunks() == 1;
-    MARGINCORE_RUN((batch_norm_stats_kernel<T, kEach>), grid_of(of), kBlock, stream, out, whole ? nullptr : partial,
-                   elements<T>(x), of);
-    if (whole) return;
-    const BatchNormDivision over = over_chunks(of);
-    MARGINCORE_RUN((batch_norm_join_kernel<T, kEach>), grid_of(over), kBlock, stream, out, partial, elements<T>(x),
-                   over, of);
+    MARGINCORE_RUN((batch_norm_stats_kernel<T, kEach>), grid_of(of), kBlock, stream, out,
+                   of.chunks() == 1 ? Parts{} : parts, elements<T>(x), of);
   });
 }
 
@@ -179,10 +175,9 @@ void column_stats(float* mean, float* variance, const float* p, const float* col
                   int64_t columns, cudaStream_t stream) {
   const StatsOutputs out{mean, variance, nullptr, column_norms};
   const BatchNormDivision of{rows, columns, rows, columns_per_block(columns)};
-  float* const no_partial = nullptr;
   if (all_aligned(columns, p, mean, variance))
-    MARGINCORE_RUN((batch_norm_stats_kernel<float, 4>), grid_of(of), kBlock, stream, out, no_partial, p, of);
-  else MARGINCORE_RUN((batch_norm_stats_kernel<float, 1>), grid_of(of), kBlock, stream, out, no_partial, p, of);
+    MARGINCORE_RUN((batch_norm_stats_kernel<float, 4>), grid_of(of), kBlock, stream, out, Parts{}, p, of);
+  else MARGINCORE_RUN((batch_norm_stats_kernel<float, 1>), grid_of(of), kBlock, stream, out, Parts{}, p, of);
 }
 
 }  // namespace margincore::cuda

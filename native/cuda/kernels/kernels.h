@@ -40,15 +40,15 @@ struct BatchNormParameters {
   const float *mean, *variance, *gamma, *beta;
   BatchNorm norm;
 };
-/// partial: batch_norm_partials(x, channels) floats of workspace.
+/// Values of `parts`.
 int64_t batch_norm_partials(const Tensor& x, int64_t channels);
-void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, float* partial, Tensor x,
-                      int64_t channels, cudaStream_t stream);
+void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, Parts parts, Tensor x, int64_t channels,
+                      cudaStream_t stream);
 void column_stats(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
                   int64_t columns, cudaStream_t stream);
 void batch_norm_apply(Tensor y, Tensor x, Tensor residual, int64_t channels, const BatchNormParameters& parameters,
                       cudaStream_t stream);
-void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidual, float* partial, Tensor dy, Tensor x,
+void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidual, Parts parts, Tensor dy, Tensor x,
                          Tensor y, int64_t channels, const BatchNormParameters& parameters, cudaStream_t stream);
 
 // pooling.cu
@@ -61,9 +61,9 @@ void max_pool_backward(Tensor dx, Tensor dy, const uint8_t* position, PoolSizes 
 // prelu.cu
 /// slope: (channels) or (1).
 void prelu_forward(Tensor y, Tensor x, Tensor slope, cudaStream_t stream);
-/// partial: prelu_partials(x) floats of workspace.
+/// Values of `parts`.
 int64_t prelu_partials(const Tensor& x);
-void prelu_backward(Tensor dx, Tensor dslope, float* partial, Tensor dy, Tensor x, Tensor slope, cudaStream_t stream);
+void prelu_backward(Tensor dx, Tensor dslope, Parts parts, Tensor dy, Tensor x, Tensor slope, cudaStream_t stream);
 
 // average_pooling.cu
 void average_pool_forward(Tensor y, Tensor x, PoolSizes sizes, Pool2d pool, cudaStream_t stream);
@@ -90,10 +90,10 @@ void add_scaled_rows(float* y, const float* x, const float* coefficients, int64_
                      cudaStream_t stream);
 
 // sums.cu
-/// partial: sum_partials(rows, columns) floats of workspace; position: of max_pool_forward, whose ReLU leaves elements out,
-/// or null.
+/// Values of `parts`.
 int64_t sum_partials(int64_t rows, int64_t columns);
-void column_sums(float* sums, float* partial, Tensor x, const uint8_t* position, int64_t rows, int64_t columns,
+/// position: of max_pool_forward, whose ReLU leaves elements out, or null.
+void column_sums(float* sums, Parts parts, Tensor x, const uint8_t* position, int64_t rows, int64_t columns,
                  cudaStream_t stream);
 void sum(float* total, const float* values, int64_t count, cudaStream_t stream);
 /// partial: kNormPartials floats of workspace.

@@ -2,9 +2,17 @@
 // does not depend on which block it is. So there is no second launch, and the bits do not depend on scheduling.
 #pragma once
 
+#include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
 
 namespace margincore::cuda {
+
+/// Chunks that rows are cut into, unless they are too short: eight blocks for each multiprocessor. Only one where there
+/// are as many tiles of columns as counters, which makes a counter for each tile that several blocks share.
+inline int64_t wanted_chunks(int64_t tiles) {
+  static_assert(kCounters == kMultiprocessors * 8);
+  return blocks_for(kCounters, tiles);
+}
 
 /// Whether this block is the last of the `blocks` that share a counter: then it sees what all of them wrote before.
 /// Every thread of each block takes part, once in a kernel.

@@ -85,11 +85,11 @@ int64_t prelu_partials(const Tensor& x) {
   return (chunks + 1) * channels + sum_partials(chunks, channels);
 }
 
-void prelu_backward(Tensor dx, Tensor dslope, float* partial, Tensor dy, Tensor x, Tensor slope, cudaStream_t stream) {
+void prelu_backward(Tensor dx, Tensor dslope, Parts parts, Tensor dy, Tensor x, Tensor slope, cudaStream_t stream) {
   const int64_t channels = channels_of(x);
   const bool one = slope.count() == 1;
-  float* sums = one ? partial : dslope.f32();
-  partial += channels;
+  float* sums = one ? parts.values : dslope.f32();
+  float* partial = parts.values + channels;
   with_pack(x.dtype, channels, [&](auto pack) {
     using Channels = decltype(pack);
     using T = typename Channels::Element;
@@ -97,7 +97,8 @@ void prelu_backward(Tensor dx, Tensor dslope, float* partial, Tensor dy, Tensor 
     const int64_t chunks = share.chunks();
     MARGINCORE_RUN(prelu_backward_kernel<Channels>, share.blocks(), kBlock, stream, elements<T>(dx), partial,
                    elements<T>(dy), elements<T>(x), slope.f32(), one, share);
-    column_sums(sums, partial + chunks * channels, {partial, {chunks, channels}}, nullptr, chunks, channels, stream);
+    column_sums(sums, {partial + chunks * channels, parts.counters}, {partial, {chunks, channels}}, nullptr, chunks,
+                channels, stream);
   });
   if (one) sum(dslope.f32(), sums, channels, stream);
 }

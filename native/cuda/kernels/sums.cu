@@ -1,10 +1,11 @@
-// Sums over many elements in a fixed order: parts first, then their sums. No atomic operation, so the bits do not
-// depend on scheduling. Each element is read once.
+// Sums over many elements in a fixed order, so that the bits do not depend on scheduling: parts first, then their sums
+// by the last block (last_block.h). Each element is read once.
 #include <algorithm>
 
 #include "base/gradient_clip.h"
 #include "cuda/kernels/columns.h"
 #include "cuda/kernels/kernels.h"
+#include "cuda/kernels/last_block.h"
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/storage.h"
 #include "cuda/kernels/walk.h"
@@ -19,6 +20,15 @@ using device::global_threads;
 using device::thread;
 using device::threads;
 
+/// How a matrix is divided among blocks: `width` columns of chunk_rows rows for each.
+struct SumDivision {
+  int64_t rows, columns, chunk_rows;
+  int width;
+
+  MARGINCORE_HOST_DEVICE int64_t tiles() const { return (columns + width - 1) / width; }
+  MARGINCORE_HOST_DEVICE int64_t chunks() const { return (rows + chunk_rows - 1) / chunk_rows; }
+};
+
 /// 0 for what a ReLU cut off.
 template <int kRows, int kEach, class At>
 MARGINCORE_DEVICE void leave_out_cut(float (&values)[kRows][kEach], const At& at, const uint8_t* position) {
@@ -30,18 +40,15 @@ MARGINCORE_DEVICE void leave_out_cut(float (&values)[kRows][kEach], const At& at
   }
 }
 
-/// sums (chunks, columns), each of chunk_rows rows. position: of max_pool_forward, or null: what a ReLU cut off does not
-/// count. `shared` has kEach * kBlock floats.
+/// In all threads, the sums of rows [begin, end). position: of max_pool_forward, or null. `shared` has kEach * kBlock
+/// floats.
 template <int kEach, class T>
-MARGINCORE_DEVICE void sum_columns(float* sums, const T* x, const uint8_t* position, int64_t rows, int64_t columns,
-                                   int64_t chunk_rows, int width, float* shared) {
-  const int64_t tiles = (columns + width - 1) / width, chunk = block() / tiles;
-  const Columns<kEach> mine(block() % tiles, width, columns);
-  const int64_t begin = chunk * chunk_rows, end = begin + chunk_rows < rows ? begin + chunk_rows : rows;
-  float sum[kEach] = {};
+MARGINCORE_DEVICE void sum_rows(float (&sum)[kEach], const Columns<kEach>& mine, const T* x, const uint8_t* position,
+                                int64_t begin, int64_t end, float* shared) {
   mine.template walk_rows<kEach == 4 ? 4 : 8>(begin, end, [&](const auto at) {
     float values[at.kRows][kEach];
     at.load(values, x);
+    if (position != nullptr) leave_out_cut(values, at, position);
     if (position != nullptr) leave_out_cut(values, at, position);
     MARGINCORE_UNROLL
     for (int k = 0; k < at.kRows; ++k) {
@@ -50,21 +57,40 @@ MARGINCORE_DEVICE void sum_columns(float* sums, const T* x, const uint8_t* posit
     }
   });
   mine.sum(sum, shared);
-  if (mine.inside() && mine.first_row() == 0) mine.store(sums + chunk * columns, sum);
+}
+
+/// parts: sums (chunks, columns); not used where there is one chunk.
+template <int kEach, class T>
+MARGINCORE_DEVICE void sum_columns(float* sums, Parts parts, const T* x, const uint8_t* position, const SumDivision& of,
+                                   float* shared) {
+  const int64_t tile = block() % of.tiles(), chunk = block() / of.tiles(), chunks = of.chunks();
+  const Columns<kEach> mine(tile, of.width, of.columns);
+  const bool writes = mine.inside() && mine.first_row() == 0;
+  const int64_t begin = chunk * of.chunk_rows, end = begin + of.chunk_rows < of.rows ? begin + of.chunk_rows : of.rows;
+  float sum[kEach] = {};
+  sum_rows(sum, mine, x, position, begin, end, shared);
+  if (chunks > 1) {
+    if (writes) mine.store(parts.values + chunk * of.columns, sum);
+    if (!is_last_block(parts.counters + tile, chunks)) return;
+    MARGINCORE_UNROLL
+    for (int e = 0; e < kEach; ++e) sum[e] = 0;
+    sum_rows(sum, mine, parts.values, nullptr, 0, chunks, shared);
+  }
+  if (writes) mine.store(sums, sum);
 }
 
 template <int kEach>
-MARGINCORE_KERNEL column_sums_kernel(float* sums, const float* x, const uint8_t* position, int64_t rows,
-                                     int64_t columns, int64_t chunk_rows, int width) {
+MARGINCORE_KERNEL column_sums_kernel(float* sums, Parts parts, const float* x, const uint8_t* position,
+                                     SumDivision of) {
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
-  sum_columns<kEach>(sums, x, position, rows, columns, chunk_rows, width, shared);
+  sum_columns<kEach>(sums, parts, x, position, of, shared);
 }
 
 template <int kEach>
-MARGINCORE_KERNEL column_sums_bf16_kernel(float* sums, const BFloat16* x, const uint8_t* position, int64_t rows,
-                                          int64_t columns, int64_t chunk_rows, int width) {
+MARGINCORE_KERNEL column_sums_bf16_kernel(float* sums, Parts parts, const BFloat16* x, const uint8_t* position,
+                                          SumDivision of) {
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
-  sum_columns<kEach>(sums, x, position, rows, columns, chunk_rows, width, shared);
+  sum_columns<kEach>(sums, parts, x, position, of, shared);
 }
 
 /// Threads that walk along an array together.
@@ -124,36 +150,25 @@ constexpr int64_t kLeastRows = 256;  // of a chunk: several for each thread
 
 int width_of(int64_t columns) { return columns <= 2 * kNarrowColumns ? kNarrowColumns : kWideColumns; }
 
-int64_t chunk_rows_of(int64_t rows, int64_t columns) {
-  const int64_t tiles = blocks_for(columns, width_of(columns)), wanted = blocks_for(kMultiprocessors * 8, tiles);
-  return std::max(blocks_for(rows, wanted), kLeastRows);
-}
-
-int64_t chunks_of(int64_t rows, int64_t columns) { return blocks_for(rows, chunk_rows_of(rows, columns)); }
-
-void run_column_sums(float* sums, Tensor x, const uint8_t* position, int64_t rows, int64_t columns, int64_t chunk_rows,
-                     cudaStream_t stream) {
+SumDivision division_of(int64_t rows, int64_t columns) {
   const int width = width_of(columns);
-  const int64_t blocks = blocks_for(columns, width) * blocks_for(rows, chunk_rows);
-  const bool aligned = all_aligned(columns, sums, x.f32());
-  if (x.dtype == DType::BF16)
-    MARGINCORE_RUN_COLUMNS(column_sums_bf16_kernel, aligned, blocks, stream, sums, elements<BFloat16>(x), position,
-                           rows, columns, chunk_rows, width);
-  else
-    MARGINCORE_RUN_COLUMNS(column_sums_kernel, aligned, blocks, stream, sums, x.f32(), position, rows, columns,
-                           chunk_rows, width);
+  const int64_t wanted = wanted_chunks(blocks_for(columns, width));
+  return {rows, columns, std::max(blocks_for(rows, wanted), kLeastRows), width};
 }
 
 }  // namespace
 
-int64_t sum_partials(int64_t rows, int64_t columns) { return chunks_of(rows, columns) * columns; }
+int64_t sum_partials(int64_t rows, int64_t columns) { return division_of(rows, columns).chunks() * columns; }
 
-void column_sums(float* sums, float* partial, Tensor x, const uint8_t* position, int64_t rows, int64_t columns,
+void column_sums(float* sums, Parts parts, Tensor x, const uint8_t* position, int64_t rows, int64_t columns,
                  cudaStream_t stream) {
-  const int64_t chunks = chunks_of(rows, columns);
-  if (chunks == 1) return run_column_sums(sums, x, position, rows, columns, rows, stream);
-  run_column_sums(partial, x, position, rows, columns, chunk_rows_of(rows, columns), stream);
-  run_column_sums(sums, Tensor(partial, {chunks, columns}), nullptr, chunks, columns, chunks, stream);
+  const SumDivision of = division_of(rows, columns);
+  const int64_t blocks = of.tiles() * of.chunks();
+  const bool aligned = all_aligned(columns, sums, parts.values, x.f32());
+  if (x.dtype == DType::BF16)
+    MARGINCORE_RUN_COLUMNS(column_sums_bf16_kernel, aligned, blocks, stream, sums, parts, elements<BFloat16>(x),
+                           position, of);
+  else MARGINCORE_RUN_COLUMNS(column_sums_kernel, aligned, blocks, stream, sums, parts, x.f32(), position, of);
 }
 
 void sum(float* total, const float* values, int64_t count, cudaStream_t stream) {

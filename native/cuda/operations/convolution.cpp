@@ -9,7 +9,7 @@ using cuda::guarded;
 
 void CudaBackend::column_sums_of(Tensor sums, Tensor matrix, Tensor position) {
   const int64_t rows = matrix.shape[0], columns = matrix.shape[1];
-  cuda::column_sums(sums.f32(), floats(cuda::sum_partials(rows, columns)), matrix, position.u8(), rows, columns,
+  cuda::column_sums(sums.f32(), parts(cuda::sum_partials(rows, columns)), matrix, position.u8(), rows, columns,
                     stream_);
 }
 

@@ -44,7 +44,7 @@ Status CudaBackend::batch_norm_stats(Tensor mean, Tensor variance, Tensor unbias
   return guarded("batch_norm_stats", [&] {
     const int64_t channels = mean.count();
     cuda::batch_norm_stats(mean.f32(), variance.f32(), unbiased_variance.f32(),
-                           floats(cuda::batch_norm_partials(x, channels)), x, channels, stream_);
+                           parts(cuda::batch_norm_partials(x, channels)), x, channels, stream_);
   });
 }
 
@@ -61,7 +61,7 @@ Status CudaBackend::batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, 
                                         BatchNorm norm) {
   return guarded("batch_norm_backward", [&] {
     const int64_t channels = mean.count();
-    cuda::batch_norm_backward(dx, dgamma.f32(), dbeta.f32(), dresidual, floats(cuda::batch_norm_partials(x, channels)),
+    cuda::batch_norm_backward(dx, dgamma.f32(), dbeta.f32(), dresidual, parts(cuda::batch_norm_partials(x, channels)),
                               dy, x, y, channels, {mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm}, stream_);
   });
 }
@@ -84,7 +84,7 @@ Status CudaBackend::prelu_forward(Tensor y, Tensor x, Tensor slope) {
 
 Status CudaBackend::prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope) {
   return guarded("prelu_backward",
-                 [&] { cuda::prelu_backward(dx, dslope, floats(cuda::prelu_partials(x)), dy, x, slope, stream_); });
+                 [&] { cuda::prelu_backward(dx, dslope, parts(cuda::prelu_partials(x)), dy, x, slope, stream_); });
 }
 
 Status CudaBackend::average_pool_forward(Tensor y, Tensor x, Pool2d pool) {
