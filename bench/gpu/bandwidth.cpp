@@ -263,7 +263,9 @@ Case sgd(Bench& b) {
   const Tensor p = b.memory.floats(b.vector()), v = b.memory.zeros(b.vector()), g = b.memory.floats(b.vector());
   const StepBlock* step = b.step();
   const int32_t* halted = b.memory.one(int32_t{0});
-  return {5 * p.bytes(), [=, &b] { return b.backend.sgd(p, {}, v, g, nullptr, {}, step, halted); }};
+  const UpdateGroup* groups = b.memory.one(UpdateGroup{.end = p.count()});
+  const UpdateOperands operands{p, {}, v, {}, {{}, g}, nullptr, groups, step, halted};
+  return {5 * p.bytes(), [=, &b] { return b.backend.sgd(operands, {}); }};
 }
 
 Case adam(Bench& b) {
@@ -271,7 +273,9 @@ Case adam(Bench& b) {
   const Tensor g = b.memory.floats(b.vector());
   const StepBlock* step = b.step();
   const int32_t* halted = b.memory.one(int32_t{0});
-  return {7 * p.bytes(), [=, &b] { return b.backend.adam(p, {}, m, v, g, nullptr, {}, step, halted); }};
+  const UpdateGroup* groups = b.memory.one(UpdateGroup{.end = p.count()});
+  const UpdateOperands operands{p, {}, m, v, {{}, g}, nullptr, groups, step, halted};
+  return {7 * p.bytes(), [=, &b] { return b.backend.adam(operands, {}); }};
 }
 
 Case gradient_norm(Bench& b) {
@@ -279,7 +283,7 @@ Case gradient_norm(Bench& b) {
   StepReport* report = b.memory.one(StepReport{});
   int32_t* halted = b.memory.one(int32_t{0});
   const StepBlock* step = b.step();
-  return {g.bytes(), [=, &b] { return b.backend.gradient_norm(report, halted, nullptr, g, 0, step); }};
+  return {g.bytes(), [=, &b] { return b.backend.gradient_norm(report, halted, nullptr, {{}, g}, 0, step); }};
 }
 
 const std::map<std::string, Maker> kCases = {

@@ -6,8 +6,9 @@
 //  - Images are dense NHWC, convolution weights dense OHWI, matrices row-major. A matrix made from an image has its
 //    columns in NHWC order.
 //  - Activations and their gradients are fp32, or bf16 where BackendInfo::bf16 says so: then all activations of an
-//    operation are, and the weights of convolutions and linear layers. Sums are fp32 even then, and so are biases, the
-//    gradients of parameters, rows, the head and the optimizer.
+//    operation are, and the weights of convolutions and linear layers. Sums are fp32 even then, and so are biases, rows,
+//    the head, the optimizer and the gradients of parameters; but where BackendInfo::bf16_gradients says so, the gradient
+//    of weights that are read as bf16 is bf16, as matmuls leave it: whoever reads it widens it, in no pass of its own.
 //  - Labels, orders and flags are int32; images of a dataset uint8. `batch` means the first axis.
 //  - An operation is queued in the order of the calls; only `download` and `synchronize` wait. One thread uses a
 //    Backend at a time.
@@ -32,7 +33,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 10;
+inline constexpr int32_t kBackendAbiVersion = 11;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -68,16 +69,17 @@ struct BackendOptions {
 };
 
 struct BackendInfo {
-  char device[64];        // "cpu", "cuda:0"
-  char version[128];      // libraries and their versions
-  char description[128];  // instruction set, or the card's name and compute capability
-  int32_t simulated;      // 1: results come from a simulated device
-  int32_t threads;        // threads in use; of a probe: the default
-  int32_t bf16;           // 1: activations may be bf16
-  int64_t workspace;      // bytes of device memory that library calls may need beside what is allocated
-  int32_t searches;       // 1: the first use of a shape costs a search among algorithms
-  int32_t recomputes;     // 1: a pass over activations costs little beside a step, so that memory is saved by it
-  int32_t host_memory;    // 1: device memory is the host's, so that operations read what lies there without an upload
+  char device[64];         // "cpu", "cuda:0"
+  char version[128];       // libraries and their versions
+  char description[128];   // instruction set, or the card's name and compute capability
+  int32_t simulated;       // 1: results come from a simulated device
+  int32_t threads;         // threads in use; of a probe: the default
+  int32_t bf16;            // 1: activations may be bf16
+  int32_t bf16_gradients;  // 1: beside bf16 activations, gradients of weights are bf16 in memory
+  int64_t workspace;       // bytes of device memory that library calls may need beside what is allocated
+  int32_t searches;        // 1: the first use of a shape costs a search among algorithms
+  int32_t recomputes;      // 1: a pass over activations costs little beside a step, so that memory is saved by it
+  int32_t host_memory;     // 1: device memory is the host's, so that operations read what lies there without an upload
 };
 
 // ---- descriptors ----------------------------------------------------------------------------------------------------
@@ -156,17 +158,42 @@ struct MarginSoftmaxOperands {
   const StepBlock* step;  // lambda, margin_ramp, report_index
 };
 
+/// Of all that is trained, one after another as the parameters lie: the first ones in bf16, a multiple of 4 where others
+/// follow, the rest in fp32. Either may be none.
+struct Gradients {
+  Tensor bf16, f32;
+
+  int64_t bf16_count() const { return bf16 ? bf16.count() : 0; }
+  int64_t count() const { return bf16_count() + (f32 ? f32.count() : 0); }
+};
+
+/// Parameters that are updated alike: those from the end of the group before, or the first, to this one's end.
+struct UpdateGroup {
+  int64_t end;
+  float rate_multiplier = 1;
+  float weight_decay = 0;  // added to the gradient, after that is clipped, or as Adam::decoupled says
+};
+
+/// Operands of an optimizer: all that is trained, in groups. Where bf16 ends, in the twin or the gradients, a group does.
+struct UpdateOperands {
+  Tensor parameters;          // in, out
+  Tensor bf16_twin;           // out: of the first parameters, a multiple of 4 where others follow; or none
+  Tensor first_moment;        // in, out: SGD's velocity; Adam's mean of the gradient
+  Tensor second_moment;       // in, out: Adam's mean square of the gradient; of SGD none
+  Gradients gradients;        // multiplied by clip_factor
+  const float* clip_factor;   // in device memory, or none; where it is 1 the bits are those of none
+  const UpdateGroup* groups;  // in device memory; the last one ends where the parameters do
+  const StepBlock* step;
+  const int32_t* halted;  // once it is not 0, nothing is done
+};
+
 struct Sgd {
   int32_t nesterov = 0;
-  float weight_decay = 0;  // added to the gradient, after that is clipped
-  float rate_multiplier = 1;
 };
 
 struct Adam {
   float beta2 = 0.999f, epsilon = 1e-8f;
-  float weight_decay = 0;
   int32_t decoupled = 0;  // AdamW: decay shrinks the parameter directly
-  float rate_multiplier = 1;
 };
 
 inline constexpr int32_t kFeedSlots = 2;

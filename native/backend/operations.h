@@ -33,7 +33,8 @@ virtual void discard(Program* program) MARGINCORE_OP;
 // ---- convolution and linear -----------------------------------------------------------------------------------------
 
 // Convolution: x (N, H, W, C), w (K, R, S, C/groups), y (N, P, Q, K), bias (K) or none. With `adds` backward_data
-// adds to dx, which then is the gradient of x by way of other operations.
+// adds to dx, which then is the gradient of x by way of other operations. dw is fp32 or, of bf16 x where
+// BackendInfo::bf16_gradients says so, bf16; so it is of linear layers.
 virtual Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) MARGINCORE_OP;
 virtual Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) MARGINCORE_OP;
 virtual Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) MARGINCORE_OP;
@@ -141,17 +142,13 @@ virtual Status center_update(Tensor centers, Tensor x, Tensor labels, float rate
 virtual Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather,
                              const StepBlock* step) MARGINCORE_OP;
 
-// Parameter update over a contiguous range of the arenas, with the parameters' bf16 twin or none; does nothing once
-// *halted is not 0. Gradients are multiplied by `clip_factor`, one float in device memory, or none; where it is 1 the
-// bits are those of none.
-virtual Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, const float* clip_factor,
-                   Sgd options, const StepBlock* step, const int32_t* halted) MARGINCORE_OP;
-virtual Status adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment, Tensor gradients,
-                    const float* clip_factor, Adam options, const StepBlock* step, const int32_t* halted) MARGINCORE_OP;
+// Parameter update of all that is trained.
+virtual Status sgd(UpdateOperands operands, Sgd options) MARGINCORE_OP;
+virtual Status adam(UpdateOperands operands, Adam options) MARGINCORE_OP;
 // L2 norm of all gradients into report->gradient_norm; sets *halted to 1 if it is not finite, as it is not where a
 // gradient is not. clip_factor (base/gradient_clip.h, 1 element) or none: by what gradients are multiplied, so that
 // their norm is at most `largest`.
-virtual Status gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Tensor gradients, double largest,
-                             const StepBlock* step) MARGINCORE_OP;
+virtual Status gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Gradients gradients,
+                             double largest, const StepBlock* step) MARGINCORE_OP;
 
 #undef MARGINCORE_OP

@@ -86,6 +86,17 @@ struct ActivationLoops {
                        const StepBlock* step);
 };
 
+/// The parameters of a group, and how they are updated.
+struct UpdateRange {
+  float* parameters;
+  BFloat16* bf16_twin;                  // or none
+  float *first_moment, *second_moment;  // the second is Adam's alone
+  const float* gradients;
+  int64_t count;
+  float clip;  // what gradients are multiplied by
+  float rate, weight_decay;
+};
+
 struct Loops {
   const char* instruction_set;
 
@@ -139,11 +150,8 @@ struct Loops {
   void (*center_update)(float* centers, const float* x, const int32_t* labels, int64_t rows, int64_t columns,
                         float rate);
 
-  /// bf16_twin: the parameters in bf16, or none. clip: what gradients are multiplied by.
-  void (*sgd)(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, float clip,
-              int64_t count, Sgd options, float rate, float momentum);
-  void (*adam)(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
-               const float* gradients, float clip, int64_t count, Adam options, float rate, float beta1, uint64_t t);
+  void (*sgd)(const UpdateRange& range, Sgd options, float momentum);
+  void (*adam)(const UpdateRange& range, Adam options, float beta1, uint64_t t);
   double (*sum_of_squares)(const float* x, int64_t count, double* block_sums);
 };
 

@@ -61,6 +61,7 @@ BackendInfo describe_device(int32_t index) {
   std::snprintf(info.description, sizeof info.description, "%.90s, compute capability %d.%d", card.name, card.major,
                 card.minor);
   info.bf16 = card.major >= 8;
+  info.bf16_gradients = info.bf16;  // cuDNN gives a weight's gradient in the type of its operands
   info.workspace = kMaxConvolutionWorkspace + kMatmulWorkspace;
 #if defined(MARGINCORE_CUDA_SIM)
   info.simulated = 1;

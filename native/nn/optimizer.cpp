@@ -6,9 +6,32 @@
 
 namespace margincore {
 
+namespace {
+
+UpdateGroup group_of(const ParameterTable::Update& update, const OptimizerSpec& spec, int64_t begin) {
+  const ParameterGroup group = update.group;
+  const bool decays = group == ParameterGroup::BackboneDecay || group == ParameterGroup::HeadDecay;
+  const bool head = group == ParameterGroup::HeadDecay || group == ParameterGroup::HeadNoDecay;
+  return {.end = update.range.offset + update.range.count - begin,
+          .rate_multiplier = update.rate * (head ? spec.head_rate : 1),
+          .weight_decay = decays ? spec.weight_decay : 0};
+}
+
+Buffer upload_groups(Backend& backend, const ParameterTable& table, const OptimizerSpec& spec) {
+  std::vector<UpdateGroup> groups;
+  for (const ParameterTable::Update& update : table.updates())
+    groups.push_back(group_of(update, spec, table.trained().offset));
+  Buffer uploaded(backend, groups.size() * sizeof(UpdateGroup));
+  check(backend.upload(uploaded.data(), groups.data(), uploaded.bytes()));
+  return uploaded;
+}
+
+}  // namespace
+
 Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters, const Work& work)
     : spec_(spec), first_(backend, parameters.table().trained().count * sizeof(float)) {
   check_ranges("optimizer", spec);
+  groups_ = upload_groups(backend, parameters.table(), spec);
   if (spec.clip_gradients > 0) clip_factor_ = Buffer(backend, sizeof(float));
   clear(backend, first_.data(), static_cast<int64_t>(first_.bytes()), work);
   if (spec.type == OptimizerSpec::Type::Sgd) return;
@@ -18,28 +41,27 @@ Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Paramete
 
 void Optimizer::measure(Backend& backend, const Parameters& parameters, StepReport* reports, int32_t* halted,
                         const StepBlock* step) const {
-  const Tensor gradients = parameters.gradients_of(parameters.table().trained());
-  check(backend.gradient_norm(reports, halted, clip_factor(), gradients, spec_.clip_gradients, step));
+  check(backend.gradient_norm(reports, halted, clip_factor(), parameters.gradients(), spec_.clip_gradients, step));
 }
 
 void Optimizer::update(Backend& backend, const Parameters& parameters, const StepBlock* step,
                        const int32_t* halted) const {
-  const int64_t begin = parameters.table().trained().offset;
-  for (const auto& [group, layer_rate, range] : parameters.table().updates()) {
-    const bool decays = group == ParameterGroup::BackboneDecay || group == ParameterGroup::HeadDecay;
-    const bool head = group == ParameterGroup::HeadDecay || group == ParameterGroup::HeadNoDecay;
-    const float decay = decays ? spec_.weight_decay : 0, rate = layer_rate * (head ? spec_.head_rate : 1);
-    const Tensor values = parameters.values_of(range), bf16_twin = parameters.bf16_twin_of(range);
-    const Tensor gradients = parameters.gradients_of(range);
-    const Tensor first(first_.f32() + range.offset - begin, {range.count});
-    if (spec_.type == OptimizerSpec::Type::Sgd) {
-      const Sgd options{spec_.nesterov, decay, rate};
-      check(backend.sgd(values, bf16_twin, first, gradients, clip_factor(), options, step, halted));
-    } else {
-      const Tensor second(second_.f32() + range.offset - begin, {range.count});
-      const Adam options{spec_.beta2, spec_.epsilon, decay, spec_.type == OptimizerSpec::Type::AdamW, rate};
-      check(backend.adam(values, bf16_twin, first, second, gradients, clip_factor(), options, step, halted));
-    }
+  const ParameterTable& table = parameters.table();
+  const Shape trained{table.trained().count};
+  const UpdateOperands operands{.parameters = parameters.values_of(table.trained()),
+                                .bf16_twin = parameters.bf16_twin_of(table.trained_bf16()),
+                                .first_moment = {first_.f32(), trained},
+                                .second_moment = {second_.f32(), trained},
+                                .gradients = parameters.gradients(),
+                                .clip_factor = clip_factor(),
+                                .groups = static_cast<const UpdateGroup*>(groups_.data()),
+                                .step = step,
+                                .halted = halted};
+  if (spec_.type == OptimizerSpec::Type::Sgd) {
+    check(backend.sgd(operands, {.nesterov = spec_.nesterov}));
+  } else {
+    const Adam options{spec_.beta2, spec_.epsilon, spec_.type == OptimizerSpec::Type::AdamW};
+    check(backend.adam(operands, options));
   }
 }
 

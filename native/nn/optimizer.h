@@ -1,5 +1,5 @@
-// The optimizer: its state has the layout of what is trained in the parameter arena, and a step is one operation for all
-// parameters that are updated alike.
+// The optimizer: its state has the layout of what is trained in the parameter arena, and a step is one operation, which
+// finds in a table how each parameter is updated.
 #pragma once
 
 #include "nn/parameters.h"
@@ -42,6 +42,7 @@ class Optimizer {
 
   Buffer first_, second_;  // velocity, or Adam's two moments
   Buffer clip_factor_;
+  Buffer groups_;  // UpdateGroups
 };
 
 }  // namespace margincore

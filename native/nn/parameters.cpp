@@ -84,6 +84,16 @@ ParameterTable::Range ParameterTable::bf16_range() const {
   return any ? range : Range{};
 }
 
+ParameterTable::Range ParameterTable::trained_bf16() const {
+  const Range all = bf16_range();
+  const int64_t beyond = all.offset + all.count - trained_.offset;
+  return {trained_.offset, std::clamp<int64_t>(beyond, 0, trained_.count)};
+}
+
+int64_t ParameterTable::bf16_gradients(const BackendInfo& backend) const {
+  return backend.bf16_gradients != 0 ? trained_bf16().count : 0;
+}
+
 int64_t ParameterTable::parameter_count() const {
   int64_t count = 0;
   for (const Entry& entry : entries_)
@@ -165,14 +175,40 @@ Tensor Parameters::operand(ParameterTable::Key key) const {
 }
 
 void Parameters::allocate_gradients(const Work& work) {
-  gradients_ = Buffer(backend_, table_.trained().count * sizeof(float));
+  const int64_t bf16 = table_.bf16_gradients(backend_.info());
+  if (bf16 > 0) bf16_gradients_ = Buffer(backend_, bf16 * size_of(DType::BF16));
+  f32_gradients_ = Buffer(backend_, (table_.trained().count - bf16) * sizeof(float));
   // The padding between tensors stays zero.
-  clear(backend_, gradients_.data(), static_cast<int64_t>(gradients_.bytes()), work);
+  for (const Buffer* gradients : {&bf16_gradients_, &f32_gradients_})
+    clear(backend_, gradients->data(), static_cast<int64_t>(gradients->bytes()), work);
+}
+
+void Parameters::release_gradients() {
+  bf16_gradients_ = Buffer();
+  f32_gradients_ = Buffer();
+}
+
+Gradients Parameters::gradients() const {
+  const int64_t bf16 = bf16_gradient_count();
+  return {.bf16 = {bf16_gradients_.data(), DType::BF16, {bf16}},
+          .f32 = {f32_gradients_.f32(), {table_.trained().count - bf16}}};
+}
+
+Tensor Parameters::gradient_of(const ParameterTable::Entry& entry) const {
+  const int64_t place = entry.offset - table_.trained().offset, bf16 = bf16_gradient_count();
+  if (place < bf16) return {bf16_gradients_.at(place * size_of(DType::BF16)), DType::BF16, entry.spec.shape};
+  return {f32_gradients_.f32() + place - bf16, entry.spec.shape};
 }
 
 std::vector<float> Parameters::read(const Tensor& tensor) const {
   std::vector<float> values(tensor.count());
-  check(backend_.download(values.data(), tensor.data, values.size() * sizeof(float)));
+  if (tensor.dtype == DType::F32) {
+    check(backend_.download(values.data(), tensor.data, tensor.bytes()));
+  } else {
+    std::vector<BFloat16> stored(values.size());
+    check(backend_.download(stored.data(), tensor.data, tensor.bytes()));
+    std::transform(stored.begin(), stored.end(), values.begin(), to_float);
+  }
   return values;
 }
 

@@ -1,4 +1,4 @@
-// The parameter arenas: one allocation for all parameters and one for their gradients; tensors are views.
+// The parameter arenas: one allocation for all parameters and one for their gradients of each type; tensors are views.
 #pragma once
 
 #include <optional>
@@ -45,7 +45,7 @@ class ParameterTable {
   struct Range {
     int64_t offset, count;  // in floats
   };
-  /// Parameters that are updated alike: an optimizer step is one call for each.
+  /// Parameters that are updated alike.
   struct Update {
     ParameterGroup group;
     float rate;
@@ -62,6 +62,8 @@ class ParameterTable {
   Range moved() const { return {trained_.offset, size_ - trained_.offset}; }  // both: what a step changes
   int64_t size() const { return size_; }                                      // floats, with padding between tensors
   Range bf16_range() const;                                                   // what has a bf16 twin, perhaps nothing
+  Range trained_bf16() const;                                                 // of that, what is trained: its beginning
+  int64_t bf16_gradients(const BackendInfo& backend) const;                   // floats of it with gradients in bf16
   int64_t parameter_count() const;        // but for state, frozen or not, without padding
   static int64_t aligned(int64_t count);  // floats that a tensor takes, with padding
 
@@ -82,7 +84,7 @@ class Parameters {
   Parameters(const Parameters& other, const Work& work);
 
   void allocate_gradients(const Work& work = Work());
-  void release_gradients() { gradients_ = Buffer(); }
+  void release_gradients();
 
   const ParameterTable& table() const { return table_; }
   Tensor value(ParameterTable::Key key) const {
@@ -96,10 +98,9 @@ class Parameters {
   /// The bf16 twin of a range, or none.
   Tensor bf16_twin_of(ParameterTable::Range range) const;
   Tensor values_of(ParameterTable::Range range) const { return {values_.f32() + range.offset, {range.count}}; }
-  Tensor gradients_of(ParameterTable::Range range) const {
-    return {gradients_.f32() + range.offset - table_.trained().offset, {range.count}};
-  }
-  bool has_gradients() const { return gradients_.data() != nullptr; }
+  /// Of all that is trained.
+  Gradients gradients() const;
+  bool has_gradients() const { return f32_gradients_.data() != nullptr || bf16_gradients_.data() != nullptr; }
 
   std::vector<float> read_value(const std::string& name) const;
   std::vector<float> read_gradient(const std::string& name) const;
@@ -108,19 +109,19 @@ class Parameters {
   void refresh_bf16_twins(const Work& work = Work());
 
   size_t value_bytes() const { return values_.bytes() + bf16_twins_.bytes(); }
-  size_t gradient_bytes() const { return gradients_.bytes(); }
+  size_t gradient_bytes() const { return f32_gradients_.bytes() + bf16_gradients_.bytes(); }
 
  private:
-  Tensor gradient_of(const ParameterTable::Entry& entry) const {
-    return {gradients_.f32() + entry.offset - table_.trained().offset, entry.spec.shape};
-  }
-  std::vector<float> read(const Tensor& tensor) const;
+  int64_t bf16_gradient_count() const { return static_cast<int64_t>(bf16_gradients_.bytes() / sizeof(BFloat16)); }
+  Tensor gradient_of(const ParameterTable::Entry& entry) const;
+  std::vector<float> read(const Tensor& tensor) const;  // of either type
   void initialize(uint64_t seed, const Work& work);
   void draw(float* values, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t count, const Work& work);
 
   Backend& backend_;
   const ParameterTable& table_;
-  Buffer values_, gradients_, bf16_twins_;
+  Buffer values_, bf16_twins_;
+  Buffer bf16_gradients_, f32_gradients_;  // of the first ones of what is trained, and of the others
 };
 
 /// Throws ShapeMismatch where a tensor would be written with another number of values than it has.

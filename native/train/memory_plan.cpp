@@ -29,16 +29,22 @@ size_t parameter_bytes(const ParameterTable& table) {
   return table.size() * sizeof(float) + table.bf16_range().count * size_of(DType::BF16);
 }
 
+size_t gradient_bytes(const ParameterTable& table, const BackendInfo& backend) {
+  const int64_t bf16 = table.bf16_gradients(backend);
+  return (table.trained().count - bf16) * sizeof(float) + bf16 * size_of(DType::BF16);
+}
+
 MemoryUse plan_training(const Network& network, const Head& head, const ParameterTable& table,
-                        const OptimizerSpec& optimizer, RecomputePolicy policy, int64_t batch) {
+                        const OptimizerSpec& optimizer, const BackendInfo& backend, RecomputePolicy policy,
+                        int64_t batch) {
   ActivationPlan plan;
   const NetworkPass network_pass(network, batch, policy, plan);
   const HeadPass head_pass(head, batch, true, plan, network_pass.head_moment(), network_pass.last_moment());
   plan.arrange();
   MemoryUse use;
   use.parameters = parameter_bytes(table) * (optimizer.average_decay > 0 ? 2 : 1);
-  use.gradients = table.trained().count * sizeof(float);
-  use.optimizer = use.gradients * (optimizer.type == OptimizerSpec::Type::Sgd ? 1 : 2);
+  use.gradients = gradient_bytes(table, backend);
+  use.optimizer = table.trained().count * sizeof(float) * (optimizer.type == OptimizerSpec::Type::Sgd ? 1 : 2);
   use.activations = plan.bytes();
   return use;
 }

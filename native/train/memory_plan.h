@@ -24,9 +24,12 @@ struct MemoryUse {
 /// Of the parameters, with their bf16 twins; of one set of them.
 size_t parameter_bytes(const ParameterTable& table);
 
+size_t gradient_bytes(const ParameterTable& table, const BackendInfo& backend);
+
 /// Of training in batches of `batch`; without the dataset.
 MemoryUse plan_training(const Network& network, const Head& head, const ParameterTable& table,
-                        const OptimizerSpec& optimizer, RecomputePolicy policy, int64_t batch);
+                        const OptimizerSpec& optimizer, const BackendInfo& backend, RecomputePolicy policy,
+                        int64_t batch);
 
 /// For training that takes `plan` of it: nothing is computed twice where that is slower and all fits.
 RecomputePolicy choose_recompute_policy(Backend& backend, const std::function<MemoryUse(RecomputePolicy)>& plan);

@@ -86,7 +86,8 @@ int64_t Session::centroid_operations() const {
 MemoryUse Session::planned_use() const {
   MemoryUse use;
   if (spec_.batch_size > 0) {
-    use = plan_training(network_, head_, table_, spec_.optimizer, recompute_policy_, spec_.batch_size);
+    use =
+        plan_training(network_, head_, table_, spec_.optimizer, backend_->info(), recompute_policy_, spec_.batch_size);
   } else {
     use.parameters = parameter_bytes(table_);
   }
@@ -118,7 +119,7 @@ void Session::release() {
 
 TrainingPlan Session::training_plan(RecomputePolicy policy) const {
   return [this, policy](int64_t batch) {
-    MemoryUse use = plan_training(network_, head_, table_, spec_.optimizer, policy, batch);
+    MemoryUse use = plan_training(network_, head_, table_, spec_.optimizer, backend_->info(), policy, batch);
     use.dataset = 2 * batch * network_.input().count();  // at least two batches on their way
     return use;
   };

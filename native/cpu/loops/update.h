@@ -1,4 +1,4 @@
-// Optimizers as one pass over a contiguous range of the arenas, and the norm of a gradient.
+// Optimizers as one pass over a group of the arenas, and the norm of a gradient.
 #pragma once
 
 #include "cpu/loops/storage.h"
@@ -30,13 +30,13 @@ template <class Run>
 }
 
 /// SGD with momentum as PyTorch defines it: v = momentum*v + g; p -= rate * (nesterov ? g + momentum*v : v).
-static void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, float clip,
-                int64_t count, Sgd options, float rate, float momentum) {
-  const float decay = options.weight_decay;
+static void sgd(const UpdateRange& range, Sgd options, float momentum) {
+  float *parameters = range.parameters, *velocity = range.first_moment;
+  const float decay = range.weight_decay, rate = range.rate;
   const float from_gradient = options.nesterov ? 1 : 0, from_velocity = options.nesterov ? momentum : 1;
-  with_clip(gradients, clip, [&](const auto& gradient) {
-    with_twin(parameters, bf16_twin, [&](const auto& put) {
-      parallel_ranges(count, [&](int64_t begin, int64_t end) {
+  with_clip(range.gradients, range.clip, [&](const auto& gradient) {
+    with_twin(parameters, range.bf16_twin, [&](const auto& put) {
+      parallel_ranges(range.count, [&](int64_t begin, int64_t end) {
 #pragma omp simd
         for (int64_t i = begin; i < end; ++i) {
           const float g = gradient(i) + decay * parameters[i];
@@ -50,17 +50,17 @@ static void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const f
 }
 
 /// Adam (Kingma & Ba 2015, algorithm 1) and AdamW (Loshchilov & Hutter 2019), in PyTorch's arrangement; t from 1.
-static void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment,
-                 const float* gradients, float clip, int64_t count, Adam options, float rate, float beta1, uint64_t t) {
+static void adam(const UpdateRange& range, Adam options, float beta1, uint64_t t) {
+  float *parameters = range.parameters, *first_moment = range.first_moment, *second_moment = range.second_moment;
   const double steps = static_cast<double>(t);
-  const float beta2 = options.beta2, epsilon = options.epsilon;
+  const float beta2 = options.beta2, epsilon = options.epsilon, rate = range.rate;
   const float step_size = static_cast<float>(rate / (1 - __builtin_pow(beta1, steps)));
   const float correction = static_cast<float>(1 / __builtin_sqrt(1 - __builtin_pow(beta2, steps)));
-  const float coupled = options.decoupled ? 0 : options.weight_decay;
-  const float shrink = options.decoupled ? 1 - rate * options.weight_decay : 1;
-  with_clip(gradients, clip, [&](const auto& gradient) {
-    with_twin(parameters, bf16_twin, [&](const auto& put) {
-      parallel_ranges(count, [&](int64_t begin, int64_t end) {
+  const float coupled = options.decoupled ? 0 : range.weight_decay;
+  const float shrink = options.decoupled ? 1 - rate * range.weight_decay : 1;
+  with_clip(range.gradients, range.clip, [&](const auto& gradient) {
+    with_twin(parameters, range.bf16_twin, [&](const auto& put) {
+      parallel_ranges(range.count, [&](int64_t begin, int64_t end) {
 #pragma omp simd
         for (int64_t i = begin; i < end; ++i) {
           const float p = parameters[i] * shrink;

@@ -9,7 +9,23 @@ namespace margincore {
 
 namespace {
 
-float factor_or_one(const float* clip_factor) { return clip_factor == nullptr ? 1 : *clip_factor; }
+/// run(group) for one after another, unless training is halted.
+template <class Run>
+void for_each_group(const UpdateOperands& operands, const Run& run) {
+  if (*operands.halted != 0) return;
+  const int64_t twins = operands.bf16_twin ? operands.bf16_twin.count() : 0;
+  int64_t begin = 0;
+  for (const UpdateGroup* group = operands.groups; begin < operands.parameters.count(); begin = group++->end)
+    run(UpdateRange{.parameters = operands.parameters.f32() + begin,
+                    .bf16_twin = begin < twins ? operands.bf16_twin.bf16() + begin : nullptr,
+                    .first_moment = operands.first_moment.f32() + begin,
+                    .second_moment = operands.second_moment ? operands.second_moment.f32() + begin : nullptr,
+                    .gradients = operands.gradients.f32.f32() + begin,
+                    .count = group->end - begin,
+                    .clip = operands.clip_factor == nullptr ? 1 : *operands.clip_factor,
+                    .rate = operands.step->learning_rate * group->rate_multiplier,
+                    .weight_decay = group->weight_decay});
+}
 
 }  // namespace
 
@@ -20,30 +36,24 @@ Status CpuBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages
   });
 }
 
-Status CpuBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, const float* clip_factor,
-                       Sgd options, const StepBlock* step, const int32_t* halted) {
-  if (*halted != 0) return Status::success();
-  loops_.sgd(parameters.f32(), bf16_twin.bf16(), velocity.f32(), gradients.f32(), factor_or_one(clip_factor),
-             parameters.count(), options, step->learning_rate * options.rate_multiplier, step->momentum);
+Status CpuBackend::sgd(UpdateOperands operands, Sgd options) {
+  for_each_group(operands, [&](const UpdateRange& range) { loops_.sgd(range, options, operands.step->momentum); });
   return Status::success();
 }
 
-Status CpuBackend::adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment,
-                        Tensor gradients, const float* clip_factor, Adam options, const StepBlock* step,
-                        const int32_t* halted) {
-  if (*halted != 0) return Status::success();
-  loops_.adam(parameters.f32(), bf16_twin.bf16(), first_moment.f32(), second_moment.f32(), gradients.f32(),
-              factor_or_one(clip_factor), parameters.count(), options, step->learning_rate * options.rate_multiplier,
-              step->momentum, step->step + 1);
+Status CpuBackend::adam(UpdateOperands operands, Adam options) {
+  const StepBlock& step = *operands.step;
+  for_each_group(operands,
+                 [&](const UpdateRange& range) { loops_.adam(range, options, step.momentum, step.step + 1); });
   return Status::success();
 }
 
-Status CpuBackend::gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Tensor gradients,
+Status CpuBackend::gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Gradients gradients,
                                  double largest, const StepBlock* step) {
   return onednn::guarded("gradient_norm", [&] {
-    const int64_t blocks = (gradients.count() + kSumBlock - 1) / kSumBlock;
+    const int64_t count = gradients.count(), blocks = (count + kSumBlock - 1) / kSumBlock;
     auto* sums = static_cast<double*>(scratch_.take(blocks * sizeof(double)));
-    const double norm = std::sqrt(loops_.sum_of_squares(gradients.f32(), gradients.count(), sums));
+    const double norm = std::sqrt(loops_.sum_of_squares(gradients.f32.f32(), count, sums));
     report[step->report_index].gradient_norm = static_cast<float>(norm);
     if (clip_factor != nullptr) *clip_factor = clip_factor_of(norm, largest);
     if (!std::isfinite(norm)) *halted = 1;

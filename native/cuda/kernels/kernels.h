@@ -98,8 +98,8 @@ void column_sums(float* sums, Parts parts, Tensor x, const uint8_t* position, in
 void sum(float* total, const float* values, int64_t count, cudaStream_t stream);
 /// partial: kNormPartials floats of workspace.
 inline constexpr int kNormPartials = 1024;
-void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, float* partial, const float* gradients,
-                   int64_t count, double largest, const StepBlock* step, cudaStream_t stream);
+void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, float* partial, const Gradients& gradients,
+                   double largest, const StepBlock* step, cudaStream_t stream);
 
 // logits.cu
 void scale_logits(float* z, const float* row_norms, const float* column_norms, const float* column_scale,
@@ -144,11 +144,7 @@ void gather_mixed(Tensor batch, int32_t* batch_labels, const GatherImages& gathe
                   cudaStream_t stream);
 
 // update.cu
-/// bf16_twin: the parameters in bf16, or null.
-void sgd(float* parameters, BFloat16* bf16_twin, float* velocity, const float* gradients, const float* clip_factor,
-         int64_t count, Sgd options, const StepBlock* step, const int32_t* halted, cudaStream_t stream);
-void adam(float* parameters, BFloat16* bf16_twin, float* first_moment, float* second_moment, const float* gradients,
-          const float* clip_factor, int64_t count, Adam options, const StepBlock* step, const int32_t* halted,
-          cudaStream_t stream);
+void sgd(const UpdateOperands& operands, Sgd options, cudaStream_t stream);
+void adam(const UpdateOperands& operands, Adam options, cudaStream_t stream);
 
 }  // namespace margincore::cuda

@@ -117,15 +117,22 @@ MARGINCORE_KERNEL sum_kernel(float* total, const float* values, int64_t count, b
   if (thread() == 0) *total = sum;
 }
 
-MARGINCORE_KERNEL squares_kernel(float* partial, const float* x, int64_t count, bool aligned) {
-  MARGINCORE_SHARED(float, shared, device::kWarp);
-  float sum = 0;
+template <class T>
+MARGINCORE_DEVICE void add_squares(float& sum, const T* x, int64_t count, bool aligned) {
   walk<4>(Grid{}, 0, count, aligned, [&](const auto at) {
     float v[at.kWidth];
     at.load(v, x);
     MARGINCORE_UNROLL
     for (int k = 0; k < at.kWidth; ++k) sum += v[k] * v[k];
   });
+}
+
+MARGINCORE_KERNEL squares_kernel(float* partial, const BFloat16* bf16, int64_t bf16_count, const float* f32,
+                                 int64_t f32_count, bool aligned) {
+  MARGINCORE_SHARED(float, shared, device::kWarp);
+  float sum = 0;
+  add_squares(sum, bf16, bf16_count, aligned);
+  add_squares(sum, f32, f32_count, aligned);
   sum = block_sum(sum, shared);
   if (thread() == 0) partial[block()] = sum;
 }
@@ -175,11 +182,15 @@ void sum(float* total, const float* values, int64_t count, cudaStream_t stream) 
   MARGINCORE_RUN(sum_kernel, 1, kBlock, stream, total, values, count, all_aligned(4, values));
 }
 
-void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, float* partial, const float* gradients,
-                   int64_t count, double largest, const StepBlock* step, cudaStream_t stream) {
+void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, float* partial, const Gradients& gradients,
+                   double largest, const StepBlock* step, cudaStream_t stream) {
+  const BFloat16* bf16 = gradients.bf16.bf16();
+  const float* f32 = gradients.f32.f32();
+  const int64_t count = gradients.count(), bf16_count = gradients.bf16_count();
   const int64_t wanted = blocks_for(count / 4 + 1, kBlock);
   const int parts = static_cast<int>(wanted < kNormPartials ? wanted : kNormPartials);
-  MARGINCORE_RUN(squares_kernel, parts, kBlock, stream, partial, gradients, count, all_aligned(4, gradients));
+  MARGINCORE_RUN(squares_kernel, parts, kBlock, stream, partial, bf16, bf16_count, f32, count - bf16_count,
+                 all_aligned(4, bf16, f32));
   MARGINCORE_RUN(norm_kernel, 1, kBlock, stream, report, halted, clip_factor, partial, parts, largest, step);
 }
 

@@ -11,28 +11,18 @@ Status CudaBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImage
   return guarded("gather_images", [&] { cuda::gather_images(batch, batch_labels.i32(), gather, step, stream_); });
 }
 
-Status CudaBackend::sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients,
-                        const float* clip_factor, Sgd options, const StepBlock* step, const int32_t* halted) {
-  return guarded("sgd", [&] {
-    cuda::sgd(parameters.f32(), bf16_twin.bf16(), velocity.f32(), gradients.f32(), clip_factor, parameters.count(),
-              options, step, halted, stream_);
-  });
+Status CudaBackend::sgd(UpdateOperands operands, Sgd options) {
+  return guarded("sgd", [&] { cuda::sgd(operands, options, stream_); });
 }
 
-Status CudaBackend::adam(Tensor parameters, Tensor bf16_twin, Tensor first_moment, Tensor second_moment,
-                         Tensor gradients, const float* clip_factor, Adam options, const StepBlock* step,
-                         const int32_t* halted) {
-  return guarded("adam", [&] {
-    cuda::adam(parameters.f32(), bf16_twin.bf16(), first_moment.f32(), second_moment.f32(), gradients.f32(),
-               clip_factor, parameters.count(), options, step, halted, stream_);
-  });
+Status CudaBackend::adam(UpdateOperands operands, Adam options) {
+  return guarded("adam", [&] { cuda::adam(operands, options, stream_); });
 }
 
-Status CudaBackend::gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Tensor gradients,
+Status CudaBackend::gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Gradients gradients,
                                   double largest, const StepBlock* step) {
   return guarded("gradient_norm", [&] {
-    cuda::gradient_norm(report, halted, clip_factor, floats(cuda::kNormPartials), gradients.f32(), gradients.count(),
-                        largest, step, stream_);
+    cuda::gradient_norm(report, halted, clip_factor, floats(cuda::kNormPartials), gradients, largest, step, stream_);
   });
 }
 

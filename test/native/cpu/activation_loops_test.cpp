@@ -199,9 +199,10 @@ void expect_agreement_in_bf16(const Loops& loops) {
   expect_same(back, as_stored(x, DType::BF16));
 
   Floats p = x, first(kCount, 1), second(kCount, 1);
-  loops.sgd(p.data(), twin.data(), first.data(), x.data(), 1, kCount, {}, 0.1f, 0.9f);
+  const UpdateRange range{p.data(), twin.data(), first.data(), second.data(), x.data(), kCount, 1, 0.1f, 0};
+  loops.sgd(range, {}, 0.9f);
   expect_same(floats(twin), as_stored(p, DType::BF16));
-  loops.adam(p.data(), twin.data(), first.data(), second.data(), x.data(), 1, kCount, {}, 1e-3f, 0.9f, 7);
+  loops.adam(range, {}, 0.9f, 7);
   expect_same(floats(twin), as_stored(p, DType::BF16));
 }
 

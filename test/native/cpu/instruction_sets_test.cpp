@@ -139,18 +139,21 @@ Results run(const Loops& loops) {
   results.rounded.push_back({Op::CenterUpdate, centers});
 
   Floats p = x, v = random.normals(kCount);
-  loops.sgd(p.data(), nullptr, v.data(), dy.data(), 1, kCount, {1, 5e-4f, 1}, 0.1f, 0.9f);
+  UpdateRange for_sgd{p.data(), nullptr, v.data(), nullptr, dy.data(), kCount, 1, 0.1f, 5e-4f};
+  loops.sgd(for_sgd, {1}, 0.9f);
   results.rounded.push_back({Op::Sgd, p});
   results.rounded.push_back({Op::Sgd, v});
   Floats first = random.normals(kCount), second = random.uniform(kCount, 0, 1);
   p = x;
-  loops.adam(p.data(), nullptr, first.data(), second.data(), dy.data(), 1, kCount, {}, 1e-3f, 0.9f, 7);
+  UpdateRange for_adam{p.data(), nullptr, first.data(), second.data(), dy.data(), kCount, 1, 1e-3f, 0};
+  loops.adam(for_adam, {}, 0.9f, 7);
   results.rounded.push_back({Op::Adam, p});
   results.rounded.push_back({Op::Adam, first});
   results.rounded.push_back({Op::Adam, second});
-  loops.sgd(p.data(), nullptr, v.data(), dy.data(), 0.3f, kCount, {1, 5e-4f, 1}, 0.1f, 0.9f);
+  for_sgd.clip = for_adam.clip = 0.3f;
+  loops.sgd(for_sgd, {1}, 0.9f);
   results.rounded.push_back({Op::Sgd, p});
-  loops.adam(p.data(), nullptr, first.data(), second.data(), dy.data(), 0.3f, kCount, {}, 1e-3f, 0.9f, 7);
+  loops.adam(for_adam, {}, 0.9f, 7);
   results.rounded.push_back({Op::Adam, p});
   double blocks[1];
   results.rounded.emplace_back(Op::GradientNorm,

@@ -190,12 +190,11 @@ void update_costs(Random& random) {
   for (BFloat16* half : {static_cast<BFloat16*>(nullptr), twin.data()}) {
     for (const float clip : {1.0f, 0.3f}) {
       const std::string suffix = std::string(clip == 1 ? "" : "_clipped") + (half == nullptr ? "" : "_with_twin");
-      measure("sgd" + suffix, kCount, [&] {
-        kLoops.sgd(p.data(), half, first.data(), gradients.data(), clip, kCount, {0, 5e-4f, 1}, 0.1f, 0.9f);
-      });
-      measure("adam" + suffix, kCount, [&] {
-        kLoops.adam(p.data(), half, first.data(), second.data(), gradients.data(), clip, kCount, {}, 1e-3f, 0.9f, 7);
-      });
+      UpdateRange range{p.data(), half, first.data(), second.data(), gradients.data(), kCount, clip, 0.1f, 5e-4f};
+      measure("sgd" + suffix, kCount, [&] { kLoops.sgd(range, {}, 0.9f); });
+      range.rate = 1e-3f;
+      range.weight_decay = 0;
+      measure("adam" + suffix, kCount, [&] { kLoops.adam(range, {}, 0.9f, 7); });
     }
   }
   measure("sum_of_squares", kCount, [&] { kLoops.sum_of_squares(gradients.data(), kCount, blocks.data()); });

@@ -142,7 +142,7 @@ std::vector<Floats> run_loops(int thread_count) {
   head.margin.m2 = 0.5f;
   head.label_smoothing = 0.1f;
   device.call(backend.margin_softmax(operands, head));
-  device.call(backend.gradient_norm(report, halted, nullptr, in, 0, step));
+  device.call(backend.gradient_norm(report, halted, nullptr, {{}, in}, 0, step));
   for (const Tensor& result : {operands.logits, operands.feature_radial, operands.class_radial}) keep(result);
   MarginSoftmaxOperands mixed = operands;
   mixed.logits = device.inout(x, shape);
@@ -171,7 +171,8 @@ std::vector<Floats> run_loops(int thread_count) {
 
   const Tensor parameters = device.inout(x, shape), first = device.inout(dy, shape);
   const Tensor second = device.inout(Floats(count, 1), shape);
-  device.call(backend.adam(parameters, {}, first, second, gradient, nullptr, {}, step, halted));
+  const UpdateGroup* groups = device.constants(std::vector<UpdateGroup>{{.end = count}});
+  device.call(backend.adam({parameters, {}, first, second, {{}, gradient}, nullptr, groups, step, halted}, {}));
   keep(parameters);
   return results;
 }

@@ -208,21 +208,21 @@ class CountingBackend final : public Backend {
     return count("gather_images", {batch, batch_labels, batch_labels, gather.mixed_labels, gather.mixed_share, chosen},
                  [&] { return to_.gather_images(batch, batch_labels, gather, step); });
   }
-  Status sgd(Tensor parameters, Tensor bf16_twin, Tensor velocity, Tensor gradients, const float* clip_factor,
-             Sgd options, const StepBlock* step, const int32_t* halted) override {
-    return count("sgd", {parameters, parameters, bf16_twin, velocity, velocity, gradients}, [&] {
-      return to_.sgd(parameters, bf16_twin, velocity, gradients, clip_factor, options, step, halted);
-    });
+  Status sgd(UpdateOperands o, Sgd options) override {
+    return count(
+        "sgd",
+        {o.parameters, o.parameters, o.bf16_twin, o.first_moment, o.first_moment, o.gradients.bf16, o.gradients.f32},
+        [&] { return to_.sgd(o, options); });
   }
-  Status adam(Tensor parameters, Tensor bf16_twin, Tensor first, Tensor second, Tensor gradients,
-              const float* clip_factor, Adam options, const StepBlock* step, const int32_t* halted) override {
-    return count("adam", {parameters, parameters, bf16_twin, first, first, second, second, gradients}, [&] {
-      return to_.adam(parameters, bf16_twin, first, second, gradients, clip_factor, options, step, halted);
-    });
+  Status adam(UpdateOperands o, Adam options) override {
+    return count("adam",
+                 {o.parameters, o.parameters, o.bf16_twin, o.first_moment, o.first_moment, o.second_moment,
+                  o.second_moment, o.gradients.bf16, o.gradients.f32},
+                 [&] { return to_.adam(o, options); });
   }
-  Status gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Tensor gradients, double largest,
+  Status gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Gradients gradients, double largest,
                        const StepBlock* step) override {
-    return count("gradient_norm", {gradients},
+    return count("gradient_norm", {gradients.bf16, gradients.f32},
                  [&] { return to_.gradient_norm(report, halted, clip_factor, gradients, largest, step); });
   }
 

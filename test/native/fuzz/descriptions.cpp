@@ -25,7 +25,7 @@ void describe(const Value& config) {
   spec.optimizer = read_spec<OptimizerSpec>(*part(config, "optimizer"), "optimizer");
   const Session session(spec);
   for (const RecomputePolicy policy : {RecomputePolicy::Never, RecomputePolicy::CheapLayers})
-    plan_training(session.network(), session.head(), session.table(), spec.optimizer, policy, 128);
+    plan_training(session.network(), session.head(), session.table(), spec.optimizer, {}, policy, 128);
 }
 
 /// At the limits of what sizes and their products may be.

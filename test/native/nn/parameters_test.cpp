@@ -105,6 +105,7 @@ TEST_CASE("what is frozen lies before what is trained, weights beside weights, a
   CHECK((table.trained().offset == 96 && table.trained().count == 112));
   CHECK((table.state().offset == 208 && table.state().count == 48));
   CHECK((table.bf16_range().offset == 64 && table.bf16_range().count == 80));
+  CHECK((table.trained_bf16().offset == 96 && table.trained_bf16().count == 48));
   CHECK(table.parameter_count() == 11 * 5);
 }
 
@@ -153,6 +154,56 @@ TEST_CASE("parameters are written and read by name; the padding between tensors 
     for (size_t i = 9; i < 16; ++i) CHECK(arena[i] == 0);
     parameters.allocate_gradients();
     expect_same(parameters.read_gradient("w"), Floats(9, 0));
+  }
+}
+
+TEST_CASE("gradients of what is read as bf16 are bf16 where the backend says so, and are read as fp32") {
+  for (Backend* backend : backends()) {
+    if (activation_types(*backend).size() == 1) continue;
+    const bool in_bf16 = backend->info().bf16_gradients != 0;
+    CAPTURE(in_bf16);
+    ParameterTable table;
+    table.add({"frozen", {5}, ParameterGroup::BackboneDecay, kFanIn, DType::BF16, 0});
+    const auto first = table.add({"first", {3, 7}, ParameterGroup::BackboneDecay, kFanIn, DType::BF16, 0.5f});
+    const auto second = table.add({"second", {2, 2}, ParameterGroup::BackboneDecay, kFanIn, DType::BF16});
+    const auto bias = table.add({"bias", {3}, ParameterGroup::BackboneNoDecay});
+    const auto head = table.add({"head", {4, 2}, ParameterGroup::HeadDecay});
+    table.arrange();
+    Parameters parameters(*backend, table, 1);
+    parameters.allocate_gradients();
+    CHECK(parameters.gradient_bytes() == (in_bf16 ? 48 * 2 + 32 * 4 : 80 * 4));
+    CHECK(parameters.gradients().bf16_count() == (in_bf16 ? 48 : 0));
+    CHECK(parameters.gradients().count() == 80);
+
+    Random random(1);
+    for (const auto key : {first, second, bias, head}) {
+      const ParameterTable::Entry& entry = table.entry(key);
+      CAPTURE(entry.spec.name);
+      const Tensor gradient = parameters.gradient(key);
+      CHECK(gradient.dtype == (in_bf16 ? entry.spec.used_as : DType::F32));
+      const Floats values = as_stored(random.normals(gradient.count()), gradient.dtype);
+      const std::vector<BFloat16> narrow = stored<BFloat16>(values);
+      const void* from = gradient.dtype == DType::BF16 ? static_cast<const void*>(narrow.data()) : values.data();
+      check(backend->upload(gradient.data, from, gradient.bytes()));
+      expect_same(parameters.read_gradient(entry.spec.name), values);
+    }
+    parameters.release_gradients();
+    CHECK_FALSE(parameters.has_gradients());
+    CHECK(parameters.gradient_bytes() == 0);
+  }
+}
+
+TEST_CASE("what is read as bf16 but frozen has no gradient, and what is trained has one in fp32") {
+  for (Backend* backend : backends()) {
+    ParameterTable table;
+    table.add({"frozen", {5}, ParameterGroup::BackboneDecay, kFanIn, DType::BF16, 0});
+    table.add({"bias", {3}, ParameterGroup::BackboneNoDecay});
+    table.arrange();
+    CHECK(table.trained_bf16().count == 0);
+    Parameters parameters(*backend, table, 1);
+    parameters.allocate_gradients();
+    CHECK(parameters.gradient_bytes() == 16 * sizeof(float));
+    expect_same(parameters.read_gradient("bias"), Floats(3, 0));
   }
 }
 

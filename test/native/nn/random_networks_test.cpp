@@ -395,18 +395,19 @@ class Run {
     const std::vector<Floats>& moments = moments_.at(name);
     const OptimizerSpec& o = spec_.optimizer;
     const bool decoupled = o.type == OptimizerSpec::Type::AdamW;
+    const UpdateGroup group{.end = 0, .rate_multiplier = rate_of(name), .weight_decay = decay};
     double worst = 0;
     for (size_t i = 0; i < after.size(); ++i) {
       double expected = 0;
       if (o.type == OptimizerSpec::Type::Sgd) {
-        const Sgd options{o.nesterov, decay, rate_of(name)};
-        expected = reference::sgd({before[i], moments[0][i]}, gradients[i], options, kRate, momentum_).parameter;
+        const Sgd options{o.nesterov};
+        expected = reference::sgd({before[i], moments[0][i]}, gradients[i], options, group, kRate, momentum_).parameter;
       } else {
-        const Adam options{o.beta2, o.epsilon, decay, decoupled, rate_of(name)};
+        const Adam options{o.beta2, o.epsilon, decoupled};
         const auto t = static_cast<double>(steps_done_);
-        expected =
-            reference::adam({before[i], moments[0][i], moments[1][i]}, gradients[i], options, kRate, momentum_, t)
-                .parameter;
+        expected = reference::adam({before[i], moments[0][i], moments[1][i]}, gradients[i], options, group, kRate,
+                                   momentum_, t)
+                       .parameter;
       }
       worst = std::max(worst, std::abs(after[i] - expected) / (1 + std::abs(expected)));
     }

@@ -113,22 +113,25 @@ TEST_CASE("conv2d_backward_data") {
 TEST_CASE("conv2d_backward_filter") {
   for_each_case(kCases, [](Backend& backend, DType dtype, const ConvolutionSizes& sizes) {
     const Operands o(sizes, dtype);
-    for (const bool has_bias : {false, true}) {
-      CAPTURE(has_bias);
-      Device device(backend);
-      const Tensor dw = device.output(sizes.w());
-      const Tensor dbias = has_bias ? device.output({sizes.out_channels}) : Tensor();
-      device.call(backend.conv2d_backward_filter(dw, dbias, device.input(o.dy, sizes.y(), dtype),
-                                                 device.input(o.x, sizes.x(), dtype), sizes.conv));
-      const Doubles dy = to_doubles(o.dy), x = to_doubles(o.x);
-      expect_close(Op::Conv2dBackwardFilter, device.read(dw), reference::conv2d_backward_filter(sizes, dy, x), dtype);
-      if (has_bias) expect_close(Op::BiasGradient, device.read(dbias), reference::conv2d_backward_bias(sizes, dy));
+    for (const DType stored : weight_gradient_types(backend, dtype)) {
+      for (const bool has_bias : {false, true}) {
+        CAPTURE(has_bias);
+        CAPTURE(size_of(stored));
+        Device device(backend);
+        const Tensor dw = device.output(sizes.w(), stored);
+        const Tensor dbias = has_bias ? device.output({sizes.out_channels}) : Tensor();
+        device.call(backend.conv2d_backward_filter(dw, dbias, device.input(o.dy, sizes.y(), dtype),
+                                                   device.input(o.x, sizes.x(), dtype), sizes.conv));
+        const Doubles dy = to_doubles(o.dy), x = to_doubles(o.x);
+        expect_close(Op::Conv2dBackwardFilter, device.read(dw), reference::conv2d_backward_filter(sizes, dy, x), dtype);
+        if (has_bias) expect_close(Op::BiasGradient, device.read(dbias), reference::conv2d_backward_bias(sizes, dy));
 
-      if (!is_small(sizes) || has_bias) continue;
-      const auto probes = Random(2).indices(o.w.size(), 24);
-      const auto loss = [&](const Doubles& w) { return dot(dy, reference::conv2d_forward(sizes, x, w, {})); };
-      expect_close(Op::Conv2dBackwardFilter, pick(device.read(dw), probes),
-                   central_differences(to_doubles(o.w), probes, 0.5, loss), dtype);
+        if (!is_small(sizes) || has_bias) continue;
+        const auto probes = Random(2).indices(o.w.size(), 24);
+        const auto loss = [&](const Doubles& w) { return dot(dy, reference::conv2d_forward(sizes, x, w, {})); };
+        expect_close(Op::Conv2dBackwardFilter, pick(device.read(dw), probes),
+                     central_differences(to_doubles(o.w), probes, 0.5, loss), dtype);
+      }
     }
   });
 }

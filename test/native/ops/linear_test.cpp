@@ -78,25 +78,28 @@ TEST_CASE("linear_backward_data") {
 TEST_CASE("linear_backward_weight") {
   for_each_case(kCases, [](Backend& backend, DType dtype, const LinearSizes& s) {
     const Operands o(s, dtype);
-    for (const bool has_bias : {false, true}) {
-      CAPTURE(has_bias);
-      Device device(backend);
-      const Tensor dw = device.output({s.out, s.in});
-      const Tensor dbias = has_bias ? device.output({s.out}) : Tensor();
-      device.call(backend.linear_backward_weight(dw, dbias, device.input(o.dy, {s.rows, s.out}, dtype),
-                                                 device.input(o.x, {s.rows, s.in}, dtype)));
-      const Doubles dy = to_doubles(o.dy), x = to_doubles(o.x);
-      expect_close(Op::LinearBackwardWeight, device.read(dw),
-                   reference::linear_backward_weight(dy, x, s.rows, s.in, s.out));
-      if (has_bias) expect_close(Op::BiasGradient, device.read(dbias), reference::column_sums(dy, s.rows, s.out));
+    for (const DType stored : weight_gradient_types(backend, dtype)) {
+      for (const bool has_bias : {false, true}) {
+        CAPTURE(has_bias);
+        CAPTURE(size_of(stored));
+        Device device(backend);
+        const Tensor dw = device.output({s.out, s.in}, stored);
+        const Tensor dbias = has_bias ? device.output({s.out}) : Tensor();
+        device.call(backend.linear_backward_weight(dw, dbias, device.input(o.dy, {s.rows, s.out}, dtype),
+                                                   device.input(o.x, {s.rows, s.in}, dtype)));
+        const Doubles dy = to_doubles(o.dy), x = to_doubles(o.x);
+        expect_close(Op::LinearBackwardWeight, device.read(dw),
+                     reference::linear_backward_weight(dy, x, s.rows, s.in, s.out), stored);
+        if (has_bias) expect_close(Op::BiasGradient, device.read(dbias), reference::column_sums(dy, s.rows, s.out));
 
-      if (has_bias) continue;
-      const auto probes = Random(2).indices(o.w.size(), 8);
-      const auto loss = [&](const Doubles& w) {
-        return dot(dy, reference::linear_forward(x, w, {}, s.rows, s.in, s.out));
-      };
-      expect_close(Op::LinearBackwardWeight, pick(device.read(dw), probes),
-                   central_differences(to_doubles(o.w), probes, 0.5, loss));
+        if (has_bias) continue;
+        const auto probes = Random(2).indices(o.w.size(), 8);
+        const auto loss = [&](const Doubles& w) {
+          return dot(dy, reference::linear_forward(x, w, {}, s.rows, s.in, s.out));
+        };
+        expect_close(Op::LinearBackwardWeight, pick(device.read(dw), probes),
+                     central_differences(to_doubles(o.w), probes, 0.5, loss), stored);
+      }
     }
   });
 }

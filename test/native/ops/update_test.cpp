@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "reference/update.h"
 #include "support/backends.h"
@@ -22,61 +24,181 @@ StepBlock step_block(uint64_t step, float learning_rate, float momentum) {
   return block;
 }
 
-/// With the momentum of the step.
+/// Of parameters that are one group, with the momentum of the step.
 struct SgdStep {
-  float momentum;
+  float momentum, rate, decay;
   Sgd options;
 };
 
-SgdStep sgd_step(float momentum, int nesterov, float decay, float multiplier) {
-  return {momentum, {nesterov, decay, multiplier}};
-}
-
 struct AdamStep {
-  float beta1;
+  float beta1, rate, decay;
   Adam options;
 };
 
-AdamStep adam_step(float beta1, float decay, int decoupled, float multiplier) {
+AdamStep adam_step(float beta1, float rate, float decay, int decoupled) {
   Adam options;
-  options.weight_decay = decay;
   options.decoupled = decoupled;
-  options.rate_multiplier = multiplier;
-  return {beta1, options};
+  return {beta1, rate, decay, options};
 }
 
-const SgdStep kSgds[] = {sgd_step(0, 0, 0, 1), sgd_step(0.9f, 0, 5e-4f, 1), sgd_step(0.9f, 1, 5e-4f, 10),
-                         sgd_step(0.5f, 1, 0, 0.1f)};
-const AdamStep kAdams[] = {adam_step(0.9f, 0, 0, 1), adam_step(0.85f, 0.01f, 0, 1), adam_step(0.9f, 0.01f, 1, 1),
-                           adam_step(0.95f, 0.1f, 1, 3)};
+const SgdStep kSgds[] = {{0, 1, 0, {0}}, {0.9f, 1, 5e-4f, {0}}, {0.9f, 10, 5e-4f, {1}}, {0.5f, 0.1f, 0, {1}}};
+const AdamStep kAdams[] = {adam_step(0.9f, 1, 0, 0), adam_step(0.85f, 1, 0.01f, 0), adam_step(0.9f, 1, 0.01f, 1),
+                           adam_step(0.95f, 3, 0.1f, 1)};
 
 /// Beside none.
 const float kClips[] = {0.3f, 1e-4f};
+
+/// What an update begins with.
+struct Values {
+  Floats parameters, gradients, first, second;
+
+  int64_t count() const { return static_cast<int64_t>(parameters.size()); }
+};
+
+using Groups = std::vector<UpdateGroup>;
+
+/// In device memory, without bf16.
+UpdateOperands on_device(Device& device, const Values& values, const Groups& groups, const StepBlock& step,
+                         std::optional<float> clip = {}) {
+  const Shape shape{values.count()};
+  return {.parameters = device.inout(values.parameters, shape),
+          .bf16_twin = {},
+          .first_moment = device.inout(values.first, shape),
+          .second_moment = device.inout(values.second, shape),
+          .gradients = {{}, device.input(values.gradients, shape)},
+          .clip_factor = clip ? device.constant(*clip) : nullptr,
+          .groups = device.constants(groups),
+          .step = device.constant(step),
+          .halted = device.constant(int32_t{0})};
+}
+
+UpdateOperands without_second_moment(UpdateOperands operands) {
+  operands.second_moment = {};
+  return operands;
+}
+
+/// What it left: parameters and moments.
+std::vector<Floats> read(const Device& device, const UpdateOperands& operands) {
+  std::vector<Floats> all = {device.read(operands.parameters), device.read(operands.first_moment)};
+  if (operands.second_moment) all.push_back(device.read(operands.second_moment));
+  return all;
+}
+
+/// update(i, group, gradient as it is clipped) for each parameter.
+template <class Update>
+void for_each_parameter(const Values& values, const Groups& groups, std::optional<float> clip, const Update& update) {
+  auto group = groups.begin();
+  for (int64_t i = 0; i < values.count(); ++i) {
+    while (i >= group->end) ++group;
+    update(i, *group, clip ? static_cast<double>(*clip) * values.gradients[i] : values.gradients[i]);
+  }
+}
+
+void expect_sgd(const std::vector<Floats>& found, const Values& values, const Groups& groups, const StepBlock& step,
+                Sgd options, std::optional<float> clip = {}) {
+  Doubles parameters, velocities;
+  for_each_parameter(values, groups, clip, [&](int64_t i, const UpdateGroup& group, double gradient) {
+    const auto state = reference::sgd({values.parameters[i], values.first[i]}, gradient, options, group,
+                                      step.learning_rate, step.momentum);
+    parameters.push_back(state.parameter);
+    velocities.push_back(state.velocity);
+  });
+  expect_close(Op::Sgd, found[0], parameters);
+  expect_close(Op::Sgd, found[1], velocities);
+}
+
+void expect_adam(const std::vector<Floats>& found, const Values& values, const Groups& groups, const StepBlock& step,
+                 Adam options, std::optional<float> clip = {}) {
+  Doubles parameters, first, second;
+  for_each_parameter(values, groups, clip, [&](int64_t i, const UpdateGroup& group, double gradient) {
+    const auto state = reference::adam({values.parameters[i], values.first[i], values.second[i]}, gradient, options,
+                                       group, step.learning_rate, step.momentum, static_cast<double>(step.step + 1));
+    parameters.push_back(state.parameter);
+    first.push_back(state.first_moment);
+    second.push_back(state.second_moment);
+  });
+  expect_close(Op::Adam, found[0], parameters);
+  expect_close(Op::Adam, found[1], first);
+  expect_close(Op::Adam, found[2], second);
+}
+
+/// Groups of one parameter, of lengths that are no multiple of 4, and of some blocks; frozen, with decay and without.
+const Groups kGroups = {{1, 1, 0.1f},        {17, 0, 0.1f},     {18, 0.5f, 0},     {64, 1, 0},
+                        {1009, 10, 0.01f},   {1010, 0.1f, 0},   {1011, 0, 0},      {17'408, 1, 0.02f},
+                        {17'411, 2, 0.005f}, {40'000, 0, 0.1f}, {70'001, 3, 0.03f}};
+
+Values values_in(const Groups& groups) {
+  Random random(1);
+  const int64_t count = groups.back().end;
+  return {random.normals(count), random.normals(count), random.normals(count), random.uniform(count, 0, 1)};
+}
 
 }  // namespace
 
 TEST_CASE("sgd") {
   for (Backend* backend : backends()) {
     for (const int64_t count : kCounts) {
-      for (const auto& [momentum, options] : kSgds) {
+      for (const auto& [momentum, rate, decay, options] : kSgds) {
         CAPTURE(std::string(backend->info().device));
         CAPTURE(count);
         CAPTURE(momentum);
         CAPTURE(options.nesterov);
         Random random(static_cast<uint64_t>(count));
-        const Floats p = random.normals(count), v = random.normals(count), g = random.normals(count);
+        const Values values{random.normals(count), random.normals(count), random.normals(count), Floats(count)};
+        const Groups groups = {{count, rate, decay}};
+        const StepBlock step = step_block(5, 0.1f, momentum);
         Device device(*backend);
-        const Tensor parameters = device.inout(p, {count}), velocity = device.inout(v, {count});
-        device.call(backend->sgd(parameters, {}, velocity, device.input(g, {count}), nullptr, options,
-                                 device.constant(step_block(5, 0.1f, momentum)), device.constant(int32_t{0})));
-        Doubles expected_p, expected_v;
-        for (int64_t i = 0; i < count; ++i) {
-          const auto state = reference::sgd({p[i], v[i]}, g[i], options, 0.1f, momentum);
-          expected_p.push_back(state.parameter);
-          expected_v.push_back(state.velocity);
+        const UpdateOperands operands = without_second_moment(on_device(device, values, groups, step));
+        device.call(backend->sgd(operands, options));
+        expect_sgd(read(device, operands), values, groups, step, options);
+      }
+    }
+  }
+}
+
+TEST_CASE("adam and adamw") {
+  for (Backend* backend : backends()) {
+    for (const int64_t count : kCounts) {
+      for (const auto& [beta1, rate, decay, options] : kAdams) {
+        for (const uint64_t steps : {0u, 1u, 1'000'000u}) {
+          CAPTURE(std::string(backend->info().device));
+          CAPTURE(count);
+          CAPTURE(decay);
+          CAPTURE(options.decoupled);
+          CAPTURE(steps);
+          Random random(static_cast<uint64_t>(count));
+          Values values{random.normals(count), random.normals(count, 0.01), random.normals(count, 0.01),
+                        random.uniform(count, 0, 1e-4)};
+          if (steps == 0) values.first = values.second = Floats(count, 0);  // as training starts
+          const Groups groups = {{count, rate, decay}};
+          const StepBlock step = step_block(steps, 1e-3f, beta1);
+          Device device(*backend);
+          const UpdateOperands operands = on_device(device, values, groups, step);
+          device.call(backend->adam(operands, options));
+          expect_adam(read(device, operands), values, groups, step, options);
         }
-        expect_close(Op::Sgd, device.read(parameters), expected_p);
-        expect_close(Op::Sgd, device.read(velocity), expected_v);
+      }
+    }
+  }
+}
+
+TEST_CASE("adam's step itself, on parameters of 0: where nothing rounds it away") {
+  for (Backend* backend : backends()) {
+    for (const auto& [beta1, rate, decay, options] : kAdams) {
+      for (const uint64_t steps : {0u, 1u, 9u, 999u, 1'000'000u}) {
+        CAPTURE(steps);
+        const int64_t count = 1009;
+        Random random(steps);
+        // Gradients from 1e-12 up: where they are small, epsilon counts.
+        const Floats zero(count, 0);
+        Values values{zero, random.normals(count), zero, zero};
+        for (float& value : values.gradients) value *= static_cast<float>(std::pow(10, random.between(-12, 2)));
+        const Groups groups = {{count, rate, decay}};
+        const StepBlock step = step_block(steps, 1e-3f, beta1);
+        Device device(*backend);
+        const UpdateOperands operands = on_device(device, values, groups, step);
+        device.call(backend->adam(operands, options));
+        expect_adam(read(device, operands), values, groups, step, options);
       }
     }
   }
@@ -90,164 +212,141 @@ TEST_CASE("sgd and adam of clipped gradients") {
         CAPTURE(count);
         CAPTURE(clip);
         Random random(static_cast<uint64_t>(count));
-        const Floats p = random.normals(count), g = random.normals(count), zero(count, 0);
+        const Floats zero(count, 0);
+        const Values values{random.normals(count), random.normals(count), zero, zero};
         Device device(*backend);
-        const Tensor gradients = device.input(g, {count});
-        const float* factor = device.constant(clip);
-        const int32_t* running = device.constant(int32_t{0});
-        for (const auto& [momentum, options] : kSgds) {
-          const StepBlock* step = device.constant(step_block(0, 0.1f, momentum));
-          CAPTURE(options.weight_decay);
-          const Tensor parameters = device.inout(p, {count}), velocity = device.inout(zero, {count});
-          device.call(backend->sgd(parameters, {}, velocity, gradients, factor, options, step, running));
-          Doubles expected_p, expected_v;
-          for (int64_t i = 0; i < count; ++i) {
-            const auto state = reference::sgd({p[i], 0}, static_cast<double>(clip) * g[i], options, 0.1f, momentum);
-            expected_p.push_back(state.parameter);
-            expected_v.push_back(state.velocity);
-          }
-          expect_close(Op::Sgd, device.read(parameters), expected_p);
-          expect_close(Op::Sgd, device.read(velocity), expected_v);
+        for (const auto& [momentum, rate, decay, options] : kSgds) {
+          CAPTURE(decay);
+          const Groups groups = {{count, rate, decay}};
+          const StepBlock step = step_block(0, 0.1f, momentum);
+          const UpdateOperands operands = without_second_moment(on_device(device, values, groups, step, clip));
+          device.call(backend->sgd(operands, options));
+          expect_sgd(read(device, operands), values, groups, step, options, clip);
         }
-        for (const auto& [beta1, options] : kAdams) {
-          CAPTURE(options.weight_decay);
+        for (const auto& [beta1, rate, decay, options] : kAdams) {
+          CAPTURE(decay);
           CAPTURE(options.decoupled);
-          const StepBlock* step = device.constant(step_block(0, 0.1f, beta1));
-          const Tensor parameters = device.inout(p, {count});
-          const Tensor first = device.inout(zero, {count}), second = device.inout(zero, {count});
-          device.call(backend->adam(parameters, {}, first, second, gradients, factor, options, step, running));
-          Doubles expected_p, expected_m, expected_v;
-          for (int64_t i = 0; i < count; ++i) {
-            const auto state = reference::adam({p[i], 0, 0}, static_cast<double>(clip) * g[i], options, 0.1f, beta1, 1);
-            expected_p.push_back(state.parameter);
-            expected_m.push_back(state.first_moment);
-            expected_v.push_back(state.second_moment);
-          }
-          expect_close(Op::Adam, device.read(parameters), expected_p);
-          expect_close(Op::Adam, device.read(first), expected_m);
-          expect_close(Op::Adam, device.read(second), expected_v);
+          const Groups groups = {{count, rate, decay}};
+          const StepBlock step = step_block(0, 0.1f, beta1);
+          const UpdateOperands operands = on_device(device, values, groups, step, clip);
+          device.call(backend->adam(operands, options));
+          expect_adam(read(device, operands), values, groups, step, options, clip);
         }
+      }
+    }
+  }
+}
+
+TEST_CASE("each parameter is updated as its group says") {
+  const Values values = values_in(kGroups);
+  const StepBlock step = step_block(3, 0.1f, 0.9f);
+  for (Backend* backend : backends()) {
+    for (const std::optional<float> clip : {std::optional<float>(), std::optional(0.3f)}) {
+      CAPTURE(std::string(backend->info().device));
+      CAPTURE(clip.has_value());
+      Device device(*backend);
+      const auto expect_frozen = [&](const std::vector<Floats>& found) {
+        for_each_parameter(values, kGroups, {}, [&](int64_t i, const UpdateGroup& group, double) {
+          if ((found[0][i] == values.parameters[i]) != (group.rate_multiplier == 0)) FAIL("at parameter ", i);
+        });
+      };
+      for (const Sgd options : {Sgd{0}, Sgd{1}}) {
+        const UpdateOperands operands = without_second_moment(on_device(device, values, kGroups, step, clip));
+        device.call(backend->sgd(operands, options));
+        expect_sgd(read(device, operands), values, kGroups, step, options, clip);
+        expect_frozen(read(device, operands));
+      }
+      for (const int decoupled : {0, 1}) {
+        const Adam options{.decoupled = decoupled};
+        const UpdateOperands operands = on_device(device, values, kGroups, step, clip);
+        device.call(backend->adam(operands, options));
+        expect_adam(read(device, operands), values, kGroups, step, options, clip);
+        expect_frozen(read(device, operands));
       }
     }
   }
 }
 
 TEST_CASE("a clip factor of 1 gives the bits of none") {
+  const Values values = values_in(kGroups);
   for (Backend* backend : backends()) {
-    const int64_t count = 70'001;
-    const Floats p = Random(1).normals(count), g = Random(2).normals(count), m = Random(3).uniform(count, 0, 1);
     Device device(*backend);
-    const Tensor gradients = device.input(g, {count});
-    const float* one = device.constant(1.0f);
-    const StepBlock* step = device.constant(step_block(4, 0.1f, 0.9f));
-    const int32_t* running = device.constant(int32_t{0});
-    for (const auto& [momentum, options] : kSgds) {
-      const auto updated = [&](const float* factor) {
-        const Tensor parameters = device.inout(p, {count}), velocity = device.inout(m, {count});
-        device.call(backend->sgd(parameters, {}, velocity, gradients, factor, options, step, running));
-        return std::vector{device.read(parameters), device.read(velocity)};
+    const StepBlock step = step_block(4, 0.1f, 0.9f);
+    const auto updated = [&](std::optional<float> clip, const auto& update) {
+      const UpdateOperands operands = on_device(device, values, kGroups, step, clip);
+      device.call(update(operands));
+      return read(device, operands);
+    };
+    for (const SgdStep& each : kSgds) {
+      const auto sgd = [&](const UpdateOperands& operands) {
+        return backend->sgd(without_second_moment(operands), each.options);
       };
-      CHECK(updated(one) == updated(nullptr));
+      CHECK(updated(1, sgd) == updated({}, sgd));
     }
-    for (const auto& [beta1, options] : kAdams) {
-      const auto updated = [&](const float* factor) {
-        const Tensor parameters = device.inout(p, {count});
-        const Tensor first = device.inout(m, {count}), second = device.inout(m, {count});
-        device.call(backend->adam(parameters, {}, first, second, gradients, factor, options, step, running));
-        return std::vector{device.read(parameters), device.read(first), device.read(second)};
-      };
-      CHECK(updated(one) == updated(nullptr));
+    for (const AdamStep& each : kAdams) {
+      const auto adam = [&](const UpdateOperands& operands) { return backend->adam(operands, each.options); };
+      CHECK(updated(1, adam) == updated({}, adam));
     }
   }
 }
 
-TEST_CASE("adam and adamw") {
+TEST_CASE("sgd and adam keep the bf16 twin of the parameters, or of the first ones") {
   for (Backend* backend : backends()) {
+    if (activation_types(*backend).size() == 1) continue;
     for (const int64_t count : kCounts) {
-      for (const auto& [beta1, options] : kAdams) {
-        for (const uint64_t step : {0u, 1u, 1'000'000u}) {
-          CAPTURE(std::string(backend->info().device));
+      for (const int64_t others : {0, 3, 1009}) {
+        if (others > 0 && count % 4 != 0) continue;
+        for (const float clip : {1.0f, 0.3f}) {
           CAPTURE(count);
-          CAPTURE(options.weight_decay);
-          CAPTURE(options.decoupled);
-          CAPTURE(step);
-          Random random(static_cast<uint64_t>(count));
-          const Floats p = random.normals(count), g = random.normals(count, 0.01);
-          Floats m = random.normals(count, 0.01), v = random.uniform(count, 0, 1e-4);
-          if (step == 0) m = v = Floats(count, 0);  // as training starts
+          CAPTURE(others);
+          CAPTURE(clip);
+          Groups groups = {{count, 1, 0.01f}};
+          if (others > 0) groups.push_back({count + others, 0.5f, 0});
+          const Values values = values_in(groups);
           Device device(*backend);
-          const Tensor parameters = device.inout(p, {count});
-          const Tensor first = device.inout(m, {count}), second = device.inout(v, {count});
-          device.call(backend->adam(parameters, {}, first, second, device.input(g, {count}), nullptr, options,
-                                    device.constant(step_block(step, 1e-3f, beta1)), device.constant(int32_t{0})));
-          // The change is compared, not the parameter beside which it is small.
-          Doubles expected_p, expected_m, expected_v, expected_change;
-          Floats change;
-          const Floats found = device.read(parameters);
-          for (int64_t i = 0; i < count; ++i) {
-            const auto state =
-                reference::adam({p[i], m[i], v[i]}, g[i], options, 1e-3f, beta1, static_cast<double>(step + 1));
-            expected_p.push_back(state.parameter);
-            expected_m.push_back(state.first_moment);
-            expected_v.push_back(state.second_moment);
-          }
-          expect_close(Op::Adam, found, expected_p);
-          expect_close(Op::Adam, device.read(first), expected_m);
-          expect_close(Op::Adam, device.read(second), expected_v);
+          const auto expect_twin = [&](const auto& update) {
+            UpdateOperands operands = on_device(device, values, groups, step_block(0, 0.1f, 0.9f), clip);
+            operands.bf16_twin = device.output({count}, DType::BF16);
+            device.call(update(operands));
+            Floats parameters = device.read(operands.parameters);
+            CHECK(first_difference(parameters, values.parameters) != "");
+            parameters.resize(count);
+            expect_same(device.read(operands.bf16_twin), as_stored(parameters, DType::BF16));
+          };
+          expect_twin(
+              [&](const UpdateOperands& operands) { return backend->sgd(without_second_moment(operands), {}); });
+          expect_twin([&](const UpdateOperands& operands) { return backend->adam(operands, {}); });
         }
       }
     }
   }
 }
 
-TEST_CASE("adam's step itself, on parameters of 0: where nothing rounds it away") {
+TEST_CASE("gradients in bf16 give the bits that the same give in fp32") {
   for (Backend* backend : backends()) {
-    for (const auto& [beta1, options] : kAdams) {
-      for (const uint64_t step : {0u, 1u, 9u, 999u, 1'000'000u}) {
-        CAPTURE(step);
-        const int64_t count = 1009;
-        Random random(step);
-        // Gradients from 1e-12 up: where they are small, epsilon counts.
-        Floats g = random.normals(count), zero(count, 0);
-        for (float& value : g) value *= static_cast<float>(std::pow(10, random.between(-12, 2)));
-        Device device(*backend);
-        const Tensor parameters = device.inout(zero, {count});
-        device.call(backend->adam(parameters, {}, device.inout(zero, {count}), device.inout(zero, {count}),
-                                  device.input(g, {count}), nullptr, options,
-                                  device.constant(step_block(step, 1e-3f, beta1)), device.constant(int32_t{0})));
-        Doubles expected;
-        for (float gradient : g)
-          expected.push_back(
-              reference::adam({0, 0, 0}, gradient, options, 1e-3f, beta1, static_cast<double>(step + 1)).parameter);
-        expect_close(Op::Adam, device.read(parameters), expected);
-      }
-    }
-  }
-}
-
-TEST_CASE("sgd and adam keep the parameters' bf16 twin, where there is one") {
-  for (Backend* backend : backends()) {
-    if (activation_types(*backend).size() == 1) continue;
-    for (const int64_t count : kCounts) {
+    if (backend->info().bf16_gradients == 0) continue;
+    // All of them, and those of the first groups: where these end, more follow.
+    for (const int64_t bf16 : {int64_t{64}, int64_t{17'408}, kGroups.back().end}) {
       for (const float clip : {1.0f, 0.3f}) {
-        CAPTURE(count);
+        CAPTURE(bf16);
         CAPTURE(clip);
-        const Floats p = Random(1).normals(count), g = Random(2).normals(count), zero(count, 0);
+        Values values = values_in(kGroups);
+        const Floats first = as_stored({values.gradients.begin(), values.gradients.begin() + bf16}, DType::BF16);
+        const Floats rest(values.gradients.begin() + bf16, values.gradients.end());
+        std::copy(first.begin(), first.end(), values.gradients.begin());
         Device device(*backend);
-        const Tensor gradient = device.input(g, {count});
-        const float* factor = device.constant(clip);
-        const StepBlock* step = device.constant(step_block(0, 0.1f, 0.9f));
-        const int32_t* running = device.constant(int32_t{0});
-        const Tensor by_sgd = device.inout(p, {count}), by_adam = device.inout(p, {count});
-        const Tensor sgd_twin = device.output({count}, DType::BF16), adam_twin = device.output({count}, DType::BF16);
-        const Tensor velocity = device.inout(zero, {count});
-        const Tensor first = device.inout(zero, {count}), second = device.inout(zero, {count});
-        device.call(backend->sgd(by_sgd, sgd_twin, velocity, gradient, factor, kSgds[1].options, step, running));
-        device.call(
-            backend->adam(by_adam, adam_twin, first, second, gradient, factor, kAdams[1].options, step, running));
-        expect_same(device.read(sgd_twin), as_stored(device.read(by_sgd), DType::BF16));
-        expect_same(device.read(adam_twin), as_stored(device.read(by_adam), DType::BF16));
-        CHECK(first_difference(device.read(by_sgd), p) != "");
+        const auto expect_bits = [&](const auto& update) {
+          const UpdateOperands whole = on_device(device, values, kGroups, step_block(2, 0.1f, 0.9f), clip);
+          UpdateOperands split = on_device(device, values, kGroups, step_block(2, 0.1f, 0.9f), clip);
+          split.gradients = {device.input(first, {bf16}, DType::BF16),
+                             rest.empty() ? Tensor() : device.input(rest, {static_cast<int64_t>(rest.size())})};
+          device.call(update(whole));
+          device.call(update(split));
+          const std::vector<Floats> found = read(device, split), expected = read(device, whole);
+          for (size_t i = 0; i < expected.size(); ++i) expect_same(found[i], expected[i]);
+        };
+        expect_bits([&](const UpdateOperands& operands) { return backend->sgd(without_second_moment(operands), {}); });
+        expect_bits([&](const UpdateOperands& operands) { return backend->adam(operands, {}); });
       }
     }
   }
@@ -257,99 +356,18 @@ TEST_CASE("once halted, an update does nothing") {
   for (Backend* backend : backends()) {
     const Floats p = Random(1).normals(100), state = Random(2).normals(100), g(100, NAN);
     Device device(*backend);
-    const int32_t* halted = device.constant(int32_t{1});
-    const StepBlock* step = device.constant(step_block(0, 0.1f, 0.9f));
     // `input`: none of them may change.
-    device.call(backend->sgd(device.input(p, {100}), {}, device.input(state, {100}), device.input(g, {100}), nullptr,
-                             sgd_step(0.9f, 1, 0.1f, 1).options, step, halted));
-    device.call(backend->adam(device.input(p, {100}), {}, device.input(state, {100}), device.input(state, {100}),
-                              device.input(g, {100}), nullptr, adam_step(0.9f, 0.1f, 1, 1).options, step, halted));
-  }
-}
-
-TEST_CASE("gradient_norm") {
-  for (Backend* backend : backends()) {
-    for (const int64_t count : {1, 17, 1009, 32'768, 32'769, 200'003}) {
-      for (const double size : {1e-15, 1.0, 1e14}) {  // the extremes that squares in fp32 allow
-        CAPTURE(std::string(backend->info().device));
-        CAPTURE(count);
-        CAPTURE(size);
-        const Floats g = Random(static_cast<uint64_t>(count)).normals(count, size);
-        Device device(*backend);
-        StepBlock block{};
-        block.report_index = 2;
-        const StepReport untouched{1, 2, 3, 4, 5};
-        StepReport* reports = device.variable(std::vector<StepReport>(4, untouched));
-        int32_t* halted = device.variable(Ints{0});
-        device.call(
-            backend->gradient_norm(reports, halted, nullptr, device.input(g, {count}), 0, device.constant(block)));
-
-        const auto found = device.read<StepReport>(reports, 4);
-        expect_close(Op::GradientNorm, {found[2].gradient_norm}, {std::sqrt(dot(to_doubles(g), to_doubles(g)))});
-        CHECK(device.read<int32_t>(halted, 1)[0] == 0);
-        CHECK((found[2].loss == 1 && found[2].correct == 2));
-        for (int other : {0, 1, 3}) CHECK(found[other].gradient_norm == 3);
-      }
-    }
-  }
-}
-
-TEST_CASE("gradient_norm says by how much gradients are clipped") {
-  for (Backend* backend : backends()) {
-    for (const int64_t count : {1, 1009, 200'003}) {
-      // Norms below, about and far above the largest; of 0, and where the 1e-6 beside the norm counts.
-      for (const auto& [size, largest] :
-           {std::pair{1.0, 1e6}, {1.0, 1.0}, {1e3, 0.5}, {1e14, 1e-3}, {0.0, 1.0}, {1e-7, 1e-7}, {1.0, 1e-30}}) {
-        CAPTURE(std::string(backend->info().device));
-        CAPTURE(count);
-        CAPTURE(size);
-        CAPTURE(largest);
-        const Floats g = Random(static_cast<uint64_t>(count)).normals(count, size);
-        Device device(*backend);
-        StepReport* report = device.variable(std::vector<StepReport>(1));
-        int32_t* halted = device.variable(Ints{0});
-        float* factor = device.variable(Floats{kNaN});
-        device.call(backend->gradient_norm(report, halted, factor, device.input(g, {count}), largest,
-                                           device.constant(StepBlock{})));
-
-        const double norm = std::sqrt(dot(to_doubles(g), to_doubles(g)));
-        expect_close(Op::GradientNorm, {device.read<StepReport>(report, 1)[0].gradient_norm}, {norm});
-        expect_close(Op::GradientNorm, {device.read<float>(factor, 1)[0]}, {reference::clip_factor(norm, largest)});
-        CHECK(device.read<int32_t>(halted, 1)[0] == 0);
-      }
-    }
-  }
-}
-
-TEST_CASE("gradient_norm halts on a single value that is not finite, wherever it stands") {
-  const int64_t count = 100'003;
-  for (Backend* backend : backends()) {
-    for (const float bad : {kNaN, INFINITY, -INFINITY}) {
-      for (const int64_t place : {int64_t{0}, int64_t{32'768}, count - 1}) {
-        CAPTURE(bad);
-        CAPTURE(place);
-        Floats g = Random(1).normals(count);
-        g[place] = bad;
-        Device device(*backend);
-        StepReport* report = device.variable(std::vector<StepReport>(1));
-        int32_t* halted = device.variable(Ints{0});
-        device.call(
-            backend->gradient_norm(report, halted, nullptr, device.input(g, {count}), 0, device.constant(StepBlock{})));
-        CHECK(device.read<int32_t>(halted, 1)[0] == 1);
-        CHECK_FALSE(std::isfinite(device.read<StepReport>(report, 1)[0].gradient_norm));
-      }
-    }
-  }
-}
-
-TEST_CASE("gradient_norm leaves a halt that came before as it is") {
-  for (Backend* backend : backends()) {
-    Device device(*backend);
-    StepReport* report = device.variable(std::vector<StepReport>(1));
-    int32_t* halted = device.variable(Ints{1});
-    device.call(backend->gradient_norm(report, halted, nullptr, device.input(Floats{1, 2}, {2}), 0,
-                                       device.constant(StepBlock{})));
-    CHECK(device.read<int32_t>(halted, 1)[0] == 1);
+    const UpdateOperands operands{.parameters = device.input(p, {100}),
+                                  .bf16_twin = {},
+                                  .first_moment = device.input(state, {100}),
+                                  .second_moment = device.input(state, {100}),
+                                  .gradients = {{}, device.input(g, {100})},
+                                  .clip_factor = nullptr,
+                                  .groups = device.constants(Groups{{100, 1, 0.1f}}),
+                                  .step = device.constant(step_block(0, 0.1f, 0.9f)),
+                                  .halted = device.constant(int32_t{1})};
+    device.call(backend->sgd(without_second_moment(operands), {.nesterov = 1}));
+    device.call(backend->adam(operands, {.decoupled = 1}));
   }
 }
 

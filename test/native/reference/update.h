@@ -16,11 +16,12 @@ struct SgdState {
   double parameter, velocity;
 };
 
-inline SgdState sgd(SgdState state, double gradient, const Sgd& options, double rate, double momentum) {
-  const double g = gradient + options.weight_decay * state.parameter;
+inline SgdState sgd(SgdState state, double gradient, const Sgd& options, const UpdateGroup& group, double rate,
+                    double momentum) {
+  const double g = gradient + group.weight_decay * state.parameter;
   const double velocity = momentum * state.velocity + g;
   const double change = options.nesterov ? g + momentum * velocity : velocity;
-  return {state.parameter - rate * options.rate_multiplier * change, velocity};
+  return {state.parameter - rate * group.rate_multiplier * change, velocity};
 }
 
 struct AdamState {
@@ -28,9 +29,10 @@ struct AdamState {
 };
 
 /// t counts from 1.
-inline AdamState adam(AdamState state, double gradient, const Adam& options, double rate, double beta1, double t) {
-  const double beta2 = options.beta2, decay = options.weight_decay;
-  rate *= options.rate_multiplier;
+inline AdamState adam(AdamState state, double gradient, const Adam& options, const UpdateGroup& group, double rate,
+                      double beta1, double t) {
+  const double beta2 = options.beta2, decay = group.weight_decay;
+  rate *= group.rate_multiplier;
   const double p = options.decoupled ? state.parameter * (1 - rate * decay) : state.parameter;
   const double g = options.decoupled ? gradient : gradient + decay * state.parameter;
   const double m = beta1 * state.first_moment + (1 - beta1) * g;

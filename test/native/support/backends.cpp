@@ -25,6 +25,11 @@ std::vector<DType> activation_types(const Backend& backend) {
   return {DType::F32, DType::BF16};
 }
 
+std::vector<DType> weight_gradient_types(const Backend& backend, DType activations) {
+  if (activations == DType::F32 || backend.info().bf16_gradients == 0) return {DType::F32};
+  return {DType::F32, DType::BF16};
+}
+
 bool is_chosen(const std::string& name) {
   const char* chosen = std::getenv("MARGINCORE_TESTED_BACKENDS");
   return chosen == nullptr || name == chosen;

@@ -14,6 +14,9 @@ const std::vector<Backend*>& backends();
 /// The types that this backend's activations may have.
 std::vector<DType> activation_types(const Backend& backend);
 
+/// The types that the gradients of weights may have beside such activations.
+std::vector<DType> weight_gradient_types(const Backend& backend, DType activations);
+
 /// Their names, for tests that open a backend of their own.
 std::vector<std::string> backend_names();
 

@@ -52,10 +52,15 @@ class Device {
     return {add(poison.data(), poison.size(), false), dtype, shape};
   }
 
-  /// One plain value that the device only reads, such as a StepBlock.
+  /// One plain value that the device only reads, such as a StepBlock, or some.
   template <class T>
   const T* constant(const T& value) {
     return static_cast<const T*>(add(&value, sizeof(T), true));
+  }
+
+  template <class T>
+  const T* constants(const std::vector<T>& values) {
+    return static_cast<const T*>(add(values.data(), values.size() * sizeof(T), true));
   }
 
   /// Plain values that the device may write.

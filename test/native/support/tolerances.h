@@ -155,6 +155,7 @@ inline constexpr Tolerance kTolerances[] = {
      "two roundings: of a sum up to 4 S, and of what the bias makes of it, which may be small"},
     {Op::LinearForward, DType::BF16, "linear_forward bf16", 4.7e-3, 1e-5, 4.7e-3, "one rounding"},
     {Op::LinearBackwardData, DType::BF16, "linear_backward_data bf16", 4.7e-3, 1e-5, 4.7e-3, "one rounding"},
+    {Op::LinearBackwardWeight, DType::BF16, "linear_backward_weight bf16", 4.7e-3, 1e-5, 4.7e-3, "one rounding"},
     {Op::Dropout, DType::BF16, "dropout bf16", 4.7e-3, 0, 4.7e-3, "one rounding"},
     {Op::BatchNormApply, DType::BF16, "batch_norm_apply bf16", 4.7e-3, 2e-6, 4.7e-3, "one rounding"},
     {Op::BatchNormBackward, DType::BF16, "batch_norm_backward bf16", 4.7e-3, 2e-5, 4.7e-3, "one rounding"},
