@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "convolution.h"
 #include "cudnn_objects.h"
@@ -19,11 +21,14 @@ inline Element element_of(cudnnDataType_t type) {
   return Element::Bf16;
 }
 
+/// To what operands are rounded before they are multiplied.
+enum class Rounding { None, Tf32, Bf16 };
+
 /// What a call's descriptors say together.
 struct Problem {
   Convolution shape;
-  Element element;
-  bool tf32;
+  Element element;  // of the operands
+  Rounding rounding;
   cudnnMathType_t math;
 };
 
@@ -71,7 +76,7 @@ inline Problem problem_of(cudnnHandle_t handle, cudnnTensorDescriptor_t x_descri
   if (x.type != w.type || x.type != y.type) refuse(CUDNN_STATUS_BAD_PARAM, "x, w and y are of different types");
   const Element element = element_of(x.type);
   const bool tf32 = element == Element::F32 && convolution.math != CUDNN_FMA_MATH && settings().capability >= 80;
-  return {shape, element, tf32, convolution.math};
+  return {shape, element, tf32 ? Rounding::Tf32 : Rounding::None, convolution.math};
 }
 
 template <class Algorithm>
@@ -147,12 +152,18 @@ inline float scalar(const char* name, const void* value) {
   return *static_cast<const float*>(value);
 }
 
+inline float rounded(Rounding rounding, float value) {
+  switch (rounding) {
+    case Rounding::None: return value;
+    case Rounding::Tf32: return to_tf32(value);
+    case Rounding::Bf16: return cuda_sim::rounded(Element::Bf16, value);
+  }
+  return value;
+}
+
 inline Floats load(const void* values, int64_t count, const Problem& problem) {
   Floats loaded(count);
-  for (int64_t i = 0; i < count; ++i) {
-    const float value = read(problem.element, values, i);
-    loaded[i] = problem.tf32 ? to_tf32(value) : value;
-  }
+  for (int64_t i = 0; i < count; ++i) loaded[i] = rounded(problem.rounding, read(problem.element, values, i));
   return loaded;
 }
 
@@ -173,41 +184,61 @@ inline void require_apart(std::initializer_list<Range> ranges, const Range& writ
     if (range.overlaps(written)) refuse(CUDNN_STATUS_BAD_PARAM, format("%s and %s overlap", range.name, written.name));
 }
 
+/// The device memory of a call, and how its result is made.
+struct Pass {
+  const void *first, *second;
+  void* out;
+  Element out_element;
+  float scale, keep;
+  bool deterministic;
+  void* workspace;
+  size_t workspace_size, workspace_used;
+  std::chrono::milliseconds delay{0};
+};
+
+/// Checks where operands lie, and queues the work.
+template <class Direction>
+void queue(cudaStream_t stream, const Problem& problem, const Pass& pass) {
+  const Convolution& shape = problem.shape;
+  const Range ranges[] = {{"the first operand", pass.first, Direction::first(shape) * size_of(problem.element)},
+                          {"the second operand", pass.second, Direction::second(shape) * size_of(problem.element)},
+                          {"the result", pass.out, Direction::out(shape) * size_of(pass.out_element)},
+                          {"the workspace", pass.workspace, pass.workspace_size}};
+  for (const Range& range : ranges) require_device(CUDNN_STATUS_BAD_PARAM, range.name, range.data, range.bytes);
+  require_apart({ranges[0], ranges[1]}, ranges[2]);
+  require_apart({ranges[0], ranges[1], ranges[2]}, ranges[3]);
+
+  enqueue(stream, {TaskKind::Library, "", 0, false, [=] {
+                     std::this_thread::sleep_for(pass.delay);
+                     // It is the library's: what others kept there is lost.
+                     std::memset(pass.workspace, 0xFF, pass.workspace_used);
+                     const Doubles result =
+                         Direction::compute(problem.shape, load(pass.first, Direction::first(problem.shape), problem),
+                                            load(pass.second, Direction::second(problem.shape), problem));
+                     // An algorithm that adds in no fixed order rounds differently from call to call.
+                     static size_t calls = 0;
+                     ++calls;
+                     for (size_t i = 0; i < result.size(); ++i) {
+                       const double wobble = pass.deterministic || (i + calls) % 3 != 0 ? 1 : 1 + 0x1p-23;
+                       const auto place = static_cast<int64_t>(i);
+                       // NaN is not kept by 0.
+                       const double old = pass.keep == 0 ? 0 : pass.keep * read(pass.out_element, pass.out, place);
+                       write(pass.out_element, pass.out, place, pass.scale * result[i] * wobble + old);
+                     }
+                   }});
+}
+
 /// Checks a call, and queues its work.
 template <class Direction>
 void convolve(cudnnHandle_t handle, const Problem& problem, const void* alpha, const void* first, const void* second,
               typename Direction::Algorithm algorithm, void* workspace, size_t workspace_size, const void* beta,
               void* out) {
-  const Convolution& shape = problem.shape;
-  const size_t element = size_of(problem.element), needed = workspace_bytes<Direction>(problem, algorithm);
-  const bool deterministic = is_deterministic<Direction>(algorithm);
-  const float scale = scalar("alpha", alpha), keep = scalar("beta", beta);
+  const size_t needed = workspace_bytes<Direction>(problem, algorithm);
   if (workspace_size < needed)
     refuse(CUDNN_STATUS_BAD_PARAM, format("a workspace of %zu bytes, where %zu are needed", workspace_size, needed));
-  const Range ranges[] = {{"the first operand", first, Direction::first(shape) * element},
-                          {"the second operand", second, Direction::second(shape) * element},
-                          {"the result", out, Direction::out(shape) * element},
-                          {"the workspace", workspace, workspace_size}};
-  for (const Range& range : ranges) require_device(CUDNN_STATUS_BAD_PARAM, range.name, range.data, range.bytes);
-  require_apart({ranges[0], ranges[1]}, ranges[2]);
-  require_apart({ranges[0], ranges[1], ranges[2]}, ranges[3]);
-
-  enqueue(handle->stream,
-          {TaskKind::Library, "", 0, false, [=] {
-             std::memset(workspace, 0xFF, needed);  // it is the library's: what others kept there is lost
-             const Doubles result =
-                 Direction::compute(problem.shape, load(first, Direction::first(problem.shape), problem),
-                                    load(second, Direction::second(problem.shape), problem));
-             // An algorithm that adds in no fixed order rounds differently from call to call.
-             static size_t calls = 0;
-             ++calls;
-             for (size_t i = 0; i < result.size(); ++i) {
-               const double wobble = deterministic || (i + calls) % 3 != 0 ? 1 : 1 + 0x1p-23;
-               const auto place = static_cast<int64_t>(i);
-               const double old = keep == 0 ? 0 : keep * read(problem.element, out, place);  // NaN is not kept by 0
-               write(problem.element, out, place, scale * result[i] * wobble + old);
-             }
-           }});
+  queue<Direction>(handle->stream, problem,
+                   {first, second, out, problem.element, scalar("alpha", alpha), scalar("beta", beta),
+                    is_deterministic<Direction>(algorithm), workspace, workspace_size, needed});
 }
 
 /// The algorithms in cuDNN's order of preference, the fastest first.

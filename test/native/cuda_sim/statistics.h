@@ -16,6 +16,8 @@ struct Settings {
   size_t cudnn_cuda = 0;            // MARGINCORE_SIM_CUDNN_CUDA: the CUDA that cuDNN was built for; 0: this one
   uint64_t shuffle = 0;             // MARGINCORE_SIM_SHUFFLE: seed of random orders; 0: threads and streams in order
   std::string fail;                 // MARGINCORE_SIM_FAIL: kernels whose name contains it fail when they run
+  int64_t slow_engine = -1;         // the number of one of cuDNN's engines that takes longer than the others
+  bool has_engines = true;          // false: no plan of cuDNN's graphs can be finalised
 };
 
 Settings& settings();
@@ -24,6 +26,7 @@ using Counts = std::map<std::string, int64_t, std::less<>>;
 
 struct Statistics {
   Counts calls;                        // of the runtime and the libraries, by function: "cudaMalloc", "cublasGemmEx"
+  Counts engines;                      // cuDNN's executions, by operation and engine: "forward 1"
   Counts launches;                     // queued kernels, by name, replays of graphs included
   int64_t allocations = 0, frees = 0;  // of device memory
   int64_t host_allocations = 0, host_frees = 0;  // of pinned memory
