@@ -75,7 +75,7 @@ CudaBackend::CudaBackend(const BackendOptions& options)
       counters_(stream_),
       uploads_(stream_),
       feed_(stream_),
-      convolutions_(stream_, workspace_, options),
+      convolutions_(stream_, workspace_, options, info_),
       matmul_(stream_, options) {
   info_.searches = options.deterministic == 0;
   expect_kernels(info_);

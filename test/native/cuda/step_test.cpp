@@ -194,7 +194,7 @@ TEST_CASE("launches, library calls and bytes of a step, beside the least that it
     run.steps(1);  // records, and replays once: calls are counted while it is recorded
     const Statistics found = cuda_sim::statistics();
 
-    const int64_t convolutions = calls(found, "cudnnConvolution"), matmuls = calls(found, "cublasGemm");
+    const int64_t convolutions = calls(found, "cudnnBackendExecute"), matmuls = calls(found, "cublasGemm");
     const int64_t kernels = total(found.launches);
     struct Row {
       int times = 0;

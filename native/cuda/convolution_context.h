@@ -1,0 +1,42 @@
+// What both ways of calling cuDNN's convolutions share.
+#pragma once
+
+#include <string>
+
+#include "backend/backend.h"
+#include "cuda/choice_cache.h"
+#include "cuda/workspace.h"
+
+namespace margincore {
+
+/// No algorithm may take more: what fits in less is nearly as fast.
+inline constexpr size_t kMaxConvolutionWorkspace = size_t{256} << 20;
+
+struct ConvolutionContext {
+  cudaStream_t stream;
+  CudaWorkspace& workspace;
+  Owned<cudnnHandle_t, cudnnDestroy> handle;  // outlives the plans
+  bool deterministic;
+  bool allows_tf32;
+  ChoiceCache choices;  // what earlier searches found
+
+  /// Plans are made outside of recordings: making them allocates and compiles.
+  void expect_eager(const char* pass) const {
+    cudaStreamCaptureStatus capturing;
+    MARGINCORE_CHECK(cudaStreamIsCapturing(stream, &capturing));
+    if (capturing == cudaStreamCaptureStatusNone) return;
+    throw Error(ErrorCode::Internal,
+                std::string("conv2d_") + pass + ": recording needs a plan that no eager step has made");
+  }
+};
+
+inline cudnnDataType_t cudnn_type_of(const Tensor& tensor) {
+  return tensor.dtype == DType::BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+}
+
+/// Where the gradient of weights is made in its operands' type before it is converted: bytes of workspace.
+inline size_t bytes_before_conversion(const Tensor& dw, DType made) {
+  return (dw.count() * size_of(made) + 255) / 256 * 256;
+}
+
+}  // namespace margincore
