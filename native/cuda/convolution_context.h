@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "backend/backend.h"
 #include "cuda/choice_cache.h"
+#include "cuda/convolution_call.h"
 #include "cuda/workspace.h"
 
 namespace margincore {
@@ -20,6 +20,9 @@ struct ConvolutionContext {
   bool allows_tf32;
   ChoiceCache choices;  // what earlier searches found
 
+  /// All that a choice depends on beside the machine.
+  std::string question(const ConvolutionCall& call) const { return to_string(call) + (allows_tf32 ? " tf32" : ""); }
+
   /// Plans are made outside of recordings: making them allocates and compiles.
   void expect_eager(const char* pass) const {
     cudaStreamCaptureStatus capturing;
@@ -30,8 +33,8 @@ struct ConvolutionContext {
   }
 };
 
-inline cudnnDataType_t cudnn_type_of(const Tensor& tensor) {
-  return tensor.dtype == DType::BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+inline cudnnDataType_t cudnn_type_of(DType type) {
+  return type == DType::BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
 }
 
 /// Where the gradient of weights is made in its operands' type before it is converted: bytes of workspace.

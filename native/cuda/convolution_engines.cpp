@@ -1,6 +1,7 @@
 #include "cuda/convolution_engines.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <sstream>
 
 #include "cuda/convolution_context.h"
@@ -16,7 +17,7 @@ GraphDescriptor describe(Id id, const Tensor& t) {
   GraphDescriptor made(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   const int64_t n = t.shape[0], h = t.shape[1], w = t.shape[2], c = t.shape[3];
   made.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, int64_t{id});
-  made.set(CUDNN_ATTR_TENSOR_DATA_TYPE, cudnn_type_of(t));
+  made.set(CUDNN_ATTR_TENSOR_DATA_TYPE, cudnn_type_of(t.dtype));
   made.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, ConvolutionGraph::kAlignment);
   made.set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::vector<int64_t>{n, c, h, w});
   made.set(CUDNN_ATTR_TENSOR_STRIDES, std::vector<int64_t>{h * w * c, 1, w * c, c});
@@ -90,7 +91,7 @@ std::string choice_of(const GraphDescriptor& configuration, const GraphDescripto
     const auto type = knob.get<cudnnBackendKnobType_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, 1);
     const auto value = knob.get<int64_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, 1);
     if (type.empty() || value.empty()) continue;
-    name += " " + std::to_string(static_cast<int>(type.front())) + "=" + std::to_string(value.front());
+    name += format(" %d=%lld", static_cast<int>(type.front()), static_cast<long long>(value.front()));
   }
   return name;
 }
@@ -161,15 +162,15 @@ std::optional<EnginePlan> ConvolutionGraph::plan(const std::string& name, const 
   engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, number);
   if (!engine.finalize() || !may_be_taken(engine, filter, is_fp32_)) return std::nullopt;
   std::vector<GraphDescriptor> knobs;
-  int type = 0;
-  int64_t value = 0;
-  for (char equals = 0; words >> type >> equals >> value;) {
+  for (std::string word; words >> word;) {
+    int type = 0;
+    long long value = 0;
+    if (std::sscanf(word.c_str(), "%d=%lld", &type, &value) != 2) return std::nullopt;
     GraphDescriptor& knob = knobs.emplace_back(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
     knob.set(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, static_cast<cudnnBackendKnobType_t>(type));
-    knob.set(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, value);
+    knob.set(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, int64_t{value});
     if (!knob.finalize()) return std::nullopt;
   }
-  if (!words.eof()) return std::nullopt;
   GraphDescriptor configuration(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
   configuration.set(CUDNN_ATTR_ENGINECFG_ENGINE, engine);
   if (!knobs.empty()) configuration.set(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, knobs);

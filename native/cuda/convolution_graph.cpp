@@ -45,7 +45,7 @@ GraphConvolutions::~GraphConvolutions() = default;
 
 bool GraphConvolutions::run(const ConvolutionCall& call) {
   if (!is_aligned(call)) return false;
-  const std::string question = to_string(call) + (context_.allows_tf32 ? " tf32" : "");
+  const std::string question = context_.question(call);
   auto found = plans_.find(question);
   if (found == plans_.end()) {
     context_.expect_eager(name_of(call.pass));

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "cuda/convolution_call.h"
 #include "cuda/convolution_context.h"
 #include "cuda/convolution_engines.h"
 

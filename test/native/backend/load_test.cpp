@@ -7,27 +7,11 @@
 #include <fstream>
 
 #include "support/backends.h"
+#include "support/environment.h"
 
 namespace margincore::test {
 
 namespace {
-
-/// An environment variable for the time of one test.
-class Variable {
- public:
-  Variable(const char* name, const std::string& value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before;
-    setenv(name, value.c_str(), 1);
-  }
-  ~Variable() {
-    if (before_.empty()) unsetenv(name_);
-    else setenv(name_, before_.c_str(), 1);
-  }
-
- private:
-  const char* name_;
-  std::string before_;
-};
 
 std::string reason_with(const std::string& path) {
   const Variable variable("MARGINCORE_CUDA_LIBRARY", path);

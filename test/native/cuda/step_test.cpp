@@ -3,17 +3,14 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
-#include <memory>
 
 #include "cuda/counting_backend.h"
-#include "statistics.h"
+#include "cuda/open_cuda.h"
 #include "support/compare.h"
 #include "support/device.h"
 #include "support/model.h"
 #include "support/random.h"
 #include "support/training_run.h"
-
-extern "C" const margincore::Plugin* margincore_plugin();
 
 namespace margincore::test {
 
@@ -24,29 +21,9 @@ using cuda_sim::Statistics;
 
 constexpr int64_t kBatch = 8;
 
-struct CloseBackend {
-  void operator()(Backend* backend) const { backend->destroy(); }
-};
-using Opened = std::unique_ptr<Backend, CloseBackend>;
-
-Opened open_cuda(bool deterministic) {
-  BackendOptions options{};
-  options.deterministic = deterministic;
-  Backend* backend = nullptr;
-  check(margincore_plugin()->create(&backend, &options));
-  return Opened(backend);
-}
-
 int64_t total(const Counts& counts) {
   int64_t sum = 0;
   for (const auto& [name, count] : counts) sum += count;
-  return sum;
-}
-
-int64_t calls(const Statistics& statistics, const std::string& prefix) {
-  int64_t sum = 0;
-  for (const auto& [name, count] : statistics.calls)
-    if (name.rfind(prefix, 0) == 0) sum += count;
   return sum;
 }
 
