@@ -72,8 +72,10 @@ OperationNames names_of(ConvolutionPass pass) {
           CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
 }
 
+/// More than there are kinds of notes, or of knobs.
+constexpr size_t kMost = 64;
+
 bool may_be_taken(const GraphDescriptor& engine, const EngineFilter& filter, bool is_fp32) {
-  constexpr size_t kMost = 32;  // more than there are kinds of
   for (const auto note : engine.get<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, kMost)) {
     if (note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) return false;
     if (note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) return false;
@@ -87,7 +89,7 @@ std::string choice_of(const GraphDescriptor& configuration, const GraphDescripto
   std::string name;
   for (const int64_t number : engine.get<int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, 1)) name = std::to_string(number);
   for (const GraphDescriptor& knob :
-       configuration.get(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR)) {
+       configuration.get(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, kMost)) {
     const auto type = knob.get<cudnnBackendKnobType_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, 1);
     const auto value = knob.get<int64_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, 1);
     if (type.empty() || value.empty()) continue;
@@ -128,7 +130,8 @@ std::vector<GraphDescriptor> ConvolutionGraph::ranked(cudnnBackendHeurMode_t mod
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph_);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
   if (!heuristics.finalize()) return {};
-  return heuristics.get(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+  return heuristics.get(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+                        heuristics.count(CUDNN_ATTR_ENGINEHEUR_RESULTS));
 }
 
 std::vector<EnginePlan> ConvolutionGraph::best_plans(const EngineFilter& filter, size_t most) const {
@@ -137,7 +140,7 @@ std::vector<EnginePlan> ConvolutionGraph::best_plans(const EngineFilter& filter,
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (GraphDescriptor& configuration : ranked(mode)) {
       if (plans.size() == most) return plans;
-      auto engine = configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+      auto engine = configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
       if (engine.empty() || !may_be_taken(engine.front(), filter, is_fp32_)) continue;
       const std::string name = choice_of(configuration, engine.front());
       const auto is_same = [&](const EnginePlan& other) { return other.name == name; };

@@ -63,14 +63,17 @@ class GraphDescriptor {
     values.resize(std::min(most, get_all(name, kAttributeType<T>, most, values.data())));
     return values;
   }
-  std::vector<GraphDescriptor> get(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t kind) const {
-    const size_t count = get_all(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
+  std::vector<GraphDescriptor> get(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t kind,
+                                   size_t most) const {
     std::vector<GraphDescriptor> others;
-    for (size_t i = 0; i < count; ++i) others.emplace_back(kind);
+    for (size_t i = 0; i < most; ++i) others.emplace_back(kind);
     auto handles = handles_of(others);
-    const size_t given = get_all(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, handles.data());
+    const size_t given = get_all(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, most, handles.data());
     while (others.size() > given) others.pop_back();
     return others;
+  }
+  size_t count(cudnnBackendAttributeName_t name) const {
+    return get_all(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
   }
 
   /// With descriptors that are finalised.

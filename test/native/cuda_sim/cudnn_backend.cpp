@@ -251,6 +251,8 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t descriptor, cudn
     if (!asked.finalized) refuse(CUDNN_STATUS_BAD_PARAM, "the descriptor is not finalised");
     require(count);
     if (requested > 0) require(elements);
+    else if (name != CUDNN_ATTR_ENGINEHEUR_RESULTS)
+      refuse(CUDNN_STATUS_BAD_PARAM, "only heuristics say how many there are");
     *count = answer_attribute(asked, name, requested, elements);
   });
 }
