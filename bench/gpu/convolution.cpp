@@ -20,16 +20,14 @@ Answer convolution(const Job& job) {
   const Tensor x = memory.activations({n, size, size, c}, type), y = memory.activations({n, out, out, k}, type);
   const Tensor w = memory.activations({k, kernel, kernel, c}, type, 0.05f), dw = memory.zeros(w.shape);
 
-  const Tensor bias = memory.floats({k});
-
-  const std::string pass = job.text("pass");
-  Operation operation;
-  if (pass == "forward") operation = [&] { return backend.conv2d_forward(y, x, w, {}, conv); };
-  else if (pass == "forward_bias") operation = [&] { return backend.conv2d_forward(y, x, w, bias, conv); };
-  else if (pass == "backward_data") operation = [&] { return backend.conv2d_backward_data(x, y, w, conv, 0); };
-  else if (pass == "backward_filter") operation = [&] { return backend.conv2d_backward_filter(dw, {}, y, x, conv); };
-  else throw Error(ErrorCode::InvalidOption, "job: pass '" + pass + "' is unknown");
-  const Timing timing = time_operation(backend, operation);
+  const std::map<std::string, Operation> passes = {
+      {"forward", [&] { return backend.conv2d_forward(y, x, w, {}, conv); }},
+      {"backward_data", [&] { return backend.conv2d_backward_data(x, y, w, conv, 0); }},
+      {"backward_filter", [&] { return backend.conv2d_backward_filter(dw, {}, y, x, conv); }},
+  };
+  const auto pass = passes.find(job.text("pass"));
+  if (pass == passes.end()) throw Error(ErrorCode::InvalidOption, "job: pass '" + job.text("pass") + "' is unknown");
+  const Timing timing = time_operation(backend, pass->second, job.number("target", kTargetSeconds));
   Answer answer;
   answer.add("seconds", timing.seconds).add("repetitions", timing.repetitions);
   answer.add("flops", 2.0 * static_cast<double>(n * out * out * k) * static_cast<double>(kernel * kernel * c));

@@ -11,6 +11,9 @@ Answer training(const Job& job);
 /// The same, with what it takes of the card's memory.
 Answer memory(const Job& job);
 
+/// How many parameters a training has; needs no device.
+Answer parameters(const Job& job);
+
 /// ArcFace alone, forward and backward.
 Answer head(const Job& job);
 

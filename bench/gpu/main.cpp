@@ -11,6 +11,7 @@ int main() {
   serve({{"info", info},
          {"training", training},
          {"memory", memory},
+         {"parameters", parameters},
          {"close", close_sessions},
          {"head", head},
          {"convolution", convolution},

@@ -30,7 +30,7 @@ class Clock:
         times = sorted(self.seconds(step, count) / count for _ in range(runs))
         return {"seconds": times[runs // 2], "repetitions": count}
 
-    def time_graph(self, operation, target=0.02, runs=7):
+    def time_graph(self, operation, target, runs=7):
         """Repetitions in a CUDA graph, as on the other side, so that launching costs nothing."""
         if not self.on_gpu:
             return self.time_steps(operation, target, runs)

@@ -16,8 +16,10 @@ import models  # noqa: E402
 CLASSES = 10
 NETWORKS = {
     "seed-cnn": lambda: models.SeedCnn(1024),
-    "resnet18-32": lambda: models.resnet18(32),
+    "resnet18-64": lambda: models.resnet18(64),
     "resnet50-64": lambda: models.resnet50(64),
+    "resnet50-224": lambda: models.resnet50(224),
+    "densenet121-64": lambda: models.densenet121(64),
 }
 
 

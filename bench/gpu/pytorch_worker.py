@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import pytorch_variants  # noqa: E402
 from pytorch_clock import Clock  # noqa: E402
-from pytorch_model import arcface  # noqa: E402
+from pytorch_model import CLASSES, NETWORKS, arcface  # noqa: E402
 from serve import serve  # noqa: E402, of test/gpu/
 
 
@@ -68,6 +68,13 @@ class Worker:
         parameters = sum(tensor.numel() for tensor in training.module.parameters())
         answer = {"seconds": seconds, "images": steps * training.batch, "steps": steps, "loss": loss}
         return {**answer, "parameters": parameters}
+
+    def parameters(self, job):
+        """How many a training has; nothing is allocated for it."""
+        with torch.device("meta"):
+            model = NETWORKS[job["model"]]()
+            tensors = [*model.parameters(), *arcface(CLASSES, model.size).parameters()]
+        return {"parameters": sum(tensor.numel() for tensor in tensors)}
 
     def memory(self, job):
         """What training takes of the card, without the CUDA context, which is there before; and what PyTorch counts
@@ -136,19 +143,12 @@ class Worker:
 
         def tensor(*shape):
             values = torch.randn(*shape, device=self.device, dtype=dtype)
-            return values.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else values
+            return values.contiguous(memory_format=torch.channels_last)
 
         batch = int(job["batch"])
-        x, w, bias = (
-            tensor(batch, channels, size, size),
-            tensor(out_channels, channels, kernel, kernel),
-            tensor(out_channels),
-        )
+        x, w = tensor(batch, channels, size, size), tensor(out_channels, channels, kernel, kernel)
         dy = tensor(batch, out_channels, out, out)
         strides, paddings = [stride, stride], [padding, padding]
-
-        def forward(bias):
-            return torch.ops.aten.convolution(x, w, bias, strides, paddings, [1, 1], False, [0, 0], 1)
 
         def backward(mask):
             return torch.ops.aten.convolution_backward(
@@ -156,14 +156,14 @@ class Worker:
             )
 
         passes = {
-            "forward": lambda: forward(None),
-            "forward_bias": lambda: forward(bias),
+            "forward": lambda: torch.ops.aten.convolution(x, w, None, strides, paddings, [1, 1], False, [0, 0], 1),
             "backward_data": lambda: backward([True, False, False]),
             "backward_filter": lambda: backward([False, True, False]),
         }
         with torch.no_grad(), precision if dtype == torch.float32 else contextlib.nullcontext():
-            return self.clock.time_graph(passes[job["pass"]])
+            return self.clock.time_graph(passes[job["pass"]], float(job["target"]))
 
 
 worker = Worker(sys.argv[1])
-serve({name: getattr(worker, name) for name in ("info", "training", "memory", "close", "head", "convolution")})
+KINDS = ("info", "training", "parameters", "memory", "close", "head", "convolution")
+serve({name: getattr(worker, name) for name in KINDS})

@@ -16,7 +16,9 @@ struct Timing {
   int repetitions;  // in the recorded program
 };
 
+constexpr double kTargetSeconds = 0.02;
+
 /// Runs once eagerly (plans are made), then records as many repetitions as take about `target` seconds.
-Timing time_operation(Backend& backend, const Operation& operation, double target = 0.02, int runs = 7);
+Timing time_operation(Backend& backend, const Operation& operation, double target = kTargetSeconds, int runs = 7);
 
 }  // namespace margincore::jobs

@@ -60,6 +60,10 @@ Answer training(const Job& job) {
   return answer;
 }
 
+Answer parameters(const Job& job) {
+  return Answer().add("parameters", static_cast<double>(Session(session_of(job)).table().parameter_count()));
+}
+
 Answer close_sessions(const Job&) {
   sessions().clear();
   return {};

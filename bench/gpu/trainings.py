@@ -1,147 +1,101 @@
-"""Whole training, side by side: which networks, on which data, and the tables of it."""
+"""Whole training, side by side."""
 
-import os
-from dataclasses import dataclass, field
+import contextlib
 
-import numpy as np
+from measure import OURS, Rounds, contenders, kept, median, shown, theirs_of
+from program import JobError
+from works import jobs_of
 
-import sample  # of test/gpu/
-from measure import ARCFACE, OURS, VARIANTS, Rounds, contenders, median, per_second, shown, verdict
-
-NETWORKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "test", "gpu", "networks")
+AT_A_TIME = 8  # compilations: a process each, which then keeps what it compiled until all its rounds are done
 
 
-AT_A_TIME = 4  # compilations; each has worker processes of its own
+def groups(cases):
+    """Neighbours that are prepared side by side."""
+    found, weight = [], AT_A_TIME
+    for case in cases:
+        weight += case.work.weight
+        if weight > AT_A_TIME:
+            found.append([])
+            weight = case.work.weight
+        found[-1].append(case)
+    return found
 
 
-@dataclass
-class Work:
-    """A network with ArcFace, for images of one size."""
-
-    model: str  # its name on PyTorch's side
-    size: tuple  # of an image: H, W, C
-    ours: dict  # keys that describe it on our side
-    targets: dict = field(default_factory=dict)  # variant of PyTorch → how many times as fast to be
-    precisions: tuple = ("fp32", "tf32", "bf16")
-    count: int = 60_000  # images
-    epochs: int = 2  # timed at once
+def chosen(case, variants):
+    """Eager only where it is asked for; of the others those that the network is measured with."""
+    return [variant for variant in variants if variant == "eager" or variant in case.work.variants]
 
 
-SEED_CNN = Work("seed-cnn", (28, 28, 1), {"embedding": 1024}, {"eager": 4.0, "compiled": 1.3})
+def prepared(sides, stack, group, variants, jobs):
+    """A process of PyTorch for each case, in which its network was compiled, once. What cannot be compiled says so when it
+    is measured."""
+    programs = {case: stack.enter_context(sides.start_pytorch()) for case in group}
+    compiling = [case for case in group if "compiled" in chosen(case, variants)]
+    for case in compiling:
+        both, _, theirs = jobs[case]
+        programs[case].send("training", **{**both, "epochs": 1}, **theirs, variant="compiled")
+    for case in compiling:
+        with contextlib.suppress(JobError):
+            programs[case].receive("training")
+    return programs
 
 
-def of_file(name, size, count):
-    keys = {"network": os.path.join(NETWORKS, f"{name}.tsv")}
-    return Work(name, (size, size, 3), keys, {"compiled": 1.0}, ("bf16", "tf32"), count, epochs=1)
+def measure(part, sides, sizes, cases, variants, data):
+    by_name = {case.name(): case for case in cases}
+    lacking = [by_name[name] for name in part.lacking(by_name)]
+    pytorch = sides.pytorch(part) is not None if lacking else False
+    for group in groups(lacking):
+        if not sides.budget.is_open():
+            part.not_reached(f"{', '.join(case.name() for case in group)}: the time was used up", len(group))
+            continue
+        jobs = {case: jobs_of(case, data.of(case.work, sizes.images(case)), case.work.epochs) for case in group}
+        with part.case(f"{group[0].name()} and {len(group) - 1} more"), contextlib.ExitStack() as stack:
+            programs = prepared(sides, stack, group, variants, jobs) if pytorch else {}
+            sides.warm(part)
+            for case in part.in_time(group, sides.budget):
+                with part.case(case.name()):
+                    measure_case(part, sides, sizes, case, jobs[case], programs.get(case), chosen(case, variants))
+                    print(" | ".join(row(case.name(), kept(part)[case.name()], variants)), flush=True)
+                if case in programs:
+                    programs[case].close()
+                with contextlib.suppress(JobError):  # then its process is replaced
+                    sides.native.ask("close")
+    show(part, variants)
 
 
-RESNET18, RESNET50 = of_file("resnet18-32", 32, 12_800), of_file("resnet50-64", 64, 6_400)
-
-
-def write_data(folder, work, dry):
-    """The bundled sample, over and over; centred on a larger image, the same in every channel. A part of it where dry."""
-    images, labels = sample.read("train")
-    mean, std = sample.mean_and_std(images)
-    height, width, channels = work.size
-    rows = np.arange(8 if dry else work.count) % len(images)
-    margins = [(size - 28) // 2 for size in (height, width)]
-    drawn = np.zeros((len(rows), *work.size), np.uint8)
-    drawn[:, margins[0] : margins[0] + 28, margins[1] : margins[1] + 28] = images[rows][..., None]
-    keys = {"mean": [mean] * channels, "std": [std] * channels}
-    for name, array in (("images", drawn), ("labels", labels[rows])):
-        keys[name] = os.path.join(folder, f"{work.model}-{name}.raw")
-        array.tofile(keys[name])
-    return keys
-
-
-def keys_of(work, batch, precision, data, epochs):
-    """Of a job of either side, and those of each side alone."""
-    both = {"batch": batch, "precision": precision, "epochs": epochs, "learningRate": 1e-3, **data}
-    ours = {**ARCFACE, **work.ours, "numClasses": 10, "seed": 1, "optimizer": "adam", "backend": "cuda"}
-    return both, ours, {"model": work.model, "size": list(work.size)}
-
-
-def check_parameters(part, rounds, what):
-    """Both sides train the same number of parameters, or the comparison is none."""
+def measure_case(part, sides, sizes, case, job, program, variants):
+    both, ours, theirs = job
+    rounds = Rounds().run(
+        contenders(sides.native, program, variants, ours, theirs), sizes.rounds, "training", both, warm_up=True
+    )
     counts = {name: answers[0]["parameters"] for name, answers in rounds.answers.items() if answers}
-    if len(set(counts.values())) > 1:
-        part.fail(f"{what}: numbers of parameters differ: {counts}")
+    alike = len(set(counts.values())) <= 1
+    rounds.keep(part, case.name(), [] if alike else [f"{case.name()}: numbers of parameters differ: {counts}"])
 
 
-def training(part, ends, native, pytorch, variants, work, batches, sizes, data):
-    rows, part.values["rounds"] = [], {}
-    for batch, precision in part.in_time([(b, p) for b in batches for p in work.precisions], ends):
-        both, ours, theirs = keys_of(work, batch, precision, data, work.epochs)
-        sides = contenders(native, pytorch, variants, ours, theirs)
-        rounds = Rounds(sides, sizes.rounds).run("training", both, warm_up=True)
-        what = f"batch {batch}, {precision}"
-        rounds.report_failures(part, what)
-        check_parameters(part, rounds, what)
-        part.values["rounds"][what] = {"answers": rounds.answers, "reasons": rounds.reasons}
-        rows.append([what, *cells(rounds, variants, work.targets)])
-        print(" | ".join(rows[-1]), flush=True)
-    part.table(f"{work.model} + ArcFace", header(variants, work.targets), rows)
+def per_second(answer):
+    return answer["images"] / answer["seconds"]
 
 
-def header(variants, targets):
-    titles = ["", f"{OURS}, images/s"]
-    for variant in variants:
-        target = f", target {targets[variant]:g}" if variant in targets else ""
-        titles += [f"PyTorch {variant}, images/s", f"times as fast{target}"]
-    return [*titles, "times as fast as the best of PyTorch"]
-
-
-def cells(rounds, variants, targets):
-    speed = lambda name: shown(rounds.values(name, per_second), "{:,.0f}".format)  # noqa: E731
-    row, theirs = [speed(OURS)], [f"PyTorch {variant}" for variant in variants]
-    for variant, name in zip(variants, theirs):
-        row += [speed(name), verdict(rounds.ratios(OURS, name, per_second), targets.get(variant))]
-    best = rounds.best(theirs, per_second)
-    fastest = f"{median(rounds.ratios(OURS, best, per_second)):.2f} ({best})" if best else "not measured"
-    return [*row, fastest]
-
-
-def memory(part, ends, native_command, pytorch_command, start, work, batches, sizes, data):
-    """Each in a process of its own. By how much the card's memory in use grows, as the driver tells either process."""
+def show(part, variants):
     rows = []
-    sides = [(OURS, native_command)] + [(f"PyTorch {name}", pytorch_command) for name in VARIANTS if pytorch_command]
-    for batch, (name, command) in part.in_time([(b, side) for b in batches for side in sides], ends):
-        both, ours, theirs = keys_of(work, batch, "fp32", data, 1)
-        own = ours if name == OURS else {**theirs, "variant": name.removeprefix("PyTorch ")}
-        with part.case(f"batch {batch}, {name}"), start(command) as program:
-            answer = program.ask("memory", **both, **own)
-            if "cardBytes" not in answer and not sizes.dry:
-                raise RuntimeError("the driver does not say how much memory is in use")
-            counts = [answer.get(key) for key in ("cardBytes", "allocatedBytes", "reservedBytes")]
-            rows.append(
-                [f"batch {batch}", name, *("–" if count is None else f"{count / 2**20:,.0f}" for count in counts)]
-            )
-            part.ok()
-    columns = [f"{work.model} + ArcFace, fp32", "", "card's memory in use, MiB"]
-    columns += [f"PyTorch's own count: {name}, MiB" for name in ("max_memory_allocated", "max_memory_reserved")]
-    part.table("", columns, rows)
+    for name, rounds in kept(part).items():
+        rows.append(row(name, rounds, variants))
+        ratios = rounds.ratios(OURS, theirs_of("compiled"), per_second)
+        if ratios:
+            part.figures[name] = median(ratios)
+    header = ["with ArcFace", f"{OURS}, images/s"]
+    for variant in map(theirs_of, variants):
+        header += [f"{variant}, images/s", "times as fast"]
+    part.table("", [*header, "times as fast as the best of PyTorch"], rows)
 
 
-def fill_compilers_cache(part, ends, start, works):
-    """torch.compile takes a minute for each network, batch and precision, and keeps its results on the disk. Here several
-    processes compile at a time what the parts behind will measure. works: (Work, batches, data)."""
-    cases = [
-        (work, batch, precision, data)
-        for work, batches, data in works
-        for batch in batches
-        for precision in work.precisions
-    ]
-    while True:
-        under_way = []
-        for work, batch, precision, data in part.in_time(cases[:AT_A_TIME], ends):
-            both, _, theirs = keys_of(work, batch, precision, data, 1)
-            program = start()
-            program.send("training", **both, **theirs, variant="compiled")
-            under_way.append((f"{work.model}, batch {batch}, {precision}", program))
-        for what, program in under_way:
-            with part.case(what), program:
-                program.receive("training")
-                part.ok()
-        cases = cases[AT_A_TIME:]
-        if not cases:
-            return
+def row(name, rounds, variants):
+    theirs = [theirs_of(variant) for variant in variants]
+    cells = [name, shown(rounds.values(OURS, per_second), "{:,.0f}".format)]
+    for variant in theirs:
+        cells.append(shown(rounds.values(variant, per_second), "{:,.0f}".format))
+        cells.append(shown(rounds.ratios(OURS, variant, per_second), "{:.2f}".format))
+    best = rounds.best(theirs, per_second)
+    ratio = shown(rounds.ratios(OURS, best, per_second), "{:.2f}".format) if best else ""
+    return [*cells, f"{ratio} ({best})" if best else "–"]

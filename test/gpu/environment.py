@@ -1,11 +1,12 @@
-"""What a result depends on: the card, its driver, and the versions of everything that took part."""
+"""What a result depends on: the card, its driver, the versions of everything that took part, and the sources."""
 
 import datetime
 import json
-import os
 import platform
 import subprocess
 import sys
+
+import sources
 
 # Asked in a process of its own, like everything of PyTorch: its end is not the check's.
 TORCH = """
@@ -16,6 +17,7 @@ if torch.version.cuda:
     found["PyTorch's cuDNN"] = str(torch.backends.cudnn.version())
 print(json.dumps(found))
 """
+IDENTITY = ("device", "libraries", "PyTorch", "digest of the sources")
 
 
 def command_output(*command):
@@ -43,17 +45,12 @@ def of_machine():
         **torch_versions(),
         "Python": platform.python_version(),
         "date": datetime.date.today().isoformat(),
-        "sources": sources(),
     }
 
 
-def sources():
-    """Commit of the sources and its date, and whether they differ from it. Where git cannot say: $MARGINCORE_COMMIT."""
-    commit = command_output("git", "show", "--no-patch", "--format=%h of %cs", "HEAD").strip()
-    if "MARGINCORE_COMMIT" in os.environ or not commit:
-        return os.environ.get("MARGINCORE_COMMIT", "unknown")
-    changed = command_output("git", "status", "--porcelain", "--untracked-files=no")
-    return commit + (" (with changes that were not committed)" if changed.strip() else "")
+def of_sources(build):
+    """Where git cannot say which commit they are: $MARGINCORE_COMMIT, or what `gpu-check build` wrote down."""
+    return {"sources": sources.commit(build), "digest of the sources": sources.digest()}
 
 
 def of_device(info):
@@ -63,3 +60,8 @@ def of_device(info):
         "simulated": bool(info["simulated"]),
         "libraries": info["version"],
     }
+
+
+def identity(environment):
+    """What two calls must have in common to go on with each other's report."""
+    return {key: environment.get(key) for key in IDENTITY}

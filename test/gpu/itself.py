@@ -10,8 +10,12 @@ import sys
 import tempfile
 import time
 
+import itself_run
+from budget import Budget
+from itself_run import expect
 from program import JobError, Program
-from report import Part, Report, run_command
+from report import Part
+from run import Run, run_command
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ECHO = f"import sys; sys.path.insert(0, {HERE!r}); from serve import serve; serve({{'echo': dict, 'bad': lambda job: 1 / 0}})"
@@ -19,10 +23,6 @@ ECHO = f"import sys; sys.path.insert(0, {HERE!r}); from serve import serve; serv
 
 def echo():
     return Program([sys.executable, "-c", ECHO])
-
-
-def expect(part, what, held):
-    part.ok() if held else part.fail(what)
 
 
 def refused(program, kind):
@@ -56,7 +56,7 @@ def unfinished_run(report):
     """The time is used up in the first of two cases."""
 
     def slow(part):
-        for seconds in part.in_time((0.3, 0.3), time.monotonic() + 0.2):
+        for seconds in part.in_time((0.3, 0.3), Budget(0.2)):
             time.sleep(seconds)
             part.ok()
 
@@ -72,7 +72,7 @@ def check_run(part, name, last_line):
         lines = done.stdout.splitlines()
         expect(part, f"{name}: the last line is {lines[-1:]}", lines[-1:] == [last_line])
         expect(part, f"{name}: the exit status is {done.returncode}", done.returncode == 1)
-        with open(os.path.join(folder, "run.json"), encoding="utf-8") as file:
+        with open(os.path.join(folder, "wrong.json"), encoding="utf-8") as file:
             expect(part, f"{name}: the report has no sums", json.load(file)["summary"] == last_line)
 
 
@@ -99,8 +99,10 @@ def run(part):
     check_cases(part)
     with part.case("devices of tensors"):
         check_devices(part)
+    itself_run.run(part)
 
 
 if __name__ == "__main__":
     RUNS = {"killed": killed_run, "unfinished": unfinished_run}
-    run_command(Report("A run that goes wrong", "run", sys.argv[2]), RUNS[sys.argv[1]])
+    WORK = RUNS[sys.argv[1]]
+    run_command(Run(sys.argv[2]), lambda run: run.report("wrong", "A run that goes wrong", WORK))

@@ -24,8 +24,10 @@ export function networkFiles(): [name: string, text: string][] {
     ['graph-resnet', [28, 28, 1], { layers: GRAPHS.resnet }],
     ['graph-densenet', [28, 28, 1], { layers: GRAPHS.densenet }],
     ['graph-resnext', [28, 28, 1], { layers: GRAPHS.resnext }],
-    ['resnet18-32', [32, 32, 3], models.resnet18({ imageSize: 32 })],
+    ['resnet18-64', [64, 64, 3], models.resnet18({ imageSize: 64 })],
     ['resnet50-64', [64, 64, 3], models.resnet50({ imageSize: 64 })],
+    ['resnet50-224', [224, 224, 3], models.resnet50({ imageSize: 224 })],
+    ['densenet121-64', [64, 64, 3], models.densenet121({ imageSize: 64 })],
   ];
   return networks.map(([name, input, network]) => [`${name}.tsv`, networkText(input, network)]);
 }

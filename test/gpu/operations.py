@@ -4,12 +4,10 @@ import glob
 import os
 import re
 import subprocess
-import time
 
 from comparison import ROOT
 
 SUMMARY = re.compile(r"^\[doctest\] test cases: +(\d+) \| +(\d+) passed \| +(\d+) failed \| +(\d+) skipped", re.M)
-LIMIT_S = 300
 
 
 def environment(plugin, build):
@@ -66,11 +64,10 @@ def count(part, what, status, output, chosen=False):
     return not failed and status == 0
 
 
-def run(part, plugin, build, out):
-    ends = time.monotonic() + LIMIT_S
+def run(part, plugin, build, out, budget):
     command = [tests_program(build), "--duration=true", "--no-colors=true"]
     log = os.path.join(out, "operations.log")
-    status, output = run_tests(command, plugin, build, LIMIT_S)
+    status, output = run_tests(command, plugin, build, budget.left())
     with open(log, "w", encoding="utf-8") as file:
         file.write(output)
     _, _, used = output.partition("Share of each tolerance that was used:\n")
@@ -84,9 +81,9 @@ def run(part, plugin, build, out):
     print(output[-8000:])
     part.notes.append(f"All in one process: status {status}, {counts}. Once more, a process for each file of tests:")
     wrong = 0
-    for source in part.in_time(sorted(glob.glob(os.path.join(ROOT, "test", "native", "*", "*_test.cpp"))), ends):
+    for source in part.in_time(sorted(glob.glob(os.path.join(ROOT, "test", "native", "*", "*_test.cpp"))), budget):
         name = "/".join(source.split(os.sep)[-2:])
-        status, output = run_tests([*command, f"--source-file=*{name}"], plugin, build, ends - time.monotonic())
+        status, output = run_tests([*command, f"--source-file=*{name}"], plugin, build, budget.left())
         if "test cases: 0 " in " ".join(output.split()):
             continue  # of another program
         with open(log, "a", encoding="utf-8") as file:

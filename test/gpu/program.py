@@ -9,6 +9,8 @@ import threading
 
 import numpy as np
 
+from budget import OutOfTime
+
 
 class JobError(Exception):
     """The program's own words on why a job failed, or what became of the program."""
@@ -28,10 +30,10 @@ def job_line(kind, values):
 
 class Program:
     """One process for many jobs. `ask` answers with the object of the job's line. A job that fails ends the process, and
-    the next gets a new one: after some errors a process cannot use its CUDA device any more."""
+    the next gets a new one: after some errors a process cannot use its CUDA device any more. `budget`: ends the wait for an answer, too."""
 
-    def __init__(self, command, environment=None, timeout=300):
-        self.command, self.timeout = command, timeout
+    def __init__(self, command, environment=None, timeout=300, budget=None):
+        self.command, self.timeout, self.budget = command, timeout, budget
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
         self.generation = 0  # of processes: another one knows nothing of what was asked before
@@ -71,8 +73,11 @@ class Program:
             raise JobError(f"{self.command[0]} cannot be started: {error}") from error
 
     def answer(self, kind):
-        late = threading.Event()
-        killer = threading.Timer(self.timeout, lambda: (late.set(), self.process.kill()))
+        """Throws OutOfTime where it is the budget that ends."""
+        late, limit, process = threading.Event(), self.timeout, self.process
+        if self.budget is not None:
+            limit = min(limit, self.budget.patience())
+        killer = threading.Timer(limit, lambda: (late.set(), process.kill()))
         killer.start()
         try:
             answer = self.process.stdout.readline()
@@ -84,6 +89,8 @@ class Program:
         where = f"{self.name}, job {kind}"
         if not answer.endswith("\n"):
             status = self.process.wait()
+            if late.is_set() and limit < self.timeout:
+                raise OutOfTime(where)
             reason = f"no answer within {self.timeout} s" if late.is_set() else f"ended with status {status}"
             raise JobError(f"{where}: {reason}")
         try:

@@ -5,23 +5,21 @@ import glob
 import json
 import os
 import tempfile
-import time
 
 import comparison
 import environment
 import operations
 import sanitizer
 import trajectories
+from budget import SECONDS, Budget
 from program import JobError, Program, job_line
-from report import Report, run_command
+from run import Run, run_command
 from sample import SampleFiles
 
-BUDGET_S = (
-    400  # unless --seconds says otherwise; for all of it; the command's eight minutes have the build in them, too
-)
-# Of the tests: what runs our kernels. Matmuls and convolutions are the libraries' own.
-TESTS = ["--source-file=*/ops/*", "--source-file-exclude=*/ops/memory_test*", "--no-colors=true"]
-OUR_TESTS = [*TESTS[:1], f"{TESTS[1]},*/ops/convolution_test*,*/ops/linear_test*", TESTS[2]]
+# Of the tests of operations: matmuls and convolutions are the libraries' own, and memory_test runs no kernels.
+TESTS = os.path.join(comparison.ROOT, "test", "native", "ops", "*_test.cpp")
+NO_KERNELS = ("memory_test.cpp",)
+LIBRARIES = ("convolution_test.cpp", "linear_test.cpp")
 TRAININGS = (("everything", "sgd"), ("arcface", "adam"), ("pedcc", "sgd"), ("a-softmax", "sgd"))
 
 
@@ -33,32 +31,53 @@ def training_jobs(files, folder):
     )
 
 
-def check_answers(part, output):
+def wrong_answers(output):
     """Under the tool the program must still have done its work."""
-    if output is None:
-        return
     answers = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     bad = [answer.get("error", "") for answer in answers if "losses" not in answer]
-    if bad or len(answers) != len(TRAININGS):
-        part.fail(f"training under the tool: {len(answers)} answers of {len(TRAININGS)}: {bad}")
+    right = not bad and len(answers) == len(TRAININGS)
+    return "" if right else f"training under the tool: {len(answers)} answers of {len(TRAININGS)}: {bad}"
 
 
-def check_tests(part, output):
-    if output is None:
-        return
+def wrong_tests(output):
     counts = operations.read_summary(output)
-    if counts is None or counts[0] == 0 or counts[1] > 0:
-        part.fail(f"the tests under the tool: passed, failed, skipped are {counts}")
+    right = counts is not None and counts[0] > 0 and counts[1] == 0
+    return "" if right else f"the tests under the tool: passed, failed, skipped are {counts}"
 
 
-def check(report, arguments):
-    ends = time.monotonic() + arguments.seconds
-    report.describe(environment.of_machine())
+def files_of_tests(program, tool):
+    """A process for each, so that the time may end in between. initcheck sees no writes of kernels that it does not check, and takes some of the libraries' own for none: it is for
+    tests that run our kernels alone, as those two are that know only ours."""
+    left_out = NO_KERNELS if tool == "memcheck" else (*NO_KERNELS, *LIBRARIES)
+    names = sorted(os.path.basename(path) for path in glob.glob(TESTS))
+    return {
+        name: ([program, f"--source-file=*/ops/{name}", "--no-colors=true"], wrong_tests)
+        for name in names
+        if name not in left_out
+    }
+
+
+def planted(part, tools, budget):
+    for tool in part.in_time(part.lacking(sanitizer.FAULTS), budget):
+        tools.plant(part, tool)
+
+
+def sanitized(part, tools, tool, cases, budget):
+    """cases: name → the command, what its output is looked at by, and its standard input."""
+    if tool not in tools.kernels:
+        return part.fail(f"not run: {tool} does not report its planted fault")
+    for name in part.in_time(part.lacking(cases), budget):
+        tools.run(part, tool, name, *cases[name])
+
+
+def check(run, arguments):
+    budget = Budget(arguments.seconds)
+    run.describe(environment.of_machine())
     tests = operations.tests_program(arguments.build)
     jobs = os.path.join(arguments.build, "test", "gpu", "margincore_gpu_jobs")
     with Program([jobs], {"MARGINCORE_CUDA_LIBRARY": arguments.plugin}) as program:
         info = program.ask("info")
-    report.describe(environment.of_device(info))
+    run.on_device(info, arguments.build)
     if info["simulated"]:
         raise JobError(
             "simulated: true. compute-sanitizer needs a real device; npm test has AddressSanitizer for the other"
@@ -66,37 +85,26 @@ def check(report, arguments):
     path = sanitizer.find()
     if path is None:
         raise JobError("compute-sanitizer is not there; it belongs to the CUDA toolkit")
-    for old in glob.glob(os.path.join(arguments.out, "*check.log")):
-        os.remove(old)
-    tools = sanitizer.Sanitizer(path, arguments.plugin, arguments.build, arguments.out, ends)
 
-    def planted(part):
-        for tool in sanitizer.FAULTS:
-            tools.plant(part, tool)
+    def tools_of(report):
+        tools = sanitizer.Sanitizer(path, arguments.plugin, arguments.build, run.folder, budget)
+        if not report.earlier:
+            for old in glob.glob(os.path.join(run.folder, "*check.log")):
+                os.remove(old)
+        faults = report.run("planted faults", lambda part: planted(part, tools, budget))
+        tools.kernels = {tool: case["value"] for tool, case in faults.cases.items() if case["passed"]}
+        with tempfile.TemporaryDirectory() as folder:
+            training = {"training": ([jobs], wrong_answers, training_jobs(SampleFiles(folder), folder))}
+            # What matters most comes first: the time may end before the last.
+            for tool in ("memcheck", "racecheck"):
+                report.run(f"{tool}, training", lambda part: sanitized(part, tools, tool, training, budget))
+            for tool in sanitizer.FAULTS:
+                report.run(
+                    f"{tool}, operations",
+                    lambda part: sanitized(part, tools, tool, files_of_tests(tests, tool), budget),
+                )
 
-    with tempfile.TemporaryDirectory() as folder:
-        text = training_jobs(SampleFiles(folder), folder)
-
-        def trained(tool):
-            report.run(
-                f"{tool}, training", lambda part: check_answers(part, tools.run(part, tool, "training", [jobs], text))
-            )
-
-        def tested(tool, choice):
-            command = [tests, *choice]
-            report.run(
-                f"{tool}, operations", lambda part: check_tests(part, tools.run(part, tool, "operations", command))
-            )
-
-        # What matters most comes first: the budget may end before the last. initcheck sees no writes of kernels that it
-        # does not check, and takes some of the libraries' own for none: it is for tests that run our kernels alone.
-        report.run("planted faults", planted)
-        trained("memcheck")
-        trained("racecheck")
-        tested("memcheck", TESTS)
-        tested("racecheck", OUR_TESTS)
-        tested("synccheck", OUR_TESTS)
-        tested("initcheck", OUR_TESTS)
+    run.report("sanitize", "GPU check: compute-sanitizer", tools_of)
 
 
 def main():
@@ -104,12 +112,10 @@ def main():
     parser.add_argument("--build", required=True)
     parser.add_argument("--plugin", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--seconds", type=float, default=BUDGET_S, help=f"how long to begin new work ({BUDGET_S})")
+    parser.add_argument("--again", action="store_true", help="also what was finished before")
+    parser.add_argument("--seconds", type=float, default=SECONDS["sanitize"], help="how long to begin new work")
     arguments = parser.parse_args()
-    os.makedirs(arguments.out, exist_ok=True)
-    run_command(
-        Report("GPU check: compute-sanitizer", "sanitize", arguments.out), lambda report: check(report, arguments)
-    )
+    run_command(Run(arguments.out, arguments.again), lambda run: check(run, arguments))
 
 
 main()

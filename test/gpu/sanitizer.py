@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 
 import operations
 
@@ -47,10 +46,10 @@ def errors_of(output):
 
 
 class Sanitizer:
-    """Runs tools until `ends`. One that has not reported its planted fault is not run on anything else."""
+    """Runs tools while there is time. One that has not reported its planted fault is not run on anything else."""
 
-    def __init__(self, path, plugin, build, out, ends):
-        self.path, self.out, self.ends = path, out, ends
+    def __init__(self, path, plugin, build, out, budget):
+        self.path, self.out, self.budget = path, out, budget
         self.environment = operations.environment(plugin, build)
         self.faults = os.path.join(build, "test", "gpu", "margincore_planted_faults")
         self.kernels = {}  # tool: the filter with which it reported its fault
@@ -62,32 +61,26 @@ class Sanitizer:
             output, _ = self.output(tool, kernels, [self.faults, fault], limit=60)
             self.log(tool, f"planted: {fault} {kernels}", output)
             if errors_of(output) and f"{fault}_kernel" in output:
-                self.kernels[tool] = kernels
-                part.notes.append(f"{tool} reports the planted fault '{fault}'")
-                return part.ok()
+                return part.keep(tool, kernels)
             said.append(f"{' '.join(kernels)}: {output[-500:]!r}")
-        part.fail(f"{tool} does not report the planted fault '{fault}'; it said last, {'; '.join(said)}")
+        reason = f"{tool} does not report the planted fault '{fault}'; it said last, {'; '.join(said)}"
+        part.keep(tool, None, 0, [reason])
 
-    def run(self, part, tool, what, command, text=None):
-        """One tool over one program. Counts 1: its summary must be there and name no error. Answers with what the program
-        printed, or None."""
-        if tool not in self.kernels:
-            return part.fail(f"{what}: not run, {tool} does not report its planted fault")
-        kernels = self.kernels[tool]
-        if time.monotonic() > self.ends - 5:
-            return part.not_reached(f"{what}: the time was used up")
-        output, stopped = self.output(tool, kernels, command, text=text)
+    def run(self, part, tool, what, command, check, text=None):
+        """One tool over one program, a case of the part: its summary must be there and name no error. check(output) says
+        what the program itself did wrong, or nothing."""
+        output, stopped = self.output(tool, self.kernels[tool], command, text=text)
         self.log(tool, what, output)
         errors = errors_of(output)
         if errors is None and stopped and not FINDING.search(output):
             return part.not_reached(f"{what}: {stopped}, no error until then")
         if errors is None:
-            return part.fail(f"{what}: no summary of {tool}; it said last: {output[-500:]!r}")
-        part.notes.append(f"{what}{' (our kernels)' if kernels else ''}: {errors} errors")
-        if errors:
-            return part.fail(f"{what}: {errors} errors; {tool}.log has them")
-        part.ok()
-        return output
+            reason = f"{what}: no summary of {tool}; it said last: {output[-500:]!r}"
+        elif errors:
+            reason = f"{what}: {errors} errors; {tool}.log has them"
+        else:
+            reason = check(output)
+        part.keep(what, {"errors": errors}, 0 if reason else 1, [reason] if reason else [])
 
     def log(self, tool, what, output):
         with open(os.path.join(self.out, f"{tool}.log"), "a", encoding="utf-8") as log:
@@ -97,7 +90,7 @@ class Sanitizer:
         """Output, and why the run was stopped where it was. A group of its own, so that the tool's program ends with it."""
         # The tests provoke errors of the API, such as allocations that are too large.
         options = ["--tool", tool, "--error-exitcode", "99", "--report-api-errors", "no", *kernels]
-        left = max(self.ends - time.monotonic(), 1)
+        left = max(self.budget.left(), 1)
         limit = left if limit is None else min(limit, left)
         try:
             process = subprocess.Popen(

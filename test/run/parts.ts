@@ -106,7 +106,7 @@ function gpuCheck(): Part {
   return {
     ...{ name: 'gpu-check-on-simulated-cuda', lane: 'test', after: ['build'], count: countLastLine },
     missing: () => (hasNumPy() ? '' : `scripts/gpu-check, rehearsed: ${python} has no NumPy`),
-    command: ['scripts/gpu-check', 'test', '--only', 'trajectories', '--out', 'build/gpu-check'],
+    command: ['scripts/gpu-check', 'test', '--again', '--out', 'build/gpu-check', 'trajectories'],
     environment: { MARGINCORE_CUDA_LIBRARY: simulator.MARGINCORE_CUDA_LIBRARY, MARGINCORE_PYTHON: python },
     progress: /^(== |built in)/,
   };

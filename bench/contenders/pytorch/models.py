@@ -1,5 +1,7 @@
-"""margincore's networks in PyTorch, up to the embedding: models.seedCnn(), resnet18(), resnet50() and lSoftmaxNet()."""
+"""margincore's networks in PyTorch, up to the embedding: models.seedCnn(), resnet18(), resnet50(), densenet121() and
+lSoftmaxNet()."""
 
+import torch
 from torch import nn
 import torch.nn.functional as F
 
@@ -46,8 +48,15 @@ class Block(nn.Module):
         return self.relu(self.body(x) + self.shortcut(x))
 
 
+def stem(outputs, imageSize):
+    """As torchvision has it for 224; 3×3 of stride 1 for images of 32, of stride 2 for 64, and no max pool."""
+    if imageSize == 224:
+        return [*conv_bn(3, outputs, 7, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
+    return [*conv_bn(3, outputs, 3, {32: 1, 64: 2}[imageSize]), nn.ReLU(inplace=True)]
+
+
 class ResNet(nn.Module):
-    """As torchvision has it, but for the first layers: 3×3 of stride 1 for images of 32, of stride 2 for 64, no max pool."""
+    """As torchvision has it, but for the first layers of small images."""
 
     def __init__(self, block, depths, imageSize):
         super().__init__()
@@ -60,14 +69,15 @@ class ResNet(nn.Module):
                 blocks.append(Block(inputs, convolutions, stride))
                 inputs = convolutions[-1][0]
         self.size = inputs
-        self.layers = nn.Sequential(*conv_bn(3, 64, 3, {32: 1, 64: 2}[imageSize]), nn.ReLU(inplace=True), *blocks)
+        first = stem(64, imageSize)
+        self.first, self.layers = len(first), nn.Sequential(*first, *blocks)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def freeze(self, stages):
         """The first layers and so many stages, as it is done: no gradients, and batch norms in eval mode."""
-        for layer in self.layers[: 3 + sum(self.depths[:stages])]:
+        for layer in self.layers[: self.first + sum(self.depths[:stages])]:
             layer.requires_grad_(False).eval()
 
     def forward(self, x):
@@ -80,6 +90,46 @@ def resnet18(imageSize):
 
 def resnet50(imageSize):
     return ResNet(bottleneck, (3, 4, 6, 3), imageSize)
+
+
+def bn_conv(inputs, outputs, kernel):
+    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+    return nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), convolution
+
+
+class DenseLayer(nn.Module):
+    def __init__(self, inputs, growth):
+        super().__init__()
+        self.added = nn.Sequential(*bn_conv(inputs, 4 * growth, 1), *bn_conv(4 * growth, growth, 3))
+
+    def forward(self, x):
+        return torch.cat([x, self.added(x)], 1)
+
+
+class DenseNet(nn.Module):
+    """As torchvision has it, but for the first layers of small images, and without keeping what it concatenates apart."""
+
+    def __init__(self, depths, imageSize, growth=32):
+        super().__init__()
+        layers, channels = stem(64, imageSize), 64
+        for number, depth in enumerate(depths):
+            if number > 0:
+                layers += [*bn_conv(channels, channels // 2, 1), nn.AvgPool2d(2)]
+                channels //= 2
+            layers += [DenseLayer(channels + index * growth, growth) for index in range(depth)]
+            channels += depth * growth
+        self.size = channels
+        self.layers = nn.Sequential(*layers, nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+
+    def forward(self, x):
+        return F.adaptive_avg_pool2d(self.layers(x), 1).flatten(1)
+
+
+def densenet121(imageSize):
+    return DenseNet((6, 12, 24, 16), imageSize)
 
 
 class LSoftmaxNet(nn.Module):
