@@ -76,7 +76,9 @@ OperationNames names_of(ConvolutionPass pass) {
 constexpr size_t kMost = 64;
 
 bool may_be_taken(const GraphDescriptor& engine, const EngineFilter& filter, bool is_fp32) {
-  for (const auto note : engine.get<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, kMost)) {
+  const auto notes = engine.all<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, kMost);
+  if (!notes) return false;
+  for (const cudnnBackendNumericalNote_t note : *notes) {
     if (note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) return false;
     if (note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) return false;
     if (note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && is_fp32 && !filter.allows_tf32) return false;
@@ -86,14 +88,12 @@ bool may_be_taken(const GraphDescriptor& engine, const EngineFilter& filter, boo
 }
 
 std::string choice_of(const GraphDescriptor& configuration, const GraphDescriptor& engine) {
-  std::string name;
-  for (const int64_t number : engine.get<int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, 1)) name = std::to_string(number);
+  std::string name = std::to_string(engine.one<int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX).value_or(-1));
   for (const GraphDescriptor& knob :
        configuration.get(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, kMost)) {
-    const auto type = knob.get<cudnnBackendKnobType_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, 1);
-    const auto value = knob.get<int64_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, 1);
-    if (type.empty() || value.empty()) continue;
-    name += format(" %d=%lld", static_cast<int>(type.front()), static_cast<long long>(value.front()));
+    const auto type = knob.one<cudnnBackendKnobType_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE);
+    const auto value = knob.one<int64_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE);
+    if (type && value) name += format(" %d=%lld", static_cast<int>(*type), static_cast<long long>(*value));
   }
   return name;
 }
@@ -192,9 +192,9 @@ std::optional<EnginePlan> ConvolutionGraph::plan_of(const GraphDescriptor& confi
   plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, handle_);
   plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
   if (!plan.finalize()) return std::nullopt;
-  const auto workspace = plan.get<int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, 1);
-  if (workspace.empty() || static_cast<size_t>(workspace.front()) > filter.most_workspace) return std::nullopt;
-  return EnginePlan{name, {}, std::move(plan), static_cast<size_t>(workspace.front())};
+  const auto workspace = plan.one<int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
+  if (!workspace || static_cast<size_t>(*workspace) > filter.most_workspace) return std::nullopt;
+  return EnginePlan{name, {}, std::move(plan), static_cast<size_t>(*workspace)};
 }
 
 cudnnStatus_t ConvolutionGraph::execute(cudnnHandle_t handle, const EnginePlan& plan, const ConvolutionCall& call,

@@ -1,7 +1,10 @@
 // A descriptor of cuDNN's graph interface.
 #pragma once
 
+#include <algorithm>
 #include <memory>
+#include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "cuda/check.h"
@@ -56,24 +59,31 @@ class GraphDescriptor {
     return is_taken_;
   }
 
-  /// The first values, at most `most`.
+  /// The first values, at most `most`; nothing where cuDNN has no answer, which is not the same as none.
   template <class T>
-  std::vector<T> get(cudnnBackendAttributeName_t name, size_t most) const {
+  std::optional<std::vector<T>> all(cudnnBackendAttributeName_t name, size_t most) const {
     std::vector<T> values(most);
-    values.resize(std::min(most, get_all(name, kAttributeType<T>, most, values.data())));
+    const auto count = get_all(name, kAttributeType<T>, most, values.data());
+    if (!count) return std::nullopt;
+    values.resize(std::min(most, *count));
     return values;
+  }
+  template <class T>
+  std::optional<T> one(cudnnBackendAttributeName_t name) const {
+    const auto values = all<T>(name, 1);
+    return values && !values->empty() ? std::optional(values->front()) : std::nullopt;
   }
   std::vector<GraphDescriptor> get(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t kind,
                                    size_t most) const {
     std::vector<GraphDescriptor> others;
     for (size_t i = 0; i < most; ++i) others.emplace_back(kind);
     auto handles = handles_of(others);
-    const size_t given = get_all(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, most, handles.data());
+    const size_t given = get_all(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, most, handles.data()).value_or(0);
     while (others.size() > given) others.pop_back();
     return others;
   }
   size_t count(cudnnBackendAttributeName_t name) const {
-    return get_all(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
+    return get_all(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr).value_or(0);
   }
 
   /// With descriptors that are finalised.
@@ -95,13 +105,13 @@ class GraphDescriptor {
     is_taken_ &= cudnnBackendSetAttribute(handle_.get(), name, type, static_cast<int64_t>(count), values) ==
                  CUDNN_STATUS_SUCCESS;
   }
-  /// How many there are; none where cuDNN has no answer.
-  size_t get_all(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, size_t requested,
-                 void* values) const {
+  /// How many there are.
+  std::optional<size_t> get_all(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, size_t requested,
+                                void* values) const {
     int64_t count = 0;
     if (cudnnBackendGetAttribute(handle_.get(), name, type, static_cast<int64_t>(requested), &count, values) !=
         CUDNN_STATUS_SUCCESS)
-      return 0;
+      return std::nullopt;
     return static_cast<size_t>(count);
   }
 
