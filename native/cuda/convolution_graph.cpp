@@ -122,7 +122,9 @@ std::unique_ptr<GraphConvolutions::Plan> GraphConvolutions::fastest_of(Plans pla
     if (!try_allocate(other, static_cast<size_t>(call.result().bytes()))) return std::move(plans.front());
     trial_call.result().data = other;
   }
-  const Trial trial;
+  size_t largest = 0;
+  for (const auto& plan : plans) largest = std::max(largest, plan->workspace());
+  const Trial trial(largest);
   const auto best = fastest(context_.stream, plans.size(), [&](size_t i) {
     return plans[i]->workspace() <= trial.bytes() &&
            queue(*plans[i], trial_call, trial.memory()) == CUDNN_STATUS_SUCCESS;

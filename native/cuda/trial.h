@@ -16,18 +16,18 @@ inline bool try_allocate(DeviceMemory& memory, size_t bytes) {
 /// A workspace, as much as there is of what an algorithm may take.
 class Trial {
  public:
-  Trial() {
+  explicit Trial(size_t most = kMaxConvolutionWorkspace) : most_(most), bytes_(most) {
     while (bytes_ > 0 && !try_allocate(memory_, bytes_)) bytes_ /= 4;
   }
 
   void* memory() const { return memory_; }
   size_t bytes() const { return bytes_; }
   /// Whether every algorithm that may be taken could be tried.
-  bool is_whole() const { return bytes_ == kMaxConvolutionWorkspace; }
+  bool is_whole() const { return bytes_ == most_; }
 
  private:
   DeviceMemory memory_;
-  size_t bytes_ = kMaxConvolutionWorkspace;
+  size_t most_, bytes_;
 };
 
 }  // namespace margincore
