@@ -11,6 +11,8 @@ import tempfile
 import time
 
 import clocks
+import sanitize
+import sanitizer
 import sources
 import targets
 from budget import SECONDS, Budget, OutOfTime
@@ -113,6 +115,40 @@ def check_budgets(part):
             part.fail(f"the end of the time counts as a failure: {error}")
 
 
+# In the place of compute-sanitizer: reports every planted fault, and of tests that they pass.
+TOOL = """#!/bin/sh
+case "$*" in
+  *planted*) echo out_of_bounds_kernel race_kernel uninitialized_kernel; echo "==== ERROR SUMMARY: 1 error" ;;
+  *) echo "[doctest] test cases: 3 | 3 passed | 0 failed | 0 skipped"; echo "==== ERROR SUMMARY: 0 errors" ;;
+esac
+"""
+
+
+def check_sanitize(part):
+    """Tools go on with the files of tests that they lack, and one that does not report its fault is not believed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "tool")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(TOOL)
+        os.chmod(path, 0o755)
+
+        def run(cases):
+            tools = sanitizer.Sanitizer(path, "", "", folder, Budget(60, cases))
+            report = Report("sanitize", "Made up", folder)
+            faults = report.run("faults", lambda part: sanitize.planted(part, tools, Budget()))
+            tools.kernels = sanitize.believed(faults)
+            files = sanitize.files_of_tests("tests", "memcheck")
+            for tool in ("memcheck", "synccheck"):
+                report.run(tool, lambda part: sanitize.sanitized(part, tools, tool, files, tools.budget))
+            return [part.passed for part in report.parts], len(files), report.parts[2].failures
+
+        first, files, reasons = run(2)
+        expect(part, f"cut short, the tools passed {first}", first == [3, 2, 0])
+        expect(part, f"a tool is believed that does not report its fault: {reasons}", "synccheck" in reasons[0])
+        second, files, _ = run(99)
+        expect(part, f"gone on with, the tools passed {second} of {files} files", second == [3, files, 0])
+
+
 def check_clocks(part):
     without = clocks.Clocks("no-such-library.so", "no-such-command")
     expect(part, "clocks are made up", without.read() is None and without.text() == "unknown")
@@ -193,6 +229,7 @@ def run(part):
         check_broken_off,
         check_kept_parts,
         check_budgets,
+        check_sanitize,
         check_clocks,
         check_targets,
         check_sources,

@@ -62,6 +62,11 @@ def planted(part, tools, budget):
         tools.plant(part, tool)
 
 
+def believed(faults):
+    """Of the tools that reported their fault, the filter with which they did."""
+    return {tool: case["value"] for tool, case in faults.cases.items() if case["passed"]}
+
+
 def sanitized(part, tools, tool, cases, budget):
     """cases: name → the command, what its output is looked at by, and its standard input."""
     if tool not in tools.kernels:
@@ -92,7 +97,7 @@ def check(run, arguments):
             for old in glob.glob(os.path.join(run.folder, "*check.log")):
                 os.remove(old)
         faults = report.run("planted faults", lambda part: planted(part, tools, budget))
-        tools.kernels = {tool: case["value"] for tool, case in faults.cases.items() if case["passed"]}
+        tools.kernels = believed(faults)
         with tempfile.TemporaryDirectory() as folder:
             training = {"training": ([jobs], wrong_answers, training_jobs(SampleFiles(folder), folder))}
             # What matters most comes first: the time may end before the last.
@@ -118,4 +123,5 @@ def main():
     run_command(Run(arguments.out, arguments.again), lambda run: check(run, arguments))
 
 
-main()
+if __name__ == "__main__":
+    main()
