@@ -96,9 +96,9 @@ int64_t sum_partials(int64_t rows, int64_t columns);
 void column_sums(float* sums, Parts parts, Tensor x, const uint8_t* position, int64_t rows, int64_t columns,
                  cudaStream_t stream);
 void sum(float* total, const float* values, int64_t count, cudaStream_t stream);
-/// partial: kNormPartials floats of workspace.
+/// parts: kNormPartials.
 inline constexpr int kNormPartials = 1024;
-void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, float* partial, const Gradients& gradients,
+void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Parts parts, const Gradients& gradients,
                    double largest, const StepBlock* step, cudaStream_t stream);
 
 // logits.cu

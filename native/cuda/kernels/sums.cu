@@ -15,6 +15,7 @@ namespace margincore::cuda {
 namespace {
 
 using device::block;
+using device::blocks;
 using device::global_thread;
 using device::global_threads;
 using device::thread;
@@ -127,23 +128,20 @@ MARGINCORE_DEVICE void add_squares(float& sum, const T* x, int64_t count, bool a
   });
 }
 
-MARGINCORE_KERNEL squares_kernel(float* partial, const BFloat16* bf16, int64_t bf16_count, const float* f32,
-                                 int64_t f32_count, bool aligned) {
+MARGINCORE_KERNEL gradient_norm_kernel(StepReport* report, int32_t* halted, float* clip_factor, Parts parts,
+                                       const BFloat16* bf16, int64_t bf16_count, const float* f32, int64_t f32_count,
+                                       bool aligned, double largest, const StepBlock* step) {
   MARGINCORE_SHARED(float, shared, device::kWarp);
-  float sum = 0;
-  add_squares(sum, bf16, bf16_count, aligned);
-  add_squares(sum, f32, f32_count, aligned);
-  sum = block_sum(sum, shared);
-  if (thread() == 0) partial[block()] = sum;
-}
-
-/// One block.
-MARGINCORE_KERNEL norm_kernel(StepReport* report, int32_t* halted, float* clip_factor, const float* partial, int count,
-                              double largest, const StepBlock* step) {
-  MARGINCORE_SHARED(double, shared, device::kWarp);
+  MARGINCORE_SHARED(double, shared_of_parts, device::kWarp);
+  float squares = 0;
+  add_squares(squares, bf16, bf16_count, aligned);
+  add_squares(squares, f32, f32_count, aligned);
+  squares = block_sum(squares, shared);
+  if (thread() == 0) parts.values[block()] = squares;
+  if (!is_last_block(parts.counters, blocks())) return;
   double sum = 0;
-  for (int i = thread(); i < count; i += threads()) sum += partial[i];
-  sum = block_sum(sum, shared);
+  for (int64_t i = thread(); i < blocks(); i += threads()) sum += parts.values[i];
+  sum = block_sum(sum, shared_of_parts);
   if (thread() != 0) return;
   const float norm = static_cast<float>(sqrt(sum));
   if (clip_factor != nullptr) *clip_factor = clip_factor_of(sqrt(sum), largest);
@@ -182,16 +180,15 @@ void sum(float* total, const float* values, int64_t count, cudaStream_t stream) 
   MARGINCORE_RUN(sum_kernel, 1, kBlock, stream, total, values, count, all_aligned(4, values));
 }
 
-void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, float* partial, const Gradients& gradients,
+void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Parts parts, const Gradients& gradients,
                    double largest, const StepBlock* step, cudaStream_t stream) {
   const BFloat16* bf16 = gradients.bf16.bf16();
   const float* f32 = gradients.f32.f32();
   const int64_t count = gradients.count(), bf16_count = gradients.bf16_count();
   const int64_t wanted = blocks_for(count / 4 + 1, kBlock);
-  const int parts = static_cast<int>(wanted < kNormPartials ? wanted : kNormPartials);
-  MARGINCORE_RUN(squares_kernel, parts, kBlock, stream, partial, bf16, bf16_count, f32, count - bf16_count,
-                 all_aligned(4, bf16, f32));
-  MARGINCORE_RUN(norm_kernel, 1, kBlock, stream, report, halted, clip_factor, partial, parts, largest, step);
+  MARGINCORE_RUN(gradient_norm_kernel, wanted < kNormPartials ? wanted : kNormPartials, kBlock, stream, report, halted,
+                 clip_factor, parts, bf16, bf16_count, f32, count - bf16_count, all_aligned(4, bf16, f32), largest,
+                 step);
 }
 
 }  // namespace margincore::cuda

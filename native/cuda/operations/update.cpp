@@ -22,7 +22,7 @@ Status CudaBackend::adam(UpdateOperands operands, Adam options) {
 Status CudaBackend::gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Gradients gradients,
                                   double largest, const StepBlock* step) {
   return guarded("gradient_norm", [&] {
-    cuda::gradient_norm(report, halted, clip_factor, floats(cuda::kNormPartials), gradients, largest, step, stream_);
+    cuda::gradient_norm(report, halted, clip_factor, parts(cuda::kNormPartials), gradients, largest, step, stream_);
   });
 }
 
