@@ -15,9 +15,7 @@ ROUNDS = 2  # each is itself a median of seven
 
 
 def measure(part, sides, sizes):
-    shapes = list(dict.fromkeys([*(one for network in NETWORKS for one in convolutions(network)), STEM]))[
-        : sizes.shapes
-    ]
+    shapes = list(dict.fromkeys([*(one for network in NETWORKS for one in convolutions(network)), STEM]))[:: sizes.step]
     settings = SETTINGS if not sizes.dry else ((2, "bf16"),)
     cases = {case_name(one, *setting): (one, *setting) for setting in settings for one in shapes}
     pytorch = sides.pytorch(part)
