@@ -16,8 +16,9 @@ template <int kEach>
 struct Normalizing {
   float mean[kEach] = {}, gain[kEach] = {}, beta[kEach] = {};
 
-  MARGINCORE_DEVICE Normalizing(const Columns<kEach>& mine, const BatchNormParameters& p) {
-    if (!mine.inside()) return;
+  MARGINCORE_DEVICE Normalizing(const BatchNormShare<kEach>& share, const BatchNormParameters& p) {
+    if (!share.has_rows()) return;
+    const Columns<kEach>& mine = share.mine;
     float variance[kEach];
     mine.load(mean, p.mean);
     mine.load(variance, p.variance);
@@ -35,7 +36,7 @@ template <class T, int kEach>
 MARGINCORE_KERNEL batch_norm_apply_kernel(T* y, const T* x, const T* residual, BatchNormParameters p,
                                           BatchNormDivision of) {
   const BatchNormShare<kEach> share(of, block_from_last());
-  const Normalizing<kEach> normalizing(share.mine, p);
+  const Normalizing<kEach> normalizing(share, p);
   share.mine.template walk_rows<kRowsAtOnce<kEach, 32 / sizeof(T)>>(share.begin, share.end, [&](const auto at) {
     float values[at.kRows][kEach], others[at.kRows][kEach] = {};
     at.load(values, x);
@@ -123,7 +124,7 @@ MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, P
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
   const BatchNormShare<kEach> share(of, device::block());
   const Columns<kEach>& mine = share.mine;
-  const Normalizing<kEach> normalizing(mine, p);
+  const Normalizing<kEach> normalizing(share, p);
   float sum[kEach] = {}, along[kEach] = {};
   mine.template walk_rows<kRowsAtOnce<kEach, kPass == Pass::ByInput ? 16 / sizeof(T) : 8>>(
       share.begin, share.end, [&](const auto at) {
@@ -146,16 +147,16 @@ MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, P
     mine.store(parts.values + share.chunk * of.channels, sum);
     mine.store(parts.values + (of.chunks() + share.chunk) * of.channels, along);
   }
-  in_last_block(share, of, parts.counters, [&](const auto& few) { add_chunks(few, out, parts.values, p, of, shared); });
+  if (is_last_block(parts.counters + share.tile, of.chunks())) add_chunks(mine, out, parts.values, p, of, shared);
 }
 
 template <Pass kPass, class T, int kEach>
 MARGINCORE_KERNEL batch_norm_dx_kernel(T* dx, const T* dy, const T* x, const T* y, const float* dgamma,
                                        const float* dbeta, BatchNormParameters p, BatchNormDivision of) {
   const BatchNormShare<kEach> share(of, block_from_last());
+  if (!share.has_rows()) return;
   const Columns<kEach>& mine = share.mine;
-  if (!mine.inside()) return;
-  const Normalizing<kEach> normalizing(mine, p);
+  const Normalizing<kEach> normalizing(share, p);
   float mean_gradient[kEach], slope[kEach], variance[kEach];
   mine.load(mean_gradient, dbeta);
   mine.load(slope, dgamma);

@@ -33,19 +33,10 @@ struct BatchNormShare {
     begin = chunk * of.chunk_rows;
     end = begin + of.chunk_rows < of.rows ? begin + of.chunk_rows : of.rows;
   }
-};
 
-/// join(mine) in the last block of a tile: of each 32 bytes of the chunks' results, for more threads in a row of them.
-template <int kEach, class Join>
-MARGINCORE_DEVICE void in_last_block(const BatchNormShare<kEach>& share, const BatchNormDivision& of,
-                                     unsigned* counters, const Join& join) {
-  constexpr int kWidth = 8;
-  if (!is_last_block(counters + share.tile, of.chunks())) return;
-  if (of.width < kWidth) return join(share.mine);
-  const int64_t first = share.tile * of.width / kWidth;
-  MARGINCORE_ROLL
-  for (int k = 0; k < of.width / kWidth; ++k) join(Columns<kEach>(first + k, kWidth, of.channels));
-}
+  /// Whether any row is this thread's: not of a short matrix.
+  MARGINCORE_DEVICE bool has_rows() const { return mine.inside() && begin + mine.first_row() < end; }
+};
 
 /// The block's number from the last on: for a pass over what another one has just read. What that read last is still in
 /// the L2 cache.
@@ -57,14 +48,16 @@ inline constexpr int kRowsAtOnce = floats / kEach > 8 ? 8 : floats / kEach;
 
 // ---- sizes, on the host ---------------------------------------------------------------------------------------------
 
-inline constexpr int kMostAcross = 32;     // threads along a row
+/// Of a block. A single one reads what all chunks of its tile have left, which falls with the square of the width, for
+/// there are fewer chunks, too. 32 channels are whole sectors of a row, in bf16 two.
+inline constexpr int kMostChannels = 32;
 inline constexpr int64_t kLeastWalks = 4;  // rows of each thread of a chunk
 
 /// of_each: columns of a thread.
 inline int width_of(int64_t channels, int of_each) {
-  int across = 1;
-  while (across < kMostAcross && across * of_each < channels) across *= 2;
-  return across * of_each;
+  int width = of_each;
+  while (width < kMostChannels && width < channels) width *= 2;
+  return width;
 }
 
 inline BatchNormDivision division_of(const Tensor& x, int64_t channels, int of_each) {

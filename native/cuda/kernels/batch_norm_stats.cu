@@ -153,8 +153,7 @@ MARGINCORE_KERNEL batch_norm_stats_kernel(StatsOutputs out, Parts parts, const T
     mine.store(parts.values + share.chunk * of.channels, moments.mean);
     mine.store(parts.values + (of.chunks() + share.chunk) * of.channels, moments.squares);
   }
-  in_last_block(share, of, parts.counters,
-                [&](const auto& few) { join_chunks<T>(few, out, parts.values, x, of, shared); });
+  if (is_last_block(parts.counters + share.tile, of.chunks())) join_chunks(mine, out, parts.values, x, of, shared);
 }
 
 }  // namespace
