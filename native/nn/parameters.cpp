@@ -207,7 +207,7 @@ std::vector<float> Parameters::read(const Tensor& tensor) const {
   } else {
     std::vector<BFloat16> stored(values.size());
     check(backend_.download(stored.data(), tensor.data, tensor.bytes()));
-    std::transform(stored.begin(), stored.end(), values.begin(), to_float);
+    std::transform(stored.begin(), stored.end(), values.begin(), [](BFloat16 value) { return to_float(value); });
   }
   return values;
 }
