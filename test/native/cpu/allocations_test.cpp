@@ -90,11 +90,12 @@ TEST_CASE("a training step takes nothing from the heap, but for oneDNN's lists o
       CHECK_MESSAGE(in_four.ours == 1, "at", in_four.places);
       CHECK(in_four.others == 0);
       CHECK(in_four.mappings == 0);
-      // oneDNN copies the operands of a primitive to a list of its own. Each call's are the same, and small.
+      // oneDNN copies the operands of a primitive to a list of its own. Each call's are the same, and small; but where it
+      // multiplies matrices without AVX-512, it takes what it packs them into anew each time.
       CHECK(in_four.onednn == 4 * in_one.onednn);
       CHECK(in_four.onednn_bytes == 4 * in_one.onednn_bytes);
       CHECK(in_one.onednn <= 16 * c.primitives);
-      CHECK(in_one.onednn_bytes <= 1024 * c.primitives);
+      if (onednn::uses(dnnl::cpu_isa::avx512_core)) CHECK(in_one.onednn_bytes <= 1024 * c.primitives);
     }
   }
 }

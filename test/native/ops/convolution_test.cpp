@@ -23,8 +23,12 @@ const ConvolutionSizes kCases[] = {
     {2, 8, 8, 33, 16, 1, 1, {}},
     {2, 9, 9, 33, 33, 3, 3, {2, 1}},
     {3, 5, 5, 3, 1, 5, 5, {}},
-    {1, 10, 10, 1, 3, 1, 1, {3, 0}},  // some pixels reach no output
-    {2, 4, 4, 3, 3, 1, 1, {1, 1}},    // some outputs see padding only
+    {1, 10, 10, 1, 3, 1, 1, {3, 0}},   // some pixels reach no output
+    {2, 4, 4, 3, 3, 1, 1, {1, 1}},     // some outputs see padding only
+    {16, 16, 16, 6, 8, 1, 1, {2, 0}},  // a ResNet's shortcut, of channels that fill no vector
+    {2, 16, 16, 6, 8, 1, 1, {2, 0}},
+    {4, 20, 20, 12, 20, 1, 1, {2, 0}},
+    {4, 20, 20, 12, 20, 1, 1, {1, 0}},
     {2, 6, 10, 3, 5, 1, 3, {}},       // the kernel is not square
     {2, 8, 8, 32, 48, 3, 3, {1, 1}},  // small images of many channels: other layouts
     {3, 7, 5, 16, 16, 3, 3, {1, 1}},
