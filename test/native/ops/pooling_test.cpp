@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <utility>
 
 #include "reference/pooling.h"
 #include "support/backends.h"
@@ -35,74 +34,50 @@ Floats values(const PoolingSizes& sizes, int levels = 0) {
 
 }  // namespace
 
+/// Without and with the bias of the layer before, which is added to the maximum.
 TEST_CASE("max_pool: values and places of the first maximum are exact; gradients") {
   for (Backend* backend : backends()) {
     for (const DType dtype : activation_types(*backend)) {
       for (PoolingSizes sizes : kCases) {
-        for (const auto& [levels, relu] : {std::pair(0, 0), std::pair(1, 0), std::pair(0, 1), std::pair(1, 1)}) {
-          sizes.pool.relu = relu;
-          CAPTURE(std::string(backend->info().device));
-          CAPTURE(size_of(dtype));
-          CAPTURE(to_string(sizes.x()));
-          CAPTURE(sizes.pool.kernel);
-          CAPTURE(relu);
-          const Floats x = as_stored(values(sizes, levels), dtype);
-          const Floats dy = as_stored(Random(5).normals(sizes.y().count()), dtype);
-          const reference::MaxPooled expected = reference::max_pool_forward(sizes, to_doubles(x));
-
-          Device device(*backend);
-          const Tensor y = device.output(sizes.y(), dtype), position = device.output(sizes.y(), DType::U8);
-          device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x(), dtype), {}, sizes.pool));
-          expect_same(device.read(y), to_floats(expected.y));
-          expect_same(device.read_bytes(position), expected.position);
-
-          const Tensor dx = device.output(sizes.x(), dtype);
-          device.call(backend->max_pool_backward(dx, {}, device.input(dy, sizes.y(), dtype), position, sizes.pool));
-          expect_close(Op::MaxPoolBackward, device.read(dx),
-                       reference::max_pool_backward(sizes, to_doubles(dy), expected.position), dtype);
-
-          if (levels != 0 || dtype != DType::F32) continue;  // no derivative where there are several maxima
-          const auto probes = Random(1).indices(x.size(), 16);
-          const auto loss = [&](const Doubles& at) {
-            return dot(to_doubles(dy), reference::max_pool_forward(sizes, at).y);
-          };
-          const Doubles slopes = central_differences(to_doubles(x), probes, 1e-9, loss);
-          const Floats found = device.read(dx);
-          for (size_t i = 0; i < probes.size(); ++i)
-            CHECK(std::abs(found[probes[i]] - slopes[i]) < 1e-3);  // a step of 1e-9 leaves no more digits
-        }
-      }
-    }
-  }
-}
-
-TEST_CASE("max_pool: the bias of the layer before is added to the maximum, and its gradient is of what was let pass") {
-  for (Backend* backend : backends()) {
-    for (const DType dtype : activation_types(*backend)) {
-      for (PoolingSizes sizes : kCases) {
-        for (const auto& [levels, relu] : {std::pair(0, 0), std::pair(1, 0), std::pair(0, 1), std::pair(1, 1)}) {
+        for (const int choice : {0, 1, 2, 3, 4, 5, 6, 7}) {
+          const int levels = choice % 2, relu = choice / 2 % 2, has_bias = choice / 4;
           sizes.pool.relu = relu;
           CAPTURE(std::string(backend->info().device));
           CAPTURE(size_of(dtype));
           CAPTURE(to_string(sizes));
           CAPTURE(relu);
-          const Floats x = as_stored(values(sizes, levels), dtype), bias = Random(7).normals(sizes.channels);
+          CAPTURE(has_bias);
+          const Floats x = as_stored(values(sizes, levels), dtype);
           const Floats dy = as_stored(Random(5).normals(sizes.y().count()), dtype);
-          const reference::MaxPooled expected = reference::max_pool_forward(sizes, to_doubles(x), to_doubles(bias));
+          const Floats bias = has_bias ? Random(7).normals(sizes.channels) : Floats();
+          const auto pooled = [&](const Doubles& at) {
+            return reference::max_pool_forward(sizes, at, to_doubles(bias));
+          };
+          const reference::MaxPooled expected = pooled(to_doubles(x));
 
           Device device(*backend);
           const Tensor y = device.output(sizes.y(), dtype), position = device.output(sizes.y(), DType::U8);
-          device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x(), dtype),
-                                                device.input(bias, {sizes.channels}), sizes.pool));
+          const Tensor added = has_bias ? device.input(bias, {sizes.channels}) : Tensor();
+          device.call(backend->max_pool_forward(y, position, device.input(x, sizes.x(), dtype), added, sizes.pool));
           expect_same(device.read(y), as_stored(to_floats(expected.y), dtype));
           expect_same(device.read_bytes(position), expected.position);
 
-          const Tensor dx = device.output(sizes.x(), dtype), dbias = device.output({sizes.channels});
+          const Tensor dx = device.output(sizes.x(), dtype);
+          const Tensor dbias = has_bias ? device.output({sizes.channels}) : Tensor();
           device.call(backend->max_pool_backward(dx, dbias, device.input(dy, sizes.y(), dtype), position, sizes.pool));
           expect_close(Op::MaxPoolBackward, device.read(dx),
                        reference::max_pool_backward(sizes, to_doubles(dy), expected.position), dtype);
-          expect_close(Op::BiasGradient, device.read(dbias),
-                       reference::max_pool_bias_backward(sizes, to_doubles(dy), expected.position));
+          if (has_bias)
+            expect_close(Op::BiasGradient, device.read(dbias),
+                         reference::max_pool_bias_backward(sizes, to_doubles(dy), expected.position));
+
+          if (levels != 0 || dtype != DType::F32) continue;  // no derivative where there are several maxima
+          const auto probes = Random(1).indices(x.size(), 16);
+          const auto loss = [&](const Doubles& at) { return dot(to_doubles(dy), pooled(at).y); };
+          const Doubles slopes = central_differences(to_doubles(x), probes, 1e-9, loss);
+          const Floats found = device.read(dx);
+          for (size_t i = 0; i < probes.size(); ++i)
+            CHECK(std::abs(found[probes[i]] - slopes[i]) < 1e-3);  // a step of 1e-9 leaves no more digits
         }
       }
     }
