@@ -2,13 +2,8 @@
 
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
-export {
-  type AgainstSoftmax,
-  type CompareOptions,
-  type Comparison,
-  type ComparisonRow,
-  compare,
-} from './comparison/compare.js';
+export { type CompareOptions, compare } from './comparison/compare.js';
+export type { AgainstSoftmax, Comparison, ComparisonRow } from './comparison/comparison.js';
 export type { HeadChoice } from './comparison/grid.js';
 export type { PairedTest } from './comparison/pairedTest.js';
 export type { SearchDecision } from './comparison/search.js';

@@ -10,7 +10,7 @@ import { colourOf } from '../report/figures/colours.js';
 import type { Figure } from '../report/figures/figure.js';
 import { linesFigure } from '../report/figures/linesFigure.js';
 import { TRAINING_CURVES, type TrainingCurve } from '../report/figures/trainingCurves.js';
-import type { ComparisonRow } from './compare.js';
+import type { ComparisonRow } from './comparison.js';
 
 export const titleOf = ({ key: { network, head } }: ComparisonRow) =>
   network === undefined ? head : `${head}, ${network}`;

@@ -16,15 +16,10 @@ import {
   type SharedOptions,
   SIDE_BY_SIDE,
 } from '../experiments/recipe.js';
-import {
-  dataOf,
-  type RecipeOptions,
-  type RecipeResult,
-  type RecipeResultRow,
-  runRecipe,
-} from '../experiments/runRecipe.js';
+import { dataOf, type RecipeOptions, type RecipeResultRow, runRecipe } from '../experiments/runRecipe.js';
 import { checkModel, type ModelDescription, models as networks } from '../networks/index.js';
 import { resolveTrainOptions, type TrainOptions } from '../training/options.js';
+import type { Comparison, ComparisonRow } from './comparison.js';
 import { type GridRow, gridRows, type HeadChoice } from './grid.js';
 import { keepComparison } from './keepComparison.js';
 import { holm, type PairedTest, pairedTest } from './pairedTest.js';
@@ -54,26 +49,6 @@ export interface CompareOptions
   readonly command?: string;
   /** Called for each candidate of a round of the search; what it returns is awaited, and what it throws ends the comparison. */
   onDecision?(decision: SearchDecision): unknown;
-}
-
-/** Beside plain softmax with the same network, by accuracy. */
-export interface AgainstSoftmax extends PairedTest {
-  /** Corrected by Holm's method for as many rows as are compared. */
-  readonly pCorrected: number;
-}
-
-export interface ComparisonRow extends RecipeResultRow {
-  readonly key: GridRow['key'];
-  /** Of rows of which two or more seeds ended, where there is a row of plain softmax of which they ended, too. */
-  readonly againstSoftmax?: AgainstSoftmax;
-  /** Of the first seed, for pictures; where it did not diverge. */
-  readonly analysis?: Analysis;
-}
-
-export interface Comparison extends RecipeResult {
-  readonly rows: readonly ComparisonRow[];
-  /** How the rows were found, with `search`: all candidates, round by round. */
-  readonly search?: readonly SearchDecision[];
 }
 
 const DEFAULT_HEADS: readonly HeadChoice[] = ['softmax', 'arcface', 'am-softmax', 'scaled-bn'];

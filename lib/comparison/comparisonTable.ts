@@ -3,7 +3,7 @@
 import { MEASURE_NAMES } from '../experiments/outcome.js';
 import { markdownTable } from '../experiments/table.js';
 import { csv } from '../files/csv.js';
-import type { Comparison, ComparisonRow } from './compare.js';
+import type { Comparison, ComparisonRow } from './comparison.js';
 import type { SearchDecision } from './search.js';
 
 export function comparisonMarkdown(comparison: Comparison): string {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { plainRows } from '../experiments/table.js';
 import { writeAside } from '../files/writeAside.js';
-import type { Comparison } from './compare.js';
+import type { Comparison } from './comparison.js';
 import {
   comparisonCsv,
   comparisonMarkdown,

@@ -18,7 +18,7 @@ import {
   sizeCharts,
   titleOf,
 } from './charts.js';
-import type { Comparison, ComparisonRow } from './compare.js';
+import type { Comparison, ComparisonRow } from './comparison.js';
 import { ON_THE_SEARCH, ON_THE_TEST, pointsToSoftmax } from './comparisonTable.js';
 import { scatter } from './scatter.js';
 import { SCRIPT } from './script.js';
