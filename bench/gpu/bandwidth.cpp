@@ -122,8 +122,9 @@ template <DType type>
 Case batch_norm_apply(Bench& b) {
   const Normalized t = normalized(b, type);
   const Tensor residual = b.memory.activations(image(b), type);
-  return {3 * t.x.bytes(), [=, &b] {
-            return b.backend.batch_norm_apply(t.y, t.x, t.mean, t.variance, t.gamma, t.beta, residual, kWithRelu);
+  const Tensor mask = b.memory.zeros({t.x.count() / kMaskedChannels}, DType::U8);
+  return {3 * t.x.bytes() + mask.bytes(), [=, &b] {
+            return b.backend.batch_norm_apply(t.y, mask, t.x, t.mean, t.variance, t.gamma, t.beta, residual, kWithRelu);
           }};
 }
 

@@ -18,19 +18,25 @@ Answer convolution(const Job& job) {
   const int64_t out = (size + 2 * conv.padding - kernel) / conv.stride + 1;
   DeviceMemory memory(backend);
   const Tensor x = memory.activations({n, size, size, c}, type), y = memory.activations({n, out, out, k}, type);
-  const Tensor w = memory.activations({k, kernel, kernel, c}, type, 0.05f), dw = memory.zeros(w.shape);
+  const Tensor w = memory.activations({k, kernel, kernel, c}, type, 0.05f);
+  const Tensor dx = memory.zeros(x.shape, type);
+  // As a step has it.
+  const Tensor dw = memory.zeros(w.shape, backend.info().bf16_gradients ? type : DType::F32);
 
   const std::map<std::string, Operation> passes = {
       {"forward", [&] { return backend.conv2d_forward(y, x, w, {}, conv); }},
-      {"backward_data", [&] { return backend.conv2d_backward_data(x, y, w, conv, 0); }},
-      {"backward_filter", [&] { return backend.conv2d_backward_filter(dw, {}, y, x, conv); }},
+      {"backward_data", [&] { return backend.conv2d_backward(dx, {}, {}, y, {}, w, conv, 0); }},
+      {"backward_filter", [&] { return backend.conv2d_backward({}, dw, {}, y, x, {}, conv, 0); }},
+      {"backward", [&] { return backend.conv2d_backward(dx, dw, {}, y, x, w, conv, 0); }},
   };
   const auto pass = passes.find(job.text("pass"));
   if (pass == passes.end()) throw Error(ErrorCode::InvalidOption, "job: pass '" + job.text("pass") + "' is unknown");
   const Timing timing = time_operation(backend, pass->second, job.number("target", kTargetSeconds));
   Answer answer;
   answer.add("seconds", timing.seconds).add("repetitions", timing.repetitions);
-  answer.add("flops", 2.0 * static_cast<double>(n * out * out * k) * static_cast<double>(kernel * kernel * c));
+  const double products = pass->first == "backward" ? 2 : 1;
+  answer.add("flops",
+             products * 2.0 * static_cast<double>(n * out * out * k) * static_cast<double>(kernel * kernel * c));
   return answer;
 }
 

@@ -1,12 +1,11 @@
-"""Each convolution of ResNet-18 and ResNet-50 for 64×64 and the 7×7 stem, each pass alone, from CUDA graphs on both sides;
-and what they come to in a step."""
+"""Each convolution of ResNet-18 and ResNet-50 for 64×64 and the 7×7 stem, each pass alone and both backward passes at once,
+from CUDA graphs on both sides; and what they come to in a step."""
 
 from measure import BACKEND, OURS, Rounds, contenders, median, shown, speed, theirs_of
 from shapes import Convolution, convolutions
 
 NETWORKS = ("resnet18-64", "resnet50-64")
 STEM = Convolution(size=224, channels=3, outChannels=64, kernel=7, stride=2, padding=3)
-PASSES = ("forward", "backward_data", "backward_filter")
 # In the order of what they decide: the time may end before the last.
 SETTINGS = ((128, "bf16"), (512, "bf16"), (128, "tf32"), (512, "tf32"), (128, "fp32"))
 THEIRS = theirs_of("cudnn.benchmark")
@@ -74,7 +73,7 @@ def sums(kept, settings):
             passes = [
                 (count, kept.get(case_name(one, batch, precision), {}).get(each, Rounds()))
                 for one, count in counts.items()
-                for each in one.passes()
+                for each in one.of_a_step()
             ]
             if all(rounds.values(name, microseconds) for _, rounds in passes for name in (OURS, THEIRS)):
                 ours, theirs = (

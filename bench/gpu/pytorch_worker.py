@@ -133,7 +133,7 @@ class Worker:
         return step
 
     def convolution(self, job):
-        """One pass alone."""
+        """One pass alone, or both backward passes as a step has them."""
         precision = self.precision(job["precision"])
         size, kernel = int(job["size"]), int(job["kernel"])
         stride, padding = int(job["stride"]), int(job["padding"])
@@ -159,6 +159,7 @@ class Worker:
             "forward": lambda: torch.ops.aten.convolution(x, w, None, strides, paddings, [1, 1], False, [0, 0], 1),
             "backward_data": lambda: backward([True, False, False]),
             "backward_filter": lambda: backward([False, True, False]),
+            "backward": lambda: backward([True, True, False]),
         }
         with torch.no_grad(), precision if dtype == torch.float32 else contextlib.nullcontext():
             return self.clock.time_graph(passes[job["pass"]], float(job["target"]))

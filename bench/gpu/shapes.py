@@ -24,8 +24,11 @@ class Convolution:
         return f"{window}, {self.channels} → {self.outChannels} of {image}{step}"
 
     def passes(self):
-        """No step needs the gradient of the images."""
-        return ("forward", "backward_filter") + (() if self.channels == 3 else ("backward_data",))
+        """No step needs the gradient of the images; both gradients of others are made at once, "backward"."""
+        return ("forward", "backward_filter") + (() if self.channels == 3 else ("backward_data", "backward"))
+
+    def of_a_step(self):
+        return ("forward", self.passes()[-1])
 
 
 def path(network):

@@ -33,7 +33,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 11;
+inline constexpr int32_t kBackendAbiVersion = 12;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -79,6 +79,7 @@ struct BackendInfo {
   int64_t workspace;       // bytes of device memory that library calls may need beside what is allocated
   int32_t searches;        // 1: the first use of a shape costs a search among algorithms
   int32_t recomputes;      // 1: a pass over activations costs little beside a step, so that memory is saved by it
+  int32_t relu_masks;      // 1: a batch norm's ReLU behind a residual leaves a mask, for less than reading y costs
   int32_t host_memory;     // 1: device memory is the host's, so that operations read what lies there without an upload
 };
 
@@ -98,6 +99,9 @@ struct Pool2d {
 };
 
 inline constexpr uint8_t kNoPosition = 255;
+
+/// Channels of which a byte of a ReLU's mask says where y is above 0: bit i of byte k of a row, of channel 4 k + i.
+inline constexpr int64_t kMaskedChannels = 4;
 
 struct BatchNorm {
   float epsilon = 1e-5f;

@@ -32,12 +32,13 @@ virtual void discard(Program* program) MARGINCORE_OP;
 
 // ---- convolution and linear -----------------------------------------------------------------------------------------
 
-// Convolution: x (N, H, W, C), w (K, R, S, C/groups), y (N, P, Q, K), bias (K) or none. With `adds` backward_data
-// adds to dx, which then is the gradient of x by way of other operations. dw is fp32 or, of bf16 x where
-// BackendInfo::bf16_gradients says so, bf16; so it is of linear layers.
+// Convolution: x (N, H, W, C), w (K, R, S, C/groups), y (N, P, Q, K), bias (K) or none.
 virtual Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) MARGINCORE_OP;
-virtual Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) MARGINCORE_OP;
-virtual Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) MARGINCORE_OP;
+// dx, and dw with dbias or without, or both: one operation, because a device may compute one beside the other. x may be
+// none where dw is, w where dx is. With `adds` it adds to dx, which then is the gradient of x by way of other operations.
+// dw is fp32 or, of bf16 x where BackendInfo::bf16_gradients says so, bf16; so it is of linear layers.
+virtual Status conv2d_backward(Tensor dx, Tensor dw, Tensor dbias, Tensor dy, Tensor x, Tensor w, Conv2d conv,
+                               int32_t adds) MARGINCORE_OP;
 
 // Linear: x (N, I), w (O, I), y (N, O), bias (O) or none. The head's matmuls are these, too.
 virtual Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) MARGINCORE_OP;
@@ -65,11 +66,13 @@ virtual Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const Ste
 // Mean and biased variance of x; unbiased_variance (what a running average takes; of a single row 0) or none.
 virtual Status batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor x) MARGINCORE_OP;
 // y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, + residual or none, then the ReLU where there is one. y may
-// be x or the residual. For training, for inference (with running statistics), and to compute y once more.
-virtual Status batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
-                                Tensor residual, BatchNorm norm) MARGINCORE_OP;
-// The gradient goes through the statistics of x, too. A fused ReLU cuts dy off where y is not above 0; where y is none
-// (possible without a residual) it is computed again from x. dresidual or none: dy as the ReLU leaves it. dx may be dy.
+// be x or the residual. For training, for inference (with running statistics), and to compute y once more. mask (uint8, a
+// byte for each kMaskedChannels channels of a row, so that these are a multiple) or none, and none where the backend has
+// no BackendInfo::relu_masks: where the ReLU let pass.
+virtual Status batch_norm_apply(Tensor y, Tensor mask, Tensor x, Tensor mean, Tensor variance, Tensor gamma,
+                                Tensor beta, Tensor residual, BatchNorm norm) MARGINCORE_OP;
+// The gradient goes through the statistics of x, too. A fused ReLU cuts dy off where y is not above 0: y is given as it
+// is, or as its mask; where it is none (possible without a residual) it is computed again from x. dresidual or none: dy as the ReLU leaves it. dx may be dy.
 virtual Status batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x,
                                    Tensor y, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
                                    BatchNorm norm) MARGINCORE_OP;

@@ -37,9 +37,7 @@ inline cudnnDataType_t cudnn_type_of(DType type) {
   return type == DType::BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
 }
 
-/// Where the gradient of weights is made in its operands' type before it is converted: bytes of workspace.
-inline size_t bytes_before_conversion(const Tensor& dw, DType made) {
-  return (dw.count() * size_of(made) + 255) / 256 * 256;
-}
+/// Of workspace for so many elements, so that what lies behind them is aligned.
+inline size_t aligned_bytes(int64_t elements, DType type) { return (elements * size_of(type) + 255) / 256 * 256; }
 
 }  // namespace margincore

@@ -12,7 +12,15 @@ namespace {
 
 /// What is timed of each operation graph: what the heuristics name later is not faster.
 constexpr size_t kMostTimed = 10;
-constexpr std::string_view kConverted = "converted ";
+/// How a choice that takes a detour begins.
+constexpr std::string_view name_of(Detour detour) {
+  switch (detour) {
+    case Detour::None: break;
+    case Detour::Converted: return "converted ";
+    case Detour::Padded: return "padded ";
+  }
+  return "";
+}
 
 bool is_aligned(const ConvolutionCall& call) {
   const auto aligned = [](const Tensor& t) {
@@ -21,22 +29,15 @@ bool is_aligned(const ConvolutionCall& call) {
   return aligned(call.x) && aligned(call.w) && aligned(call.y);
 }
 
-/// The same call with its result in its operands' type, to be converted.
-ConvolutionCall before_conversion(ConvolutionCall call, void* memory) {
-  call.result() = {memory, call.operand_type(), call.result().shape};
-  return call;
-}
-
-bool may_convert(const ConvolutionCall& call) { return call.result().dtype != call.operand_type(); }
-
 }  // namespace
 
 struct GraphConvolutions::Plan {
   EnginePlan engine;
-  size_t unconverted = 0;  // bytes of a result in another type, at the workspace's beginning
+  Detour detour;
+  size_t before;  // bytes of workspace that the detour takes
 
-  size_t workspace() const { return unconverted + engine.workspace; }
-  std::string choice() const { return (unconverted > 0 ? std::string(kConverted) : "") + engine.name; }
+  size_t workspace() const { return before + engine.workspace; }
+  std::string choice() const { return std::string(name_of(detour)) + engine.name; }
 };
 
 GraphConvolutions::GraphConvolutions(ConvolutionContext& context) : context_(context) {}
@@ -60,11 +61,12 @@ bool GraphConvolutions::run(const ConvolutionCall& call) {
 }
 
 cudnnStatus_t GraphConvolutions::queue(const Plan& plan, const ConvolutionCall& call, void* workspace) const {
-  if (plan.unconverted == 0) return ConvolutionGraph::execute(context_.handle, plan.engine, call, workspace);
-  const ConvolutionCall made = before_conversion(call, workspace);
+  if (plan.detour == Detour::None) return ConvolutionGraph::execute(context_.handle, plan.engine, call, workspace);
+  const ConvolutionCall made = on_detour(plan.detour, call, workspace);
+  prepare(call, made, context_.stream);
   const cudnnStatus_t status =
-      ConvolutionGraph::execute(context_.handle, plan.engine, made, static_cast<char*>(workspace) + plan.unconverted);
-  if (status == CUDNN_STATUS_SUCCESS) cuda::convert(call.result(), made.result(), context_.stream);
+      ConvolutionGraph::execute(context_.handle, plan.engine, made, static_cast<char*>(workspace) + plan.before);
+  if (status == CUDNN_STATUS_SUCCESS) finish(call, made, context_.stream);
   return status;
 }
 
@@ -84,31 +86,36 @@ const ConvolutionGraph& GraphConvolutions::graph_of(const ConvolutionCall& call)
 }
 
 GraphConvolutions::Plans GraphConvolutions::plans_for(const ConvolutionCall& call, size_t most) {
-  const EngineFilter filter{context_.deterministic, context_.allows_tf32, kMaxConvolutionWorkspace};
   Plans plans;
-  const auto add = [&](const ConvolutionCall& made, size_t unconverted) {
-    for (EnginePlan& engine : graph_of(made).best_plans(filter, most))
-      plans.push_back(std::make_unique<Plan>(Plan{std::move(engine), unconverted}));
-  };
-  add(call, 0);
-  // Few engines give fp32 from bf16, on some cards none, and they need not be faster.
-  if (may_convert(call) && (plans.empty() || most > 1))
-    add(before_conversion(call, nullptr), bytes_before_conversion(call.result(), call.operand_type()));
+  for (const Detour detour : kDetours) {
+    // Which is the faster way only timing tells: few engines give fp32 from bf16, on some cards none.
+    if (!may_take(detour, call) || (most == 1 && !plans.empty())) continue;
+    const auto filter = filter_behind(detour, call);
+    if (!filter) continue;
+    for (EnginePlan& engine : graph_of(on_detour(detour, call, nullptr)).best_plans(*filter, most))
+      plans.push_back(std::make_unique<Plan>(Plan{std::move(engine), detour, bytes_of(detour, call)}));
+  }
   return plans;
+}
+
+std::optional<EngineFilter> GraphConvolutions::filter_behind(Detour detour, const ConvolutionCall& call) const {
+  const size_t before = bytes_of(detour, call);
+  if (before >= kMaxConvolutionWorkspace) return std::nullopt;
+  return EngineFilter{context_.deterministic, context_.allows_tf32, kMaxConvolutionWorkspace - before};
 }
 
 std::unique_ptr<GraphConvolutions::Plan> GraphConvolutions::remembered(const ConvolutionCall& call,
                                                                        const std::string& question) {
-  std::optional<std::string> choice = context_.choices.find(question);
+  const std::optional<std::string> choice = context_.choices.find(question);
   if (!choice) return nullptr;
-  const bool converts = choice->starts_with(kConverted);
-  if (converts) choice->erase(0, kConverted.size());
-  if (converts && !may_convert(call)) return nullptr;
-  const EngineFilter filter{context_.deterministic, context_.allows_tf32, kMaxConvolutionWorkspace};
-  auto engine = graph_of(converts ? before_conversion(call, nullptr) : call).plan(*choice, filter);
+  Detour detour = Detour::None;
+  for (const Detour each : kDetours)
+    if (choice->starts_with(name_of(each))) detour = each;
+  const auto filter = filter_behind(detour, call);
+  if (!may_take(detour, call) || !filter) return nullptr;
+  auto engine = graph_of(on_detour(detour, call, nullptr)).plan(choice->substr(name_of(detour).size()), *filter);
   if (!engine) return nullptr;
-  const size_t unconverted = converts ? bytes_before_conversion(call.result(), call.operand_type()) : 0;
-  return std::make_unique<Plan>(Plan{std::move(*engine), unconverted});
+  return std::make_unique<Plan>(Plan{std::move(*engine), detour, bytes_of(detour, call)});
 }
 
 std::unique_ptr<GraphConvolutions::Plan> GraphConvolutions::fastest_of(Plans plans, const ConvolutionCall& call,

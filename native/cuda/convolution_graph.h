@@ -3,10 +3,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cuda/convolution_context.h"
+#include "cuda/convolution_detour.h"
 #include "cuda/convolution_engines.h"
 
 namespace margincore {
@@ -27,6 +29,8 @@ class GraphConvolutions {
   std::unique_ptr<Plan> remembered(const ConvolutionCall& call, const std::string& question);
   std::unique_ptr<Plan> fastest_of(Plans plans, const ConvolutionCall& call, const std::string& question);
   Plans plans_for(const ConvolutionCall& call, size_t most);
+  /// What engines may be taken behind a detour; none, where that leaves no workspace.
+  std::optional<EngineFilter> filter_behind(Detour detour, const ConvolutionCall& call) const;
   const ConvolutionGraph& graph_of(const ConvolutionCall& call);
   cudnnStatus_t queue(const Plan& plan, const ConvolutionCall& call, void* workspace) const;
 

@@ -133,7 +133,7 @@ LegacyConvolutions::Plan& LegacyConvolutions::plan(const ConvolutionCall& call) 
   made->question = question;
   // The result is of the type of its operands here.
   const bool direct = call.result().dtype == call.operand_type();
-  made->unconverted = direct ? 0 : bytes_before_conversion(call.result(), call.operand_type());
+  made->unconverted = direct ? 0 : aligned_bytes(call.result().count(), call.operand_type());
   found = std::move(made);
   return *found;
 }
@@ -200,6 +200,7 @@ void LegacyConvolutions::choose(Plan& p, const ConvolutionCall& call, const Firs
     return;
   }
   const Trial trial;
+  MARGINCORE_CHECK(cudaDeviceSynchronize());  // what other streams still do would be timed, too
   MARGINCORE_CHECK(Functions::find(context_.handle, first.descriptor, first.data, second.descriptor, second.data,
                                    p.convolution, result.descriptor, written, most, &count, answers.data(),
                                    trial.memory(), trial.bytes()));

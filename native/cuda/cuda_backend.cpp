@@ -62,7 +62,8 @@ BackendInfo describe_device(int32_t index) {
                 card.minor);
   info.bf16 = card.major >= 8;
   info.bf16_gradients = info.bf16;  // cuDNN gives a weight's gradient in the type of its operands
-  info.workspace = kMaxConvolutionWorkspace + kMatmulWorkspace;
+  info.relu_masks = 1;
+  info.workspace = 2 * kMaxConvolutionWorkspace + kMatmulWorkspace;  // of two streams
 #if defined(MARGINCORE_CUDA_SIM)
   info.simulated = 1;
 #endif
@@ -76,7 +77,10 @@ CudaBackend::CudaBackend(const BackendOptions& options)
       uploads_(stream_),
       feed_(stream_),
       convolutions_(stream_, workspace_, options, info_),
-      matmul_(stream_, options) {
+      matmul_(stream_, options),
+      side_(stream_),
+      side_workspace_(side_),
+      filter_gradients_(side_, side_workspace_, options, info_) {
   info_.searches = options.deterministic == 0;
   expect_kernels(info_);
   if (options.precision != Precision::Fp32 && !info_.bf16)

@@ -1,5 +1,6 @@
 // The CUDA backend: cuDNN for convolutions, cuBLAS for matmul, our own kernels for everything else. All work is
-// queued on one stream, in the order of the calls.
+// queued on one stream, in the order of the calls; but gradients of convolutions' weights are made beside those of their
+// inputs.
 #pragma once
 
 #include <memory>
@@ -9,6 +10,7 @@
 #include "cuda/counters.h"
 #include "cuda/feed.h"
 #include "cuda/matmul.h"
+#include "cuda/side_stream.h"
 #include "cuda/uploads.h"
 #include "cuda/workspace.h"
 
@@ -42,6 +44,9 @@ class CudaBackend final : public Backend {
   CudaFeed feed_;
   CudaConvolutions convolutions_;
   CudaMatmul matmul_;
+  CudaSideStream side_;
+  CudaWorkspace side_workspace_;
+  CudaConvolutions filter_gradients_;  // on the side stream: with a workspace, a handle and plans of their own
 };
 
 }  // namespace margincore

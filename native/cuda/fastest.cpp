@@ -40,6 +40,7 @@ std::optional<size_t> fastest(cudaStream_t stream, size_t ways, const std::funct
   for (size_t way = 0; way < ways; ++way)
     if (queue(way)) able.push_back(way);
   if (able.size() < 2) return able.empty() ? std::nullopt : std::optional(able.front());
+  MARGINCORE_CHECK(cudaDeviceSynchronize());  // what other streams still do would be timed, too
   const auto until = std::chrono::steady_clock::now() + kWarmUp;
   do {
     for (const size_t way : able) queue(way);

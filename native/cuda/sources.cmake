@@ -4,6 +4,7 @@ file(GLOB MARGINCORE_CUDA_KERNELS CONFIGURE_DEPENDS "${folder}/kernels/*.cu" "${
 set(MARGINCORE_CUDA_SOURCES
   "${folder}/choice_cache.cpp"
   "${folder}/convolution.cpp"
+  "${folder}/convolution_detour.cpp"
   "${folder}/convolution_engines.cpp"
   "${folder}/convolution_graph.cpp"
   "${folder}/convolution_legacy.cpp"

@@ -1,4 +1,4 @@
-// Workspace of the CUDA backend: one block of device memory that every operation uses in turn, grown by eager steps.
+// Workspace of a stream: one block of device memory that every operation on it uses in turn, grown by eager steps.
 #pragma once
 
 #include <memory>

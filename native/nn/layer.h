@@ -67,8 +67,8 @@ class Layer {
   virtual bool backward_in_place() const { return false; }
   /// The first input's gradient can be added to another.
   virtual bool backward_adds() const { return false; }
-  /// Bytes that forward leaves for backward.
-  virtual int64_t state_bytes(int64_t /*batch*/) const { return 0; }
+  /// Bytes that forward leaves for backward; `has_masks`: in training with BackendInfo::relu_masks.
+  virtual int64_t state_bytes(int64_t /*batch*/, bool /*has_masks*/) const { return 0; }
   virtual std::optional<RunningStatistics> running_statistics() const { return {}; }
 
  protected:

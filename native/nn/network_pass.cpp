@@ -17,7 +17,8 @@ Shape batched(int64_t batch, const Shape& sample) {
 
 }  // namespace
 
-NetworkPass::NetworkPass(const Network& network, int64_t max_batch, RecomputePolicy policy, ActivationPlan& plan)
+NetworkPass::NetworkPass(const Network& network, int64_t max_batch, RecomputePolicy policy, const BackendInfo& backend,
+                         ActivationPlan& plan)
     : network_(network),
       moments_{static_cast<int>(network.nodes().size())},
       training_(policy != RecomputePolicy::ForwardOnly),
@@ -25,7 +26,7 @@ NetworkPass::NetworkPass(const Network& network, int64_t max_batch, RecomputePol
       embedding_(kNone),
       embedding_gradient_(kNone),
       statistics_(kNone) {
-  plan_values(max_batch, plan);
+  plan_values(max_batch, backend, plan);
   if (!training_) return;
   plan_again(max_batch, plan);
   plan_gradients(max_batch, plan);
@@ -36,7 +37,7 @@ int64_t NetworkPass::value_bytes(int64_t batch, int value) const {
   return batch * network_.shape(value).count() * size_of(network_.activations());
 }
 
-void NetworkPass::plan_values(int64_t max_batch, ActivationPlan& plan) {
+void NetworkPass::plan_values(int64_t max_batch, const BackendInfo& backend, ActivationPlan& plan) {
   const auto& nodes = network_.nodes();
   std::vector<int> readers(count() + 1, 0);
   for (const Network::Node& node : nodes)
@@ -54,7 +55,7 @@ void NetworkPass::plan_values(int64_t max_batch, ActivationPlan& plan) {
           nodes[v - 1].layer->forward_in_place() && from != 0 && readers[from] == 1 && !producer_reads_again(from);
       values_.push_back(reuse ? values_[from] : plan.add(value_bytes(max_batch, v), liveness.begin, end));
       if (reuse) plan.extend(values_[from], liveness.begin, end);
-      const int64_t state = nodes[v - 1].layer->state_bytes(max_batch);
+      const int64_t state = nodes[v - 1].layer->state_bytes(max_batch, training_ && backend.relu_masks != 0);
       const int until = training_ && network_.needs_gradient(v) ? moments_.backward(v - 1) : liveness.begin;
       states_.push_back(state > 0 ? plan.add(state, liveness.begin, until) : kNone);
     } else {

@@ -12,7 +12,8 @@ namespace margincore {
 class NetworkPass {
  public:
   /// Enters its buffers into `plan`; the head's work falls on moment `head_moment()`.
-  NetworkPass(const Network& network, int64_t max_batch, RecomputePolicy policy, ActivationPlan& plan);
+  NetworkPass(const Network& network, int64_t max_batch, RecomputePolicy policy, const BackendInfo& backend,
+              ActivationPlan& plan);
 
   int head_moment() const { return moments_.head(); }
   int last_moment() const { return training_ ? moments_.last() : moments_.head(); }
@@ -37,7 +38,7 @@ class NetworkPass {
   int count() const { return moments_.nodes; }
   int last_value() const { return count(); }
 
-  void plan_values(int64_t max_batch, ActivationPlan& plan);
+  void plan_values(int64_t max_batch, const BackendInfo& backend, ActivationPlan& plan);
   void plan_again(int64_t max_batch, ActivationPlan& plan);
   void plan_gradients(int64_t max_batch, ActivationPlan& plan);
   void plan_statistics(ActivationPlan& plan);

@@ -38,7 +38,7 @@ MemoryUse plan_training(const Network& network, const Head& head, const Paramete
                         const OptimizerSpec& optimizer, const BackendInfo& backend, RecomputePolicy policy,
                         int64_t batch) {
   ActivationPlan plan;
-  const NetworkPass network_pass(network, batch, policy, plan);
+  const NetworkPass network_pass(network, batch, policy, backend, plan);
   const HeadPass head_pass(head, batch, true, plan, network_pass.head_moment(), network_pass.last_moment());
   plan.arrange();
   MemoryUse use;

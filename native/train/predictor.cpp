@@ -18,7 +18,7 @@ Predictor::Predictor(Backend& backend, const Network& network, const Head& head,
 Predictor::Buffers::Buffers(Backend& backend, const Network& network, const Head& head, int64_t batch,
                             const Buffer* lent)
     : max_batch(batch),
-      network_pass(network, batch, RecomputePolicy::ForwardOnly, plan),
+      network_pass(network, batch, RecomputePolicy::ForwardOnly, backend.info(), plan),
       head_pass(head, batch, false, plan, network_pass.head_moment(), network_pass.last_moment()) {
   const int moment = network_pass.head_moment();
   const int64_t bytes = sizeof(float);

@@ -55,7 +55,7 @@ Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Par
       parameters_(parameters),
       max_batch_(max_batch),
       seed_(seed),
-      network_pass_(network, max_batch, policy, plan_),
+      network_pass_(network, max_batch, policy, backend.info(), plan_),
       head_pass_(head, max_batch, true, plan_, network_pass_.head_moment(), network_pass_.last_moment()),
       optimizer_(backend, optimizer, parameters, work),
       normalization_(backend, normalization),

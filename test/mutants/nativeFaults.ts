@@ -551,6 +551,15 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       tests: ['ops/margin_softmax_test'],
     },
   ]),
+  ...inFile('native/cuda/kernels/batch_norm.cu', [
+    {
+      name: 'cuda-mask-of-other-channels',
+      what: "a ReLU's mask is read for the channels in another order",
+      find: '(passed >> e & 1) != 0',
+      replace: '(passed >> (kEach - 1 - e) & 1) != 0',
+      tests: ['ops/batch_norm_test', 'nn/gradient_test'],
+    },
+  ]),
   ...inFile('native/cuda/kernels/columns.h', [
     {
       name: 'column-sum-without-barrier',
@@ -622,6 +631,22 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       find: 'adds != 0',
       replace: 'false',
       tests: ['ops/convolution_test', 'nn/gradient_test'],
+    },
+  ]),
+  ...inFile('native/cuda/side_stream.h', [
+    {
+      name: 'cuda-gradient-before-its-operands',
+      what: "the gradient of a convolution's weights does not wait for what it reads",
+      find: 'MARGINCORE_CHECK(cudaStreamWaitEvent(stream_, forked_, 0));',
+      replace: '',
+      tests: ['ops/convolution_test', 'train/trainer_test'],
+    },
+    {
+      name: 'cuda-gradient-not-waited-for',
+      what: "nothing waits for the gradient of a convolution's weights",
+      find: 'MARGINCORE_CHECK(cudaStreamWaitEvent(main_, joined_, 0));',
+      replace: '',
+      tests: ['ops/convolution_test', 'train/trainer_test'],
     },
   ]),
   ...inFile('native/cuda/feed.h', [

@@ -19,18 +19,17 @@ Status CpuBackend::conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Con
   return onednn::guarded("conv2d_forward", [&] { convolutions_->forward(y, x, w, bias, conv); });
 }
 
-Status CpuBackend::conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) {
-  return onednn::guarded("conv2d_backward_data", [&] {
+Status CpuBackend::conv2d_backward(Tensor dx, Tensor dw, Tensor dbias, Tensor dy, Tensor x, Tensor w, Conv2d conv,
+                                   int32_t adds) {
+  return onednn::guarded("conv2d_backward", [&] {
+    if (dw) convolutions_->backward_filter(dw, dbias, dy, x, conv);
+    if (!dx) return;
     if (!adds) return convolutions_->backward_data(dx, dy, w, conv);
     // oneDNN's convolutions overwrite.
     const Tensor part = {summands_.take(static_cast<size_t>(dx.bytes())), dx.dtype, dx.shape};
     convolutions_->backward_data(part, dy, w, conv);
     check(add(dx, dx, part));
   });
-}
-
-Status CpuBackend::conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {
-  return onednn::guarded("conv2d_backward_filter", [&] { convolutions_->backward_filter(dw, dbias, dy, x, conv); });
 }
 
 Status CpuBackend::linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) {

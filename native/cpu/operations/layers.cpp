@@ -54,9 +54,10 @@ Status CpuBackend::batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiase
   });
 }
 
-Status CpuBackend::batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
-                                    Tensor residual, BatchNorm norm) {
+Status CpuBackend::batch_norm_apply(Tensor y, Tensor mask, Tensor x, Tensor mean, Tensor variance, Tensor gamma,
+                                    Tensor beta, Tensor residual, BatchNorm norm) {
   return onednn::guarded("batch_norm_apply", [&] {
+    if (mask) throw Error(ErrorCode::Unsupported, "the CPU has no masks of ReLUs");
     const int64_t channels = mean.count(), rows = x.count() / channels;
     const BatchNormParameters parameters{mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm};
     void* scratch = scratch_.take(loops_.batch_norm_scratch(rows, channels));

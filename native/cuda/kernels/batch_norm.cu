@@ -1,6 +1,6 @@
 // Batch norm's application and gradient. Bound by memory, in elements moved per element: application 2 and one for the
 // residual; the gradient 5, two more for a y that tells where the ReLU let pass. dresidual is written by the first
-// pass, and read by the second in place of dy and y.
+// pass, and read by the second in place of dy and y. A mask in place of y is a quarter of a byte an element.
 #include "base/batch_norm.h"
 #include "cuda/kernels/batch_norm_division.h"
 #include "cuda/kernels/kernels.h"
@@ -31,9 +31,16 @@ struct Normalizing {
   MARGINCORE_DEVICE float apply(float x, int e) const { return batch_normalized(x, mean[e], gain[e], beta[e]); }
 };
 
-/// residual: or null.
+/// The byte of a mask for the thread's channels of one row.
+template <int kEach>
+MARGINCORE_DEVICE int64_t mask_byte(const Columns<kEach>& mine, int64_t row) {
+  static_assert(kEach == kMaskedChannels);
+  return (row * mine.columns + mine.index) / kEach;
+}
+
+/// mask, residual: or null.
 template <class T, int kEach>
-MARGINCORE_KERNEL batch_norm_apply_kernel(T* y, const T* x, const T* residual, BatchNormParameters p,
+MARGINCORE_KERNEL batch_norm_apply_kernel(T* y, uint8_t* mask, const T* x, const T* residual, BatchNormParameters p,
                                           BatchNormDivision of) {
   const BatchNormShare<kEach> share(of, block_from_last());
   const Normalizing<kEach> normalizing(share, p);
@@ -50,21 +57,44 @@ MARGINCORE_KERNEL batch_norm_apply_kernel(T* y, const T* x, const T* residual, B
       }
     }
     at.store(y, values);
+    if constexpr (kEach == kMaskedChannels) {
+      if (mask == nullptr) return;
+      MARGINCORE_UNROLL
+      for (int k = 0; k < at.kRows; ++k) {
+        unsigned passed = 0;
+        MARGINCORE_UNROLL
+        for (int e = 0; e < kEach; ++e) passed |= (values[k][e] > 0 ? 1u : 0u) << e;
+        mask[mask_byte(share.mine, at.row(k))] = static_cast<uint8_t>(passed);
+      }
+    }
   });
 }
 
 // ---- gradient -------------------------------------------------------------------------------------------------------
 
-/// Where a ReLU lets a gradient pass: everywhere (there is none), where y is above 0, or where y, computed from x, is.
-enum class Pass { All, ByOutput, ByInput };
+/// Where a ReLU lets a gradient pass: everywhere (there is none), where y is above 0, where its mask says so, or where y,
+/// computed from x, is.
+enum class Pass { All, ByOutput, ByMask, ByInput };
+
+/// What y is given as.
+template <Pass kPass, class T>
+using Told = std::conditional_t<kPass == Pass::ByMask, uint8_t, T>;
 
 /// gradients := what passes of dy, and values := x, of the rows `at`.
 template <Pass kPass, class T, int kEach, class At, int kRows>
 MARGINCORE_DEVICE void load_gradients(float (&gradients)[kRows][kEach], float (&values)[kRows][kEach], const At& at,
-                                      const T* dy, const T* x, const T* y, const Normalizing<kEach>& normalizing) {
+                                      const T* dy, const T* x, const Told<kPass, T>* y,
+                                      const Normalizing<kEach>& normalizing) {
   at.load(gradients, dy);
   at.load(values, x);
-  if constexpr (kPass != Pass::All) {
+  if constexpr (kPass == Pass::ByMask) {
+    MARGINCORE_UNROLL
+    for (int k = 0; k < kRows; ++k) {
+      const unsigned passed = y[mask_byte(at.of, at.row(k))];
+      MARGINCORE_UNROLL
+      for (int e = 0; e < kEach; ++e) gradients[k][e] = (passed >> e & 1) != 0 ? gradients[k][e] : 0;
+    }
+  } else if constexpr (kPass != Pass::All) {
     float outputs[kRows][kEach];
     if constexpr (kPass == Pass::ByOutput) at.load(outputs, y);
     MARGINCORE_UNROLL
@@ -120,7 +150,7 @@ MARGINCORE_DEVICE void add_chunks(const Columns<kEach>& mine, const ParameterGra
 /// dresidual: or null.
 template <Pass kPass, class T, int kEach>
 MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, Parts parts, const T* dy, const T* x,
-                                         const T* y, BatchNormParameters p, BatchNormDivision of) {
+                                         const Told<kPass, T>* y, BatchNormParameters p, BatchNormDivision of) {
   MARGINCORE_SHARED(float, shared, kEach* kBlock);
   const BatchNormShare<kEach> share(of, device::block());
   const Columns<kEach>& mine = share.mine;
@@ -151,7 +181,7 @@ MARGINCORE_KERNEL batch_norm_sums_kernel(ParameterGradients out, T* dresidual, P
 }
 
 template <Pass kPass, class T, int kEach>
-MARGINCORE_KERNEL batch_norm_dx_kernel(T* dx, const T* dy, const T* x, const T* y, const float* dgamma,
+MARGINCORE_KERNEL batch_norm_dx_kernel(T* dx, const T* dy, const T* x, const Told<kPass, T>* y, const float* dgamma,
                                        const float* dbeta, BatchNormParameters p, BatchNormDivision of) {
   const BatchNormShare<kEach> share(of, block_from_last());
   if (!share.has_rows()) return;
@@ -184,7 +214,7 @@ MARGINCORE_KERNEL batch_norm_dx_kernel(T* dx, const T* dy, const T* x, const T* 
 // ---- launches -------------------------------------------------------------------------------------------------------
 
 template <Pass kPass, class T, int kEach>
-void run_dx(Tensor dx, const T* dy, const T* x, const T* y, const ParameterGradients& sums,
+void run_dx(Tensor dx, const T* dy, const T* x, const Told<kPass, T>* y, const ParameterGradients& sums,
             const BatchNormParameters& p, const BatchNormDivision& of, cudaStream_t stream) {
   MARGINCORE_RUN((batch_norm_dx_kernel<kPass, T, kEach>), grid_of(of), kBlock, stream, elements<T>(dx), dy, x, y,
                  sums.dgamma, sums.dbeta, p, of);
@@ -193,10 +223,11 @@ void run_dx(Tensor dx, const T* dy, const T* x, const T* y, const ParameterGradi
 template <Pass kPass, class T, int kEach>
 void run_backward(Tensor dx, const ParameterGradients& out, Tensor dresidual, Parts parts, Tensor dy, Tensor x,
                   Tensor y, const BatchNormParameters& p, const BatchNormDivision& of, cudaStream_t stream) {
+  const auto* told = elements<Told<kPass, T>>(y);
   MARGINCORE_RUN((batch_norm_sums_kernel<kPass, T, kEach>), grid_of(of), kBlock, stream, out, elements<T>(dresidual),
-                 of.chunks() == 1 ? Parts{} : parts, elements<T>(dy), elements<T>(x), elements<T>(y), p, of);
+                 of.chunks() == 1 ? Parts{} : parts, elements<T>(dy), elements<T>(x), told, p, of);
   if (dresidual) run_dx<Pass::All, T, kEach>(dx, elements<T>(dresidual), elements<T>(x), nullptr, out, p, of, stream);
-  else run_dx<kPass, T, kEach>(dx, elements<T>(dy), elements<T>(x), elements<T>(y), out, p, of, stream);
+  else run_dx<kPass, T, kEach>(dx, elements<T>(dy), elements<T>(x), told, out, p, of, stream);
 }
 
 }  // namespace
@@ -205,14 +236,14 @@ int64_t batch_norm_partials(const Tensor& x, int64_t channels) {
   return 2 * division_of(x, channels, channels % kSummed == 0 ? kSummed : 1).chunks() * channels;
 }
 
-void batch_norm_apply(Tensor y, Tensor x, Tensor residual, int64_t channels, const BatchNormParameters& parameters,
-                      cudaStream_t stream) {
+void batch_norm_apply(Tensor y, uint8_t* mask, Tensor x, Tensor residual, int64_t channels,
+                      const BatchNormParameters& parameters, cudaStream_t stream) {
   with_summed_columns(x.dtype, channels, [&](auto element, auto each) {
     using T = decltype(element);
     constexpr int kEach = each.value;
     const BatchNormDivision of = division_of(x, channels, kEach);
-    MARGINCORE_RUN((batch_norm_apply_kernel<T, kEach>), grid_of(of), kBlock, stream, elements<T>(y), elements<T>(x),
-                   elements<T>(residual), parameters, of);
+    MARGINCORE_RUN((batch_norm_apply_kernel<T, kEach>), grid_of(of), kBlock, stream, elements<T>(y), mask,
+                   elements<T>(x), elements<T>(residual), parameters, of);
   });
 }
 
@@ -223,10 +254,14 @@ void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidua
     using T = decltype(element);
     constexpr int kEach = each.value;
     const BatchNormDivision of = division_of(x, channels, kEach);
-    if (parameters.norm.relu == 0)
-      run_backward<Pass::All, T, kEach>(dx, out, dresidual, parts, dy, x, y, parameters, of, stream);
-    else if (y) run_backward<Pass::ByOutput, T, kEach>(dx, out, dresidual, parts, dy, x, y, parameters, of, stream);
-    else run_backward<Pass::ByInput, T, kEach>(dx, out, dresidual, parts, dy, x, y, parameters, of, stream);
+    const auto run = [&](auto pass) {
+      run_backward<pass.value, T, kEach>(dx, out, dresidual, parts, dy, x, y, parameters, of, stream);
+    };
+    if (parameters.norm.relu == 0) return run(std::integral_constant<Pass, Pass::All>{});
+    if (!y) return run(std::integral_constant<Pass, Pass::ByInput>{});
+    if constexpr (kEach == kMaskedChannels)
+      if (y.dtype == DType::U8) return run(std::integral_constant<Pass, Pass::ByMask>{});
+    run(std::integral_constant<Pass, Pass::ByOutput>{});
   });
 }
 

@@ -46,8 +46,10 @@ void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, Pa
                       cudaStream_t stream);
 void column_stats(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
                   int64_t columns, cudaStream_t stream);
-void batch_norm_apply(Tensor y, Tensor x, Tensor residual, int64_t channels, const BatchNormParameters& parameters,
-                      cudaStream_t stream);
+/// mask: or null, and null where channels are no multiple of kMaskedChannels.
+void batch_norm_apply(Tensor y, uint8_t* mask, Tensor x, Tensor residual, int64_t channels,
+                      const BatchNormParameters& parameters, cudaStream_t stream);
+/// y: its mask where it is of uint8.
 void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidual, Parts parts, Tensor dy, Tensor x,
                          Tensor y, int64_t channels, const BatchNormParameters& parameters, cudaStream_t stream);
 
@@ -70,6 +72,10 @@ void average_pool_forward(Tensor y, Tensor x, PoolSizes sizes, Pool2d pool, cuda
 void average_pool_backward(Tensor dx, Tensor dy, PoolSizes sizes, Pool2d pool, cudaStream_t stream);
 void global_average_forward(Tensor y, Tensor x, cudaStream_t stream);
 void global_average_backward(Tensor dx, Tensor dy, cudaStream_t stream);
+
+// padding.cu
+/// to: as many rows with 16 bytes of channels, those that `from` lacks 0.
+void pad_channels(Tensor to, Tensor from, cudaStream_t stream);
 
 // concat.cu
 void concat_write(Tensor whole, Tensor part, int64_t first, cudaStream_t stream);

@@ -20,14 +20,15 @@ Status CudaBackend::conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Co
   });
 }
 
-Status CudaBackend::conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) {
-  return guarded("conv2d_backward_data", [&] { convolutions_.backward_data(dx, dy, w, conv, adds != 0); });
-}
-
-Status CudaBackend::conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) {
-  return guarded("conv2d_backward_filter", [&] {
-    convolutions_.backward_filter(dw, dy, x, conv);
-    if (dbias) column_sums_of(dbias, {dy.data, dy.dtype, {dy.count() / dbias.count(), dbias.count()}});
+Status CudaBackend::conv2d_backward(Tensor dx, Tensor dw, Tensor dbias, Tensor dy, Tensor x, Tensor w, Conv2d conv,
+                                    int32_t adds) {
+  return guarded("conv2d_backward", [&] {
+    const auto data_and_bias = [&] {
+      if (dx) convolutions_.backward_data(dx, dy, w, conv, adds != 0);
+      if (dbias) column_sums_of(dbias, {dy.data, dy.dtype, {dy.count() / dbias.count(), dbias.count()}});
+    };
+    if (!dw) return data_and_bias();
+    side_.run_beside([&] { filter_gradients_.backward_filter(dw, dy, x, conv); }, data_and_bias);
   });
 }
 

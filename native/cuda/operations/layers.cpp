@@ -48,11 +48,11 @@ Status CudaBackend::batch_norm_stats(Tensor mean, Tensor variance, Tensor unbias
   });
 }
 
-Status CudaBackend::batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
-                                     Tensor residual, BatchNorm norm) {
+Status CudaBackend::batch_norm_apply(Tensor y, Tensor mask, Tensor x, Tensor mean, Tensor variance, Tensor gamma,
+                                     Tensor beta, Tensor residual, BatchNorm norm) {
   return guarded("batch_norm_apply", [&] {
-    cuda::batch_norm_apply(y, x, residual, mean.count(), {mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm},
-                           stream_);
+    cuda::batch_norm_apply(y, mask.u8(), x, residual, mean.count(),
+                           {mean.f32(), variance.f32(), gamma.f32(), beta.f32(), norm}, stream_);
   });
 }
 

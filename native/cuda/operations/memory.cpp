@@ -100,6 +100,7 @@ Status CudaBackend::record(Program** program, Status (*body)(void* context), voi
       return;
     }
     workspace_.keep();
+    side_workspace_.keep();
     MARGINCORE_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
     const Status status = body(context);
     cudaGraph_t graph = nullptr;

@@ -33,7 +33,7 @@ class PReluLayer final : public Layer {
   bool backward_in_place() const override { return true; }
   bool can_recompute() const override { return true; }
   /// Of frozen slopes the gradient, which nobody reads.
-  int64_t state_bytes(int64_t) const override {
+  int64_t state_bytes(int64_t, bool) const override {
     return is_trained_ ? 0 : slopes_ * static_cast<int64_t>(sizeof(float));
   }
 

@@ -30,10 +30,8 @@ class BatchNormLayer final : public Layer {
   bool backward_needs_output() const override { return norm_.relu != 0 && (has_residual_ || !is_trained_); }
   bool backward_in_place() const override { return true; }
   bool can_recompute() const override { return true; }
-  /// The batch's variance, and its mean where that is not what the running one takes; of a frozen one zeros, for its
-  /// backward pass.
-  int64_t state_bytes(int64_t) const override {
-    return (bias_ ? 2 : 1) * ParameterTable::aligned(channels_) * static_cast<int64_t>(sizeof(float));
+  int64_t state_bytes(int64_t batch, bool has_masks) const override {
+    return statistics_bytes() + (has_masks && leaves_mask() ? mask_bytes(batch) : 0);
   }
   std::optional<RunningStatistics> running_statistics() const override {
     return is_trained_ ? std::optional(running_) : std::nullopt;
@@ -44,10 +42,10 @@ class BatchNormLayer final : public Layer {
       check(call.backend.batch_norm_stats(mean_of(call), state_of(call), call.batch_variance, call.x()));
       if (bias_) check(call.backend.add(call.batch_mean, mean_of(call), call.parameters.value(*bias_)));
     }
-    normalize(call);
+    normalize(call, call.training ? mask_of(call) : Tensor());
   }
 
-  void recompute(const LayerCall& call) const override { normalize(call); }
+  void recompute(const LayerCall& call) const override { normalize(call, {}); }
 
   void backward(const LayerCall& call) const override {
     if (is_trained_) backward_through_statistics(call);
@@ -55,19 +53,20 @@ class BatchNormLayer final : public Layer {
   }
 
  private:
-  void normalize(const LayerCall& call) const {
+  void normalize(const LayerCall& call, const Tensor& mask) const {
     const bool by_batch = call.training && is_trained_;
     const Tensor mean = by_batch ? mean_of(call) : call.parameters.value(running_.mean);
     const Tensor variance = by_batch ? state_of(call) : call.parameters.value(running_.variance);
     const Tensor residual = has_residual_ ? call.inputs[1] : Tensor();
-    check(call.backend.batch_norm_apply(call.y, call.x(), mean, variance, call.parameters.value(gamma_),
+    check(call.backend.batch_norm_apply(call.y, mask, call.x(), mean, variance, call.parameters.value(gamma_),
                                         call.parameters.value(beta_), residual, norm_));
   }
 
   void backward_through_statistics(const LayerCall& call) const {
     // Gamma and beta need their gradients even where x needs none: dy takes its place.
     const Tensor dx = call.dx() ? call.dx() : call.dy;
-    const Tensor dresidual = has_residual_ ? call.dinputs[1] : Tensor(), y = has_residual_ ? call.y : Tensor();
+    const Tensor dresidual = has_residual_ ? call.dinputs[1] : Tensor(), mask = mask_of(call);
+    const Tensor y = mask ? mask : has_residual_ ? call.y : Tensor();
     check(call.backend.batch_norm_backward(dx, call.parameters.gradient(gamma_), call.parameters.gradient(beta_),
                                            dresidual, call.dy, call.x(), y, mean_of(call), state_of(call),
                                            call.parameters.value(gamma_), call.parameters.value(beta_), norm_));
@@ -82,8 +81,24 @@ class BatchNormLayer final : public Layer {
     if (!call.dx()) return;
     const Tensor zeros = state_of(call);
     check(call.backend.zero(zeros.data, zeros.bytes()));
-    check(call.backend.batch_norm_apply(call.dx(), masked, zeros, call.parameters.value(running_.variance),
+    check(call.backend.batch_norm_apply(call.dx(), {}, masked, zeros, call.parameters.value(running_.variance),
                                         call.parameters.value(gamma_), zeros, {}, {norm_.epsilon, 0}));
+  }
+
+  /// The batch's variance, and its mean where that is not what the running one takes; of a frozen one zeros, for its
+  /// backward pass.
+  int64_t statistics_bytes() const {
+    return (bias_ ? 2 : 1) * ParameterTable::aligned(channels_) * static_cast<int64_t>(sizeof(float));
+  }
+
+  /// Only then y would be read for the sake of the ReLU alone.
+  bool leaves_mask() const {
+    return is_trained_ && norm_.relu != 0 && has_residual_ && channels_ % kMaskedChannels == 0;
+  }
+  int64_t mask_bytes(int64_t batch) const { return batch * output_.count() / kMaskedChannels; }
+  Tensor mask_of(const LayerCall& call) const {
+    if (!leaves_mask() || call.backend.info().relu_masks == 0) return {};
+    return {static_cast<char*>(call.state) + statistics_bytes(), DType::U8, {mask_bytes(call.y.shape[0])}};
   }
 
   /// Of a trained one the biased variance, which normalises; the running one takes call.batch_variance.

@@ -43,12 +43,11 @@ class Conv2dLayer final : public Layer {
   }
 
   void backward(const LayerCall& call) const override {
-    if (is_trained_)
-      check(call.backend.conv2d_backward_filter(call.parameters.gradient(weight_),
-                                                own_bias_gradient(call, bias_, bias_by_), call.dy, call.x(), conv_));
-    if (call.dx())
-      check(call.backend.conv2d_backward_data(call.dx(), call.dy, call.parameters.operand(weight_), conv_,
-                                              call.adds_to_dx ? 1 : 0));
+    const Tensor dw = is_trained_ ? call.parameters.gradient(weight_) : Tensor();
+    const Tensor dbias = is_trained_ ? own_bias_gradient(call, bias_, bias_by_) : Tensor();
+    if (!dw && !call.dx()) return;
+    check(call.backend.conv2d_backward(call.dx(), dw, dbias, call.dy, is_trained_ ? call.x() : Tensor(),
+                                       call.parameters.operand(weight_), conv_, call.adds_to_dx ? 1 : 0));
   }
 
  private:

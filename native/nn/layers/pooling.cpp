@@ -29,7 +29,7 @@ class MaxPool2dLayer final : public Layer {
     is_trained_ = site.table.entry(*bias_).spec.is_trained();
   }
 
-  int64_t state_bytes(int64_t batch) const override { return batch * output_.count(); }
+  int64_t state_bytes(int64_t batch, bool) const override { return batch * output_.count(); }
 
   void forward(const LayerCall& call) const override {
     check(call.backend.max_pool_forward(call.y, position(call), call.x(), optional_value(call, bias_), pool_));

@@ -143,9 +143,9 @@ TEST_CASE("grouped convolutions run without oneDNN's reference loops") {
         const Shape weights{channels, 3, 3, channels / groups};
         const Tensor x = device.output({batch, side, side, channels}, type), w = device.output(weights, type);
         const Tensor y = device.output({batch, out, out, channels}, type), dw = device.output(weights);
-        device.call(backend.conv2d_backward_data(x, y, w, conv, 0));
+        device.call(backend.conv2d_backward(x, {}, {}, y, {}, w, conv, 0));
         device.call(backend.conv2d_forward(y, x, w, {}, conv));
-        device.call(backend.conv2d_backward_filter(dw, {}, y, x, conv));
+        device.call(backend.conv2d_backward({}, dw, {}, y, x, {}, conv, 0));
         expect_no_reference_loops(backend, 3);
       }
     }

@@ -89,7 +89,7 @@ std::vector<Floats> run_activation_loops(int thread_count, DType type) {
     const Tensor normalized = device.output(matrix, type), back = device.output(matrix, type);
     const Tensor dresidual = device.output(matrix, type);
     device.call(backend.batch_norm_stats(center, spread, unbiased, image));
-    device.call(backend.batch_norm_apply(normalized, image, center, spread, gamma, beta, dimage, {1e-5f, 1}));
+    device.call(backend.batch_norm_apply(normalized, {}, image, center, spread, gamma, beta, dimage, {1e-5f, 1}));
     device.call(backend.batch_norm_backward(back, dgamma, dbeta, dresidual, dimage, image, normalized, center, spread,
                                             gamma, beta, {1e-5f, 1}));
     keep({center, spread, unbiased, normalized, back, dgamma, dbeta, dresidual});

@@ -22,23 +22,24 @@ const ConvolutionSizes kSizes{2, 7, 6, 8, 16, 3, 3, {1, 1}};
 
 /// One convolution's operands on a backend, and its three passes.
 struct Passes {
-  explicit Passes(Backend& on, DType operands = DType::F32, DType gradient = DType::F32)
-      : backend(on), dtype(operands), device(on) {
+  explicit Passes(Backend& on, DType operands = DType::F32, DType gradient = DType::F32,
+                  const ConvolutionSizes& of = kSizes)
+      : backend(on), dtype(operands), sizes(of), device(on) {
     Random random(1);
-    x = as_stored(random.normals(kSizes.x().count()), dtype);
-    w = as_stored(random.normals(kSizes.w().count()), dtype);
-    dy = as_stored(random.normals(kSizes.y().count()), dtype);
-    on_x = device.input(x, kSizes.x(), dtype);
-    on_w = device.input(w, kSizes.w(), dtype);
-    on_dy = device.input(dy, kSizes.y(), dtype);
-    y = device.output(kSizes.y(), dtype);
-    dx = device.output(kSizes.x(), dtype);
-    dw = device.output(kSizes.w(), gradient);
+    x = as_stored(random.normals(sizes.x().count()), dtype);
+    w = as_stored(random.normals(sizes.w().count()), dtype);
+    dy = as_stored(random.normals(sizes.y().count()), dtype);
+    on_x = device.input(x, sizes.x(), dtype);
+    on_w = device.input(w, sizes.w(), dtype);
+    on_dy = device.input(dy, sizes.y(), dtype);
+    y = device.output(sizes.y(), dtype);
+    dx = device.output(sizes.x(), dtype);
+    dw = device.output(sizes.w(), gradient);
   }
 
-  Status forward() { return backend.conv2d_forward(y, on_x, on_w, {}, kSizes.conv); }
-  Status backward_data() { return backend.conv2d_backward_data(dx, on_dy, on_w, kSizes.conv, 0); }
-  Status backward_filter() { return backend.conv2d_backward_filter(dw, {}, on_dy, on_x, kSizes.conv); }
+  Status forward() { return backend.conv2d_forward(y, on_x, on_w, {}, sizes.conv); }
+  Status backward_data() { return backend.conv2d_backward(dx, {}, {}, on_dy, {}, on_w, sizes.conv, 0); }
+  Status backward_filter() { return backend.conv2d_backward({}, dw, {}, on_dy, on_x, {}, sizes.conv, 0); }
   void run() {
     device.call(forward());
     device.call(backward_data());
@@ -52,14 +53,15 @@ struct Passes {
   }
   void expect_right() {
     const Doubles at_x = to_doubles(x), at_w = to_doubles(w), at_dy = to_doubles(dy);
-    expect_close(Op::Conv2dForward, device.read(y), reference::conv2d_forward(kSizes, at_x, at_w, {}), dtype);
-    expect_close(Op::Conv2dBackwardData, device.read(dx), reference::conv2d_backward_data(kSizes, at_dy, at_w), dtype);
-    expect_close(Op::Conv2dBackwardFilter, device.read(dw), reference::conv2d_backward_filter(kSizes, at_dy, at_x),
+    expect_close(Op::Conv2dForward, device.read(y), reference::conv2d_forward(sizes, at_x, at_w, {}), dtype);
+    expect_close(Op::Conv2dBackwardData, device.read(dx), reference::conv2d_backward_data(sizes, at_dy, at_w), dtype);
+    expect_close(Op::Conv2dBackwardFilter, device.read(dw), reference::conv2d_backward_filter(sizes, at_dy, at_x),
                  dtype);
   }
 
   Backend& backend;
   DType dtype;
+  ConvolutionSizes sizes;
   Device device;
   Floats x, w, dy;
   Tensor on_x, on_w, on_dy, y, dx, dw;
@@ -81,6 +83,28 @@ Statistics statistics_of(const Body& body) {
 
 /// A search is what records events to time with.
 bool searched(const Statistics& statistics) { return calls(statistics, "cudaEventElapsedTime") > 0; }
+
+std::string text_of(const std::filesystem::path& file) {
+  std::string text;
+  std::getline(std::ifstream(file), text, '\0');
+  return text;
+}
+
+/// A file of choices, each of them another.
+std::string with_choices(const std::string& file, const std::string& choice) {
+  std::string text;
+  for (size_t at = 0; at < file.size();) {
+    const size_t end = file.find('\n', at), tab = file.find('\t', at);
+    text += tab < end ? file.substr(at, tab + 1 - at) + choice + "\n" : file.substr(at, end + 1 - at);
+    at = end + 1;
+  }
+  return text;
+}
+
+int64_t launches(const Statistics& statistics, const std::string& kernel) {
+  const auto found = statistics.launches.find(kernel);
+  return found == statistics.launches.end() ? 0 : found->second;
+}
 
 /// The simulator's settings, for the time of one test.
 struct Settings {
@@ -227,8 +251,7 @@ TEST_CASE("the gradient of bf16 weights is fp32, at once where an engine gives t
           passes.expect_right();
           const Statistics found = statistics_of([&] { passes.device.call(passes.backward_filter()); });
           const bool at_once = gradient == DType::BF16 || (api == std::string("graph") && capability == 90);
-          const auto conversions = found.launches.find("widen_kernel");
-          if (deterministic) CHECK((conversions == found.launches.end()) == at_once);
+          if (deterministic) CHECK((launches(found, "widen_kernel") == 0) == at_once);
           passes.expect_right();
         }
       }
@@ -302,24 +325,61 @@ TEST_CASE("what a file claims is taken only if cuDNN can do it, and if it keeps 
     run();
     REQUIRE(folder.count() == 1);
     const std::filesystem::path file = *std::filesystem::directory_iterator(folder.path());
-    std::string right;
-    std::getline(std::ifstream(file), right, '\0');
+    const std::string right = text_of(file);
     // Another engine's or algorithm's number, an unknown knob, no number, and TF32 (engine 0; arithmetic 0 and 1).
     for (const std::string claim : {"3", "6", "99", "-1", "1 2=0", "0 2=0", "0 2=7", "1 x", "x", "", "converted 1",
-                                    "converted", "0 0", "1 1", "77 3", "1 -5"}) {
+                                    "converted", "padded 1", "0 0", "1 1", "77 3", "1 -5"}) {
       CAPTURE(api);
       CAPTURE(claim);
-      std::string text;
-      for (size_t at = 0; at < right.size();) {
-        const size_t end = right.find('\n', at), tab = right.find('\t', at);
-        text += tab < end ? right.substr(at, tab + 1 - at) + claim + "\n" : right.substr(at, end + 1 - at);
-        at = end + 1;
-      }
-      std::ofstream(file) << text;
+      std::ofstream(file) << with_choices(right, claim);
       const Statistics found = run();
       CHECK((searched(found) || calls(found, "cudnnFind") == 1));
     }
   }
+}
+
+TEST_CASE("images of few channels are padded to 16 bytes where that is the fastest, and the result is the same") {
+  for (const int64_t channels : {1, 3, 7}) {
+    for (const Precision precision : {Precision::Fp32, Precision::Bf16}) {
+      CAPTURE(channels);
+      CAPTURE(static_cast<int>(precision));
+      const DType dtype = precision == Precision::Bf16 ? DType::BF16 : DType::F32;
+      const bool can_pad = channels < 16 / size_of(dtype);
+      const ConvolutionSizes sizes{2, 9, 8, channels, 16, 3, 3, {2, 1}};
+      const ScratchFolder folder;
+      const Variable cache("MARGINCORE_CUDA_CACHE", folder.path().string());
+      const auto both = [](Passes& passes) {
+        passes.device.call(passes.forward());
+        passes.device.call(passes.backward_filter());
+      };
+      {
+        const Opened backend = open_cuda(false, precision);
+        Passes passes(*backend, dtype, dtype, sizes);
+        CHECK((launches(statistics_of([&] { both(passes); }), "pad_channels_kernel<T>") > 0) == can_pad);
+        CHECK(launches(statistics_of([&] { passes.device.call(passes.backward_data()); }), "pad_channels_kernel<T>") ==
+              0);
+        passes.expect_right();
+      }
+      if (!can_pad) continue;
+      const std::filesystem::path file = *std::filesystem::directory_iterator(folder.path());
+      const std::string padded =
+          with_choices(text_of(file), precision == Precision::Bf16 ? "padded 0 2=0" : "padded 1");
+      std::ofstream(file) << padded;
+      const Opened backend = open_cuda(false, precision);
+      Passes passes(*backend, dtype, dtype, sizes);
+      const Statistics found = statistics_of([&] { both(passes); });
+      CHECK_FALSE(searched(found));
+      CHECK(launches(found, "pad_channels_kernel<T>") == 3);  // images twice, and weights
+      CHECK(calls(found, "cudnnBackendExecute") == 2);
+      passes.device.call(passes.backward_data());
+      passes.expect_right();
+    }
+  }
+  // What timing would decide must not decide about bits.
+  const Opened backend = open_cuda(true);
+  Passes passes(*backend, DType::F32, DType::F32, {2, 9, 8, 3, 16, 3, 3, {2, 1}});
+  CHECK(launches(statistics_of([&] { passes.run(); }), "pad_channels_kernel<T>") == 0);
+  passes.expect_right();
 }
 
 }  // namespace margincore::test

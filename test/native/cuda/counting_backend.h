@@ -53,13 +53,12 @@ class CountingBackend final : public Backend {
   Status conv2d_forward(Tensor y, Tensor x, Tensor w, Tensor bias, Conv2d conv) override {
     return count("conv2d_forward", {y, x, w, bias}, [&] { return to_.conv2d_forward(y, x, w, bias, conv); });
   }
-  Status conv2d_backward_data(Tensor dx, Tensor dy, Tensor w, Conv2d conv, int32_t adds) override {
-    return count("conv2d_backward_data", {dx, adds ? dx : Tensor(), dy, w},
-                 [&] { return to_.conv2d_backward_data(dx, dy, w, conv, adds); });
-  }
-  Status conv2d_backward_filter(Tensor dw, Tensor dbias, Tensor dy, Tensor x, Conv2d conv) override {
-    return count("conv2d_backward_filter", {dw, dbias, dy, x},
-                 [&] { return to_.conv2d_backward_filter(dw, dbias, dy, x, conv); });
+  Status conv2d_backward(Tensor dx, Tensor dw, Tensor dbias, Tensor dy, Tensor x, Tensor w, Conv2d conv,
+                         int32_t adds) override {
+    const char* name = !dx ? "conv2d_backward, filter" : !dw ? "conv2d_backward, data" : "conv2d_backward";
+    return count(name,
+                 {dx, adds ? dx : Tensor(), dx ? dy : Tensor(), dx ? w : Tensor(), dw, dbias, dw ? dy : Tensor(), x},
+                 [&] { return to_.conv2d_backward(dx, dw, dbias, dy, x, w, conv, adds); });
   }
   Status linear_forward(Tensor y, Tensor x, Tensor w, Tensor bias) override {
     return count("linear_forward", {y, x, w, bias}, [&] { return to_.linear_forward(y, x, w, bias); });
@@ -108,10 +107,10 @@ class CountingBackend final : public Backend {
     return count("batch_norm_stats", {mean, variance, unbiased_variance, x},
                  [&] { return to_.batch_norm_stats(mean, variance, unbiased_variance, x); });
   }
-  Status batch_norm_apply(Tensor y, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta, Tensor residual,
-                          BatchNorm norm) override {
-    return count("batch_norm_apply", {y, x, mean, variance, gamma, beta, residual},
-                 [&] { return to_.batch_norm_apply(y, x, mean, variance, gamma, beta, residual, norm); });
+  Status batch_norm_apply(Tensor y, Tensor mask, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
+                          Tensor residual, BatchNorm norm) override {
+    return count("batch_norm_apply", {y, mask, x, mean, variance, gamma, beta, residual},
+                 [&] { return to_.batch_norm_apply(y, mask, x, mean, variance, gamma, beta, residual, norm); });
   }
   Status batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x, Tensor y,
                              Tensor mean, Tensor variance, Tensor gamma, Tensor beta, BatchNorm norm) override {

@@ -100,10 +100,10 @@ TEST_CASE("whoever searches for a convolution leaves alone what it is to add to"
       const size_t memory = cuda_sim::settings().memory;
       // Enough for a workspace, but not for another gradient: then there is no search.
       if (!has_memory) cuda_sim::settings().memory = cuda_sim::statistics().live_bytes + image.count() * 2;
-      const Status added = backend->conv2d_backward_data(sum, stored_dy, stored_w, {1, 1, 1}, 1);
+      const Status added = backend->conv2d_backward(sum, {}, {}, stored_dy, {}, stored_w, {1, 1, 1}, 1);
       cuda_sim::settings().memory = memory;
       device.call(added);
-      device.call(backend->conv2d_backward_data(gradient, stored_dy, stored_w, {1, 1, 1}, 0));
+      device.call(backend->conv2d_backward(gradient, {}, {}, stored_dy, {}, stored_w, {1, 1, 1}, 0));
       Doubles expected = to_doubles(before);
       const Floats alone = device.read(gradient);
       for (size_t i = 0; i < expected.size(); ++i) expected[i] += alone[i];
@@ -257,8 +257,8 @@ TEST_CASE("for frozen layers nothing is done but what the gradients of others ne
     CAPTURE(c.name);
     std::map<std::string, int> times = operations_with(c.rates);
     CHECK(times["conv2d_forward"] == 20);
-    CHECK(times["conv2d_backward_filter"] == c.filters);
-    CHECK(times["conv2d_backward_data"] == c.data);
+    CHECK(times["conv2d_backward"] + times["conv2d_backward, filter"] == c.filters);
+    CHECK(times["conv2d_backward"] + times["conv2d_backward, data"] == c.data);
     CHECK(times["batch_norm_stats"] == c.norm_statistics);
     CHECK(times["batch_norm_backward"] == c.norm_backward);
     CHECK(times["relu_backward"] == c.relu_backward);

@@ -93,7 +93,7 @@ void expect_same_as_single_operations(Backend& backend, bool relu_first) {
     device.call(backend.relu_backward(dbetween, dreduced, reduced));
     device.call(backend.max_pool_backward(dconvolution, {}, dbetween, position, pool));
   }
-  device.call(backend.conv2d_backward_filter(dw, db, dconvolution, input, conv));
+  device.call(backend.conv2d_backward({}, dw, db, dconvolution, input, {}, conv, 0));
   // The pool adds the bias, which single operations add to each element before: in another order of summation.
   expect_close(Op::LinearBackwardWeight, gradient("fc.weight"), to_doubles(device.read(dfc)));
   expect_close(Op::Conv2dBackwardFilter, gradient("conv.weight"), to_doubles(device.read(dw)));

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <type_traits>
 
 #include "support/cases.h"
 #include "support/compare.h"
@@ -90,16 +91,20 @@ struct Gradients {
   Floats dx, dgamma, dbeta, dresidual;
 };
 
-Gradients backward(Backend& backend, const Problem& p, const Floats& y, bool in_place) {
+/// y: as values or, as bytes, its mask; or empty.
+template <class Y>
+Gradients backward(Backend& backend, const Problem& p, const Y& y, bool in_place) {
   Device device(backend);
   const Parameters q(device, p);
   const Tensor dy = in_place ? device.inout(p.dy, p.shape, p.dtype) : device.input(p.dy, p.shape, p.dtype);
   const Tensor dx = in_place ? dy : device.output(p.shape, p.dtype);
   const Tensor dgamma = device.output({p.channels}), dbeta = device.output({p.channels});
   const Tensor dresidual = p.residual.empty() ? Tensor() : device.output(p.shape, p.dtype);
-  device.call(backend.batch_norm_backward(dx, dgamma, dbeta, dresidual, dy, device.input(p.x, p.shape, p.dtype),
-                                          y.empty() ? Tensor() : device.input(y, p.shape, p.dtype), q.mean, q.variance,
-                                          q.gamma, q.beta, p.norm));
+  Tensor told;
+  if constexpr (std::is_same_v<Y, Bytes>) told = device.input(y, {static_cast<int64_t>(y.size())});
+  else if (!y.empty()) told = device.input(y, p.shape, p.dtype);
+  device.call(backend.batch_norm_backward(dx, dgamma, dbeta, dresidual, dy, device.input(p.x, p.shape, p.dtype), told,
+                                          q.mean, q.variance, q.gamma, q.beta, p.norm));
   return {device.read(dx), device.read(dgamma), device.read(dbeta), dresidual ? device.read(dresidual) : Floats()};
 }
 
@@ -177,11 +182,11 @@ TEST_CASE("batch norm of a channel that is constant: variance 0, and nothing of 
     Device device(backend);
     const Parameters q(device, p);
     const Tensor y = device.output(shape, dtype);
-    device.call(
-        backend.batch_norm_apply(y, device.input(p.x, shape, dtype), q.mean, q.variance, q.gamma, q.beta, {}, p.norm));
+    device.call(backend.batch_norm_apply(y, {}, device.input(p.x, shape, dtype), q.mean, q.variance, q.gamma, q.beta,
+                                         {}, p.norm));
     const Floats result = device.read(y), beta = as_stored(p.beta, dtype);
     for (size_t i = 0; i < result.size(); i += p.channels) CHECK(result[i] == beta[0]);
-    expect_finite(backward(backend, p, {}, false).dx);
+    expect_finite(backward(backend, p, Floats(), false).dx);
   });
 }
 
@@ -199,15 +204,15 @@ TEST_CASE("batch norm shows a NaN in its channel and in no other") {
       Device device(*backend);
       const Parameters q(device, p);
       const Tensor y = device.output(p.shape, dtype);
-      device.call(backend->batch_norm_apply(y, device.input(p.x, p.shape, dtype), q.mean, q.variance, q.gamma, q.beta,
-                                            {}, p.norm));
+      device.call(backend->batch_norm_apply(y, {}, device.input(p.x, p.shape, dtype), q.mean, q.variance, q.gamma,
+                                            q.beta, {}, p.norm));
       const Floats result = device.read(y);
       for (size_t i = 0; i < result.size(); ++i) REQUIRE(std::isnan(result[i]) == std::isnan(p.x[i]));
 
       p.norm.relu = 0;
       p.x[700 * channels + bad] = 0;
       p.dy[700 * channels + bad] = kNaN;
-      const Gradients g = backward(*backend, p, {}, false);
+      const Gradients g = backward(*backend, p, Floats(), false);
       for (int64_t j = 0; j < channels; ++j) {
         CHECK(std::isnan(g.dgamma[j]) == (j == bad));
         CHECK(std::isnan(g.dbeta[j]) == (j == bad));
@@ -231,11 +236,11 @@ TEST_CASE("batch_norm_apply") {
       const Tensor x = operand(p.x, variant.in_place && !variant.residual);
       const Tensor residual = variant.residual ? operand(p.residual, variant.in_place) : Tensor();
       const Tensor y = !variant.in_place ? device.output(shape, dtype) : variant.residual ? residual : x;
-      device.call(backend.batch_norm_apply(y, x, q.mean, q.variance, q.gamma, q.beta, residual, p.norm));
+      device.call(backend.batch_norm_apply(y, {}, x, q.mean, q.variance, q.gamma, q.beta, residual, p.norm));
       expect_close(Op::BatchNormApply, device.read(y), expected, dtype);
       if (!variant.in_place || !variant.residual) return;
       const Tensor over_x = device.inout(p.x, shape, dtype);
-      device.call(backend.batch_norm_apply(over_x, over_x, q.mean, q.variance, q.gamma, q.beta,
+      device.call(backend.batch_norm_apply(over_x, {}, over_x, q.mean, q.variance, q.gamma, q.beta,
                                            device.input(p.residual, shape, dtype), p.norm));
       expect_same(device.read(over_x), device.read(y));
     });
@@ -303,12 +308,53 @@ TEST_CASE("a ReLU that is found again from x is the one that was applied") {
     Device device(backend);
     const Parameters q(device, p);
     const Tensor y = device.output(shape, dtype);
-    device.call(
-        backend.batch_norm_apply(y, device.input(p.x, shape, dtype), q.mean, q.variance, q.gamma, q.beta, {}, p.norm));
-    const Gradients by_output = backward(backend, p, device.read(y), false), by_input = backward(backend, p, {}, false);
+    device.call(backend.batch_norm_apply(y, {}, device.input(p.x, shape, dtype), q.mean, q.variance, q.gamma, q.beta,
+                                         {}, p.norm));
+    const Gradients by_output = backward(backend, p, device.read(y), false),
+                    by_input = backward(backend, p, Floats(), false);
     expect_same(by_input.dx, by_output.dx);
     expect_same(by_input.dgamma, by_output.dgamma);
     expect_same(by_input.dbeta, by_output.dbeta);
+  });
+}
+
+TEST_CASE("a ReLU's mask says where y is above 0, and the gradient by it is the one by y") {
+  for_each_case(kShapes, [](Backend& backend, DType dtype, const Shape& shape) {
+    if (shape[shape.rank - 1] % kMaskedChannels != 0) return;
+    for (const bool residual : {false, true}) {
+      for (const bool in_place : {false, true}) {
+        CAPTURE(residual);
+        CAPTURE(in_place);
+        Problem p(shape, dtype, residual, true);
+        p.x[p.x.size() / 2] = 0;
+        Device device(backend);
+        const Parameters q(device, p);
+        const Tensor x = device.input(p.x, shape, dtype), alone = device.output(shape, dtype);
+        const Tensor y = in_place ? device.inout(p.x, shape, dtype) : device.output(shape, dtype);
+        const Tensor mask = device.output({shape.count() / kMaskedChannels}, DType::U8);
+        const Tensor added = residual ? device.input(p.residual, shape, dtype) : Tensor();
+        const auto apply = [&](const Tensor& to, const Tensor& mask, const Tensor& from) {
+          return backend.batch_norm_apply(to, mask, from, q.mean, q.variance, q.gamma, q.beta, added, p.norm);
+        };
+        if (backend.info().relu_masks == 0) {
+          CHECK(apply(y, mask, x).code == ErrorCode::Unsupported);
+          continue;
+        }
+        device.call(apply(alone, {}, x));
+        device.call(apply(y, mask, in_place ? y : x));
+        const Floats values = device.read(y);
+        expect_same(values, device.read(alone));
+        const Bytes found = device.read_bytes(mask);
+        for (size_t i = 0; i < values.size(); ++i)
+          REQUIRE((found[i / kMaskedChannels] >> i % kMaskedChannels & 1) == (values[i] > 0 ? 1 : 0));
+        for (const uint8_t byte : found) REQUIRE(byte < 1 << kMaskedChannels);
+        const Gradients by_mask = backward(backend, p, found, in_place), by_y = backward(backend, p, values, in_place);
+        expect_same(by_mask.dx, by_y.dx);
+        expect_same(by_mask.dgamma, by_y.dgamma);
+        expect_same(by_mask.dbeta, by_y.dbeta);
+        expect_same(by_mask.dresidual, by_y.dresidual);
+      }
+    }
   });
 }
 

@@ -88,15 +88,17 @@ TEST_CASE("conv2d_forward") {
   });
 }
 
-TEST_CASE("conv2d_backward_data") {
+TEST_CASE("conv2d_backward: the gradient of x") {
   for_each_case(kCases, [](Backend& backend, DType dtype, const ConvolutionSizes& sizes) {
     const Operands o(sizes, dtype);
     Device device(backend);
     const Tensor dx = device.output(sizes.x(), dtype), sum = device.inout(o.x, sizes.x(), dtype);
     const Tensor stored_dy = device.input(o.dy, sizes.y(), dtype), stored_w = device.input(o.w, sizes.w(), dtype);
     // Whichever comes first makes the plan.
-    const auto overwrite = [&] { device.call(backend.conv2d_backward_data(dx, stored_dy, stored_w, sizes.conv, 0)); };
-    const auto add = [&] { device.call(backend.conv2d_backward_data(sum, stored_dy, stored_w, sizes.conv, 1)); };
+    const auto overwrite = [&] {
+      device.call(backend.conv2d_backward(dx, {}, {}, stored_dy, {}, stored_w, sizes.conv, 0));
+    };
+    const auto add = [&] { device.call(backend.conv2d_backward(sum, {}, {}, stored_dy, {}, stored_w, sizes.conv, 1)); };
     if (sizes.batch % 2 == 0) overwrite();
     add();
     if (sizes.batch % 2 != 0) overwrite();
@@ -114,7 +116,7 @@ TEST_CASE("conv2d_backward_data") {
   });
 }
 
-TEST_CASE("conv2d_backward_filter") {
+TEST_CASE("conv2d_backward: the gradient of w") {
   for_each_case(kCases, [](Backend& backend, DType dtype, const ConvolutionSizes& sizes) {
     const Operands o(sizes, dtype);
     for (const DType stored : weight_gradient_types(backend, dtype)) {
@@ -124,8 +126,8 @@ TEST_CASE("conv2d_backward_filter") {
         Device device(backend);
         const Tensor dw = device.output(sizes.w(), stored);
         const Tensor dbias = has_bias ? device.output({sizes.out_channels}) : Tensor();
-        device.call(backend.conv2d_backward_filter(dw, dbias, device.input(o.dy, sizes.y(), dtype),
-                                                   device.input(o.x, sizes.x(), dtype), sizes.conv));
+        device.call(backend.conv2d_backward({}, dw, dbias, device.input(o.dy, sizes.y(), dtype),
+                                            device.input(o.x, sizes.x(), dtype), {}, sizes.conv, 0));
         const Doubles dy = to_doubles(o.dy), x = to_doubles(o.x);
         expect_close(Op::Conv2dBackwardFilter, device.read(dw), reference::conv2d_backward_filter(sizes, dy, x), dtype);
         if (has_bias) expect_close(Op::BiasGradient, device.read(dbias), reference::conv2d_backward_bias(sizes, dy));
@@ -137,6 +139,28 @@ TEST_CASE("conv2d_backward_filter") {
                      central_differences(to_doubles(o.w), probes, 0.5, loss), dtype);
       }
     }
+  });
+}
+
+TEST_CASE("conv2d_backward: both gradients at once") {
+  for_each_case(kCases, [](Backend& backend, DType dtype, const ConvolutionSizes& sizes) {
+    const Operands o(sizes, dtype);
+    Device device(backend);
+    const Tensor dx = device.output(sizes.x(), dtype), sum = device.inout(o.x, sizes.x(), dtype);
+    const Tensor dw = device.output(sizes.w()), again = device.output(sizes.w());
+    const Tensor dbias = device.output({sizes.out_channels});
+    const Tensor x = device.input(o.x, sizes.x(), dtype), w = device.input(o.w, sizes.w(), dtype);
+    const Tensor dy = device.input(o.dy, sizes.y(), dtype);
+    device.call(backend.conv2d_backward(dx, dw, dbias, dy, x, w, sizes.conv, 0));
+    device.call(backend.conv2d_backward(sum, again, {}, dy, x, w, sizes.conv, 1));
+    const Doubles at_dy = to_doubles(o.dy), filter = reference::conv2d_backward_filter(sizes, at_dy, to_doubles(o.x));
+    const Doubles gradient = reference::conv2d_backward_data(sizes, at_dy, to_doubles(o.w));
+    expect_close(Op::Conv2dBackwardData, device.read(dx), gradient, dtype);
+    for (const Tensor& each : {dw, again}) expect_close(Op::Conv2dBackwardFilter, device.read(each), filter, dtype);
+    expect_close(Op::BiasGradient, device.read(dbias), reference::conv2d_backward_bias(sizes, at_dy));
+    Doubles added = to_doubles(o.x);
+    for (size_t i = 0; i < added.size(); ++i) added[i] += gradient[i];
+    expect_close(Op::Conv2dAddedGradient, device.read(sum), added, dtype);
   });
 }
 
