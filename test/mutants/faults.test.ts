@@ -46,6 +46,29 @@ test('all faults of a file of native/ go into it together, each with a number of
   }
 });
 
+/** Not all of C++: what a row that was never compiled gets wrong. */
+test.each(NATIVE_FAULTS)('$name: can be chosen at run time: whole statements, or an expression', (fault) => {
+  const { find, replace, file } = fault;
+  const text = source(file);
+  const behind = text.slice(placeOf(text, fault) + find.length).trimStart();
+  for (const code of [find, replace]) {
+    for (const [open, close] of [
+      ['(', ')'],
+      ['{', '}'],
+      ['[', ']'],
+    ] as const)
+      expect([code, code.split(open).length]).toEqual([code, code.split(close).length]);
+    expect(code).not.toMatch(/^(const|auto|int\d*_t|float|double) /); // nobody would see the name
+  }
+  if (find.endsWith(';')) {
+    expect(replace).toMatch(/(^|[;}])$/);
+    expect(behind).not.toMatch(/^else\b/);
+  } else {
+    for (const code of [find, replace]) expect(code).not.toMatch(/;$|^(if|for|while|return|else)\b/);
+    expect(behind).not.toMatch(/^\(/); // a function's name
+  }
+});
+
 describe('planting', () => {
   const fault = (find: string, replace: string, name = 'some'): Fault => ({
     name,

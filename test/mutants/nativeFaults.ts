@@ -15,8 +15,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'resized-crop-beyond-its-edge',
       what: 'at the edges of a part that is resized, what lies beside it is mixed in',
-      find: 'if (!changes_shape(a)) {',
-      replace: 'if (false) {',
+      find: 'change.most_x = static_cast<float>(cut.left + cut.width - 1);',
+      replace: 'change.most_x = static_cast<float>(cut.left + cut.width);',
       tests: ['ops/gather_images_test'],
     },
     {
@@ -31,8 +31,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'edge-mirrored-twice',
       what: 'a mirrored image has its outermost pixels a second time',
-      find: 'const int32_t period = 2 * (size - 1)',
-      replace: 'const int32_t period = 2 * size - 1',
+      find: '2 * (size - 1)',
+      replace: '2 * size - 1',
       tests: ['ops/gather_images_test'],
     },
   ]),
@@ -304,8 +304,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'momentum-of-first-step',
       what: 'momentum stands still within a group of steps',
-      find: 'values.momentum.value_or',
-      replace: 'request.values[0].momentum.value_or',
+      find: 'values.momentum.value_or(optimizer_.momentum())',
+      replace: 'request.values[0].momentum.value_or(optimizer_.momentum())',
       tests: ['train/trainer_test'],
     },
     {
@@ -357,8 +357,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'training-memory-kept',
       what: "a trained model keeps the memory of the optimizer and training's activations",
-      find: 'trainer_.reset();\n  if (average_) parameters_.reset();',
-      replace: 'if (average_) parameters_.reset();',
+      find: 'predictor_->lend(nullptr);\n  trainer_.reset();',
+      replace: 'predictor_->lend(nullptr);',
       tests: ['train/memory_plan_test', 'lib/model', 'lib/training'],
     },
   ]),
@@ -672,8 +672,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'search-forgets-later-blocks',
       what: 'only the rows of the first block are sought',
-      find: 'for (int64_t row = 0; row < count_;) {',
-      replace: 'for (int64_t row = 0; row < std::min(count_, end_of_block(0));) {',
+      find: 'row < count_',
+      replace: 'row < std::min(count_, end_of_block(0))',
       tests: ['search/search_index_test'],
     },
     {
