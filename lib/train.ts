@@ -1,5 +1,6 @@
 /** `train()`: checks the options, and says who observes the run. */
 import { isPromise } from 'node:util/types';
+import { joinRanks } from './distributed/ranks.js';
 import { createLog } from './logs/runLog.js';
 import { createProgress } from './report/progress/progress.js';
 import type { Observer } from './training/observer.js';
@@ -17,7 +18,11 @@ export async function train(options: TrainOptions = {}): Promise<TrainResult> {
   // A run that fails before it comes to the data must not leave their failure to nobody.
   if (isPromise(options?.data)) options.data.catch(() => undefined);
   const settings = resolveTrainOptions(options);
-  return run(settings, [createLog(settings), createProgress(settings.progress)], callbacksOf(settings));
+  const ranks = settings.distributed === false ? undefined : await joinRanks(settings.distributed);
+  const callbacks = callbacksOf(settings);
+  // Files and the display are rank 0's: the others would write the same.
+  if (ranks !== undefined && ranks.rank > 0) return run(settings, [], callbacks, ranks);
+  return run(settings, [createLog(settings), createProgress(settings.progress)], callbacks, ranks);
 }
 
 function callbacksOf({ onStep, onEpoch }: TrainSettings): Observer {

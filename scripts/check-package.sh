@@ -84,7 +84,7 @@ check_contents() {
   for file in LICENSE README.md dist/lib/{index.js,index.mjs,index.d.ts,index.d.mts,cli/main.js} \
     datasets/fashion-mnist-sample/{README.md,train-images-idx3-ubyte.gz} schemas/{{onnx,tensorboard,tensorboard-hparams}.proto,LICENSE-onnx.txt} \
     CMakeLists.txt native/{CMakeLists.txt,addon/addon.cpp,cpu/loops.cpp,cuda/sources.cmake} \
-    "$prebuilds"/{margincore.node,libmargincore_{cpu,cuda}.so,libdnnl.so.2,libgomp.so.1,sources.checksum} \
+    "$prebuilds"/{margincore.node,libmargincore_{cpu,cuda,openmpi,mpich}.so,libdnnl.so.2,libgomp.so.1,sources.checksum} \
     "$prebuilds"/licenses/{README,libdnnl2,libgomp1,node-addon-api,Apache-2.0,GPL-3}.*; do
     grep -qxF "$file" <<<"$contents" || die "the package lacks $file"
   done

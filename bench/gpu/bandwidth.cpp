@@ -80,7 +80,7 @@ Case max_pool_forward(Bench& b) {
   const Pooled t = pooled(b, type);
   const Pool2d pool{2, 2, 0, 1};
   return {t.x.bytes() + t.y.bytes() + t.position.bytes(),
-          [=, &b] { return b.backend.max_pool_forward(t.y, t.position, t.x, pool); }};
+          [=, &b] { return b.backend.max_pool_forward(t.y, t.position, t.x, {}, pool); }};
 }
 
 template <DType type>
@@ -88,7 +88,7 @@ Case max_pool_backward(Bench& b) {
   const Pooled t = pooled(b, type);
   const Pool2d pool{2, 2, 0, 1};
   return {t.x.bytes() + t.y.bytes() + t.position.bytes(),
-          [=, &b] { return b.backend.max_pool_backward(t.x, t.y, t.position, pool); }};
+          [=, &b] { return b.backend.max_pool_backward(t.x, {}, t.y, t.position, pool); }};
 }
 
 /// An activation of ResNet-18's first stage: 256 MiB in fp32, half of that in bf16.

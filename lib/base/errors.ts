@@ -18,6 +18,8 @@ export type ErrorCode =
   | 'UNSUPPORTED' // an operation or precision that this backend does not have
   | 'OUT_OF_MEMORY' // details: needed and free, in bytes, and batchSize, one that would fit, where there is one
   | 'NON_FINITE' // a loss, gradient or parameter became NaN or infinite
+  | 'RANK_FAILED' // another process that trains with this one has ended, or was waited for too long
+  | 'RANKS_DIFFER' // processes that train together have other options or data
   | 'DISPOSED' // the object's native memory was already released
   | 'NATIVE_MODULE_NOT_FOUND'
   | 'BUILD_FAILED' // of the addon, by `margincore build`

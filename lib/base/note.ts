@@ -17,6 +17,7 @@ export type NoteCode =
   | 'LOG_FAILED' // to be written
   | 'MARGIN_WARMUP_BEYOND_END' // of the run
   | 'MILESTONES_BEYOND_END'
+  | 'NOT_DISTRIBUTED' // though a launcher has started several processes
   | 'NO_MARGIN' // but options that are about one
   | 'NO_SCALE_SUFFICES' // for this margin
   | 'PRECISION_CHANGED'

@@ -27,11 +27,36 @@ export interface NativeModule {
   headLoss(request: NativeHeadLossRequest): Promise<NativeHeadLossResult>;
   /** Images (N, H, W, C) as training steps of that epoch see them. */
   changedImages(request: NativeChangedImagesRequest): Promise<Float32Array>;
+  /** Joins the other processes of a launcher, once. Throws RANK_FAILED where the world is not the launcher's. */
+  joinRanks(request: NativeRanksRequest): Promise<NativeRanks>;
+  /** Rank 0's bytes in all of them, who give as many. */
+  broadcast(bytes: Uint8Array): Promise<Uint8Array>;
+  /** Waits for the others to end as well, where any were joined: for the end of the process. */
+  finishRanks(): void;
+  /** Ends the others, and this process, where any were joined. */
+  abortRanks(code: number): void;
   /** Cancels what runs, and waits until no thread computes any more: for the end of the process. */
   stopAll(): void;
   MappedFile: new (path: string) => NativeMappedFile;
   Session: new (config: NativeSessionConfig) => NativeSession;
   SearchIndex: new (config: NativeSearchConfig) => NativeSearchIndex;
+}
+
+export interface NativeRanksRequest {
+  engine: 'openmpi' | 'mpich';
+  rank: number;
+  size: number;
+  /** That another may be waited for. */
+  timeoutSeconds: number;
+}
+
+export interface NativeRanks {
+  engine: string;
+  /** Of the engine's library. */
+  version: string;
+  host: string;
+  rank: number;
+  size: number;
 }
 
 /**
@@ -217,6 +242,8 @@ export interface NativeSessionConfig {
   optimizer: NativeOptimizer;
   /** Default true; otherwise weights are 0 until they are written. */
   drawWeights?: boolean;
+  /** Its steps are run by all ranks at once, each with a part of the batch. Needs `joinRanks`. */
+  distributed?: boolean;
 }
 
 /** Values of one step, in this order, in `NativeStepsRequest.values`. */

@@ -11,6 +11,8 @@ import { type ChannelNormalization, resolveNormalize } from '../data/normalize.j
 import { DEFAULT_PREPROCESSING, type Preprocessing } from '../data/preprocessing.js';
 import { allOf, holdOut, labelsOf, type Samples } from '../data/samples.js';
 import type { SUBSET_OPTIONS } from '../data/subset.js';
+import { type Launched, launchedBy } from '../distributed/launcher.js';
+import type { Ranks } from '../distributed/ranks.js';
 import { hasMargin } from '../heads/margin.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type ResolvedHead, resolveHead } from '../heads/resolve.js';
@@ -49,7 +51,12 @@ export interface TrainJob {
   readonly placement: Placement;
   /** The precision in force. */
   readonly precision: Precision;
+  /** That train together; undefined: this process alone. */
+  readonly ranks?: Ranks;
 }
+
+/** Whether this process is the one that keeps the run. */
+export const isLeader = ({ ranks }: TrainJob) => (ranks?.rank ?? 0) === 0;
 
 /** What is of this run alone: its data, its folders, who is told. */
 type NotRepeated =
@@ -58,6 +65,7 @@ type NotRepeated =
   | 'resume'
   | 'resetHead'
   | 'signal'
+  | 'distributed'
   | 'onStep'
   | 'onEpoch'
   | 'progress'
@@ -180,6 +188,10 @@ export function notesOn(job: TrainJob): Note[] {
     ),
     ...notesBeyondTheEnd(learningRate, hasMargin(head.native) ? head.marginWarmup : 0, length),
     ...note('CPU_TAKEN', placement.note),
+    ...note(
+      'NOT_DISTRIBUTED',
+      settings.distributed === false ? ofSeveral(launchedBy(process.env)) : undefined,
+    ),
     ...sayIf(
       freeze.length > 0 && model.weights === undefined && !resume,
       'FROZEN_UNTRAINED',
@@ -222,6 +234,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         batchSize: largestBatch(batching),
         optimizer: nativeOptimizer(settings, head.headLr),
         drawWeights,
+        distributed: settings.distributed !== false,
       }),
   );
 }
@@ -259,9 +272,15 @@ function divideSteps(
   return { samples, batchSize, joinsTail: batchStatistics, dropsTail };
 }
 
+/** The classic mistake: as many runs as processes. */
+const ofSeveral = (launched: Launched | undefined) =>
+  launched === undefined || launched.size === 1
+    ? undefined
+    : `${launched.size} processes were started, and this one trains by itself: distributed: true (--distributed) has them train together`;
+
 export function effectiveOptions(job: TrainJob, { device, threads }: NativeDevice): EffectiveOptions {
   const { normalization, preprocessing, head, precision } = job;
-  const { data, checkpoint, resume, resetHead, signal, onStep, onEpoch, ...rest } = job.settings;
+  const { data, checkpoint, resume, resetHead, signal, distributed, onStep, onEpoch, ...rest } = job.settings;
   const { progress, logDir, logEmbeddings, validation, patience, epochs, steps, head: _, ...repeated } = rest;
   const options = {
     ...(head.effective as HeadOptions),

@@ -43,6 +43,8 @@ export interface TrainPlan extends Batching {
   /** Where to begin, the session being there; default: at the beginning. */
   readonly from?: Progress | undefined;
   readonly keeper?: Keeper | undefined;
+  /** What the first of several processes says, in all of them; default: there is only this one. */
+  agree?<T>(value: T): Promise<T>;
   /** Whether no further epoch is worth it. */
   isEnough(history: readonly Omit<EpochRecord, 'diagnoses'>[]): boolean;
   /** Told of steps and epochs. */
@@ -202,6 +204,16 @@ class TrainLoop {
     history.push(this.#stopped === wasStopped ? record : judge());
     this.#sums = noSteps();
     await keeper?.epochDone(this.progress, isWhole);
+    await this.#agreeToStop();
+  }
+
+  async #agree<T>(value: T): Promise<T> {
+    return this.#plan.agree === undefined ? value : this.#plan.agree(value);
+  }
+
+  /** Callbacks may differ from process to process, and a clock does. */
+  async #agreeToStop(): Promise<void> {
+    this.#stopped = await this.#agree(this.#stopped);
   }
 
   async #tellEpoch(record: EpochRecord): Promise<void> {
@@ -224,7 +236,9 @@ class TrainLoop {
       const first = this.#sums.steps;
       const left = all - first;
       const untilDue = keeper?.stepsUntilDue(this.#step) ?? left;
-      yield* await this.#runChunk(epoch, first, Math.min(this.#chunkSteps, left, untilDue), order);
+      const count = await this.#agree(Math.min(this.#chunkSteps, left, untilDue));
+      yield* await this.#runChunk(epoch, first, count, order);
+      await this.#agreeToStop();
       // At its end the epoch itself is kept, with its record.
       const isWithin = this.#sums.steps < all;
       if (isWithin && !isBrokenOff()) await keeper?.stepsDone(this.progress);

@@ -23,6 +23,7 @@ import { checkNormalize, NORMALIZE_NOTATION, type Normalize } from '../data/norm
 import { checkPreprocessing, PREPROCESSING, type Preprocessing } from '../data/preprocessing.js';
 import { SUBSET_OPTIONS } from '../data/subset.js';
 import type { ArraysInput, SplitInput } from '../data/types.js';
+import { checkDistributed, type DistributedOptions } from '../distributed/options.js';
 import type { HeadOptions } from '../heads/options.js';
 import { type CheckedHead, checkHead, checkHeadKeys } from '../heads/resolve.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
@@ -158,6 +159,11 @@ export interface RunOptions {
   seed?: number;
   /** Bit-equal results on the same kind of machine with the same number of threads. Default false. */
   deterministic?: boolean;
+  /**
+   * This process is one of several that an MPI's launcher has started, all with the same program, options and data: they share each
+   * batch, of which `batchSize` stays the size, and come to the same model. true, or how. Default false.
+   */
+  distributed?: boolean | DistributedOptions;
   /**
    * A folder in which the run is kept, so that it can be resumed whatever ends it: see `checkpointEvery`. An abort by
    * `signal` saves first. The folder is locked while the run goes on. Default: none.
@@ -326,6 +332,10 @@ export const RUN_OPTION_GROUPS = {
     ...PLACEMENT_OPTIONS,
     precision: choice("the network's arithmetic", PRECISIONS, { default: 'fp32' }),
     deterministic: flag('bit-equal results on the same machine', { default: false }),
+    distributed: option('share each batch with the other processes of an mpirun', checkDistributed, {
+      default: false as const,
+      notation: SWITCH,
+    }),
   },
   output: {
     progress: option('a progress display on standard error', checkProgress, {

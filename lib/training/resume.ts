@@ -1,7 +1,7 @@
 /** The folder of a run, and what of an earlier part of it is there. */
 import { MarginCoreError } from '../base/errors.js';
 import { type Note, note } from '../base/note.js';
-import { CheckpointFolder } from '../files/checkpointFolder.js';
+import { CheckpointFolder, lastCheckpoint } from '../files/checkpointFolder.js';
 import { corruptFile, type TensorFile, usingFile } from '../files/tensorFile.js';
 import { readDescriptor } from '../model/modelFile.js';
 import { isOfHead, loadParameters } from '../model/weights.js';
@@ -14,7 +14,8 @@ import { loadState, type RunState, readRunState } from './runState.js';
 
 /** A run's folder, which is locked until it is closed. */
 export interface OpenFolder {
-  readonly folder: CheckpointFolder;
+  /** Undefined where another process keeps the run. */
+  readonly folder?: CheckpointFolder;
   readonly identity: RunIdentity;
   /** What to go on from; undefined: from the beginning. */
   readonly from?: Beginning;
@@ -46,6 +47,15 @@ export async function openRunFolder(job: TrainJob): Promise<OpenFolder | undefin
     await folder.close();
     throw error;
   }
+}
+
+/** What a run goes on from that another process keeps, on the same file system. */
+export async function followRunFolder(job: TrainJob): Promise<OpenFolder | undefined> {
+  const { checkpoint, resume } = job.settings;
+  const path = checkpoint === undefined || !resume ? undefined : await lastCheckpoint(checkpoint);
+  if (path === undefined) return undefined;
+  const identity = await identityOf(job);
+  return { identity, from: await usingFile(path, (file) => beginning(file, job, identity)), notes: [] };
 }
 
 async function beginning(file: TensorFile, job: TrainJob, wanted: RunIdentity): Promise<Beginning> {

@@ -6,6 +6,8 @@ import { checkSplitOfSize, imageSize } from '../data/imageSize.js';
 import { type Dataset, progressOf, resolveData } from '../data/index.js';
 import { labelsOf, type Samples } from '../data/samples.js';
 import { chosenFrom, ofClasses } from '../data/subset.js';
+import type { Ranks } from '../distributed/ranks.js';
+import { threadsOfRank } from '../distributed/threads.js';
 import { expectedFirstLoss, type FirstLoss } from '../heads/firstLoss.js';
 import { hasMargin } from '../heads/margin.js';
 import type { Scores } from '../metrics/accuracy.js';
@@ -27,6 +29,7 @@ import {
   createSession,
   type EffectiveOptions,
   effectiveOptions,
+  isLeader,
   notesOn,
   prepareJob,
   type TrainJob,
@@ -38,9 +41,9 @@ import { type Observer, Observers, type Preparation, type RunStart } from './obs
 import { type StepState, stepStateOf } from './optimizers.js';
 import type { TrainSettings } from './options.js';
 import { prepareWith } from './preparing.js';
-import { begin, type OpenFolder, openRunFolder } from './resume.js';
+import { begin, followRunFolder, type OpenFolder, openRunFolder } from './resume.js';
 import { runFacts } from './runFacts.js';
-import { rulesOf, StepsHash } from './runIdentity.js';
+import { identityOf, rulesOf, StepsHash } from './runIdentity.js';
 import type { RunNote } from './runNote.js';
 import type { RunState } from './runState.js';
 import { imagesToHold, uploadSamples } from './upload.js';
@@ -65,16 +68,20 @@ export interface TrainResult {
   /** Everything the user was told on the way, once per code. */
   readonly notes: readonly RunNote[];
   readonly environment: Environment;
+  /** Which of the processes that have trained together this is; 0: the first, or the only one. */
+  readonly rank: number;
 }
 
 /**
  * Every failure is a rejection, of which the observers learn too.
  * @param callbacks Of the user: told last, as what they throw keeps a happening from whoever comes after them.
+ * @param ranks That train together
  */
 export async function run(
   settings: TrainSettings,
   given: readonly Observer[],
   callbacks: Observer = {},
+  ranks?: Ranks,
 ): Promise<TrainResult> {
   const started = performance.now();
   const firstStep = new FirstStep();
@@ -83,8 +90,9 @@ export async function run(
   let result: TrainResult | undefined;
   try {
     await observers.open((note) => notices.say(note));
-    const job = await prepare(settings, observers);
+    const job = await prepare(settings, observers, ranks);
     for (const note of notesOn(job)) notices.say(note);
+    await ranks?.expectSame({ ...(await identityOf(job)) });
     result = await runJob(job, observers, notices, firstStep);
     await observers.end({
       seconds: (performance.now() - started) / 1000,
@@ -100,7 +108,11 @@ export async function run(
   }
 }
 
-async function prepare(settings: TrainSettings, observers: Observers): Promise<TrainJob> {
+async function prepare(
+  settings: TrainSettings,
+  observers: Observers,
+  ranks: Ranks | undefined,
+): Promise<TrainJob> {
   const { data, model, preprocessing, device, threads, signal } = settings;
   signal?.throwIfAborted();
   const progress = progressOf(data);
@@ -112,7 +124,11 @@ async function prepare(settings: TrainSettings, observers: Observers): Promise<T
     signal,
   });
   const placement = await untilAborted(selectDevice(device, threads), signal);
-  return prepareJob(...chosenOf(settings, dataset), placement);
+  const own = {
+    ...placement,
+    ...(ranks && threads === undefined && { threads: threadsOfRank(placement.threads, process.env) }),
+  };
+  return { ...(await prepareJob(...chosenOf(settings, dataset), own)), ...(ranks && { ranks }) };
 }
 
 /** The part of the data that is asked for; of images that are scored those of its classes. */
@@ -136,11 +152,11 @@ async function runJob(
   notices: Notices,
   firstStep: FirstStep,
 ): Promise<TrainResult> {
-  const opened = await openRunFolder(job);
+  const opened = await (isLeader(job) ? openRunFolder(job) : followRunFolder(job));
   try {
     return await runWith(job, opened, observers, notices, firstStep);
   } finally {
-    await opened?.folder.close();
+    await opened?.folder?.close();
   }
 }
 
@@ -186,6 +202,7 @@ async function runWith(
       options: effectiveOptions(job, device),
       notes: notices.said,
       environment,
+      rank: job.ranks?.rank ?? 0,
     };
   } catch (error) {
     const isKept = keepsModel(error, model) && (await endsTraining(session)) && !signal?.aborted;
@@ -254,7 +271,7 @@ async function createKeeper(
   run: { environment: Environment; stepState: StepState; firstStep: FirstStep; notices: Notices },
 ): Promise<BestKeeper | undefined> {
   const { keepBest, monitor, checkpointEvery: every, keepCheckpoints: kept } = job.settings;
-  if (opened === undefined) return keepBest ? new BestInMemory(session, monitor) : undefined;
+  if (opened?.folder === undefined) return keepBest ? new BestInMemory(session, monitor) : undefined;
   const hash = new StepsHash(rulesOf(job), job.length);
   const keeper = new FolderKeeper(
     opened.folder,
@@ -320,6 +337,7 @@ function trainModel(
     head,
     facts: runFacts(job, session.summary.embeddingSize),
     signal,
+    ...(job.ranks && { agree: job.ranks.agree }),
     measure: headMeasurer(session, train, (measurement) => observers.measured(measurement)),
     validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),
     isEnough: (history) => isOutOfPatience(history, monitor, patience),

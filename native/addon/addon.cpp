@@ -8,6 +8,7 @@
 #include "addon/convert.h"
 #include "addon/guard.h"
 #include "addon/mapped_file_object.h"
+#include "addon/ranks.h"
 #include "addon/requests.h"
 #include "addon/results.h"
 #include "addon/search_object.h"
@@ -125,6 +126,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("headLoss", Napi::Function::New(env, run_head_loss, "headLoss"));
   exports.Set("changedImages", Napi::Function::New(env, make_changed_images, "changedImages"));
   exports.Set("stopAll", Napi::Function::New(env, stop_all, "stopAll"));
+  export_ranks(env, exports);
   exports.Set("MappedFile", MappedFileObject::define(env));
   exports.Set("Session", SessionObject::define(env));
   exports.Set("SearchIndex", SearchObject::define(env));

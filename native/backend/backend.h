@@ -111,6 +111,7 @@ struct BatchNorm {
 struct Dropout {
   float rate = 0;       // probability that an element is dropped; kept ones are scaled by 1/(1 - rate)
   uint32_t stream = 0;  // tells the dropout layers of a network apart
+  int64_t first = 0;    // number of x's first element, of all that are drawn for: where x is a part of a batch
 };
 
 struct GatherImages {

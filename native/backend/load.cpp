@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "backend/cuda_libraries.h"
+#include "base/plugin_path.h"
 #include "base/process_limits.h"
 
 namespace margincore {
@@ -22,23 +23,6 @@ struct LoadedPlugin {
   std::string reason;
   CudaLibraries libraries;
 };
-
-/// Folder of the library that this code is linked into: plugins lie beside it.
-std::filesystem::path own_folder() {
-  Dl_info own{};
-  if (dladdr(reinterpret_cast<void*>(&own_folder), &own) == 0 || own.dli_fname == nullptr) return ".";
-  std::error_code ignored;
-  return std::filesystem::absolute(own.dli_fname, ignored).parent_path();
-}
-
-/// MARGINCORE_CUDA_LIBRARY=<path> takes another build of the plugin than the one beside the addon.
-std::filesystem::path plugin_path(const std::string& name) {
-  std::string variable = "MARGINCORE_";
-  for (char letter : name) variable += static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
-  variable += "_LIBRARY";
-  if (const char* path = std::getenv(variable.c_str()); path != nullptr && *path != '\0') return path;
-  return own_folder() / ("libmargincore_" + name + ".so");
-}
 
 /// The CPU plugin's $ORIGIN finds the libraries that are shipped beside it, but does not hold for what these need in
 /// turn: libdnnl needs libOpenCL too. Loaded first, it is found; where it is not shipped, the system has it.

@@ -57,8 +57,8 @@ virtual Status relu_backward(Tensor dx, Tensor dy, Tensor y) MARGINCORE_OP;
 virtual Status prelu_forward(Tensor y, Tensor x, Tensor slope) MARGINCORE_OP;
 virtual Status prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope) MARGINCORE_OP;
 virtual Status add(Tensor y, Tensor a, Tensor b) MARGINCORE_OP;
-// Dropout's mask is drawn again in the backward pass, nothing is stored: element i takes word i mod 4 of philox(seed,
-// Dropout, stream, step * 2^32 + i / 4).
+// Dropout's mask is drawn again in the backward pass, nothing is stored: element number i takes word i mod 4 of
+// philox(seed, Dropout, stream, step * 2^32 + i / 4).
 virtual Status dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) MARGINCORE_OP;
 virtual Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const StepBlock* step) MARGINCORE_OP;
 

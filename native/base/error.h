@@ -18,6 +18,7 @@ enum class ErrorCode : int32_t {
   Unsupported,
   OutOfMemory,
   Disposed,
+  RankFailed,
   Internal,
 };
 
@@ -32,6 +33,7 @@ inline const char* error_code_name(ErrorCode code) {
     case ErrorCode::Unsupported: return "UNSUPPORTED";
     case ErrorCode::OutOfMemory: return "OUT_OF_MEMORY";
     case ErrorCode::Disposed: return "DISPOSED";
+    case ErrorCode::RankFailed: return "RANK_FAILED";
     case ErrorCode::Internal: break;
   }
   return "INTERNAL";

@@ -18,14 +18,15 @@ struct LayerCall {
   Backend& backend;
   const Parameters& parameters;
   const StepBlock* step;
+  int64_t first_row;  // of the batch, where this is a part of it
   bool training;
   std::span<const Tensor> inputs;
   Tensor y;
-  void* state;                        // what forward leaves for backward
-  Tensor batch_mean, batch_variance;  // of a layer with running statistics, training only: out of forward
-  Tensor dy;                          // backward only
-  std::span<const Tensor> dinputs;    // out, backward only; without data where no gradient is needed: the image's
-  bool adds_to_dx = false;            // backward only: dx is a gradient already, to which this one is added
+  void* state = nullptr;                        // what forward leaves for backward
+  Tensor batch_mean = {}, batch_variance = {};  // of a layer with running statistics, training only: out of forward
+  Tensor dy = {};                               // backward only
+  std::span<const Tensor> dinputs = {};  // out, backward only; without data where no gradient is needed: the image's
+  bool adds_to_dx = false;               // backward only: dx is a gradient already, to which this one is added
 
   const Tensor& x() const { return inputs[0]; }
   const Tensor& dx() const { return dinputs[0]; }

@@ -121,6 +121,7 @@ void NetworkPass::plan_statistics(ActivationPlan& plan) {
     if (const auto running = node.layer->running_statistics())
       bytes += 2 * ParameterTable::aligned(running->channels) * static_cast<int64_t>(sizeof(float));
   if (bytes > 0) statistics_ = plan.add(bytes, 0, last_moment());
+  statistics_count_ = bytes / static_cast<int64_t>(sizeof(float));
 }
 
 void NetworkPass::bind(const ActivationPlan& plan, void* arena) {
@@ -154,13 +155,24 @@ Tensor NetworkPass::batch_statistics(const Parameters& parameters, ParameterTabl
   return {reinterpret_cast<float*>(arena_ + plan_->offset(statistics_)) + offset, entry.spec.shape};
 }
 
-LayerCall NetworkPass::call(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step,
+Tensor NetworkPass::batch_statistics() const {
+  if (statistics_ == kNone) return {};
+  return {reinterpret_cast<float*>(arena_ + plan_->offset(statistics_)), {statistics_count_}};
+}
+
+LayerCall NetworkPass::call(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step,
                             int node, const std::vector<Id>& values, Operands& inputs) const {
+  const int64_t batch = rows.count;
   const Network::Node& at_work = network_.nodes()[node];
   const auto value = [&](int index) { return at(values[index], batch, index); };
   for (size_t k = 0; k < at_work.inputs.size(); ++k) inputs[k] = value(at_work.inputs[k]);
-  LayerCall call{backend, parameters, step, training_, {inputs.data(), at_work.inputs.size()}, value(node + 1), nullptr,
-                 {},      {},         {},   {}};
+  LayerCall call{.backend = backend,
+                 .parameters = parameters,
+                 .step = step,
+                 .first_row = rows.first,
+                 .training = training_,
+                 .inputs = {inputs.data(), at_work.inputs.size()},
+                 .y = value(node + 1)};
   if (states_[node] != kNone) call.state = arena_ + plan_->offset(states_[node]);
   if (const auto running = at_work.layer->running_statistics(); running && training_) {
     call.batch_mean = batch_statistics(parameters, running->mean);
@@ -169,26 +181,27 @@ LayerCall NetworkPass::call(Backend& backend, const Parameters& parameters, int6
   return call;
 }
 
-void NetworkPass::forward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const {
+void NetworkPass::forward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const {
   Operands inputs;
   for (int i = 0; i < count(); ++i)
-    network_.nodes()[i].layer->forward(call(backend, parameters, batch, step, i, values_, inputs));
-  if (embedding_ != kNone) check(backend.convert(embedding(batch), value(batch, last_value()).as_matrix()));
+    network_.nodes()[i].layer->forward(call(backend, parameters, rows, step, i, values_, inputs));
+  if (embedding_ != kNone) check(backend.convert(embedding(rows.count), value(rows.count, last_value()).as_matrix()));
 }
 
-void NetworkPass::backward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const {
+void NetworkPass::backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const {
+  const int64_t batch = rows.count;
   if (embedding_gradient_ != kNone && needs_embedding_gradient())
     check(backend.convert(gradient(batch, last_value()).as_matrix(), embedding_gradient(batch)));
   Operands inputs, dinputs;
   for (int i = count() - 1; i >= 0; --i) {
     if (!network_.needs_gradient(i + 1)) continue;
     for (int v : recomputed_[i])
-      network_.nodes()[v - 1].layer->recompute(call(backend, parameters, batch, step, v - 1, again_, inputs));
+      network_.nodes()[v - 1].layer->recompute(call(backend, parameters, rows, step, v - 1, again_, inputs));
     const std::vector<int>& values = network_.nodes()[i].inputs;
     const auto part = [&](size_t k) { return at(parts_[i][k], batch, values[k]); };
     for (size_t k = 0; k < values.size(); ++k)
       dinputs[k] = parts_[i][k] != kNone ? part(k) : gradient(batch, values[k]);
-    LayerCall operands = call(backend, parameters, batch, step, i, again_, inputs);
+    LayerCall operands = call(backend, parameters, rows, step, i, again_, inputs);
     operands.dy = gradient(batch, i + 1);
     operands.dinputs = {dinputs.data(), values.size()};
     operands.adds_to_dx = adds_[i];

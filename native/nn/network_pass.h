@@ -9,6 +9,11 @@
 
 namespace margincore {
 
+/// Rows of a batch: all of them, or those that one process has.
+struct RowRange {
+  int64_t first, count;
+};
+
 class NetworkPass {
  public:
   /// Enters its buffers into `plan`; the head's work falls on moment `head_moment()`.
@@ -26,8 +31,11 @@ class NetworkPass {
   /// Otherwise nobody reads it: all layers are frozen.
   bool needs_embedding_gradient() const { return network_.needs_gradient(last_value()); }
 
-  void forward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const;
-  void backward(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step) const;
+  /// The first row counts for dropout, which draws for each row of the batch.
+  void forward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const;
+  void backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const;
+  /// Of all layers that have running ones, as the forward pass left them; or none.
+  Tensor batch_statistics() const;
   /// Running statistics follow those of the batch; nothing once *halted is not 0.
   void update_state(Backend& backend, const Parameters& parameters, const int32_t* halted) const;
 
@@ -49,7 +57,7 @@ class NetworkPass {
   Tensor value(int64_t batch, int index) const { return at(values_[index], batch, index); }
   Tensor gradient(int64_t batch, int index) const;
   Tensor at(Id id, int64_t batch, int index) const;
-  LayerCall call(Backend& backend, const Parameters& parameters, int64_t batch, const StepBlock* step, int node,
+  LayerCall call(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step, int node,
                  const std::vector<Id>& values, Operands& inputs) const;
   Tensor batch_statistics(const Parameters& parameters, ParameterTable::Key running) const;
 
@@ -65,6 +73,7 @@ class NetworkPass {
   std::vector<bool> adds_;                         // by node: its backward pass adds to the first input's gradient
   std::vector<std::array<Id, kMaxInputs>> parts_;  // by node: else a gradient that is added to one that is there
   Id embedding_, embedding_gradient_;              // in fp32, where activations are bf16
+  int64_t statistics_count_ = 0;                   // floats
   Id statistics_;                                  // of the batch, laid out as the running ones are
 };
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "nn/network_pass.h"
+#include "train/data_parallel.h"
 
 namespace margincore {
 
@@ -36,9 +36,9 @@ size_t gradient_bytes(const ParameterTable& table, const BackendInfo& backend) {
 
 MemoryUse plan_training(const Network& network, const Head& head, const ParameterTable& table,
                         const OptimizerSpec& optimizer, const BackendInfo& backend, RecomputePolicy policy,
-                        int64_t batch) {
+                        int64_t batch, int32_t ranks) {
   ActivationPlan plan;
-  const NetworkPass network_pass(network, batch, policy, backend, plan);
+  const NetworkPass network_pass(network, most_rows_of_rank(batch, ranks), policy, backend, plan);
   const HeadPass head_pass(head, batch, true, plan, network_pass.head_moment(), network_pass.last_moment());
   plan.arrange();
   MemoryUse use;
@@ -46,6 +46,7 @@ MemoryUse plan_training(const Network& network, const Head& head, const Paramete
   use.gradients = gradient_bytes(table, backend);
   use.optimizer = table.trained().count * sizeof(float) * (optimizer.type == OptimizerSpec::Type::Sgd ? 1 : 2);
   use.activations = plan.bytes();
+  if (ranks > 1) use.activations += 2 * batch * network.embedding_size() * sizeof(float);  // gathered, and gradients
   return use;
 }
 

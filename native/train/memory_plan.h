@@ -26,10 +26,10 @@ size_t parameter_bytes(const ParameterTable& table);
 
 size_t gradient_bytes(const ParameterTable& table, const BackendInfo& backend);
 
-/// Of training in batches of `batch`; without the dataset.
+/// Of training in batches of `batch`, which so many processes share; without the dataset.
 MemoryUse plan_training(const Network& network, const Head& head, const ParameterTable& table,
                         const OptimizerSpec& optimizer, const BackendInfo& backend, RecomputePolicy policy,
-                        int64_t batch);
+                        int64_t batch, int32_t ranks = 1);
 
 /// For training that takes `plan` of it: nothing is computed twice where that is slower and all fits.
 RecomputePolicy choose_recompute_policy(Backend& backend, const std::function<MemoryUse(RecomputePolicy)>& plan);

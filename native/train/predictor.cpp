@@ -93,7 +93,7 @@ void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t 
   gather.scale = normalization_.scale();
   gather.shift = normalization_.shift();
   check(backend_.gather_images(buffers.network_pass.input(batch), {}, gather, nullptr));
-  buffers.network_pass.forward(backend_, parameters_, executed_batch(batch), nullptr);
+  buffers.network_pass.forward(backend_, parameters_, {0, executed_batch(batch)}, nullptr);
 
   const Tensor embeddings = buffers.network_pass.embedding(batch);
   const auto deliver = [&](float* to, const Tensor& rows) {

@@ -86,8 +86,8 @@ int64_t Session::centroid_operations() const {
 MemoryUse Session::planned_use() const {
   MemoryUse use;
   if (spec_.batch_size > 0) {
-    use =
-        plan_training(network_, head_, table_, spec_.optimizer, backend_->info(), recompute_policy_, spec_.batch_size);
+    use = plan_training(network_, head_, table_, spec_.optimizer, backend_->info(), recompute_policy_, spec_.batch_size,
+                        rank_count());
   } else {
     use.parameters = parameter_bytes(table_);
   }
@@ -103,7 +103,7 @@ void Session::allocate() {
   predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, parameters(), spec_.normalization);
   if (spec_.batch_size > 0) {
     trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer, spec_.normalization,
-                                         spec_.batch_size, spec_.seed, recompute_policy_, work_);
+                                         spec_.batch_size, spec_.seed, recompute_policy_, work_, spec_.ranks);
     trainer_->set_augmentation(spec_.augmentation);
     if (average_) trainer_->set_average(*average_);
     predictor_->lend(&trainer_->activations());
@@ -119,7 +119,8 @@ void Session::release() {
 
 TrainingPlan Session::training_plan(RecomputePolicy policy) const {
   return [this, policy](int64_t batch) {
-    MemoryUse use = plan_training(network_, head_, table_, spec_.optimizer, backend_->info(), policy, batch);
+    MemoryUse use =
+        plan_training(network_, head_, table_, spec_.optimizer, backend_->info(), policy, batch, rank_count());
     use.dataset = 2 * batch * network_.input().count();  // at least two batches on their way
     return use;
   };

@@ -29,6 +29,7 @@ struct SessionSpec {
   Augmentation augmentation;  // of training images
   int64_t batch_size = 0;     // largest training batch; 0: prediction only
   OptimizerSpec optimizer;
+  Communicator* ranks = nullptr;  // that share each training batch
 };
 
 class Session {
@@ -81,6 +82,7 @@ class Session {
   template <class Body>
   void advising(const Body& body);
   TrainingPlan training_plan(RecomputePolicy policy) const;
+  int32_t rank_count() const { return spec_.ranks == nullptr ? 1 : spec_.ranks->info().size; }
 
   SessionSpec spec_;
   ParameterTable table_;

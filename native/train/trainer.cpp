@@ -23,6 +23,11 @@ double flops_of_step(const Network& network, int64_t batch) {
   return 3 * forward * static_cast<double>(batch);  // backward: both operands' gradients
 }
 
+/// Of images that one process has of a batch.
+int64_t most_rows(const std::optional<DataParallel>& ranks, int64_t max_batch) {
+  return ranks ? ranks->most_rows(max_batch) : max_batch;
+}
+
 /// Grows a buffer of the device; its contents are not kept.
 void reserve(Backend& backend, Buffer& buffer, size_t bytes) {
   if (buffer.bytes() < bytes) buffer = Buffer(backend, bytes);
@@ -48,14 +53,17 @@ bool all_finite(const std::vector<float>& values) {
 
 Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
                  const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-                 RecomputePolicy policy, const Work& work)
+                 RecomputePolicy policy, const Work& work, Communicator* ranks)
     : backend_(backend),
       network_(network),
       head_(head),
       parameters_(parameters),
+      ranks_(ranks == nullptr ? std::nullopt
+                              : std::make_optional<DataParallel>(*ranks, backend, parameters.table(), max_batch,
+                                                                 network.embedding_size())),
       max_batch_(max_batch),
       seed_(seed),
-      network_pass_(network, max_batch, policy, backend.info(), plan_),
+      network_pass_(network, most_rows(ranks_, max_batch), policy, backend.info(), plan_),
       head_pass_(head, max_batch, true, plan_, network_pass_.head_moment(), network_pass_.last_moment()),
       optimizer_(backend, optimizer, parameters, work),
       normalization_(backend, normalization),
@@ -80,6 +88,9 @@ void Trainer::set_augmentation(const Augmentation& augmentation) {
   steps_.clear();  // recorded steps hold the old one
   augmentation_ = augmentation;
   if (!mixes_images(augmentation)) return;
+  if (ranks_)
+    throw Error(ErrorCode::Unsupported,
+                "augmentation: mixup and cutmix mix images of a whole batch, which no rank has");
   if (!takes_two_labels(head_.spec()))
     throw Error(
         ErrorCode::InvalidOption,
@@ -92,7 +103,7 @@ void Trainer::set_augmentation(const Augmentation& augmentation) {
 void Trainer::set_data(const TrainingData& data, const Work& work) {
   steps_.clear();  // recorded steps hold the old addresses
   data_.reset();   // before the next is made: both need not fit
-  data_ = std::make_unique<TrainingSet>(backend_, data, network_.input(), max_batch_, work);
+  data_ = std::make_unique<TrainingSet>(backend_, data, network_.input(), most_rows(ranks_, max_batch_), work);
   reserve(backend_, reports_, data.count * sizeof(StepReport));  // an epoch at most, in steps of one sample at least
 }
 
@@ -151,14 +162,15 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
         block.momentum = values.momentum.value_or(optimizer_.momentum());
         block.lambda = values.lambda;
         block.margin_ramp = values.margin_ramp;
-        block.order_position = data_->open(first + i * batch, batch);
+        const RowRange own = own_rows(batch);
+        block.order_position = own.count > 0 ? data_->open(first + i * batch + own.first, own.count) : 0;
         blocks[i] = block;
       }
       check(backend_.upload(step_blocks_.data(), blocks.data(), count * sizeof(StepBlock)));
       run_steps(batch, count);
       if (average_ != nullptr)
         optimizer_.average(backend_, *average_, parameters_, step_, static_cast<const int32_t*>(halted_.data()));
-      data_->close();
+      if (own_rows(batch).count > 0) data_->close();
     });
   }
 
@@ -222,26 +234,54 @@ void Trainer::execute_step(int64_t batch, const StepBlock* step) const {
   auto* reports = static_cast<StepReport*>(reports_.data());
   auto* halted = static_cast<int32_t*>(halted_.data());
   const Tensor labels(batch_labels_.data(), DType::I32, {batch});
+  const RowRange own = own_rows(batch);
 
+  HeadStep head_step = {labels, step, reports, halted, {}, network_pass_.needs_embedding_gradient()};
   GatherImages gather = data_->sources();
   gather.scale = normalization_.scale();
   gather.shift = normalization_.shift();
   gather.augmentation = augmentation_;
-  HeadStep head_step = {labels, step, reports, halted, {}, network_pass_.needs_embedding_gradient()};
   if (mixes_images(augmentation_)) {
     gather.mixed_labels = head_step.mixed_labels = Tensor(mixed_labels_.data(), DType::I32, {batch});
     gather.mixed_share = head_step.mixed_share = Tensor(mixed_share_.f32(), {batch});
   }
-  check(backend_.gather_images(network_pass_.input(batch), labels, gather, step));
-
-  network_pass_.forward(backend_, parameters_, batch, step);
-  head_pass_.train(backend_, parameters_, network_pass_.embedding_gradient(batch), network_pass_.embedding(batch),
-                   head_step);
-  network_pass_.backward(backend_, parameters_, batch, step);
+  if (own.count > 0) {
+    const Tensor own_labels(static_cast<int32_t*>(batch_labels_.data()) + own.first, DType::I32, {own.count});
+    check(backend_.gather_images(network_pass_.input(own.count), own_labels, gather, step));
+    network_pass_.forward(backend_, parameters_, own, step);
+  }
+  run_head(batch, head_step);
+  if (own.count > 0) network_pass_.backward(backend_, parameters_, own, step);
+  if (ranks_) share_gradients(batch);
   optimizer_.measure(backend_, parameters_, reports, halted, step);
   network_pass_.update_state(backend_, parameters_, halted);
   head_pass_.update_state(backend_, parameters_, labels, halted, head_pass_.state_rates());
   optimizer_.update(backend_, parameters_, step, halted);
+}
+
+/// Loss, and the gradient of the own rows' embeddings.
+void Trainer::run_head(int64_t batch, const HeadStep& step) const {
+  const RowRange own = own_rows(batch);
+  const Tensor own_x = network_pass_.embedding(own.count), own_dx = network_pass_.embedding_gradient(own.count);
+  if (!ranks_) return head_pass_.train(backend_, parameters_, own_dx, own_x, step);
+  const Tensor x = ranks_->embeddings(batch), dx = ranks_->gradients(batch);
+  const int64_t first = own.first * network_.embedding_size();
+  check(backend_.copy(x.f32() + first, own_x.data, own_x.bytes()));
+  ranks_->gather(step.labels);
+  head_pass_.train(backend_, parameters_, dx, x, step);
+  if (step.needs_dx) check(backend_.copy(own_dx.data, dx.f32() + first, own_dx.bytes()));
+}
+
+/// Whoever had no rows adds nothing.
+void Trainer::share_gradients(int64_t batch) const {
+  const Tensor statistics = network_pass_.batch_statistics();
+  if (own_rows(batch).count == 0) {
+    const Tensor gradients = parameters_.gradients().f32;
+    check(backend_.zero(gradients.data, ranks_->backbone() * sizeof(float)));
+    if (statistics) check(backend_.zero(statistics.data, statistics.bytes()));
+  }
+  ranks_->add_gradients(parameters_);
+  if (statistics) ranks_->average(statistics, batch);
 }
 
 /// The gradients are still those of a step with the parameters that gave the non-finite value.

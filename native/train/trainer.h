@@ -15,6 +15,7 @@
 #include "nn/head.h"
 #include "nn/network_pass.h"
 #include "nn/optimizer.h"
+#include "train/data_parallel.h"
 
 namespace margincore {
 
@@ -37,9 +38,10 @@ struct StepsResult {
 
 class Trainer {
  public:
+  /// `ranks`: with whom batches are shared, if with anyone.
   Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
           const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-          RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work());
+          RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work(), Communicator* ranks = nullptr);
 
   /// Of the training images, in the steps to come. Throws InvalidOption where images are to be mixed and the head takes one
   /// label.
@@ -82,12 +84,17 @@ class Trainer {
   void run_steps(int64_t batch, int64_t count);
   Status execute(const Steps& steps) const;
   void execute_step(int64_t batch, const StepBlock* step) const;
+  void run_head(int64_t batch, const HeadStep& step) const;
+  void share_gradients(int64_t batch) const;
+  /// Of a batch: this process's.
+  RowRange own_rows(int64_t batch) const { return ranks_ ? ranks_->rows(batch) : RowRange{0, batch}; }
   std::string find_non_finite(const StepReport& report) const;
 
   Backend& backend_;
   const Network& network_;
   const Head& head_;
   Parameters& parameters_;
+  std::optional<DataParallel> ranks_;
   Parameters* average_ = nullptr;
   int64_t max_batch_;
   uint64_t seed_, step_ = 0;

@@ -1,3 +1,4 @@
+import { launchedBy } from '../../distributed/launcher.js';
 import { lastCheckpoint } from '../../files/checkpointFolder.js';
 import type { AngleReport } from '../../metrics/angles.js';
 import { count, describeOptions, percent } from '../../report/format.js';
@@ -24,7 +25,7 @@ export const trainCommand: Command = {
     ].join('\n'),
 
   async run(argv) {
-    const { json, svg, save, ...flags } = parseFlags(TRAIN_FLAGS, argv) as Outputs;
+    const { json, svg, save, ...flags } = outputsOf(parseFlags(TRAIN_FLAGS, argv) as Outputs);
     const options = await trainOptions(flags);
     const writeJson = json === undefined ? undefined : await prepareJson(json);
     const writeSvg = svg === undefined ? undefined : await prepareFile(svg, '--svg');
@@ -43,7 +44,7 @@ export const trainCommand: Command = {
       result.model.dispose();
     }
     // Where JSON has standard output, nothing else may be there.
-    if (json !== '-') console.log(describeResult(result));
+    if (json !== '-' && result.rank === 0) console.log(describeResult(result));
     return 0;
   },
 };
@@ -52,6 +53,14 @@ interface Outputs {
   json?: string;
   svg?: string;
   save?: string;
+  distributed?: boolean;
+}
+
+/** Of several processes the first one writes. */
+function outputsOf(flags: Outputs): Outputs {
+  if (!flags.distributed || (launchedBy(process.env)?.rank ?? 0) === 0) return flags;
+  const { json, svg, save, ...rest } = flags;
+  return rest;
 }
 
 async function sayWhatIsKept(folder: string | undefined): Promise<void> {

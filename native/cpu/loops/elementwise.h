@@ -1,6 +1,8 @@
 // ReLU, sums and dropout.
 #pragma once
 
+#include <algorithm>
+
 #include "base/rng.h"
 #include "cpu/loops/storage.h"
 
@@ -57,14 +59,16 @@ static void dropout(T* y, const T* x, int64_t count, Dropout dropout, const Step
   const float scale = 1 / (1 - dropout.rate);
   parallel_ranges(count, [&](int64_t begin, int64_t end) {
     uint32_t words[4 * kDraws];
-    for (int64_t at = begin; at < end; at += 4 * kDraws) {
-      draw_dropout(words, step->seed, dropout.stream, first + static_cast<uint64_t>(at / 4));
-      const int64_t count_here = end - at < 4 * kDraws ? end - at : 4 * kDraws;
+    for (int64_t at = begin, count_here; at < end; at += count_here) {
+      const int64_t number = dropout.first + at, skipped = number % 4;
+      draw_dropout(words, step->seed, dropout.stream, first + static_cast<uint64_t>(number / 4));
+      count_here = std::min(end - at, 4 * kDraws - skipped);
+      const uint32_t* random = words + skipped;
       float left[4 * kDraws];  // and narrowed apart: together GCC makes a branch of it
 #pragma omp simd
       for (int64_t i = 0; i < count_here; ++i) {
         const float kept = widen(x[at + i]) * scale;  // in any case, for the same reason
-        left[i] = uniform01(words[i]) < dropout.rate ? 0 : kept;
+        left[i] = uniform01(random[i]) < dropout.rate ? 0 : kept;
       }
 #pragma omp simd
       for (int64_t i = 0; i < count_here; ++i) y[at + i] = narrow<T>(left[i]);

@@ -100,15 +100,23 @@ MARGINCORE_KERNEL dropout_kernel(T* y, const T* x, int64_t count, Dropout dropou
   const auto drop = [&](T value, uint32_t random) {
     return narrow<T>(uniform01(random) < dropout.rate ? 0 : widen(value) * scale);
   };
+  if (dropout.first % 4 != 0) {  // a draw's elements are no pack then
+    for (int64_t i = global_thread(); i < count; i += global_threads()) {
+      const int64_t number = dropout.first + i;
+      y[i] = drop(x[i], draw(number / 4).value[number % 4]);
+    }
+    return;
+  }
   using P = Pack<T, 4>;
+  const int64_t before = dropout.first / 4;
   for (int64_t i = global_thread(); i < count / 4; i += global_threads()) {
-    const Random4 random = draw(i);
+    const Random4 random = draw(before + i);
     P values = pack<P>(x, i);
     for (int k = 0; k < 4; ++k) values.value[k] = drop(values.value[k], random.value[k]);
     pack<P>(y, i) = values;
   }
   if (global_thread() != 0) return;
-  const Random4 random = draw(count / 4);
+  const Random4 random = draw(before + count / 4);
   for (int64_t i = count / 4 * 4; i < count; ++i) y[i] = drop(x[i], random.value[i % 4]);
 }
 

@@ -63,16 +63,20 @@ class DropoutLayer final : public Layer {
 
   void forward(const LayerCall& call) const override {
     if (call.training) {
-      check(call.backend.dropout_forward(call.y, call.x(), dropout_, call.step));
+      check(call.backend.dropout_forward(call.y, call.x(), dropout_in(call), call.step));
     } else if (call.y.data != call.x().data) {
       check(call.backend.copy(call.y.data, call.x().data, call.x().bytes()));
     }
   }
   void backward(const LayerCall& call) const override {
-    if (call.dx()) check(call.backend.dropout_backward(call.dx(), call.dy, dropout_, call.step));
+    if (call.dx()) check(call.backend.dropout_backward(call.dx(), call.dy, dropout_in(call), call.step));
   }
 
  private:
+  Dropout dropout_in(const LayerCall& call) const {
+    return {dropout_.rate, dropout_.stream, call.first_row * output_.count()};
+  }
+
   Dropout dropout_;
 };
 

@@ -27,6 +27,7 @@ test('every default is filled in', () => {
     layerLr: {},
     seed: 0,
     deterministic: false,
+    distributed: false,
     progress: 'auto',
     checkpointEvery: { epochs: 1, minutes: 10 },
     keepCheckpoints: 3,

@@ -140,6 +140,28 @@ TEST_CASE("dropout") {
   });
 }
 
+TEST_CASE("dropout of a part of a batch is that part of the batch's") {
+  const int64_t whole = 1000;
+  for (Backend* backend : backends()) {
+    for (const DType dtype : activation_types(*backend)) {
+      const Floats x = as_stored(Random(1).normals(whole), dtype);
+      const StepBlock block = step_block(7, 3);
+      Device device(*backend);
+      const StepBlock* step = device.constant(block);
+      const Tensor y = device.output({whole}, dtype);
+      device.call(backend->dropout_forward(y, device.input(x, {whole}, dtype), {0.4f, 2}, step));
+      const Floats expected = device.read(y);
+      for (const auto& [first, count] : {std::pair<int64_t, int64_t>{0, 7}, {1, 999}, {4, 300}, {333, 667}, {998, 2}}) {
+        CAPTURE(first);
+        const Floats part(x.begin() + first, x.begin() + first + count);
+        const Tensor found = device.output({count}, dtype);
+        device.call(backend->dropout_forward(found, device.input(part, {count}, dtype), {0.4f, 2, first}, step));
+        expect_same(device.read(found), Floats(expected.begin() + first, expected.begin() + first + count));
+      }
+    }
+  }
+}
+
 TEST_CASE("dropout keeps about 1 - rate, and another mask for each step, stream and seed") {
   const int64_t count = 100'000;
   const Floats ones(count, 1);

@@ -35,7 +35,7 @@ void Model::upload_images(const Floats& images) {
 Floats Model::embed(const Floats& images, const StepBlock& step) {
   upload_images(images);
   check(backend_.upload(step_.data(), &step, sizeof step));
-  network_pass_.forward(backend_, *parameters_, batch_, static_cast<const StepBlock*>(step_.data()));
+  network_pass_.forward(backend_, *parameters_, {0, batch_}, static_cast<const StepBlock*>(step_.data()));
   const Tensor embedding = network_pass_.embedding(batch_);
   Floats values(embedding.count());
   check(backend_.download(values.data(), embedding.data, embedding.bytes()));
@@ -48,7 +48,7 @@ double Model::loss(const Floats& images, const Ints& labels, const StepBlock& st
   check(backend_.upload(step_.data(), &step, sizeof step));
   check(backend_.zero(halted_.data(), halted_.bytes()));
   const auto* block = static_cast<const StepBlock*>(step_.data());
-  network_pass_.forward(backend_, *parameters_, batch_, block);
+  network_pass_.forward(backend_, *parameters_, {0, batch_}, block);
   head_pass_.train(backend_, *parameters_, network_pass_.embedding_gradient(batch_), network_pass_.embedding(batch_),
                    {{labels_.data(), DType::I32, {batch_}},
                     block,
@@ -56,7 +56,7 @@ double Model::loss(const Floats& images, const Ints& labels, const StepBlock& st
                     static_cast<int32_t*>(halted_.data()),
                     {},
                     network_pass_.needs_embedding_gradient()});
-  network_pass_.backward(backend_, *parameters_, batch_, block);
+  network_pass_.backward(backend_, *parameters_, {0, batch_}, block);
   StepReport report;
   check(backend_.download(&report, report_.data(), sizeof report));
   return report.loss;

@@ -1,0 +1,83 @@
+/** The processes that train together, of which this is one. */
+import { writeSync } from 'node:fs';
+import { inspect, isDeepStrictEqual } from 'node:util';
+import { MarginCoreError } from '../base/errors.js';
+import { awaitNative, native } from '../native/load.js';
+import { expectLaunched, type Launched } from './launcher.js';
+import type { Distributed } from './options.js';
+
+export interface Ranks extends Launched {
+  /** Of the engine's library. */
+  readonly version: string;
+  /** That this process runs on. */
+  readonly host: string;
+  /** What rank 0 says, in all of them. Called by all, in the same order, and never while steps run. */
+  agree<T>(value: T): Promise<T>;
+  /** Throws RANKS_DIFFER where this process has another value than rank 0. */
+  expectSame(what: Readonly<Record<string, unknown>>): Promise<void>;
+}
+
+let joined: Promise<Ranks> | undefined;
+
+/** Joins the others, once in a process's life. Throws INVALID_OPTION where there are none. */
+export function joinRanks(options: Distributed): Promise<Ranks> {
+  joined ??= join(options);
+  return joined;
+}
+
+async function join({ engine, timeoutSeconds }: Distributed): Promise<Ranks> {
+  const launched = expectLaunched(process.env);
+  const wanted = { ...launched, ...(engine !== 'auto' && { engine }), timeoutSeconds };
+  const addon = native();
+  const { version, host } = await awaitNative(() => addon.joinRanks(wanted));
+  const who = `Rank ${wanted.rank} (${host}, process ${process.pid})`;
+  leaveAtEnd(who);
+  return {
+    ...wanted,
+    ...{ version, host },
+    agree,
+    async expectSame(what) {
+      const first = await agree(what);
+      const own = plain(what);
+      const name = Object.keys(own).find((key) => !isDeepStrictEqual(own[key], first[key]));
+      if (name === undefined) return;
+      throw new MarginCoreError(
+        'RANKS_DIFFER',
+        `${who} has another ${name} than rank 0: ${JSON.stringify(own[name])}, not ${JSON.stringify(first[name])}`,
+        { details: { rank: wanted.rank, option: name } },
+      );
+    },
+  };
+}
+
+/**
+ * One that ends by itself while others train leaves them waiting: so it ends them. What ends it would be printed after that, and is
+ * said before, with whose it is.
+ */
+function leaveAtEnd(who: string): void {
+  let uncaught: unknown;
+  process.once('uncaughtExceptionMonitor', (error) => {
+    uncaught = error;
+  });
+  process.once('exit', (code) => {
+    if (code === 0) return native().finishRanks();
+    if (uncaught !== undefined) writeSync(process.stderr.fd, `${who}: ${inspect(uncaught)}\n`);
+    native().abortRanks(code);
+  });
+}
+
+/** As JSON has it; undefined is none. */
+async function agree<T>(value: T): Promise<T> {
+  const text = Buffer.from(JSON.stringify(value ?? null));
+  const length = await broadcast(Buffer.from(String(text.length).padStart(LENGTH_DIGITS)));
+  const room = Buffer.alloc(Number(length.toString()));
+  text.copy(room);
+  return JSON.parse((await broadcast(room)).toString());
+}
+
+const LENGTH_DIGITS = 12;
+
+const broadcast = async (bytes: Uint8Array) =>
+  Buffer.from(await awaitNative(() => native().broadcast(bytes)));
+
+const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;

@@ -1,0 +1,11 @@
+// The other processes that train with this one, for JavaScript.
+#pragma once
+
+#include <napi.h>
+
+namespace margincore {
+
+/// Adds joinRanks, broadcast, finishRanks and abortRanks.
+void export_ranks(Napi::Env env, Napi::Object exports);
+
+}  // namespace margincore

@@ -1,0 +1,215 @@
+// Ranks by MPI. Compiled once for each binary interface, with its own header, and linked with none of the libraries:
+// comm/join.cpp has loaded the one by then. One thread calls MPI, from its start to its end: MPI asks for that, and sessions,
+// which come and go, have each a thread of their own.
+#include <mpi.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <functional>
+#include <limits>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "comm/communicator.h"
+
+namespace margincore {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Status failed(int error, const char* call) {
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int length = 0;
+  MPI_Error_string(error, text, &length);
+  return Status::failure(ErrorCode::RankFailed, "%s: %s", call, text);
+}
+
+/// Waits shortly at first: most calls are done by then.
+class Patience {
+ public:
+  explicit Patience(double seconds) : begin_(Clock::now()), seconds_(seconds) {}
+
+  bool is_over() const { return waited() > seconds_; }
+  void wait() const {
+    if (waited() < 1e-3) sched_yield();
+    else usleep(50);
+  }
+
+ private:
+  double waited() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
+
+  Clock::time_point begin_;
+  double seconds_;
+};
+
+/// The thread that calls MPI. It waits for work until the process has ended.
+class MpiThread {
+ public:
+  MpiThread() { std::thread(&MpiThread::loop, this).detach(); }
+
+  /// From any thread, one at a time.
+  Status run(const std::function<Status()>& work) {
+    const std::lock_guard one_at_a_time(calling_);
+    std::unique_lock lock(mutex_);
+    work_ = &work;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return work_ == nullptr; });
+    return status_;
+  }
+
+ private:
+  [[noreturn]] void loop() {
+    for (std::unique_lock lock(mutex_);;) {
+      changed_.wait(lock, [this] { return work_ != nullptr; });
+      status_ = (*work_)();
+      work_ = nullptr;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex calling_, mutex_;
+  std::condition_variable changed_;
+  const std::function<Status()>* work_ = nullptr;  // guarded by mutex_, as is status_
+  Status status_ = Status::success();
+};
+
+/// Never destroyed: a thread waits in it.
+MpiThread& mpi_thread() {
+  static MpiThread* const thread = new MpiThread;
+  return *thread;
+}
+
+class MpiCommunicator final : public Communicator {
+ public:
+  MpiCommunicator(const CommunicatorInfo& info, double timeout_seconds) : info_(info), seconds_(timeout_seconds) {}
+
+  const CommunicatorInfo& info() const override { return info_; }
+
+  Status all_reduce(Tensor x) override {
+    return mpi_thread().run([&] { return sum(x); });
+  }
+  Status all_gather(void* whole, const int64_t* bytes) override {
+    return mpi_thread().run([&] { return gather(whole, bytes); });
+  }
+  Status broadcast(void* values, int64_t bytes) override {
+    return mpi_thread().run([&] { return send_to_all(values, bytes); });
+  }
+  void abort(int32_t code) override { MPI_Abort(MPI_COMM_WORLD, code); }
+  Status finish() override {
+    return mpi_thread().run([&] { return leave(); });
+  }
+
+ private:
+  Status sum(Tensor x) const {
+    return in_pieces(x.count(), [&](int64_t first, int count, MPI_Request* request) {
+      return MPI_Iallreduce(MPI_IN_PLACE, x.f32() + first, count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, request);
+    });
+  }
+
+  Status gather(void* whole, const int64_t* bytes) const {
+    std::vector<int> counts(info_.size), places(info_.size);
+    int64_t place = 0;
+    for (int rank = 0; rank < info_.size; ++rank) {
+      counts[rank] = static_cast<int>(bytes[rank]);
+      places[rank] = static_cast<int>(place);
+      place += bytes[rank];
+    }
+    if (place > kMostAtOnce)
+      return Status::failure(ErrorCode::Unsupported, "all_gather: %lld bytes are more than MPI takes at once",
+                             static_cast<long long>(place));
+    MPI_Request request;
+    const int error = MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, whole, counts.data(), places.data(), MPI_BYTE,
+                                      MPI_COMM_WORLD, &request);
+    return error == MPI_SUCCESS ? done(&request, "MPI_Iallgatherv") : failed(error, "MPI_Iallgatherv");
+  }
+
+  Status send_to_all(void* values, int64_t bytes) const {
+    return in_pieces(bytes, [&](int64_t first, int count, MPI_Request* request) {
+      return MPI_Ibcast(static_cast<char*>(values) + first, count, MPI_BYTE, 0, MPI_COMM_WORLD, request);
+    });
+  }
+
+  Status leave() const {
+    MPI_Request request;
+    const int error = MPI_Ibarrier(MPI_COMM_WORLD, &request);
+    const Status status = error == MPI_SUCCESS ? done(&request, "MPI_Ibarrier") : failed(error, "MPI_Ibarrier");
+    if (status.ok()) MPI_Finalize();
+    return status;
+  }
+
+  static constexpr int64_t kMostAtOnce = std::numeric_limits<int>::max();
+
+  template <class Begin>
+  Status in_pieces(int64_t count, const Begin& begin) const {
+    for (int64_t first = 0; first < count; first += kMostAtOnce) {
+      MPI_Request request;
+      const int error = begin(first, static_cast<int>(std::min(kMostAtOnce, count - first)), &request);
+      const Status status = error == MPI_SUCCESS ? done(&request, "MPI") : failed(error, "MPI");
+      if (!status.ok()) return status;
+    }
+    return Status::success();
+  }
+
+  /// Blocking calls would wait for a dead rank for ever.
+  Status done(MPI_Request* request, const char* call) const {
+    const Patience patience(seconds_);
+    for (;;) {
+      int is_done = 0;
+      if (const int error = MPI_Test(request, &is_done, MPI_STATUS_IGNORE); error != MPI_SUCCESS)
+        return failed(error, call);
+      if (is_done != 0) return Status::success();
+      if (patience.is_over())
+        return Status::failure(ErrorCode::RankFailed, "%s: another rank was waited for longer than %g s", call,
+                               seconds_);
+      patience.wait();
+    }
+  }
+
+  CommunicatorInfo info_;
+  double seconds_;
+};
+
+Status start(Communicator** communicator, const CommunicatorOptions* options) {
+  int provided = 0;
+  // The main thread may have to abort while another one waits.
+  if (const int error = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided); error != MPI_SUCCESS)
+    return failed(error, "MPI_Init_thread");
+  if (provided < MPI_THREAD_SERIALIZED)
+    return Status::failure(ErrorCode::Unsupported, "this MPI takes calls of the main thread alone");
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  CommunicatorInfo info{};
+  std::snprintf(info.engine, sizeof info.engine, "%s", MARGINCORE_ENGINE);
+  char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  MPI_Get_library_version(version, &length);
+  std::snprintf(info.version, sizeof info.version, "%.*s", static_cast<int>(sizeof info.version - 1), version);
+  gethostname(info.host, sizeof info.host - 1);
+  MPI_Comm_rank(MPI_COMM_WORLD, &info.rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &info.size);
+  // Under another MPI's launcher each process is a world of its own.
+  if (info.rank != options->rank || info.size != options->size)
+    return Status::failure(ErrorCode::RankFailed,
+                           "%s has started as rank %d of %d, but the launcher says %d of %d: is it another MPI's?",
+                           MARGINCORE_ENGINE, info.rank, info.size, options->rank, options->size);
+  *communicator = new MpiCommunicator(info, options->timeout_seconds);
+  return Status::success();
+}
+
+Status join(Communicator** communicator, const CommunicatorOptions* options) {
+  return mpi_thread().run([&] { return start(communicator, options); });
+}
+
+}  // namespace
+
+}  // namespace margincore
+
+extern "C" __attribute__((visibility("default"))) const margincore::CommunicatorPlugin* margincore_communicator() {
+  static const margincore::CommunicatorPlugin plugin = {margincore::kCommunicatorAbiVersion, margincore::join};
+  return &plugin;
+}

@@ -1,0 +1,189 @@
+/** Processes that train together, as the launchers of both MPIs start them. */
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { packageRoot } from '../../../lib/base/packageRoot.js';
+import { temporaryFolder } from '../../support/temporaryFolder.js';
+
+const LAUNCHERS = {
+  openmpi: ['mpirun.openmpi', '--allow-run-as-root', '--oversubscribe'],
+  mpich: ['mpirun.mpich'],
+} as const;
+type Launcher = keyof typeof LAUNCHERS;
+
+const inFolder = temporaryFolder();
+const isThere = (launcher: Launcher) => spawnSync(LAUNCHERS[launcher][0], ['--version']).status === 0;
+const launchers = Object.keys(LAUNCHERS) as Launcher[];
+
+/** A script that trains on a few images, with `rank` and what is written as JSON for each rank. */
+const script = (body: string) => {
+  const file = inFolder('script.mjs');
+  writeFileSync(
+    file,
+    `import { writeFileSync } from 'node:fs';
+import { conv2d, linear, maxPool2d, relu, sequential, train } from ${JSON.stringify(join(packageRoot(), 'dist/lib/index.mjs'))};
+const folder = ${JSON.stringify(inFolder())};
+const rank = Number(process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK ?? 0);
+const pixels = Uint8Array.from({ length: 60 * 64 }, (_, i) => (i * 7919) % 251);
+const images = { data: pixels, shape: [60, 8, 8, 1] };
+const data = { images, labels: Int32Array.from({ length: 60 }, (_, i) => i % 3) };
+const model = sequential([conv2d({ outChannels: 4, kernelSize: 3 }), relu(), maxPool2d({ kernelSize: 2 }), linear({ outFeatures: 8 })]);
+const options = { data, model, head: 'arcface', s: 8, batchSize: 20, epochs: 2, threads: 1,
+  device: 'cpu', progress: false };
+${body}
+`,
+  );
+  return file;
+};
+
+interface Run {
+  readonly code: number | null;
+  readonly output: string;
+  readonly seconds: number;
+}
+
+function run(launcher: Launcher | undefined, ranks: number, file: string, limit = 60): Promise<Run> {
+  const [command, ...options] = launcher === undefined ? [process.execPath] : LAUNCHERS[launcher];
+  const rest = launcher === undefined ? [file] : [...options, '-n', String(ranks), process.execPath, file];
+  const started = performance.now();
+  const child = spawn(command!, rest, { timeout: limit * 1000, killSignal: 'SIGKILL' });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
+  return new Promise((resolve) => {
+    child.once('close', (code) => resolve({ code, output, seconds: (performance.now() - started) / 1000 }));
+  });
+}
+
+async function runWell(...what: Parameters<typeof run>): Promise<void> {
+  const { code, output } = await run(...what);
+  if (code !== 0) throw new Error(`ended with ${code}: ${output}`);
+}
+
+const results = (ranks: number) =>
+  Array.from({ length: ranks }, (_, rank) => JSON.parse(readFileSync(inFolder(`${rank}.json`), 'utf8')));
+
+test('both launchers are there: scripts/setup.sh --tests installs them', () => {
+  expect(launchers.filter(isThere)).toEqual(launchers);
+});
+
+const training = (distributed: boolean) => `
+const result = await train({ ...options, distributed: ${distributed} });
+writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify({ rank: result.rank, loss: result.history.map((epoch) => epoch.loss),
+  accuracy: result.history.at(-1).accuracy }));
+result.model.dispose();
+`;
+
+describe.each(launchers)('%s', (launcher) => {
+  test('several processes come to what one comes to, and to the same', async () => {
+    await runWell(undefined, 1, script(training(false)));
+    const [one] = results(1);
+    for (const ranks of [2, 3]) {
+      await runWell(launcher, ranks, script(training(true)));
+      const found = results(ranks);
+      expect(found.map(({ rank }) => rank)).toEqual(Array.from({ length: ranks }, (_, rank) => rank));
+      for (const each of found) {
+        expect(each.loss).toEqual(found[0].loss); // bit for bit
+        each.loss.forEach((loss: number, epoch: number) => expect(loss).toBeCloseTo(one.loss[epoch], 4));
+      }
+    }
+  });
+
+  test('one that throws ends all, and says why', async () => {
+    const file = script(`
+      await train({ ...options, distributed: true, onEpoch() { if (rank === 1) throw new Error('out of luck'); } });
+    `);
+    const { code, output, seconds } = await run(launcher, 2, file);
+    expect(code).not.toBe(0);
+    expect(output).toContain('out of luck');
+    expect(seconds).toBeLessThan(30);
+  });
+
+  test('what one has broken off goes on with another number of processes', async () => {
+    const keeping = (more: string) =>
+      script(`
+      const result = await train({ ...options, epochs: 5, checkpoint: \`\${folder}/run\`, ${more} });
+      writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify(result.history.map((epoch) => epoch.loss)));
+      result.model.dispose();
+    `);
+    const breaking = `distributed: true, onEpoch({ epoch }) { if (rank === 1 && epoch === 4) process.exit(3); }`;
+    const { code, seconds } = await run(launcher, 2, keeping(breaking));
+    expect(code).toBe(3);
+    expect(seconds).toBeLessThan(30);
+    await runWell(launcher, 3, keeping('distributed: true, resume: true'));
+    const found = results(3);
+    await rm(inFolder('run'), { recursive: true });
+    await runWell(undefined, 1, keeping('resume: false'));
+    const [one] = results(1);
+    for (const losses of found) {
+      expect(losses).toHaveLength(5);
+      losses.forEach((loss: number, epoch: number) => expect(loss).toBeCloseTo(one[epoch], 4));
+    }
+  });
+
+  test('the command line writes once', async () => {
+    const cli = join(packageRoot(), 'dist/lib/cli/main.js');
+    const flags = ['--steps', '3', '--threads', '1', '--device', 'cpu'];
+    const file = script(`process.argv.splice(1, 2, ${JSON.stringify(cli)}, 'train', '--distributed', '--json',
+      \`\${folder}/result.json\`, '--save', \`\${folder}/model\`, ...${JSON.stringify(flags)});
+      await import(${JSON.stringify(cli)});`);
+    const { code, output } = await run(launcher, 2, file);
+    expect([code, output.match(/test accuracy .* mean angle/g)?.length]).toEqual([0, 1]);
+    expect(JSON.parse(readFileSync(inFolder('result.json'), 'utf8')).history).toHaveLength(1);
+  });
+
+  test('one that is killed ends all', async () => {
+    const file = script(`
+      await train({ ...options, distributed: true, onEpoch() { if (rank === 1) process.kill(process.pid, 'SIGKILL'); } });
+    `);
+    const { code, seconds } = await run(launcher, 2, file);
+    expect(code).not.toBe(0);
+    expect(seconds).toBeLessThan(30);
+  });
+
+  test('one that stands still is waited for no longer than was said', async () => {
+    const file = script(`
+      await train({ ...options, distributed: { timeoutSeconds: 2 },
+        onEpoch() { if (rank === 1) process.kill(process.pid, 'SIGSTOP'); } });
+    `);
+    const { code, output, seconds } = await run(launcher, 2, file);
+    expect(code).not.toBe(0);
+    expect(output).toContain('RANK_FAILED');
+    expect(output).toMatch(/another rank was waited for longer than 2 s/);
+    expect(seconds).toBeLessThan(30);
+  });
+
+  test('other options, other data, and nobody to train with are refused by name', async () => {
+    const other = script(`await train({ ...options, seed: rank, distributed: true });`);
+    const differs = await run(launcher, 2, other);
+    expect(differs.code).not.toBe(0);
+    expect(differs.output).toMatch(/Rank 1 .* has another options than rank 0/);
+    const pixelsDiffer = script(`pixels[0] = rank; await train({ ...options, distributed: true });`);
+    expect((await run(launcher, 2, pixelsDiffer)).output).toMatch(/Rank 1 .* has another data than rank 0/);
+  });
+
+  test('processes that do not know of one another are told so', async () => {
+    const file = script(`const result = await train(options); result.model.dispose();
+      writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify(result.notes));`);
+    await runWell(launcher, 2, file);
+    for (const notes of results(2))
+      expect(notes).toEqual([expect.objectContaining({ code: 'NOT_DISTRIBUTED' })]);
+  });
+
+  test('a program stops where the first process says so', async () => {
+    const file = script(`
+      const result = await train({ ...options, epochs: 50, distributed: true,
+        onEpoch({ epoch }, { stop }) { if (rank === 0 && epoch === 3) stop(); } });
+      writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify(result.history.length)); result.model.dispose();
+    `);
+    await runWell(launcher, 2, file);
+    expect(results(2)).toEqual([3, 3]);
+  });
+});
+
+test("under another MPI's launcher nobody trains in a world of his own", async () => {
+  const file = script(`await train({ ...options, distributed: { engine: 'openmpi' } });`);
+  const { code, output } = await run('mpich', 2, file);
+  expect(code).not.toBe(0);
+  expect(output).toMatch(/started as rank 0 of 1, but the launcher says/);
+});

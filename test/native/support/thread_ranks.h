@@ -1,0 +1,92 @@
+// Ranks that are threads of this process, for tests of what processes do together.
+#pragma once
+
+#include <barrier>
+#include <cstring>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "comm/communicator.h"
+
+namespace margincore::test {
+
+/// Where the ranks meet: each shows the others what it has.
+struct Meeting {
+  explicit Meeting(int32_t ranks) : barrier(ranks), shown(ranks) {}
+
+  void meet() { barrier.arrive_and_wait(); }
+
+  std::barrier<> barrier;
+  std::vector<void*> shown;  // by rank
+};
+
+class ThreadRank final : public Communicator {
+ public:
+  ThreadRank(Meeting& meeting, int32_t rank) : meeting_(meeting) {
+    info_.rank = rank;
+    info_.size = static_cast<int32_t>(meeting.shown.size());
+  }
+
+  const CommunicatorInfo& info() const override { return info_; }
+
+  Status all_reduce(Tensor x) override {
+    show(x.data);
+    std::vector<float> sum(x.count());
+    for (const void* each : meeting_.shown)
+      for (size_t i = 0; i < sum.size(); ++i) sum[i] += static_cast<const float*>(each)[i];
+    meeting_.meet();
+    std::memcpy(x.data, sum.data(), sum.size() * sizeof(float));
+    meeting_.meet();
+    return Status::success();
+  }
+
+  Status all_gather(void* whole, const int64_t* bytes) override {
+    show(whole);
+    int64_t place = 0;
+    for (int32_t rank = 0; rank < info_.size; ++rank) {
+      if (rank != info_.rank)
+        std::memcpy(static_cast<char*>(whole) + place, static_cast<char*>(meeting_.shown[rank]) + place, bytes[rank]);
+      place += bytes[rank];
+    }
+    meeting_.meet();
+    return Status::success();
+  }
+
+  Status broadcast(void* values, int64_t bytes) override {
+    show(values);
+    if (info_.rank > 0) std::memcpy(values, meeting_.shown[0], bytes);
+    meeting_.meet();
+    return Status::success();
+  }
+
+  void abort(int32_t) override {}
+  Status finish() override { return Status::success(); }
+
+ private:
+  void show(void* what) {
+    meeting_.shown[info_.rank] = what;
+    meeting_.meet();
+  }
+
+  Meeting& meeting_;
+  CommunicatorInfo info_{};
+};
+
+/// body(communicator) on as many threads, and what each answers, by rank. What one throws ends the program: the others would
+/// wait for it.
+template <class Result>
+std::vector<Result> on_ranks(int32_t ranks, const std::function<Result(Communicator&)>& body) {
+  Meeting meeting(ranks);
+  std::vector<Result> results(ranks);
+  std::vector<std::jthread> threads;
+  for (int32_t rank = 0; rank < ranks; ++rank)
+    threads.emplace_back([&, rank] {
+      ThreadRank communicator(meeting, rank);
+      results[rank] = body(communicator);
+    });
+  threads.clear();
+  return results;
+}
+
+}  // namespace margincore::test

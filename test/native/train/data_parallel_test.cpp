@@ -1,0 +1,191 @@
+// Ranks that share batches come to what one process comes to.
+#include "train/data_parallel.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "support/compare.h"
+#include "support/head_kinds.h"
+#include "support/session_run.h"
+#include "support/thread_ranks.h"
+
+namespace margincore::test {
+
+namespace {
+
+constexpr int64_t kClasses = 10;
+
+/// Without batch norm, whose statistics are those of a rank's rows. Odd sizes: rows begin anywhere among the draws of dropout.
+const NetworkSpec kNetwork = {{7, 7, 1},
+                              {{"conv", Conv2dSpec{3, 3, 3}},
+                               {"", ReluSpec{}},
+                               {"", DropoutSpec{0.25f}},
+                               {"", MaxPool2dSpec{2, 2}},
+                               {"fc", LinearSpec{9}}}};
+const NetworkSpec kWithBatchNorm = {
+    {7, 7, 1}, {{"conv", Conv2dSpec{3, 3, 3}}, {"bn", BatchNormSpec{}}, {"", ReluSpec{}}, {"fc", LinearSpec{9}}}};
+
+struct Found {
+  Floats losses, gradient_norms;
+  std::vector<Floats> gradients, parameters;  // after the first step, and after the last
+};
+
+/// `steps` steps of `batch` images and one of what remains, by this rank.
+Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kind, int64_t batch, int64_t steps) {
+  SessionSpec spec{};
+  spec.backend = "cpu";
+  spec.options.deterministic = 1;
+  spec.options.threads = 1;
+  spec.seed = 3;
+  spec.network = network;
+  spec.head = kind.spec;
+  spec.head.num_classes = kClasses;
+  if (!spec.head.class_weights.empty()) spec.head.class_weights = Random(5).uniform(kClasses, 0.5, 2);
+  spec.normalization = {{0.5f}, {0.25f}};
+  spec.batch_size = batch;
+  spec.optimizer.type = OptimizerSpec::Type::Sgd;
+  spec.ranks = ranks;
+  Session session(spec);
+  session.open();
+
+  Random random(1);
+  const int64_t samples = 3 * batch, pixels_each = network.input.count();
+  const Ints pixels = random.integers(samples * pixels_each, 0, 255);
+  const Bytes images(pixels.begin(), pixels.end());
+  const Ints labels = random.integers(samples, 0, kClasses - 1);
+  session.set_training_data({images.data(), labels.data(), samples});
+
+  Found found;
+  const std::atomic<bool> never{false};
+  for (int64_t step = 0; step <= steps; ++step) {
+    StepsRequest request;
+    request.batch_size = batch;
+    const int64_t size = step < steps ? batch : 2;  // fewer than ranks
+    for (int64_t i = 0; i < size; ++i) request.order.push_back(static_cast<int32_t>((step * batch + i) % samples));
+    request.values = {{0.01f, kind.lambda, 1}};
+    const StepsResult result = session.run_steps(request, never);
+    REQUIRE(result.reports.size() == 1);
+    found.losses.push_back(result.reports[0].loss);
+    found.gradient_norms.push_back(result.reports[0].gradient_norm);
+    if (step > 0) continue;
+    for (const auto& entry : session.table().entries())
+      if (entry.spec.is_trained())
+        found.gradients.push_back(session.trained_parameters().read_gradient(entry.spec.name));
+  }
+  for (const auto& entry : session.table().entries())
+    found.parameters.push_back(session.parameters().read_value(entry.spec.name));
+  return found;
+}
+
+double largest(const Floats& values) {
+  double most = 0;
+  for (const float value : values) most = std::max(most, std::abs(static_cast<double>(value)));
+  return most;
+}
+
+double largest_difference(const Floats& found, const Floats& expected) {
+  REQUIRE(found.size() == expected.size());
+  double most = 0;
+  for (size_t i = 0; i < found.size(); ++i)
+    most = std::max(most, std::abs(static_cast<double>(found[i]) - expected[i]));
+  return most;
+}
+
+/// As a share of the largest entry of all: a bias before scaled batch norm has a gradient that is nothing but rounding.
+void expect_near(const std::vector<Floats>& found, const std::vector<Floats>& expected, double tolerance) {
+  REQUIRE(found.size() == expected.size());
+  double all = 0;
+  for (const Floats& each : expected) all = std::max(all, largest(each));
+  for (size_t i = 0; i < found.size(); ++i) {
+    CAPTURE(i);
+    CHECK(largest_difference(found[i], expected[i]) <= tolerance * all);
+  }
+}
+
+void expect_near(const Floats& found, const Floats& expected, double tolerance) {
+  CHECK(largest_difference(found, expected) <= tolerance * largest(expected));
+}
+
+}  // namespace
+
+TEST_CASE("a batch's rows are divided without gap, and alike to within one") {
+  for (const int64_t batch : {1, 2, 7, 8, 128, 1000}) {
+    for (const int32_t ranks : {1, 2, 3, 8}) {
+      int64_t next = 0, least = batch, most = 0;
+      for (int32_t rank = 0; rank < ranks; ++rank) {
+        const RowRange rows = rows_of_rank(batch, rank, ranks);
+        CHECK(rows.first == next);
+        next += rows.count;
+        least = std::min(least, rows.count);
+        most = std::max(most, rows.count);
+      }
+      CHECK(next == batch);
+      CHECK(most - least <= 1);
+      CHECK(most_rows_of_rank(batch, ranks) == most);
+    }
+  }
+}
+
+TEST_CASE("ranks come to the gradients, the losses and the parameters of one process, whatever the head") {
+  for (const HeadKind& kind : kHeadKinds) {
+    CAPTURE(kind.name);
+    const Found one = train(nullptr, kNetwork, kind, 13, 20);
+    for (const int32_t ranks : {2, 4, 8}) {
+      CAPTURE(ranks);
+      const auto found = on_ranks<Found>(
+          ranks, [&](Communicator& communicator) { return train(&communicator, kNetwork, kind, 13, 20); });
+      // Rounding is divided by the deviation of the logits there.
+      expect_near(found[0].gradients, one.gradients, kind.spec.scaled_bn ? 2e-6 : 1e-6);
+      expect_near(found[0].parameters, one.parameters, 1e-4);
+      expect_near(found[0].losses, one.losses, 1e-4);
+      expect_near(found[0].gradient_norms, one.gradient_norms, 1e-4);
+      for (const Found& other : found) {
+        CHECK(other.parameters == found[0].parameters);  // bit for bit
+        CHECK(other.losses == found[0].losses);
+      }
+    }
+  }
+}
+
+TEST_CASE("running statistics of ranks are the mean of theirs, and the same in all of them") {
+  const HeadKind kind = kHeadKinds.front();
+  const auto found =
+      on_ranks<Found>(4, [&](Communicator& communicator) { return train(&communicator, kWithBatchNorm, kind, 12, 5); });
+  for (const Found& other : found) CHECK(other.parameters == found[0].parameters);
+  // A rank that had all rows would have those of the batch: of the first step they are near.
+  const Found one = train(nullptr, kWithBatchNorm, kind, 12, 5);
+  for (size_t i = 0; i < one.parameters.size(); ++i) {
+    CHECK(std::all_of(found[0].parameters[i].begin(), found[0].parameters[i].end(),
+                      [](float value) { return std::isfinite(value); }));
+    expect_near(found[0].parameters[i], one.parameters[i], 0.5);
+  }
+}
+
+TEST_CASE("what ranks cannot do is refused by name") {
+  const auto refused = [](const SessionSpec& given) {
+    return on_ranks<std::string>(1, [&](Communicator& communicator) -> std::string {
+      SessionSpec spec = given;
+      spec.ranks = &communicator;
+      try {
+        Session session(spec);
+        session.open();
+      } catch (const Error& error) {
+        return error.what();
+      }
+      return "";
+    })[0];
+  };
+  SessionSpec spec{};
+  spec.backend = "cpu";
+  spec.network = kNetwork;
+  spec.head = arcface(kClasses, 8, 0.3f);
+  spec.normalization = {{0.5f}, {0.25f}};
+  spec.batch_size = 8;
+  CHECK(refused(spec) == "");
+  spec.augmentation.mixup = 0.2f;
+  CHECK(refused(spec).find("mixup and cutmix mix images of a whole batch") != std::string::npos);
+}
+
+}  // namespace margincore::test
