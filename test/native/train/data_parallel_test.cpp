@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "support/backends.h"
 #include "support/compare.h"
 #include "support/head_kinds.h"
 #include "support/session_run.h"
@@ -129,6 +130,7 @@ TEST_CASE("a batch's rows are divided without gap, and alike to within one") {
 }
 
 TEST_CASE("ranks come to the gradients, the losses and the parameters of one process, whatever the head") {
+  if (!is_chosen("cpu")) return;  // another run's
   for (const HeadKind& kind : kHeadKinds) {
     CAPTURE(kind.name);
     const Found one = train(nullptr, kNetwork, kind, 13, 20);
@@ -150,6 +152,7 @@ TEST_CASE("ranks come to the gradients, the losses and the parameters of one pro
 }
 
 TEST_CASE("running statistics of ranks are the mean of theirs, and the same in all of them") {
+  if (!is_chosen("cpu")) return;  // another run's
   const HeadKind kind = kHeadKinds.front();
   const auto found =
       on_ranks<Found>(4, [&](Communicator& communicator) { return train(&communicator, kWithBatchNorm, kind, 12, 5); });
@@ -177,15 +180,21 @@ TEST_CASE("what ranks cannot do is refused by name") {
       return "";
     })[0];
   };
-  SessionSpec spec{};
-  spec.backend = "cpu";
-  spec.network = kNetwork;
-  spec.head = arcface(kClasses, 8, 0.3f);
-  spec.normalization = {{0.5f}, {0.25f}};
-  spec.batch_size = 8;
-  CHECK(refused(spec) == "");
-  spec.augmentation.mixup = 0.2f;
-  CHECK(refused(spec).find("mixup and cutmix mix images of a whole batch") != std::string::npos);
+  for (const std::string& backend : backend_names()) {
+    SessionSpec spec{};
+    spec.backend = backend;
+    spec.network = kNetwork;
+    spec.head = arcface(kClasses, 8, 0.3f);
+    spec.normalization = {{0.5f}, {0.25f}};
+    spec.batch_size = 8;
+    if (backend != "cpu") {
+      CHECK(refused(spec).find("ranks train on the CPU alone") != std::string::npos);
+      continue;
+    }
+    CHECK(refused(spec) == "");
+    spec.augmentation.mixup = 0.2f;
+    CHECK(refused(spec).find("mixup and cutmix mix images of a whole batch") != std::string::npos);
+  }
 }
 
 }  // namespace margincore::test
