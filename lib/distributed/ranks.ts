@@ -1,8 +1,11 @@
 /** The processes that train together, of which this is one. */
+import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { MarginCoreError } from '../base/errors.js';
 import { awaitNative, native } from '../native/load.js';
+import { type Board, BoardClient, BoardServer, type Presence } from './board.js';
 import { expectLaunched, type Launched } from './launcher.js';
 import type { Distributed } from './options.js';
 
@@ -15,6 +18,10 @@ export interface Ranks extends Launched {
   agree<T>(value: T): Promise<T>;
   /** Throws RANKS_DIFFER where this process has another value than rank 0. */
   expectSame(what: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Tells the others how far this one is. */
+  reached(step: number): void;
+  /** Of a failure of the exchange: the same, with what is known of who has not come. Any other error as it is. */
+  explain(error: unknown): Promise<unknown>;
 }
 
 let joined: Promise<Ranks> | undefined;
@@ -30,12 +37,21 @@ async function join({ engine, timeoutSeconds }: Distributed): Promise<Ranks> {
   const wanted = { ...launched, ...(engine !== 'auto' && { engine }), timeoutSeconds };
   const addon = native();
   const { version, host } = await awaitNative(() => addon.joinRanks(wanted));
+  const own = { rank: wanted.rank, host, pid: process.pid };
+  const board = await openBoard(own, wanted.size);
   const who = `Rank ${wanted.rank} (${host}, process ${process.pid})`;
   leaveAtEnd(who);
   return {
     ...wanted,
     ...{ version, host },
     agree,
+    reached: (step) => board?.reached(step),
+    async explain(error) {
+      if (!(error instanceof MarginCoreError) || error.code !== 'RANK_FAILED') return error;
+      const missing = await board?.missing();
+      if (!missing) return error;
+      return new MarginCoreError('RANK_FAILED', `${error.message}: ${missing}`, { cause: error });
+    },
     async expectSame(what) {
       const first = await agree(what);
       const own = plain(what);
@@ -64,6 +80,21 @@ function leaveAtEnd(who: string): void {
     if (uncaught !== undefined) writeSync(process.stderr.fd, `${who}: ${inspect(uncaught)}\n`);
     native().abortRanks(code);
   });
+}
+
+/** Rank 0 opens it, the others are told where. */
+async function openBoard(own: Presence, size: number): Promise<Board | undefined> {
+  const key = randomBytes(16).toString('hex');
+  const server = own.rank === 0 ? await BoardServer.open(own, size, key).catch(() => undefined) : undefined;
+  const there = await agree({ hosts: addresses(own.host), port: server?.port ?? 0, key, leader: own });
+  if (own.rank === 0) return server;
+  return there.port === 0 ? undefined : BoardClient.open(own, there, there.leader);
+}
+
+/** Of this machine, as others may know it. */
+function addresses(host: string): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return [...all.filter(({ internal }) => !internal).map(({ address }) => address), host, '127.0.0.1'];
 }
 
 /** As JSON has it; undefined is none. */

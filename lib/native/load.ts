@@ -115,6 +115,7 @@ const NATIVE_CODES: readonly ErrorCode[] = [
   'OUT_OF_MEMORY',
   'NON_FINITE',
   'DISPOSED',
+  'RANK_FAILED',
   'INTERNAL',
 ];
 

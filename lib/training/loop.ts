@@ -45,6 +45,8 @@ export interface TrainPlan extends Batching {
   readonly keeper?: Keeper | undefined;
   /** What the first of several processes says, in all of them; default: there is only this one. */
   agree?<T>(value: T): Promise<T>;
+  /** Tells the others how many steps this process has behind it. */
+  reached?(step: number): void;
   /** Whether no further epoch is worth it. */
   isEnough(history: readonly Omit<EpochRecord, 'diagnoses'>[]): boolean;
   /** Told of steps and epochs. */
@@ -238,6 +240,7 @@ class TrainLoop {
       const untilDue = keeper?.stepsUntilDue(this.#step) ?? left;
       const count = await this.#agree(Math.min(this.#chunkSteps, left, untilDue));
       yield* await this.#runChunk(epoch, first, count, order);
+      this.#plan.reached?.(this.#step);
       await this.#agreeToStop();
       // At its end the epoch itself is kept, with its record.
       const isWithin = this.#sums.steps < all;

@@ -101,7 +101,8 @@ export async function run(
       samples: job.test ?? job.train,
     });
     return result;
-  } catch (error) {
+  } catch (thrown) {
+    const error = ranks === undefined ? thrown : await ranks.explain(thrown);
     if (result === undefined) await observers.end({ error });
     result?.model.dispose();
     throw error;
@@ -337,7 +338,7 @@ function trainModel(
     head,
     facts: runFacts(job, session.summary.embeddingSize),
     signal,
-    ...(job.ranks && { agree: job.ranks.agree }),
+    ...(job.ranks && { agree: job.ranks.agree, reached: job.ranks.reached }),
     measure: headMeasurer(session, train, (measurement) => observers.measured(measurement)),
     validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),
     isEnough: (history) => isOutOfPatience(history, monitor, patience),
