@@ -6,7 +6,7 @@ import type { AddonState, MachineReport } from './machine.js';
 
 /** The report for people, with what to do at its end. */
 export function describeMachine(report: MachineReport): string {
-  const { margincore, node, platform, addon, backends, buildTools, datasets } = report;
+  const { margincore, node, platform, addon, backends, launchers, buildTools, datasets } = report;
   return [
     `margincore ${margincore}`,
     line('Node', `${node.version}, ABI ${node.abi}, Node-API ${node.nodeApi}`),
@@ -14,6 +14,9 @@ export function describeMachine(report: MachineReport): string {
     '',
     ...describeAddon(addon),
     ...backends.map(describeBackend),
+    '',
+    'To train with several processes (--distributed):',
+    ...launchers.map(({ engine, found, detail }) => mark(found, engine, detail)),
     '',
     'To build from source:',
     ...buildTools.map(({ name, found, detail }) => mark(found, name, found ? detail : 'not found')),

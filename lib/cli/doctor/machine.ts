@@ -6,6 +6,7 @@ import { datasets } from '../../data/index.js';
 import type { BackendInfo } from '../../native/backends.js';
 import { native } from '../../native/load.js';
 import { type BuildTool, findBuildTools } from './buildTools.js';
+import { findLaunchers, type LauncherState } from './launchers.js';
 
 export interface MachineReport {
   /** The addon loads, and a backend can train. */
@@ -15,6 +16,7 @@ export interface MachineReport {
   readonly platform: { readonly os: string; readonly cpu: string; readonly logicalCores: number };
   readonly addon: AddonState;
   readonly backends: readonly BackendInfo[];
+  readonly launchers: readonly LauncherState[];
   readonly buildTools: readonly BuildTool[];
   readonly datasets: readonly DatasetState[];
 }
@@ -52,6 +54,7 @@ export async function examineMachine(): Promise<MachineReport> {
     },
     addon,
     backends,
+    launchers: findLaunchers(addon.file),
     buildTools: findBuildTools(),
     datasets: [
       await datasetState('fashion-mnist-sample', datasets.fashionMnistSample),

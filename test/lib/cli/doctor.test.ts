@@ -15,6 +15,10 @@ test('where the addon loads: what it is and what it computes with', async () => 
     platform: { os: `${process.platform} ${process.arch}` },
     addon: { loaded: true, file: expect.stringMatching(/margincore\.node$/) },
     backends: expect.arrayContaining([expect.objectContaining({ name: 'cpu', available: true, reason: '' })]),
+    launchers: [
+      { engine: 'openmpi', found: true, detail: expect.stringMatching(/^mpirun.*, Open MPI \d/) },
+      { engine: 'mpich', found: true, detail: expect.stringMatching(/^mpi.*, MPICH \d/) },
+    ],
     datasets: expect.arrayContaining([
       { name: 'fashion-mnist-sample', found: true, detail: '6000 training and 1000 test images' },
     ]),
@@ -26,6 +30,7 @@ test('the same for people', async () => {
   expect(status).toBe(0);
   expect(stdout).toMatch(/^✓ addon /m);
   expect(stdout).toMatch(/^✓ backend cpu +oneDNN /m);
+  expect(stdout).toMatch(/^✓ openmpi +mpirun/m);
   expect(stdout).toMatch(/margincore can train here\.\n$/);
 });
 
