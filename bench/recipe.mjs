@@ -84,9 +84,11 @@ function confusions({ rows, classNames }) {
   );
 }
 
+// A table is as old as its newest run.
+const [newest] = newestFirst(sourcesOfRuns);
 const report = {
-  date: new Date().toISOString(),
-  sources,
+  date: newest.date,
+  sources: newest.sources,
   machine: describeMachine(),
   runs: sourcesOfRuns,
   options: numbers,
@@ -135,10 +137,14 @@ function threadsOf(runs) {
   return [...counts].sort((a, b) => a - b).join(' or ');
 }
 
+function newestFirst(runs) {
+  return Object.values(runs).sort((a, b) => b.date.localeCompare(a.date));
+}
+
 /** Each once, with how many runs are of it. */
 function allSources(runs) {
   const counts = new Map();
-  for (const run of Object.values(runs)) {
+  for (const run of newestFirst(runs)) {
     const line = sourcesLine(run);
     counts.set(line, (counts.get(line) ?? 0) + 1);
   }
