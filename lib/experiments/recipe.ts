@@ -17,7 +17,7 @@ export interface RecipeRow {
 
 /** What whoever runs a recipe chooses, and callbacks, which are no data. */
 const NOT_OF_A_RECIPE = [
-  ...(['data', 'seed', 'checkpoint', 'resume', 'resetHead'] as const),
+  ...(['data', 'seed', 'checkpoint', 'resume', 'resetHead', 'distributed'] as const),
   ...(['signal', 'progress', 'logDir', 'logEmbeddings', 'onStep', 'onEpoch'] as const),
 ] satisfies (keyof TrainOptions)[];
 

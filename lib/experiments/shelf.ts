@@ -100,8 +100,8 @@ export class Shelf {
 
   /** The same options in other words are the same run; where it is done, and when it is kept, is not of it. */
   #identity(settings: TrainOptions): Identity {
-    const { device, threads, progress, signal, checkpointEvery, keepCheckpoints, epochs, ...rest } =
-      resolveTrainOptions(settings);
+    const { device, threads, distributed, ...where } = resolveTrainOptions(settings);
+    const { progress, signal, checkpointEvery, keepCheckpoints, epochs, ...rest } = where;
     const { model, ...options } = rest;
     const { layers, init } = model;
     const length = rest.steps === undefined ? { epochs } : {};

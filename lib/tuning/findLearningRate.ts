@@ -13,7 +13,7 @@ import { risingRate, SmoothedLosses, type Suggestions, suggest } from './rateCur
 export const NOT_OF_A_SEARCH = [
   ...(['learningRate', 'epochs', 'steps', 'validation', 'keepBest', 'patience', 'monitor'] as const),
   ...(['checkpoint', 'checkpointEvery', 'keepCheckpoints', 'resume', 'resetHead'] as const),
-  ...(['logDir', 'logEmbeddings', 'onStep', 'onEpoch'] as const),
+  ...(['logDir', 'logEmbeddings', 'onStep', 'onEpoch', 'distributed'] as const),
 ] satisfies (keyof RunOptions)[];
 
 export const SEARCH_OPTIONS = {

@@ -47,7 +47,8 @@ export function findLaunchers(addon: string | undefined): LauncherState[] {
     for (const command of commands) {
       const version = answer.exec(spawnSync(command, ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1];
       if (version === undefined) continue;
-      if (!plugin || !existsSync(plugin)) return missing(`${command} is there, but this build has no plugin for ${name}`);
+      if (!plugin || !existsSync(plugin))
+        return missing(`${command} is there, but this build has no plugin for ${name}`);
       return { engine, found: true, detail: `${command}, ${name} ${version}` };
     }
     return missing(`no launcher (Debian: ${debian})`);
