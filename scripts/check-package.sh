@@ -22,6 +22,7 @@ main() {
   check_contents
   install_package
   check_use
+  check_ranks
   check_cuda
   echo 'the package trains and predicts without a build tool'
   check_advice
@@ -49,6 +50,8 @@ check_linking() {
     problems=$(LD_LIBRARY_PATH=$root/$prebuilds ldd -r "$file" 2>&1 | grep -E 'not found|undefined|could not' || true)
     case $file in
       *.node) problems=$(sed -E '/undefined symbol: (napi|node_api)_/d' <<<"$problems") ;;
+      # Whichever library of several is there has been loaded by then.
+      *_openmpi.so | *_mpich.so) problems=$(sed -E '/undefined symbol: (MPI|ompi)_/d' <<<"$problems") ;;
       *_cuda.so) problems=$(sed -E '/symbol: (cublas|cudnn)|lib(cublas|cudnn)\.so\.[0-9]+ =>/d' <<<"$problems") ;;
     esac
     [[ -z $problems ]] || die "$file: $problems"
@@ -126,6 +129,17 @@ check_use() {
   doctor=$(installed npx --offline margincore doctor) || die "$doctor"
   for backend in cpu cuda; do
     grep -q "node_modules/margincore/$prebuilds/libmargincore_$backend.so" <<<"$doctor" || die "no path in: $doctor"
+  done
+}
+
+# Several processes at once, as README starts them.
+check_ranks() {
+  local launcher said
+  for launcher in 'mpirun.openmpi --allow-run-as-root --oversubscribe' mpirun.mpich; do
+    # shellcheck disable=SC2086 # a command with its options
+    said=$(installed $launcher -n 2 npx --offline margincore train --distributed --steps 2 --device cpu 2>&1) ||
+      die "$launcher: $said"
+    [[ $(grep -c '^test accuracy .* mean angle' <<<"$said") == 1 ]] || die "$launcher: two processes said $said"
   done
 }
 

@@ -74,6 +74,11 @@ writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify({ rank: result.rank, 
 result.model.dispose();
 `;
 
+function expectNear(found: readonly number[], expected: readonly number[]): void {
+  expect(found).toHaveLength(expected.length);
+  for (const [epoch, loss] of found.entries()) expect(loss).toBeCloseTo(expected[epoch]!, 4);
+}
+
 describe.each(launchers)('%s', (launcher) => {
   test('several processes come to what one comes to, and to the same', async () => {
     await runWell(undefined, 1, script(training(false)));
@@ -84,7 +89,7 @@ describe.each(launchers)('%s', (launcher) => {
       expect(found.map(({ rank }) => rank)).toEqual(Array.from({ length: ranks }, (_, rank) => rank));
       for (const each of found) {
         expect(each.loss).toEqual(found[0].loss); // bit for bit
-        each.loss.forEach((loss: number, epoch: number) => expect(loss).toBeCloseTo(one.loss[epoch], 4));
+        expectNear(each.loss, one.loss);
       }
     }
   });
@@ -117,7 +122,7 @@ describe.each(launchers)('%s', (launcher) => {
     const [one] = results(1);
     for (const losses of found) {
       expect(losses).toHaveLength(5);
-      losses.forEach((loss: number, epoch: number) => expect(loss).toBeCloseTo(one[epoch], 4));
+      expectNear(losses, one);
     }
   });
 
