@@ -389,6 +389,8 @@ export interface NativeSession {
   endTraining(): Promise<void>;
   /** All parameters, in arena order. */
   parameters(): NativeParameter[];
+  /** Of the bits of all that is trained, state included. */
+  parametersChecksum(): Promise<string>;
   readParameter(name: string): Promise<Float32Array>;
   /** With `averageDecay` also of what steps change. */
   writeParameter(name: string, values: Float32Array): Promise<void>;

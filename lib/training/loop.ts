@@ -47,6 +47,8 @@ export interface TrainPlan extends Batching {
   agree?<T>(value: T): Promise<T>;
   /** Tells the others how many steps this process has behind it. */
   reached?(step: number): void;
+  /** Throws RANKS_DIFFER where another process has another value. */
+  expectSame?(what: Readonly<Record<string, unknown>>): Promise<void>;
   /** Whether no further epoch is worth it. */
   isEnough(history: readonly Omit<EpochRecord, 'diagnoses'>[]): boolean;
   /** Told of steps and epochs. */
@@ -195,6 +197,7 @@ class TrainLoop {
   async endEpoch(measured: Omit<EpochRecord, 'diagnoses'>): Promise<void> {
     const { length, facts, keeper, isEnough } = this.#plan;
     const { history } = this;
+    await this.#expectSameWeights();
     const judge = () => {
       const atEnd = this.#stopped || history.length + 1 === length.epochs || isEnough([...history, measured]);
       return { ...measured, diagnoses: diagnose([...history, measured], facts, atEnd) };
@@ -207,6 +210,14 @@ class TrainLoop {
     this.#sums = noSteps();
     await keeper?.epochDone(this.progress, isWhole);
     await this.#agreeToStop();
+  }
+
+  /** Ranks compute the head each for itself: on processors that round otherwise they would drift apart unseen. */
+  async #expectSameWeights(): Promise<void> {
+    const { session, expectSame } = this.#plan;
+    if (expectSame === undefined) return;
+    const sum = await awaitNative(() => session.parametersChecksum());
+    await expectSame({ [`checksum of the weights after step ${this.#step}`]: sum });
   }
 
   async #agree<T>(value: T): Promise<T> {

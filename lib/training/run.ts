@@ -318,6 +318,10 @@ function describeStart(
   };
 }
 
+/** What the loop asks of the other processes, where there are any. */
+const agreementOf = ({ ranks }: TrainJob) =>
+  ranks && { agree: ranks.agree, reached: ranks.reached, expectSame: ranks.expectSame };
+
 function trainModel(
   job: TrainJob,
   session: NativeSession,
@@ -337,7 +341,7 @@ function trainModel(
     learningRate,
     head,
     facts: runFacts(job, session.summary.embeddingSize),
-    ...(job.ranks && { agree: job.ranks.agree, reached: job.ranks.reached }),
+    ...agreementOf(job),
     signal,
     measure: headMeasurer(session, train, (measurement) => observers.measured(measurement)),
     validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),

@@ -85,6 +85,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
                       InstanceMethod<&SessionObject::cancel>("cancel"),
                       InstanceMethod<&SessionObject::end_training>("endTraining"),
                       InstanceMethod<&SessionObject::parameters>("parameters"),
+                      InstanceMethod<&SessionObject::parameters_checksum>("parametersChecksum"),
                       InstanceMethod<&SessionObject::read_parameter>("readParameter"),
                       InstanceMethod<&SessionObject::write_parameter>("writeParameter"),
                       InstanceMethod<&SessionObject::read_gradient>("readGradient"),
@@ -232,6 +233,16 @@ Napi::Value SessionObject::end_training(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::parameters(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value { return from_parameters(info.Env(), session().table()); });
+}
+
+Napi::Value SessionObject::parameters_checksum(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return run(info.Env(), [](Session& session) -> Worker::Result {
+      const std::string text =
+          format("%016llx", static_cast<unsigned long long>(session.trained_parameters().checksum()));
+      return [text](Napi::Env env) { return Napi::String::New(env, text); };
+    });
+  });
 }
 
 Napi::Value SessionObject::read_parameter(const Napi::CallbackInfo& info) {

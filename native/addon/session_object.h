@@ -38,6 +38,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value write_parameter(const Napi::CallbackInfo& info);
   Napi::Value read_trained_parameter(const Napi::CallbackInfo& info);
   Napi::Value write_trained_parameter(const Napi::CallbackInfo& info);
+  Napi::Value parameters_checksum(const Napi::CallbackInfo& info);
   Napi::Value read_moment(const Napi::CallbackInfo& info);
   Napi::Value write_moment(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);

@@ -212,6 +212,19 @@ std::vector<float> Parameters::read(const Tensor& tensor) const {
   return values;
 }
 
+uint64_t Parameters::checksum() const {
+  uint64_t sum = 0xcbf29ce484222325;  // FNV-1a, a word at a time
+  std::vector<uint32_t> words;
+  const auto bytes = static_cast<int64_t>(table_.size() * sizeof(float));
+  for (int64_t begin = 0; begin < bytes; begin += kPieceBytes) {
+    const int64_t count = std::min(kPieceBytes, bytes - begin);
+    words.resize(count / sizeof(uint32_t));
+    check(backend_.download(words.data(), values_.at(begin), count));
+    for (const uint32_t word : words) sum = (sum ^ word) * 0x100000001b3;
+  }
+  return sum;
+}
+
 std::vector<float> Parameters::read_value(const std::string& name) const {
   const ParameterTable::Entry& entry = table_.find(name);
   return read({values_.f32() + entry.offset, entry.spec.shape});

@@ -102,6 +102,9 @@ class Parameters {
   Gradients gradients() const;
   bool has_gradients() const { return f32_gradients_.data() != nullptr || bf16_gradients_.data() != nullptr; }
 
+  /// Of the bits of all values: those of two processes with the same parameters are the same.
+  uint64_t checksum() const;
+
   std::vector<float> read_value(const std::string& name) const;
   std::vector<float> read_gradient(const std::string& name) const;
   void write_value(const std::string& name, const float* values, int64_t count);

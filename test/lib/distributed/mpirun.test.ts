@@ -169,6 +169,14 @@ describe.each(launchers)('%s', (launcher) => {
     expect((await run(launcher, 2, pixelsDiffer)).output).toMatch(/Rank 1 .* has another data than rank 0/);
   });
 
+  test('processors that round otherwise are found out after an epoch', async () => {
+    const file = script(`if (rank === 1) process.env.ONEDNN_MAX_CPU_ISA = 'SSE41';
+      await train({ head: 'arcface', steps: 3, threads: 1, device: 'cpu', distributed: true });`);
+    const { code, output } = await run(launcher, 2, file);
+    expect(code).not.toBe(0);
+    expect(output).toMatch(/Rank 1 .* has another checksum of the weights after step 3 than rank 0/);
+  });
+
   test('processes that do not know of one another are told so', async () => {
     const file = script(`const result = await train(options); result.model.dispose();
       writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify(result.notes));`);
