@@ -2,6 +2,7 @@
  * Where each process is: what MPI does not say when one of them does not come. Rank 0 listens, every rank tells it which step it
  * has reached and hears of those that have gone. It carries nothing that training waits for.
  */
+import { createHash } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
@@ -67,6 +68,7 @@ export class BoardServer implements Board {
       server.listen(0, resolve);
     });
     server.unref(); // it keeps no process alive
+    server.on('error', () => {}); // whom it cannot take is never heard of
     return new BoardServer(server, size, key, own);
   }
 
@@ -103,19 +105,20 @@ export class BoardServer implements Board {
 
   #listenTo(socket: Socket): void {
     this.#sockets.add(socket.unref());
+    socket.write(`${JSON.stringify({ board: proofOf(this.key) })}\n`);
     socket.once('close', () => this.#sockets.delete(socket));
     let isKnown = false;
     socket.on('data', () => {
       if (!isKnown && socket.bytesRead > LONGEST_GREETING) socket.destroy();
     });
     linesOf(socket).on('line', async (line) => {
-      const said = parsed(line);
+      const said = parsed<Said>(line);
       if (said?.key !== this.key) return void socket.destroy();
       isKnown = true;
-      const { rank, host, pid, step } = said;
+      const { rank, host, pid, step, asks } = said as Said;
       const before = this.#places.get(rank)?.step ?? 0;
       this.#places.set(rank, { rank, host, pid, socket, step: step ?? before, heard: Date.now() });
-      if (said.asks) socket.write(`${JSON.stringify({ missing: await this.missing() })}\n`);
+      if (asks) socket.write(`${JSON.stringify({ missing: await this.missing() })}\n`);
     });
   }
 }
@@ -128,6 +131,9 @@ function describe(place: Place, asked: number, furthest: number): string {
     return `${nameOf(place)} does not answer: it was last heard of ${seconds} s ago, after step ${step}`;
   return step < furthest ? `${nameOf(place)} is at step ${step}, others at ${furthest}` : '';
 }
+
+/** By which rank 0 is known: its addresses may be other machines' as well. */
+const proofOf = (key: string) => createHash('sha256').update(key).digest('hex');
 
 /** What goes wrong with the socket goes wrong with these, too: it closes next. */
 function linesOf(socket: Socket): Interface {
@@ -143,9 +149,15 @@ interface Said extends Presence {
   readonly asks?: boolean;
 }
 
-function parsed(line: string): Said | undefined {
+/** What rank 0 says. */
+interface Answer {
+  readonly board?: string;
+  readonly missing?: string;
+}
+
+function parsed<T>(line: string): Partial<T> | undefined {
   try {
-    return JSON.parse(line) as Said;
+    return JSON.parse(line) ?? undefined;
   } catch {
     return undefined;
   }
@@ -158,6 +170,7 @@ export class BoardClient implements Board {
 
   private constructor(
     private readonly socket: Socket,
+    lines: Interface,
     private readonly own: Presence,
     private readonly key: string,
     private readonly leader: Presence,
@@ -167,8 +180,8 @@ export class BoardClient implements Board {
       this.#isClosed = true;
       this.#answer?.(this.#leaderIsGone);
     });
-    linesOf(socket).on('line', (line) => {
-      const { missing } = JSON.parse(line) as { missing?: string };
+    lines.on('line', (line) => {
+      const missing = parsed<Answer>(line)?.missing;
       if (missing === undefined) this.#say({});
       else this.#answer?.(missing);
     });
@@ -182,8 +195,8 @@ export class BoardClient implements Board {
     leader: Presence,
   ): Promise<BoardClient | undefined> {
     for (const host of hosts) {
-      const socket = await connected(host, port);
-      if (socket !== undefined) return new BoardClient(socket, own, key, leader);
+      const found = await connected(host, port, proofOf(key));
+      if (found !== undefined) return new BoardClient(found.socket, found.lines, own, key, leader);
     }
     return undefined;
   }
@@ -218,16 +231,24 @@ export class BoardClient implements Board {
   }
 }
 
-function connected(host: string, port: number): Promise<Socket | undefined> {
+/** The connection, if it is rank 0 that answers. */
+function connected(
+  host: string,
+  port: number,
+  proof: string,
+): Promise<{ socket: Socket; lines: Interface } | undefined> {
+  const socket = connect({ host, port, timeout: 1000 * SECONDS_TO_ANSWER });
+  const lines = linesOf(socket);
   return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: 2000 });
-    const give = (result: Socket | undefined) => {
-      socket.removeAllListeners();
-      if (result === undefined) socket.destroy();
-      resolve(result);
+    const fail = () => {
+      socket.destroy();
+      resolve(undefined);
     };
-    socket.once('connect', () => give(socket.setTimeout(0)));
-    socket.once('error', () => give(undefined));
-    socket.once('timeout', () => give(undefined));
+    for (const event of ['error', 'timeout', 'close'] as const) socket.once(event, fail);
+    lines.once('line', (line) => {
+      if (parsed<Answer>(line)?.board !== proof) return fail();
+      for (const event of ['error', 'timeout', 'close'] as const) socket.off(event, fail);
+      resolve({ socket: socket.setTimeout(0), lines });
+    });
   });
 }

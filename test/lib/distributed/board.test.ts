@@ -1,5 +1,5 @@
 /** What each process tells of itself, and what is known of one that does not come. */
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { type Board, BoardClient, BoardServer } from '../../../lib/distributed/board.js';
 
@@ -76,11 +76,24 @@ test('strangers are not heard, and end nothing', async () => {
     'a'.repeat(1e5),
   ]) {
     const stranger = connect(address.port, '127.0.0.1');
-    stranger.on('error', () => {});
+    stranger.resume().on('error', () => {});
     stranger.write(words);
     await new Promise((resolve) => stranger.once('close', resolve));
   }
   expect(await server.missing()).toBe('');
+});
+
+test.each([
+  ['says something else', 'HTTP/1.1 400 Bad Request\r\n'],
+  ["is another run's", '{"board":"0123"}\n'],
+  ['says nothing', ''],
+])('an address at which a stranger %s is passed over', async (_, words) => {
+  const stranger = createServer((socket) => socket.on('error', () => {}).write(words)).listen(0, '127.0.0.1');
+  await new Promise((resolve) => stranger.once('listening', resolve));
+  const { port } = stranger.address() as AddressInfo;
+  const address = { hosts: ['127.0.0.1'], port, key: 'key' };
+  expect(await BoardClient.open(presence(1), address, presence(0))).toBeUndefined();
+  stranger.close();
 });
 
 test('without a way to rank 0 there is no board, and no failure', async () => {
