@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 
 #include "base/plugin_path.h"
@@ -45,6 +46,10 @@ void prepare_variables() {
 
 const CommunicatorPlugin& load(const Engine& engine) {
   const std::string path = plugin_path(engine.name).string();
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored))
+    throw Error(ErrorCode::Unsupported, "this build has no plugin for " + std::string(engine.name) + " (there is no " +
+                                            path + "): it is built where that one's mpi.h is");
   prepare_variables();
   // Open MPI's own plugins look for its symbols among the global ones.
   if (dlopen(engine.library, RTLD_NOW | RTLD_GLOBAL) == nullptr)

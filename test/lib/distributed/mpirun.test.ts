@@ -196,6 +196,14 @@ describe.each(launchers)('%s', (launcher) => {
   });
 });
 
+test('a build without the plugin says so', async () => {
+  const file = script(`process.env.MARGINCORE_OPENMPI_LIBRARY = '/nowhere/libmargincore_openmpi.so';
+    await train({ ...options, distributed: true });`);
+  const { code, output } = await run('openmpi', 2, file);
+  expect(code).not.toBe(0);
+  expect(output).toMatch(/this build has no plugin for openmpi \(there is no \/nowhere\/.*UNSUPPORTED/s);
+});
+
 test("under another MPI's launcher nobody trains in a world of his own", async () => {
   const file = script(`await train({ ...options, distributed: { engine: 'openmpi' } });`);
   const { code, output } = await run('mpich', 2, file);
