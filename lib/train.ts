@@ -1,6 +1,6 @@
 /** `train()`: checks the options, and says who observes the run. */
 import { isPromise } from 'node:util/types';
-import { joinRanks } from './distributed/ranks.js';
+import { withRanks } from './distributed/ranks.js';
 import { createLog } from './logs/runLog.js';
 import { createProgress } from './report/progress/progress.js';
 import type { Observer } from './training/observer.js';
@@ -18,11 +18,16 @@ export async function train(options: TrainOptions = {}): Promise<TrainResult> {
   // A run that fails before it comes to the data must not leave their failure to nobody.
   if (isPromise(options?.data)) options.data.catch(() => undefined);
   const settings = resolveTrainOptions(options);
-  const ranks = settings.distributed === false ? undefined : await joinRanks(settings.distributed);
   const callbacks = callbacksOf(settings);
-  // Files and the display are rank 0's: the others would write the same.
-  if (ranks !== undefined && ranks.rank > 0) return run(settings, [], callbacks, ranks);
-  return run(settings, [createLog(settings), createProgress(settings.progress)], callbacks, ranks);
+  const observers = () => [createLog(settings), createProgress(settings.progress)];
+  if (settings.distributed === false) return run(settings, observers(), callbacks);
+  return withRanks(settings.distributed, (ranks) => {
+    if (ranks.rank === 0) return run(settings, observers(), callbacks, ranks);
+    // Files and the display are rank 0's: the others would write the same. An abort is, too: all get it, each at another
+    // step, and rank 0 ends the others once it has saved.
+    const { signal, ...own } = settings;
+    return run(own, [], callbacks, ranks);
+  });
 }
 
 function callbacksOf({ onStep, onEpoch }: TrainSettings): Observer {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { inspect, isDeepStrictEqual } from 'node:util';
+import { isMainThread } from 'node:worker_threads';
 import { MarginCoreError } from '../base/errors.js';
 import { awaitNative, native } from '../native/load.js';
 import { type Board, BoardClient, BoardServer, type Presence } from './board.js';
@@ -25,11 +26,45 @@ export interface Ranks extends Launched {
 }
 
 let joined: Promise<Ranks> | undefined;
+/** What the others did not get from a run is theirs to wait for: nothing may follow it. */
+let hasFailed = false;
+let isTraining = false;
 
-/** Joins the others, once in a process's life. Throws INVALID_OPTION where there are none. */
-export function joinRanks(options: Distributed): Promise<Ranks> {
-  joined ??= join(options);
-  return joined;
+/**
+ * Runs something with the other processes, which are joined once in a process's life.
+ * @throws INVALID_OPTION where there are none, in a worker thread, or beside another run; RANK_FAILED after one that failed.
+ */
+export async function withRanks<T>(options: Distributed, work: (ranks: Ranks) => Promise<T>): Promise<T> {
+  expectAlone();
+  isTraining = true;
+  try {
+    joined ??= join(options);
+    joined.catch(() => {
+      joined = undefined;
+    });
+    return await work(await joined);
+  } catch (error) {
+    hasFailed = joined !== undefined;
+    throw error;
+  } finally {
+    isTraining = false;
+  }
+}
+
+function expectAlone(): void {
+  const refuse = (why: string) => {
+    throw new MarginCoreError('INVALID_OPTION', `distributed: ${why}`, {
+      details: { option: 'distributed' },
+    });
+  };
+  if (!isMainThread) refuse("processes train together by their main thread, and not by a worker's");
+  if (isTraining)
+    refuse('a run with the other processes is going on: they would not know which of two is meant');
+  if (hasFailed)
+    throw new MarginCoreError(
+      'RANK_FAILED',
+      'A run with the other processes has failed: start all of them anew',
+    );
 }
 
 async function join({ engine, timeoutSeconds }: Distributed): Promise<Ranks> {
@@ -55,7 +90,8 @@ async function join({ engine, timeoutSeconds }: Distributed): Promise<Ranks> {
     async expectSame(what) {
       const first = await agree(what);
       const own = plain(what);
-      const name = Object.keys(own).find((key) => !isDeepStrictEqual(own[key], first[key]));
+      const names = new Set([...Object.keys(own), ...Object.keys(first)]);
+      const name = [...names].find((key) => !isDeepStrictEqual(own[key], first[key]));
       if (name === undefined) return;
       throw new MarginCoreError(
         'RANKS_DIFFER',
@@ -76,9 +112,15 @@ function leaveAtEnd(who: string): void {
     uncaught = error;
   });
   process.once('exit', (code) => {
-    if (code === 0) return native().finishRanks();
+    if (code === 0 && !hasFailed) {
+      try {
+        return native().finishRanks();
+      } catch (error) {
+        uncaught = error;
+      }
+    }
     if (uncaught !== undefined) writeSync(process.stderr.fd, `${who}: ${inspect(uncaught)}\n`);
-    native().abortRanks(code);
+    native().abortRanks(code || 1);
   });
 }
 

@@ -391,6 +391,8 @@ export interface NativeSession {
   parameters(): NativeParameter[];
   /** Of the bits of all that is trained, state included. */
   parametersChecksum(): Promise<string>;
+  /** Of several ranks: all have rank 0's parameters then. */
+  takeParametersOfFirst(): Promise<void>;
   readParameter(name: string): Promise<Float32Array>;
   /** With `averageDecay` also of what steps change. */
   writeParameter(name: string, values: Float32Array): Promise<void>;

@@ -98,6 +98,7 @@ export async function prepareJob(
   settings: TrainSettings,
   dataset: Dataset,
   placement: Placement,
+  ranks?: Ranks,
 ): Promise<TrainJob> {
   const { model } = settings;
   const { classNames, numClasses, test } = dataset;
@@ -115,7 +116,9 @@ export async function prepareJob(
   const batchStatistics = head.native.scaledBn !== undefined || trainsBatchNorm;
   const order = epochOrder(settings, labelsOf(train), numClasses);
   const batching = divideSteps(order.samples, settings, batchStatistics);
+  if (ranks && trainsBatchNorm) expectRowsForBatchNorm(batching, ranks.size);
   return {
+    ...(ranks && { ranks }),
     settings,
     classNames,
     train,
@@ -270,6 +273,22 @@ function divideSteps(
     );
   }
   return { samples, batchSize, joinsTail: batchStatistics, dropsTail };
+}
+
+/** Each process has the statistics of its own rows: of a single one they are none, and no gradient goes through them. */
+function expectRowsForBatchNorm({ samples, batchSize, dropsTail, joinsTail }: Batching, ranks: number): void {
+  const least = 2 * ranks;
+  const need = `batch norm needs two for each of ${ranks} processes`;
+  if (batchSize < least)
+    throw invalidOption('batchSize', `${least} or more images per step (${need})`, batchSize);
+  const tail = samples % batchSize;
+  if (dropsTail || tail === 0 || tail >= least || (joinsTail && tail === 1)) return;
+  throw invalidOption(
+    'batchSize',
+    `one that leaves no last step of fewer than ${least} images (${need})`,
+    batchSize,
+    `Of ${samples} images it leaves ${tail}: dropLast: true leaves these out`,
+  );
 }
 
 /** The classic mistake: as many runs as processes. */

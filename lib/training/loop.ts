@@ -97,7 +97,9 @@ export async function runEpochs(plan: TrainPlan): Promise<EpochRecord[]> {
   try {
     while (!loop.isOver) {
       const trained = await loop.runEpoch();
-      const validation = await plan.validate?.();
+      // Of the rank's own processor: what follows from it is to be the same for all.
+      const scores = await plan.validate?.();
+      const validation = plan.agree === undefined || scores === undefined ? scores : await plan.agree(scores);
       await loop.endEpoch({
         ...trained,
         head: await plan.measure(),

@@ -92,7 +92,7 @@ export async function run(
     await observers.open((note) => notices.say(note));
     const job = await prepare(settings, observers, ranks);
     for (const note of notesOn(job)) notices.say(note);
-    await ranks?.expectSame({ ...(await identityOf(job)) });
+    await ranks?.expectSame({ ...(await identityOf(job)), ...comparisonOf(job) });
     result = await runJob(job, observers, notices, firstStep);
     await observers.end({
       seconds: (performance.now() - started) / 1000,
@@ -129,7 +129,7 @@ async function prepare(
     ...placement,
     ...(ranks && threads === undefined && { threads: threadsOfRank(placement.threads, process.env) }),
   };
-  return { ...(await prepareJob(...chosenOf(settings, dataset), own)), ...(ranks && { ranks }) };
+  return prepareJob(...chosenOf(settings, dataset), own, ranks);
 }
 
 /** The part of the data that is asked for; of images that are scored those of its classes. */
@@ -172,7 +172,8 @@ async function runWith(
   const from = opened?.from;
   const session = createSession(job, { drawWeights: from?.state === undefined });
   const model = createModel(job, session);
-  const forgetSignal = onAbort(signal, () => session.cancel());
+  // Ranks end at the same step, which is that of a call's end.
+  const forgetSignal = job.ranks ? () => {} : onAbort(signal, () => session.cancel());
   try {
     for (const note of opened?.notes ?? []) notices.say(note);
     for (const record of from?.state?.progress.history ?? []) notices.epoch(record);
@@ -184,6 +185,7 @@ async function runWith(
       for (const note of await loadPretrained(session, weights, job.input, signal)) notices.say(note);
     }
     if (from) await begin(session, from, stepState, signal);
+    await expectSameBeginning(job, session, from?.state?.step ?? 0);
     if (from?.state) firstStep.loss = from.state.firstLoss;
     const environment = describeEnvironment(job.placement.backend, device, memory);
     const keeper = await createKeeper(job, opened, session, { environment, stepState, firstStep, notices });
@@ -191,7 +193,7 @@ async function runWith(
       ...{ from: from?.state?.progress, keeper, numbers },
     });
     notices.epoch(history.at(-1)!); // which was judged anew where its own callback stopped the run
-    const best = keepBest ? await keeper!.restoreBest() : undefined;
+    const best = keepBest ? await restoreBest(job, session, keeper) : undefined;
     await awaitNative(() => session.endTraining());
     const scores = job.test && (await scoreTest(job, session, job.test));
     return {
@@ -272,6 +274,7 @@ async function createKeeper(
   run: { environment: Environment; stepState: StepState; firstStep: FirstStep; notices: Notices },
 ): Promise<BestKeeper | undefined> {
   const { keepBest, monitor, checkpointEvery: every, keepCheckpoints: kept } = job.settings;
+  if (!isLeader(job)) return undefined;
   if (opened?.folder === undefined) return keepBest ? new BestInMemory(session, monitor) : undefined;
   const hash = new StepsHash(rulesOf(job), job.length);
   const keeper = new FolderKeeper(
@@ -316,6 +319,32 @@ function describeStart(
     device: `${device.device} (${device.description})`,
     memory,
   };
+}
+
+/** By which epochs are compared, and the run may end. */
+const comparisonOf = ({ settings: { keepBest, patience, monitor } }: TrainJob) => ({
+  keepBest,
+  monitor,
+  ...(patience !== undefined && { patience }),
+});
+
+/** A folder that not all processes see alike, or files that differ. */
+async function expectSameBeginning({ ranks }: TrainJob, session: NativeSession, step: number): Promise<void> {
+  if (ranks === undefined) return;
+  const sum = await awaitNative(() => session.parametersChecksum());
+  await ranks.expectSame({ 'step to begin after': step, 'checksum of the weights to begin with': sum });
+}
+
+/** Rank 0 keeps it, and the others get it from there. */
+async function restoreBest(
+  { ranks }: TrainJob,
+  session: NativeSession,
+  keeper: BestKeeper | undefined,
+): Promise<number | undefined> {
+  const best = await keeper?.restoreBest();
+  if (ranks === undefined) return best;
+  await awaitNative(() => session.takeParametersOfFirst());
+  return (await ranks.agree(best ?? null)) ?? undefined;
 }
 
 /** What the loop asks of the other processes, where there are any. */

@@ -86,6 +86,7 @@ Napi::Function SessionObject::define(Napi::Env env) {
                       InstanceMethod<&SessionObject::end_training>("endTraining"),
                       InstanceMethod<&SessionObject::parameters>("parameters"),
                       InstanceMethod<&SessionObject::parameters_checksum>("parametersChecksum"),
+                      InstanceMethod<&SessionObject::take_parameters_of_first>("takeParametersOfFirst"),
                       InstanceMethod<&SessionObject::read_parameter>("readParameter"),
                       InstanceMethod<&SessionObject::write_parameter>("writeParameter"),
                       InstanceMethod<&SessionObject::read_gradient>("readGradient"),
@@ -243,6 +244,11 @@ Napi::Value SessionObject::parameters_checksum(const Napi::CallbackInfo& info) {
       return [text](Napi::Env env) { return Napi::String::New(env, text); };
     });
   });
+}
+
+Napi::Value SessionObject::take_parameters_of_first(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(),
+                 [&] { return write(info.Env(), [](Session& session) { session.take_parameters_of_first(); }); });
 }
 
 Napi::Value SessionObject::read_parameter(const Napi::CallbackInfo& info) {

@@ -39,6 +39,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value read_trained_parameter(const Napi::CallbackInfo& info);
   Napi::Value write_trained_parameter(const Napi::CallbackInfo& info);
   Napi::Value parameters_checksum(const Napi::CallbackInfo& info);
+  Napi::Value take_parameters_of_first(const Napi::CallbackInfo& info);
   Napi::Value read_moment(const Napi::CallbackInfo& info);
   Napi::Value write_moment(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);

@@ -126,6 +126,13 @@ TrainingPlan Session::training_plan(RecomputePolicy policy) const {
   };
 }
 
+void Session::take_parameters_of_first() {
+  if (spec_.ranks == nullptr) return;
+  const Tensor values = parameters().values_of({0, table_.size()});
+  check(spec_.ranks->broadcast(values.data, values.bytes()));
+  parameters().refresh_bf16_twins();
+}
+
 Trainer& Session::trainer() {
   if (!trainer_) throw Error(ErrorCode::InvalidOption, "this session does not train");
   return *trainer_;

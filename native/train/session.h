@@ -63,6 +63,8 @@ class Session {
   Parameters& trained_parameters();
   /// Of both.
   void write_parameter(const std::string& name, const float* values, int64_t count);
+  /// Takes rank 0's: what predictions are made with.
+  void take_parameters_of_first();
   /// Throws InvalidOption where the session only predicts, or training has ended.
   Trainer& trainer();
   MemoryUse memory() const;

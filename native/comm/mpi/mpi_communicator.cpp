@@ -92,20 +92,30 @@ class MpiCommunicator final : public Communicator {
   const CommunicatorInfo& info() const override { return info_; }
 
   Status all_reduce(Tensor x) override {
-    return mpi_thread().run([&] { return sum(x); });
+    return unless_failed([&] { return sum(x); });
   }
   Status all_gather(void* whole, const int64_t* bytes) override {
-    return mpi_thread().run([&] { return gather(whole, bytes); });
+    return unless_failed([&] { return gather(whole, bytes); });
   }
   Status broadcast(void* values, int64_t bytes) override {
-    return mpi_thread().run([&] { return send_to_all(values, bytes); });
+    return unless_failed([&] { return send_to_all(values, bytes); });
   }
   void abort(int32_t code) override { MPI_Abort(MPI_COMM_WORLD, code); }
   Status finish() override {
-    return mpi_thread().run([&] { return leave(); });
+    return unless_failed([&] { return leave(); });
   }
 
  private:
+  /// After a failure MPI may still write to what the failed call was given, whenever it is called.
+  Status unless_failed(const std::function<Status()>& work) {
+    return mpi_thread().run([&] {
+      if (has_failed_) return Status::failure(ErrorCode::RankFailed, "an exchange has failed before");
+      const Status status = work();
+      has_failed_ = !status.ok();
+      return status;
+    });
+  }
+
   Status sum(Tensor x) const {
     return in_pieces(x.count(), [&](int64_t first, int count, MPI_Request* request) {
       return MPI_Iallreduce(MPI_IN_PLACE, x.f32() + first, count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, request);
@@ -138,7 +148,9 @@ class MpiCommunicator final : public Communicator {
   Status leave() const {
     MPI_Request request;
     const int error = MPI_Ibarrier(MPI_COMM_WORLD, &request);
-    const Status status = error == MPI_SUCCESS ? done(&request, "MPI_Ibarrier") : failed(error, "MPI_Ibarrier");
+    if (error != MPI_SUCCESS) return failed(error, "MPI_Ibarrier");
+    // However long others still have to do; where one ends otherwise, the launcher ends all.
+    const Status status = done(&request, "MPI_Ibarrier", std::numeric_limits<double>::infinity());
     if (status.ok()) MPI_Finalize();
     return status;
   }
@@ -157,8 +169,9 @@ class MpiCommunicator final : public Communicator {
   }
 
   /// Blocking calls would wait for a dead rank for ever.
-  Status done(MPI_Request* request, const char* call) const {
-    const Patience patience(seconds_);
+  Status done(MPI_Request* request, const char* call) const { return done(request, call, seconds_); }
+  Status done(MPI_Request* request, const char* call, double seconds) const {
+    const Patience patience(seconds);
     for (;;) {
       int is_done = 0;
       if (const int error = MPI_Test(request, &is_done, MPI_STATUS_IGNORE); error != MPI_SUCCESS)
@@ -166,13 +179,14 @@ class MpiCommunicator final : public Communicator {
       if (is_done != 0) return Status::success();
       if (patience.is_over())
         return Status::failure(ErrorCode::RankFailed, "%s: another rank was waited for longer than %g s", call,
-                               seconds_);
+                               seconds);
       patience.wait();
     }
   }
 
   CommunicatorInfo info_;
   double seconds_;
+  bool has_failed_ = false;  // the MPI thread's
 };
 
 Status start(Communicator** communicator, const CommunicatorOptions* options) {
@@ -180,8 +194,8 @@ Status start(Communicator** communicator, const CommunicatorOptions* options) {
   // The main thread may have to abort while another one waits.
   if (const int error = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided); error != MPI_SUCCESS)
     return failed(error, "MPI_Init_thread");
-  if (provided < MPI_THREAD_SERIALIZED)
-    return Status::failure(ErrorCode::Unsupported, "this MPI takes calls of the main thread alone");
+  if (provided < MPI_THREAD_MULTIPLE)
+    return Status::failure(ErrorCode::Unsupported, "this MPI takes calls of one thread alone");
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   CommunicatorInfo info{};
   std::snprintf(info.engine, sizeof info.engine, "%s", MARGINCORE_ENGINE);

@@ -22,7 +22,7 @@ const script = (body: string) => {
   writeFileSync(
     file,
     `import { writeFileSync } from 'node:fs';
-import { conv2d, linear, maxPool2d, relu, sequential, train } from ${JSON.stringify(join(packageRoot(), 'dist/lib/index.mjs'))};
+import { batchNorm, conv2d, linear, maxPool2d, relu, sequential, train } from ${JSON.stringify(join(packageRoot(), 'dist/lib/index.mjs'))};
 const folder = ${JSON.stringify(inFolder())};
 const rank = Number(process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK ?? 0);
 const pixels = Uint8Array.from({ length: 60 * 64 }, (_, i) => (i * 7919) % 251);
@@ -175,6 +175,60 @@ describe.each(launchers)('%s', (launcher) => {
     const { code, output } = await run(launcher, 2, file);
     expect(code).not.toBe(0);
     expect(output).toMatch(/Rank 1 .* has another checksum of the weights after step 3 than rank 0/);
+  });
+
+  test('batch norm has two rows of every process', async () => {
+    const withNorm = `model: sequential([conv2d({ outChannels: 4, kernelSize: 3 }), batchNorm(), relu(), linear({ outFeatures: 8 })])`;
+    const few = script(`await train({ ...options, ${withNorm}, batchSize: 3, distributed: true });`);
+    expect((await run(launcher, 2, few)).output).toMatch(
+      /Expected 4 or more images per step \(batch norm needs two for each of 2 processes\) for batchSize but received 3/,
+    );
+    const tail = `await train({ ...options, ${withNorm}, batchSize: 29, dropLast, distributed: true }).then(({ model }) => model.dispose());`;
+    expect((await run(launcher, 2, script(`const dropLast = false; ${tail}`))).output).toMatch(
+      /Of 60 images it leaves 2: dropLast: true leaves these out/,
+    );
+    await runWell(launcher, 2, script(`const dropLast = true; ${tail}`));
+  });
+
+  test('a run that an interrupt ends is saved, and its best model is that of all', async () => {
+    const file = (more: string) =>
+      script(`const controller = new AbortController();
+      process.once('SIGTERM', () => controller.abort(new Error('interrupted')));
+      const result = await train({ ...options, epochs: 400, keepBest: true, validation: 0.2, signal: controller.signal, distributed: true,
+        checkpoint: \`\${folder}/run\`, checkpointEvery: { minutes: 60 }, ${more} });
+      const { data: embeddings } = await result.model.embed({ data: pixels.subarray(0, 640), shape: [10, 8, 8, 1] });
+      writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify({ best: result.bestEpoch, epochs: result.history.length,
+        embeddings: [...embeddings] }));
+      result.model.dispose();`);
+    const ended = await run(
+      launcher,
+      2,
+      file(`onEpoch({ epoch }) { if (epoch === 5) process.kill(process.pid, 'SIGTERM'); }`),
+    );
+    expect(ended.code).not.toBe(0);
+    expect(ended.output).toContain('interrupted');
+    await runWell(
+      launcher,
+      2,
+      file('resume: true, onEpoch({ epoch }, { stop }) { if (epoch === 9) stop(); }'),
+    );
+    const [first, second] = results(2);
+    expect(first.epochs).toBe(9);
+    expect(second).toEqual(first);
+  });
+
+  test('a process whose run was refused ends the others, whatever it says itself', async () => {
+    const file = script(`await train({ ...options, seed: rank, distributed: true }).catch(() => undefined);`);
+    const { code, seconds } = await run(launcher, 2, file);
+    expect(code).not.toBe(0);
+    expect(seconds).toBeLessThan(30);
+  });
+
+  test('what could not be told apart is refused', async () => {
+    const file = script(`import { Worker } from 'node:worker_threads';
+      const both = [1, 2].map(() => train({ ...options, distributed: true }));
+      await Promise.allSettled(both).then(([one, two]) => { one.value.model.dispose(); console.log(two.reason.message); });`);
+    expect((await run(launcher, 2, file)).output).toMatch(/a run with the other processes is going on/);
   });
 
   test('processes that do not know of one another are told so', async () => {
