@@ -38,36 +38,36 @@ MARGINCORE_DEVICE int64_t mask_byte(const Columns<kEach>& mine, int64_t row) {
   return (row * mine.columns + mine.index) / kEach;
 }
 
-/// mask, residual: or null.
-template <class T, int kEach>
+/// residual: or null. Beside a mask fewer rows are loaded at once: there are no registers for more.
+template <class T, int kEach, bool kMasked>
 MARGINCORE_KERNEL batch_norm_apply_kernel(T* y, uint8_t* mask, const T* x, const T* residual, BatchNormParameters p,
                                           BatchNormDivision of) {
   const BatchNormShare<kEach> share(of, block_from_last());
   const Normalizing<kEach> normalizing(share, p);
-  share.mine.template walk_rows<kRowsAtOnce<kEach, 32 / sizeof(T)>>(share.begin, share.end, [&](const auto at) {
-    float values[at.kRows][kEach], others[at.kRows][kEach] = {};
-    at.load(values, x);
-    if (residual != nullptr) at.load(others, residual);
-    MARGINCORE_UNROLL
-    for (int k = 0; k < at.kRows; ++k) {
-      MARGINCORE_UNROLL
-      for (int e = 0; e < kEach; ++e) {
-        const float value = normalizing.apply(values[k][e], e) + others[k][e];
-        values[k][e] = p.norm.relu != 0 && value < 0 ? 0 : value;  // so that a NaN stays one
-      }
-    }
-    at.store(y, values);
-    if constexpr (kEach == kMaskedChannels) {
-      if (mask == nullptr) return;
-      MARGINCORE_UNROLL
-      for (int k = 0; k < at.kRows; ++k) {
-        unsigned passed = 0;
+  share.mine.template walk_rows<kRowsAtOnce<kEach, kMasked ? 8 : 32 / sizeof(T)>>(
+      share.begin, share.end, [&](const auto at) {
+        float values[at.kRows][kEach], others[at.kRows][kEach] = {};
+        at.load(values, x);
+        if (residual != nullptr) at.load(others, residual);
         MARGINCORE_UNROLL
-        for (int e = 0; e < kEach; ++e) passed |= (values[k][e] > 0 ? 1u : 0u) << e;
-        mask[mask_byte(share.mine, at.row(k))] = static_cast<uint8_t>(passed);
-      }
-    }
-  });
+        for (int k = 0; k < at.kRows; ++k) {
+          MARGINCORE_UNROLL
+          for (int e = 0; e < kEach; ++e) {
+            const float value = normalizing.apply(values[k][e], e) + others[k][e];
+            values[k][e] = p.norm.relu != 0 && value < 0 ? 0 : value;  // so that a NaN stays one
+          }
+        }
+        at.store(y, values);
+        if constexpr (kMasked) {
+          MARGINCORE_UNROLL
+          for (int k = 0; k < at.kRows; ++k) {
+            unsigned passed = 0;
+            MARGINCORE_UNROLL
+            for (int e = 0; e < kEach; ++e) passed |= (values[k][e] > 0 ? 1u : 0u) << e;
+            mask[mask_byte(share.mine, at.row(k))] = static_cast<uint8_t>(passed);
+          }
+        }
+      });
 }
 
 // ---- gradient -------------------------------------------------------------------------------------------------------
@@ -242,8 +242,13 @@ void batch_norm_apply(Tensor y, uint8_t* mask, Tensor x, Tensor residual, int64_
     using T = decltype(element);
     constexpr int kEach = each.value;
     const BatchNormDivision of = division_of(x, channels, kEach);
-    MARGINCORE_RUN((batch_norm_apply_kernel<T, kEach>), grid_of(of), kBlock, stream, elements<T>(y), mask,
-                   elements<T>(x), elements<T>(residual), parameters, of);
+    const auto run = [&](auto masked) {
+      MARGINCORE_RUN((batch_norm_apply_kernel<T, kEach, masked.value>), grid_of(of), kBlock, stream, elements<T>(y),
+                     mask, elements<T>(x), elements<T>(residual), parameters, of);
+    };
+    if constexpr (kEach == kMaskedChannels)
+      if (mask != nullptr) return run(std::true_type{});
+    run(std::false_type{});
   });
 }
 
