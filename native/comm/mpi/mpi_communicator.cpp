@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <functional>
 #include <limits>
 #include <mutex>
+#include <semaphore>
 #include <thread>
 #include <vector>
 
@@ -56,26 +56,25 @@ class MpiThread {
   /// From any thread, one at a time.
   Status run(const std::function<Status()>& work) {
     const std::lock_guard one_at_a_time(calling_);
-    std::unique_lock lock(mutex_);
     work_ = &work;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return work_ == nullptr; });
+    begun_.release();
+    done_.acquire();
     return status_;
   }
 
  private:
   [[noreturn]] void loop() {
-    for (std::unique_lock lock(mutex_);;) {
-      changed_.wait(lock, [this] { return work_ != nullptr; });
+    for (;;) {
+      begun_.acquire();
       status_ = (*work_)();
-      work_ = nullptr;
-      changed_.notify_all();
+      done_.release();
     }
   }
 
-  std::mutex calling_, mutex_;
-  std::condition_variable changed_;
-  const std::function<Status()>* work_ = nullptr;  // guarded by mutex_, as is status_
+  std::mutex calling_;
+  // Not a condition variable: waiting on one needs a newer C++ library than this is shipped for.
+  std::binary_semaphore begun_{0}, done_{0};
+  const std::function<Status()>* work_ = nullptr;
   Status status_ = Status::success();
 };
 
