@@ -119,10 +119,19 @@ function leaveAtEnd(who: string): void {
         uncaught = error;
       }
     }
-    if (uncaught !== undefined) writeSync(process.stderr.fd, `${who}: ${inspect(uncaught)}\n`);
+    if (uncaught !== undefined) {
+      writeSync(process.stderr.fd, `${who}: ${inspect(uncaught)}\n`);
+      sleep(MILLISECONDS_TO_FORWARD);
+    }
     native().abortRanks(code || 1);
   });
 }
+
+/** In which a launcher passes on what a process has said: what it has not by then is lost with the process. */
+const MILLISECONDS_TO_FORWARD = 300;
+
+const sleep = (milliseconds: number) =>
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 
 /** Rank 0 opens it, the others are told where. */
 async function openBoard(own: Presence, size: number): Promise<Board | undefined> {
