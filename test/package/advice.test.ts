@@ -273,11 +273,6 @@ describe('what is advised elsewhere', () => {
       'test/lib/distributed; scripts/setup.sh installs it',
     ],
     [
-      'lib/distributed/launcher.ts',
-      'mpirun -n 4 npx margincore train --distributed',
-      'test/lib/distributed; scripts/check-package.sh',
-    ],
-    [
       'native/backend/cuda_libraries.cpp',
       'MARGINCORE_CUDA_PATH names another folder',
       'scripts/check-package.sh',
