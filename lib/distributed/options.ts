@@ -3,7 +3,18 @@ import { checkObject } from '../base/check.js';
 import { type Checked, checkOptions, choice, number } from '../base/optionTable.js';
 import { ENGINES } from './launcher.js';
 
+const HEAD_PLACES = ['auto', 'replicated', 'sharded'] as const;
+
+/** From here on the head is what a step costs. */
+const MANY_CLASSES = 20_000;
+
 export interface DistributedOptions {
+  /**
+   * Where the class weights are. 'replicated': in all processes, each of which computes the whole head. 'sharded': each process has
+   * those of a part of the classes, until training has ended, when all get all of them; what is exchanged of the head is then some
+   * numbers per image, however many classes there are. Default 'auto': sharded from 20,000 classes on.
+   */
+  head?: (typeof HEAD_PLACES)[number];
   /** What carries it. Default 'auto': whose launcher has started this process. */
   engine?: 'auto' | (typeof ENGINES)[number];
   /** Seconds that another process may be waited for: one that has died, or that has gone on to something else. Default 600. */
@@ -11,6 +22,7 @@ export interface DistributedOptions {
 }
 
 export const DISTRIBUTED = {
+  head: choice('where the class weights are', HEAD_PLACES, { default: 'auto' }),
   engine: choice('what carries it', ['auto', ...ENGINES], { default: 'auto' }),
   timeoutSeconds: number('that another process may be waited for', { default: 600, above: 0, max: 1e6 }),
 } as const;
@@ -20,6 +32,11 @@ export type Distributed = Checked<typeof DISTRIBUTED>;
 /** false: this process trains alone. */
 export function checkDistributed(value: unknown, option: string): Distributed | false {
   if (value === false) return false;
-  const given = value === true ? {} : checkObject(value, option, 'true, false or { engine, timeoutSeconds }');
+  const given =
+    value === true ? {} : checkObject(value, option, 'true, false or { head, engine, timeoutSeconds }');
   return checkOptions(given, option, DISTRIBUTED);
 }
+
+/** Whether each process has the class weights of a part of so many classes. */
+export const isSharded = ({ head }: Distributed, classes: number): boolean =>
+  head === 'sharded' || (head === 'auto' && classes >= MANY_CLASSES);

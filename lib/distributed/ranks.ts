@@ -15,8 +15,12 @@ export interface Ranks extends Launched {
   readonly version: string;
   /** That this process runs on. */
   readonly host: string;
+  /** This process, in words. */
+  readonly who: string;
   /** What rank 0 says, in all of them. Called by all, in the same order, and never while steps run. */
   agree<T>(value: T): Promise<T>;
+  /** Of rank 0, in all of them. */
+  broadcast(bytes: Uint8Array): Promise<Buffer>;
   /** Throws RANKS_DIFFER where this process has another value than rank 0. */
   expectSame(what: Readonly<Record<string, unknown>>): Promise<void>;
   /** Tells the others how far this one is. */
@@ -78,8 +82,9 @@ async function join({ engine, timeoutSeconds }: Distributed): Promise<Ranks> {
   leaveAtEnd(who);
   return {
     ...wanted,
-    ...{ version, host },
+    ...{ version, host, who },
     agree,
+    broadcast,
     reached: (step) => board?.reached(step),
     async explain(error) {
       if (!(error instanceof MarginCoreError) || error.code !== 'RANK_FAILED') return error;
@@ -87,19 +92,25 @@ async function join({ engine, timeoutSeconds }: Distributed): Promise<Ranks> {
       if (!missing) return error;
       return new MarginCoreError('RANK_FAILED', `${error.message}: ${missing}`, { cause: error });
     },
-    async expectSame(what) {
-      const first = await agree(what);
-      const own = plain(what);
-      const names = new Set([...Object.keys(own), ...Object.keys(first)]);
-      const name = [...names].find((key) => !isDeepStrictEqual(own[key], first[key]));
-      if (name === undefined) return;
-      throw new MarginCoreError(
-        'RANKS_DIFFER',
-        `${who} has another ${name} than rank 0: ${JSON.stringify(own[name])}, not ${JSON.stringify(first[name])}`,
-        { details: { rank: wanted.rank, option: name } },
-      );
-    },
+    expectSame: (what) => expectSameAs({ who, rank: wanted.rank, agree }, what),
   };
+}
+
+/** @param own This process, and how it hears what rank 0 says */
+export async function expectSameAs(
+  { who, rank, agree }: Pick<Ranks, 'rank' | 'who' | 'agree'>,
+  what: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const first = await agree(what);
+  const own = plain(what);
+  const names = new Set([...Object.keys(own), ...Object.keys(first)]);
+  const name = [...names].find((key) => !isDeepStrictEqual(own[key], first[key]));
+  if (name === undefined) return;
+  throw new MarginCoreError(
+    'RANKS_DIFFER',
+    `${who} has another ${name} than rank 0: ${JSON.stringify(own[name])}, not ${JSON.stringify(first[name])}`,
+    { details: { rank, option: name } },
+  );
 }
 
 /**

@@ -128,17 +128,19 @@ const EVALUATE = {
 export class Model {
   readonly #parts: ModelParts;
   readonly #isLent: boolean;
+  readonly #notNow: string | undefined;
   #isDisposed = false;
 
   /** @internal */
-  constructor(parts: ModelParts, { isLent = false } = {}) {
+  constructor(parts: ModelParts, { isLent = false, notNow }: { isLent?: boolean; notNow?: string } = {}) {
     this.#parts = { ...parts, classNames: Object.freeze([...parts.classNames]) };
     this.#isLent = isLent;
+    this.#notNow = notNow;
   }
 
-  /** @internal The same model for somebody else to use, whose `dispose` does not end this one. */
-  lend(): Model {
-    return new Model(this.#parts, { isLent: true });
+  /** @internal The same model for somebody else to use, whose `dispose` does not end this one. @param notNow Why it cannot be used, if so */
+  lend(notNow?: string): Model {
+    return new Model(this.#parts, { isLent: true, ...(notNow !== undefined && { notNow }) });
   }
 
   /** Frozen. */
@@ -447,6 +449,7 @@ export class Model {
 
   #session(): NativeSession {
     this.#requireAlive();
+    if (this.#notNow !== undefined) throw new MarginCoreError('INVALID_OPTION', this.#notNow);
     return this.#parts.session;
   }
 

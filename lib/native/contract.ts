@@ -244,6 +244,8 @@ export interface NativeSessionConfig {
   drawWeights?: boolean;
   /** Its steps are run by all ranks at once, each with a part of the batch. Needs `joinRanks`. */
   distributed?: boolean;
+  /** Beside `distributed`: each rank has the class weights of a part of the classes, until `endTraining`. Default false. */
+  shardClasses?: boolean;
 }
 
 /** Values of one step, in this order, in `NativeStepsRequest.values`. */

@@ -12,6 +12,7 @@ import { DEFAULT_PREPROCESSING, type Preprocessing } from '../data/preprocessing
 import { allOf, holdOut, labelsOf, type Samples } from '../data/samples.js';
 import type { SUBSET_OPTIONS } from '../data/subset.js';
 import { type Launched, launchedBy } from '../distributed/launcher.js';
+import { isSharded } from '../distributed/options.js';
 import type { Ranks } from '../distributed/ranks.js';
 import { hasMargin } from '../heads/margin.js';
 import type { HeadOptions } from '../heads/options.js';
@@ -57,6 +58,10 @@ export interface TrainJob {
 
 /** Whether this process is the one that keeps the run. */
 export const isLeader = ({ ranks }: TrainJob) => (ranks?.rank ?? 0) === 0;
+
+/** Whether each process has the class weights of a part of the classes. */
+export const shardsClasses = ({ settings: { distributed }, classNames }: TrainJob) =>
+  distributed !== false && isSharded(distributed, classNames.length);
 
 /** What is of this run alone: its data, its folders, who is told. */
 type NotRepeated =
@@ -238,6 +243,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         optimizer: nativeOptimizer(settings, head.headLr),
         drawWeights,
         distributed: settings.distributed !== false,
+        shardClasses: shardsClasses(job),
       }),
   );
 }

@@ -49,11 +49,17 @@ export interface TrainPlan extends Batching {
   reached?(step: number): void;
   /** Throws RANKS_DIFFER where another process has another value. */
   expectSame?(what: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Each of several processes has a part of the model: no callback can predict with it. */
+  readonly modelIsPartial?: boolean;
   /** Whether no further epoch is worth it. */
   isEnough(history: readonly Omit<EpochRecord, 'diagnoses'>[]): boolean;
   /** Told of steps and epochs. */
   readonly observers: Pick<Observers, 'step' | 'lateStep' | 'epoch'>;
 }
+
+const PARTIAL =
+  'The classes are sharded among the processes while they train: the model predicts once training has ended (distributed: { head: ' +
+  "'replicated' } keeps all of it in each of them)";
 
 /** A call of the addon runs as many steps as fit this time: callbacks, `stop()` and the progress display wait for it. */
 const CHUNK_MILLISECONDS = 200;
@@ -107,6 +113,7 @@ export async function runEpochs(plan: TrainPlan): Promise<EpochRecord[]> {
       });
     }
     if (!loop.isShortened) await keeper?.finish(loop.progress);
+    await loop.awaitLeader();
     return loop.history;
   } catch (error) {
     // What an abort or a callback's exception breaks off is kept, if it stands between two steps.
@@ -177,7 +184,7 @@ class TrainLoop {
 
   /** The steps of the epoch that are left. */
   async runEpoch(): Promise<Omit<EpochRecord, 'head' | 'diagnoses'>> {
-    const { observers, signal, keeper, length, head } = this.#plan;
+    const { observers, signal, length, head } = this.#plan;
     const epoch = this.history.length;
     for await (const report of this.#steps(epoch)) {
       addStep(this.#sums, report);
@@ -192,8 +199,14 @@ class TrainLoop {
     if (this.#thrown !== undefined) throw this.#thrown.error;
     signal?.throwIfAborted();
     // Whoever resumes goes on with the epoch, if the run is longer then; this one gets the record of a shorter one.
-    if (this.#sums.steps < length.stepsPerEpoch) await keeper?.finish(this.progress);
+    if (this.#sums.steps < length.stepsPerEpoch) await this.#plan.keeper?.finish(this.progress);
+    await this.awaitLeader();
     return recordOf(this.#sums, epoch, length.epochs, head.native);
+  }
+
+  /** Rank 0 may have kept the run, which the others take part in while they wait, or have ended. */
+  async awaitLeader(): Promise<void> {
+    await this.#agree(null);
   }
 
   async endEpoch(measured: Omit<EpochRecord, 'diagnoses'>): Promise<void> {
@@ -232,7 +245,7 @@ class TrainLoop {
   }
 
   async #tellEpoch(record: EpochRecord): Promise<void> {
-    const model = this.#plan.model.lend();
+    const model = this.#plan.model.lend(this.#plan.modelIsPartial ? PARTIAL : undefined);
     try {
       await this.#plan.observers.epoch(record, { ...this.#controls, model });
     } finally {

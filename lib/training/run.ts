@@ -7,6 +7,7 @@ import { type Dataset, progressOf, resolveData } from '../data/index.js';
 import { labelsOf, type Samples } from '../data/samples.js';
 import { chosenFrom, ofClasses } from '../data/subset.js';
 import type { Ranks } from '../distributed/ranks.js';
+import { shardedSession } from '../distributed/shardedSession.js';
 import { threadsOfRank } from '../distributed/threads.js';
 import { expectedFirstLoss, type FirstLoss } from '../heads/firstLoss.js';
 import { hasMargin } from '../heads/margin.js';
@@ -32,6 +33,7 @@ import {
   isLeader,
   notesOn,
   prepareJob,
+  shardsClasses,
   type TrainJob,
 } from './job.js';
 import { type BestKeeper, type Keeper, type Progress, runEpochs } from './loop.js';
@@ -171,6 +173,7 @@ async function runWith(
   const { signal, keepBest } = job.settings;
   const from = opened?.from;
   const session = createSession(job, { drawWeights: from?.state === undefined });
+  const { ranks, session: kept } = together(job, session);
   const model = createModel(job, session);
   // Ranks end at the same step, which is that of a call's end.
   const forgetSignal = job.ranks ? () => {} : onAbort(signal, () => session.cancel());
@@ -185,15 +188,15 @@ async function runWith(
       for (const note of await loadPretrained(session, weights, job.input, signal)) notices.say(note);
     }
     if (from) await begin(session, from, stepState, signal);
-    await expectSameBeginning(job, session, from?.state?.step ?? 0);
+    await expectSameBeginning(ranks, session, from?.state?.step ?? 0);
     if (from?.state) firstStep.loss = from.state.firstLoss;
     const environment = describeEnvironment(job.placement.backend, device, memory);
-    const keeper = await createKeeper(job, opened, session, { environment, stepState, firstStep, notices });
-    const history = await trainModel(job, session, model, observers, {
+    const keeper = await createKeeper(job, opened, kept, { environment, stepState, firstStep, notices });
+    const history = await trainModel({ ...job, ...(ranks && { ranks }) }, session, model, observers, {
       ...{ from: from?.state?.progress, keeper, numbers },
     });
     notices.epoch(history.at(-1)!); // which was judged anew where its own callback stopped the run
-    const best = keepBest ? await restoreBest(job, session, keeper) : undefined;
+    const best = keepBest ? await restoreBest(ranks, session, keeper) : undefined;
     await awaitNative(() => session.endTraining());
     const scores = job.test && (await scoreTest(job, session, job.test));
     return {
@@ -322,14 +325,19 @@ function describeStart(
 }
 
 /** By which epochs are compared, and the run may end. */
-const comparisonOf = ({ settings: { keepBest, patience, monitor } }: TrainJob) => ({
+const comparisonOf = ({ settings: { keepBest, patience, monitor, distributed } }: TrainJob) => ({
   keepBest,
+  'distributed.head': distributed !== false && distributed.head,
   monitor,
   ...(patience !== undefined && { patience }),
 });
 
 /** A folder that not all processes see alike, or files that differ. */
-async function expectSameBeginning({ ranks }: TrainJob, session: NativeSession, step: number): Promise<void> {
+async function expectSameBeginning(
+  ranks: Ranks | undefined,
+  session: NativeSession,
+  step: number,
+): Promise<void> {
   if (ranks === undefined) return;
   const sum = await awaitNative(() => session.parametersChecksum());
   await ranks.expectSame({ 'step to begin after': step, 'checksum of the weights to begin with': sum });
@@ -337,14 +345,24 @@ async function expectSameBeginning({ ranks }: TrainJob, session: NativeSession, 
 
 /** Rank 0 keeps it, and the others get it from there. */
 async function restoreBest(
-  { ranks }: TrainJob,
+  ranks: Ranks | undefined,
   session: NativeSession,
   keeper: BestKeeper | undefined,
 ): Promise<number | undefined> {
   const best = await keeper?.restoreBest();
   if (ranks === undefined) return best;
+  const agreed = (await ranks.agree(best ?? null)) ?? undefined;
   await awaitNative(() => session.takeParametersOfFirst());
-  return (await ranks.agree(best ?? null)) ?? undefined;
+  return agreed;
+}
+
+/** How the processes of a run hear of one another, and the session as rank 0 may read it for all. */
+function together(
+  job: TrainJob,
+  session: NativeSession,
+): { ranks: Ranks | undefined; session: NativeSession } {
+  const { ranks } = job;
+  return ranks !== undefined && shardsClasses(job) ? shardedSession(session, ranks) : { ranks, session };
 }
 
 /** What the loop asks of the other processes, where there are any. */
@@ -360,7 +378,8 @@ function trainModel(
 ): Promise<EpochRecord[]> {
   const { settings, head, train, validation, order, batching, length, classNames } = job;
   const { learningRate, monitor, patience, signal } = settings;
-  const options = { ...(signal && { signal }) };
+  // Where each has a part of the model all go all the way.
+  const options = { ...(signal && !shardsClasses(job) && { signal }) };
   return runEpochs({
     session,
     model,
@@ -371,6 +390,7 @@ function trainModel(
     head,
     facts: runFacts(job, session.summary.embeddingSize),
     ...agreementOf(job),
+    ...(shardsClasses(job) && { modelIsPartial: true }),
     signal,
     measure: headMeasurer(session, train, (measurement) => observers.measured(measurement)),
     validate: validation && (() => scoreSamples(session, validation, classNames.length, options)),

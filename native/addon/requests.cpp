@@ -64,6 +64,7 @@ SessionSpec to_session_spec(const Napi::Object& config) {
   if (has(config, "distributed") && to_boolean(config, "distributed")) {
     spec.ranks = joined_ranks();
     if (spec.ranks == nullptr) throw Error(ErrorCode::Internal, "native: no other processes were joined");
+    spec.shard_classes = has(config, "shardClasses") && to_boolean(config, "shardClasses");
   }
   return spec;
 }

@@ -239,8 +239,7 @@ Napi::Value SessionObject::parameters(const Napi::CallbackInfo& info) {
 Napi::Value SessionObject::parameters_checksum(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return run(info.Env(), [](Session& session) -> Worker::Result {
-      const std::string text =
-          format("%016llx", static_cast<unsigned long long>(session.trained_parameters().checksum()));
+      const std::string text = format("%016llx", static_cast<unsigned long long>(session.checksum()));
       return [text](Napi::Env env) { return Napi::String::New(env, text); };
     });
   });
@@ -253,23 +252,20 @@ Napi::Value SessionObject::take_parameters_of_first(const Napi::CallbackInfo& in
 
 Napi::Value SessionObject::read_parameter(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return read(info.Env(),
-                [name = text_argument(info, 0)](Session& session) { return session.parameters().read_value(name); });
+    return read(info.Env(), [name = text_argument(info, 0)](Session& session) { return session.read_parameter(name); });
   });
 }
 
 Napi::Value SessionObject::read_gradient(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return read(info.Env(), [name = text_argument(info, 0)](Session& session) {
-      return session.trained_parameters().read_gradient(name);
-    });
+    return read(info.Env(), [name = text_argument(info, 0)](Session& session) { return session.read_gradient(name); });
   });
 }
 
 Napi::Value SessionObject::read_moment(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return read(info.Env(), [name = text_argument(info, 0), moment = index_argument(info, 1)](Session& session) {
-      return session.trainer().read_moment(name, moment);
+      return session.read_moment(name, moment);
     });
   });
 }
@@ -284,16 +280,15 @@ Napi::Value SessionObject::write_parameter(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::read_trained_parameter(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return read(info.Env(), [name = text_argument(info, 0)](Session& session) {
-      return session.trained_parameters().read_value(name);
-    });
+    return read(info.Env(),
+                [name = text_argument(info, 0)](Session& session) { return session.read_trained_parameter(name); });
   });
 }
 
 Napi::Value SessionObject::write_trained_parameter(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return write(info.Env(), [name = text_argument(info, 0), values = to_floats(info[1], "values")](Session& session) {
-      session.trained_parameters().write_value(name, values.data(), static_cast<int64_t>(values.size()));
+      session.write_trained_parameter(name, values.data(), static_cast<int64_t>(values.size()));
     });
   });
 }
@@ -302,7 +297,7 @@ Napi::Value SessionObject::write_moment(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return write(info.Env(), [name = text_argument(info, 0), moment = index_argument(info, 1),
                               values = to_floats(info[2], "values")](Session& session) {
-      session.trainer().write_moment(name, moment, values);
+      session.write_moment(name, moment, values);
     });
   });
 }

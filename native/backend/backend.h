@@ -33,7 +33,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 12;
+inline constexpr int32_t kBackendAbiVersion = 13;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -161,6 +161,39 @@ struct MarginSoftmaxOperands {
   Tensor mixed_labels;    // (N) int32 or none; second label of each row
   Tensor mixed_share;     // (N) or none; share of the second label, in [0, 1]
   const StepBlock* step;  // lambda, margin_ramp, report_index
+};
+
+/// Where classes are sharded among ranks, each of which has the rows of the whole batch: what a rank's own classes are of
+/// its rows. Ranks put them together: first the maximum of `largest`, then the sum of `sums`.
+struct RowParts {
+  Tensor own_largest;  // (N): the largest logit of the own classes but the target; -infinity of none
+  Tensor largest;      // (N): the same, and of all ranks' classes once those were put together
+  Tensor sums;         // (kRowSums, N), in the order of RowSum
+};
+
+/// What a target's is 0 where the target is another rank's.
+enum RowSum : int32_t {
+  kExponents,       // of classes but the target: e^(logit - own_largest), and after `rebase` e^(logit - largest)
+  kWeightedLogits,  // of those: loss weight * logit; 0 without label smoothing
+  kTargetPlain,     // the target's logit without margin
+  kTargetLogit,     // and with it
+  kTargetWeight,    // in the loss
+  kPastPi,          // 1 where the margin's angle lies beyond pi
+  kRowSums,
+};
+
+/// Of all ranks' classes.
+struct AllClasses {
+  int64_t count;
+  float weight;  // the sum of their weights in the loss
+};
+
+/// What ranks have each by themselves of a step, in device memory, to be added up. Each is written by the operation that
+/// finds it: who has no such operation has zeroed it before.
+struct StepTotals {
+  float logit_squares;  // of the loss's gradients by the logits
+  float center_loss;
+  float gradient_squares;  // of the parameters that only one rank has
 };
 
 /// Of all that is trained, one after another as the parameters lie: the first ones in bf16, a multiple of 4 where others

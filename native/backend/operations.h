@@ -112,6 +112,19 @@ virtual Status add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) MARGINCO
 // The head (native/heads/ has the formulas): cross-entropy over logits whose target carries a margin. One pass over
 // a row for the sums, one that writes the gradient over the logits.
 virtual Status margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head) MARGINCORE_OP;
+// The same where classes are sharded among ranks: C are the own ones, and a label that is none of 0…C-1 says that the
+// row's class is another rank's. Between these three the ranks put RowParts together. Rows have one label.
+virtual Status margin_softmax_sums(RowParts parts, MarginSoftmaxOperands operands, MarginSoftmax head) MARGINCORE_OP;
+// sums of exponents, now relative to `largest`.
+virtual Status margin_softmax_rebase(RowParts parts) MARGINCORE_OP;
+// Loss and counts are of whole rows, the report's norm of the gradient is left to finish_report; gradients are the own
+// classes', radial coefficients 0 where the target is another rank's. target_terms are of all rows.
+virtual Status margin_softmax_gradients(StepTotals* totals, RowParts parts, MarginSoftmaxOperands operands,
+                                        MarginSoftmax head, AllClasses all) MARGINCORE_OP;
+// Once totals are those of all ranks: the report's norm of the logits' gradients, and the centre loss beside its loss.
+// Sets *halted to 1 if the loss is then not finite.
+virtual Status finish_report(StepReport* report, int32_t* halted, const StepTotals* totals,
+                             const StepBlock* step) MARGINCORE_OP;
 // z_ij = z_ij / (row_norms_i * column_norms_j) * column_scale_j + column_shift_j, in place; each of the four or none.
 // Where a norm is 0 the quotient is 0.
 virtual Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
@@ -124,7 +137,8 @@ virtual Status column_stats(Tensor mean, Tensor variance, Tensor p, Tensor colum
 // The normalisation as margin_softmax and scale_logits take it: logit * class_scale + class_shift.
 virtual Status scaled_bn_fold(Tensor class_scale, Tensor class_shift, Tensor mean, Tensor variance,
                               ScaledBn norm) MARGINCORE_OP;
-// Adds to dp, as margin_softmax left it, what goes through the statistics; target_terms are margin_softmax's.
+// Adds to dp, as margin_softmax left it, what goes through the statistics; target_terms are margin_softmax's. Labels
+// may be none of the columns.
 virtual Status scaled_bn_backward(Tensor dp, Tensor p, Tensor labels, Tensor target_terms, Tensor mean, Tensor variance,
                                   Tensor column_norms, ScaledBn norm) MARGINCORE_OP;
 // running = (1 - momentum) * running + momentum * factor * current; nothing once *halted is not 0.
@@ -132,10 +146,12 @@ virtual Status running_average(Tensor running, Tensor current, float momentum, f
                                const int32_t* halted) MARGINCORE_OP;
 
 // Distance to the own class's centre (center loss, Wen et al. 2016): adds weight/2 * mean |x_i - c_y|^2 to the
-// report's loss and writes dx_i = weight/N (x_i - c_y). Sets *halted to 1 if the loss is then not finite.
-virtual Status center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
-                           float weight, const StepBlock* step) MARGINCORE_OP;
-// c_j -= rate * sum_{y_i = j} (c_j - x_i) / (1 + n_j), n_j samples of class j; nothing once *halted is not 0.
+// report's loss and writes dx_i = weight/N (x_i - c_y). Sets *halted to 1 if the loss is then not finite. With totals
+// the loss is written there, and the report left to finish_report. A row whose label is no centre's adds nothing.
+virtual Status center_loss(Tensor dx, StepTotals* totals, StepReport* report, int32_t* halted, Tensor x, Tensor centers,
+                           Tensor labels, float weight, const StepBlock* step) MARGINCORE_OP;
+// c_j -= rate * sum_{y_i = j} (c_j - x_i) / (1 + n_j), n_j samples of class j; nothing once *halted is not 0. Labels
+// may be no centre's.
 virtual Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) MARGINCORE_OP;
 
 // ---- batch assembly and update --------------------------------------------------------------------------------------
@@ -150,8 +166,9 @@ virtual Status sgd(UpdateOperands operands, Sgd options) MARGINCORE_OP;
 virtual Status adam(UpdateOperands operands, Adam options) MARGINCORE_OP;
 // L2 norm of all gradients into report->gradient_norm; sets *halted to 1 if it is not finite, as it is not where a
 // gradient is not. clip_factor (base/gradient_clip.h, 1 element) or none: by what gradients are multiplied, so that
-// their norm is at most `largest`.
+// their norm is at most `largest`. totals or none: with gradient_squares of what is not among these gradients.
 virtual Status gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Gradients gradients,
-                             double largest, const StepBlock* step) MARGINCORE_OP;
+                             const StepTotals* totals, double largest, const StepBlock* step) MARGINCORE_OP;
+virtual Status gradient_squares(StepTotals* totals, Gradients gradients) MARGINCORE_OP;
 
 #undef MARGINCORE_OP

@@ -16,7 +16,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kCommunicatorAbiVersion = 1;
+inline constexpr int32_t kCommunicatorAbiVersion = 2;
 
 struct CommunicatorInfo {
   char engine[32];    // "openmpi", "mpich"
@@ -30,12 +30,16 @@ struct CommunicatorOptions {
   double timeout_seconds;  // that any rank may be waited for
 };
 
+enum class Reduction : int32_t { Sum, Largest };
+
 class Communicator {
  public:
   virtual const CommunicatorInfo& info() const = 0;
 
-  /// x := its sum over all ranks, fp32; the same bits on all of them.
-  virtual Status all_reduce(Tensor x) = 0;
+  /// x := its sum over all ranks, or the largest, fp32, element by element; the same bits on all of them.
+  virtual Status all_reduce(Tensor x, Reduction reduction) = 0;
+  /// part := the own part of the sum of `whole` over all ranks, fp32; parts lie one after another, of `counts[rank]` elements.
+  virtual Status reduce_scatter(float* part, const float* whole, const int64_t* counts) = 0;
   /// whole: the ranks' parts one after another, of `bytes[rank]` each; on entry the own one is in its place.
   virtual Status all_gather(void* whole, const int64_t* bytes) = 0;
   /// From rank 0.

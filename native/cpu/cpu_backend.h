@@ -38,6 +38,10 @@ class CpuBackend final : public Backend {
     return Status::success();
   }
 
+  /// With scratch for them.
+  MarginSoftmaxRows softmax_rows(const MarginSoftmaxOperands& operands, const MarginSoftmax& head);
+  double squares_of(const Gradients& gradients);
+
   BackendInfo info_{};
   std::unordered_map<void*, size_t> sizes_;  // of what is allocated
   const Loops& loops_;

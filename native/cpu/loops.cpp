@@ -15,6 +15,7 @@
 #include "cpu/loops/prelu.h"
 #include "cpu/loops/rows.h"
 #include "cpu/loops/scaled_bn.h"
+#include "cpu/loops/sharded_softmax.h"
 #include "cpu/loops/storage.h"
 #include "cpu/loops/update.h"
 
@@ -62,6 +63,9 @@ const Loops loops = {
     .add_scaled_rows = add_scaled_rows,
     .margin_softmax = margin_softmax,
     .mixed_margin_softmax = mixed_margin_softmax,
+    .margin_softmax_sums = margin_softmax_sums,
+    .margin_softmax_rebase = margin_softmax_rebase,
+    .margin_softmax_gradients = margin_softmax_gradients,
     .scale_logits = scale_logits,
     .softmax = softmax,
     .column_stats = column_stats,

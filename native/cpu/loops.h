@@ -49,6 +49,8 @@ struct MarginSoftmaxRows {
   float* row_losses;     // (rows) scratch
   float* row_squares;    // (rows) scratch: of the logits' gradients
   float* row_radial;     // (rows) scratch, where class_radial is asked for; (2, rows) of rows with two labels
+  RowParts parts;        // where classes are sharded among ranks, and totals
+  StepTotals* totals;
 };
 
 /// Loops over activations, as they are in memory: T is float or BFloat16. Arithmetic is fp32.
@@ -133,6 +135,9 @@ struct Loops {
 
   void (*margin_softmax)(const MarginSoftmaxRows& work);
   void (*mixed_margin_softmax)(const MarginSoftmaxRows& work);  // of rows with two labels
+  void (*margin_softmax_sums)(const MarginSoftmaxRows& work);
+  void (*margin_softmax_rebase)(const RowParts& parts);
+  void (*margin_softmax_gradients)(const MarginSoftmaxRows& work, AllClasses all);
   void (*scale_logits)(float* z, const float* row_norms, const float* column_norms, const float* column_scale,
                        const float* column_shift, int64_t rows, int64_t columns);
   void (*softmax)(float* probabilities, const float* logits, int64_t rows, int64_t columns);
@@ -145,10 +150,10 @@ struct Loops {
                              const float* mean, const float* variance, const float* column_norms, int64_t rows,
                              int64_t columns, ScaledBn norm);
   void (*running_average)(float* running, const float* current, int64_t count, float momentum, float factor);
-  double (*center_loss)(float* dx, float* row_squares, const float* x, const float* centers, const int32_t* labels,
-                        int64_t rows, int64_t columns, float weight);
-  void (*center_update)(float* centers, const float* x, const int32_t* labels, int64_t rows, int64_t columns,
-                        float rate);
+  double (*center_loss)(float* dx, float* row_squares, const float* x, const float* centers, int64_t classes,
+                        const int32_t* labels, int64_t rows, int64_t columns, float weight);
+  void (*center_update)(float* centers, int64_t classes, const float* x, const int32_t* labels, int64_t rows,
+                        int64_t columns, float rate);
 
   void (*sgd)(const UpdateRange& range, Sgd options, float momentum);
   void (*adam)(const UpdateRange& range, Adam options, float beta1, uint64_t t);

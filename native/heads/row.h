@@ -68,10 +68,14 @@ MARGINCORE_HOST_DEVICE TargetGeometry<Real> target_geometry(Real feature_norm, R
 }
 
 template <class Real>
+MARGINCORE_HOST_DEVICE TargetLogit<Real> logit_of(const BatchTerms<Real>& batch, const RowTarget<Real>& target) {
+  return target_logit<Real>(batch.margin, batch.lambda, target.plain, target.geometry);
+}
+
+template <class Real>
 MARGINCORE_HOST_DEVICE HeadRow<Real> row_of(const BatchTerms<Real>& batch, const RowTarget<Real>& target,
-                                            const OtherClasses<Real>& others) {
+                                            const TargetLogit<Real>& logit, const OtherClasses<Real>& others) {
   const TargetGeometry<Real>& geometry = target.geometry;
-  const TargetLogit<Real> logit = target_logit<Real>(batch.margin, batch.lambda, target.plain, geometry);
   const RowLoss<Real> loss = row_loss(others.exponents, logit.logit);
   const GradientTerms<Real> terms =
       gradient_terms(batch.label_smoothing, target.weight, batch.weight_sum, batch.classes, batch.normalizer);
@@ -90,6 +94,12 @@ MARGINCORE_HOST_DEVICE HeadRow<Real> row_of(const BatchTerms<Real>& batch, const
   row.correct = target.plain > others.exponents.max || batch.classes == 1;
   row.past_pi = logit.past_pi;
   return row;
+}
+
+template <class Real>
+MARGINCORE_HOST_DEVICE HeadRow<Real> row_of(const BatchTerms<Real>& batch, const RowTarget<Real>& target,
+                                            const OtherClasses<Real>& others) {
+  return row_of(batch, target, logit_of(batch, target), others);
 }
 
 }  // namespace margincore

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "heads/heads.h"
 #include "nn/centroids.h"
@@ -19,8 +20,11 @@ Tensor optional(const Parameters& parameters, const std::optional<ParameterTable
 
 }  // namespace
 
-Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table)
-    : spec_(spec), embedding_size_(embedding_size) {
+Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table, std::optional<RowRange> own_classes)
+    : spec_(spec),
+      embedding_size_(embedding_size),
+      is_sharded_(own_classes.has_value()),
+      own_(own_classes.value_or(RowRange{0, spec.num_classes})) {
   validate(spec);
   const int64_t classes = spec.num_classes;
   if (spec.fixed_weights && embedding_size < classes - 1 && classes > kMaxSearchedCentroids)
@@ -30,18 +34,26 @@ Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table)
                "received %lld classes and an embedding of %lld",
                static_cast<long long>(kMaxSearchedCentroids), static_cast<long long>(classes - 1),
                static_cast<long long>(classes), static_cast<long long>(embedding_size)));
-  const auto add_state = [&](const char* name, const Shape& shape, float value) {
-    return table.add({name, shape, ParameterGroup::State, {Initializer::Kind::Constant, value}});
+  // What belongs to classes: the own ones' rows.
+  const auto add = [&](const char* name, Shape shape, ParameterGroup group, const Initializer& initializer) {
+    shape.dims[0] = own_.count;
+    return table.add({.name = name,
+                      .shape = shape,
+                      .group = group,
+                      .initializer = initializer,
+                      .first_row = own_.first,
+                      .all_rows = is_sharded_ ? classes : 0});
   };
-  weight_ = table.add({"head.weight",
-                       {classes, embedding_size},
-                       spec.fixed_weights ? ParameterGroup::State : ParameterGroup::HeadDecay,
-                       spec.fixed_weights ? Initializer{Initializer::Kind::Centroids}
-                                          : weight_initializer(InitRule::XavierUniform, {embedding_size, classes})});
-  if (spec.bias) bias_ = table.add({"head.bias", {spec.num_classes}, ParameterGroup::HeadNoDecay});
-  if (spec.learn_scale) {
-    scale_ = table.add({"head.scale", {1}, ParameterGroup::HeadNoDecay, {Initializer::Kind::Constant, spec.scale}});
-  }
+  const auto add_state = [&](const char* name, const Shape& shape, double value) {
+    return add(name, shape, ParameterGroup::State, {Initializer::Kind::Constant, value});
+  };
+  weight_ = add("head.weight", {classes, embedding_size},
+                spec.fixed_weights ? ParameterGroup::State : ParameterGroup::HeadDecay,
+                spec.fixed_weights ? Initializer{Initializer::Kind::Centroids}
+                                   : weight_initializer(InitRule::XavierUniform, {embedding_size, classes}));
+  if (spec.bias) bias_ = add("head.bias", {classes}, ParameterGroup::HeadNoDecay, {});
+  if (spec.learn_scale)
+    scale_ = table.add({"head.scale", {1}, ParameterGroup::HeadShared, {Initializer::Kind::Constant, spec.scale}});
   if (spec.center_weight > 0 && !spec.fixed_weights) centers_ = add_state("head.centers", {classes, embedding_size}, 0);
   if (spec.scaled_bn) {
     running_mean_ = add_state("head.runningMean", {classes}, 0);
@@ -52,7 +64,7 @@ Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table)
 HeadPass::HeadPass(const Head& head, int64_t max_batch, bool training, ActivationPlan& plan, int moment, int last)
     : head_(head) {
   const HeadSpec& spec = head.spec_;
-  const int64_t classes = spec.num_classes, size = head.embedding_size_;
+  const int64_t classes = head.own_.count, size = head.embedding_size_;
   margin_ = has_margin(spec.margin);
   const auto until = [&](int end, int64_t rows, int64_t columns) {
     const int64_t numbers = rows * std::max<int64_t>(columns, 1);
@@ -72,6 +84,10 @@ HeadPass::HeadPass(const Head& head, int64_t max_batch, bool training, Activatio
   feature_norms_ = add(max_batch, 0);
   feature_radial_ = add(max_batch, 0);
   class_radial_ = add(1, classes);
+  if (head.is_sharded_) {
+    largest_ = add(2, max_batch);
+    row_sums_ = add(kRowSums, max_batch);
+  }
   if (spec.scaled_bn) {
     products_ = add(max_batch, classes);
     target_terms_ = add(max_batch, 2);
@@ -88,7 +104,13 @@ void HeadPass::bind(Backend& backend, const ActivationPlan& plan, void* arena) {
   plan_ = &plan;
   arena_ = static_cast<char*>(arena);
   std::vector<float> constants = {head_.spec_.scale, 1, 0, 0};  // class weights begin at 16 bytes
-  constants.insert(constants.end(), head_.spec_.class_weights.begin(), head_.spec_.class_weights.end());
+  const std::vector<float>& weights = head_.spec_.class_weights;
+  if (!weights.empty()) {
+    const auto own = weights.begin() + head_.own_.first;
+    constants.insert(constants.end(), own, own + head_.own_.count);
+  }
+  weight_of_classes_ = weights.empty() ? static_cast<float>(head_.spec_.num_classes)
+                                       : static_cast<float>(std::accumulate(weights.begin(), weights.end(), 0.0));
   constants_ = Buffer(backend, constants.size() * sizeof(float));
   check(backend.upload(constants_.data(), constants.data(), constants_.bytes()));
 }
@@ -98,9 +120,7 @@ Tensor HeadPass::rows(const Planned& buffer, int64_t batch) const {
   return buffer.columns == 0 ? Tensor(memory, {batch}) : Tensor(memory, {batch, buffer.columns});
 }
 
-Tensor HeadPass::columns(const Planned& buffer) const {
-  return {rows(buffer, 1).data, DType::F32, {head_.spec_.num_classes}};
-}
+Tensor HeadPass::columns(const Planned& buffer) const { return {rows(buffer, 1).data, DType::F32, {head_.own_.count}}; }
 
 Dropout HeadPass::dropout() const { return {head_.spec_.feature_dropout, kDropoutStream}; }
 
@@ -172,11 +192,11 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   if (margin_) operands.feature_norms = rows(feature_norms_, batch);
   if (margin_ || spec.normalize_weights) operands.class_norms = class_norms;
   if (head_.bias_) operands.class_shift = parameters.value(*head_.bias_);
-  if (!spec.class_weights.empty()) operands.loss_weights = Tensor(constants_.f32() + 4, {spec.num_classes});
+  if (!spec.class_weights.empty()) operands.loss_weights = Tensor(constants_.f32() + 4, {head_.own_.count});
   operands.mixed_labels = step.mixed_labels;
   operands.mixed_share = step.mixed_share;
   operands.step = step.step;
-  check(backend.margin_softmax(operands, {spec.margin, spec.label_smoothing, spec.normalize_weights}));
+  run_softmax(backend, operands, step);
 
   const Tensor dlogits = logits;
   if (spec.scaled_bn)
@@ -203,6 +223,21 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   if (spec.center_weight > 0) add_center_loss(backend, parameters, dx, x, step);
 }
 
+void HeadPass::run_softmax(Backend& backend, const MarginSoftmaxOperands& operands, const HeadStep& step) const {
+  const HeadSpec& spec = head_.spec_;
+  const MarginSoftmax head{spec.margin, spec.label_smoothing, spec.normalize_weights};
+  if (!head_.is_sharded_) return check(backend.margin_softmax(operands, head));
+  const int64_t batch = operands.labels.count();
+  float* const largest = rows(largest_, 2).f32();
+  const RowParts parts{
+      {largest, {batch}}, {largest + batch, {batch}}, {rows(row_sums_, kRowSums).data, DType::F32, {kRowSums, batch}}};
+  check(backend.margin_softmax_sums(parts, operands, head));
+  step.exchange->take_largest(parts.largest);
+  check(backend.margin_softmax_rebase(parts));
+  step.exchange->add_up(parts.sums);
+  check(backend.margin_softmax_gradients(step.totals, parts, operands, head, {spec.num_classes, weight_of_classes_}));
+}
+
 void HeadPass::add_center_loss(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x,
                                const HeadStep& step) const {
   const HeadSpec& spec = head_.spec_;
@@ -214,8 +249,8 @@ void HeadPass::add_center_loss(Backend& backend, const Parameters& parameters, T
   if (by_direction) check(backend.scale_rows(compared, x, norms, one));
   else check(backend.copy(compared.data, x.data, x.bytes()));
   const Tensor centers = parameters.value(head_.centers_ ? *head_.centers_ : head_.weight_);
-  check(backend.center_loss(gradient, step.report, step.halted, compared, centers, step.labels, spec.center_weight,
-                            step.step));
+  check(backend.center_loss(gradient, step.totals, step.report, step.halted, compared, centers, step.labels,
+                            spec.center_weight, step.step));
   if (!step.needs_dx) return;
   if (by_direction) check(backend.l2_scale_backward(gradient, {}, gradient, x, norms, one));
   check(backend.add(dx, dx, gradient));

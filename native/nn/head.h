@@ -17,11 +17,15 @@ namespace margincore {
 class Head {
  public:
   /// Declares the head's parameters in `table`: head.weight, head.bias, head.scale, and as state that no gradient moves
-  /// head.centers, head.runningMean, head.runningVariance.
-  Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table);
+  /// head.centers, head.runningMean, head.runningVariance. own_classes: where others are other ranks'.
+  Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table,
+       std::optional<RowRange> own_classes = std::nullopt);
 
   const HeadSpec& spec() const { return spec_; }
   int64_t num_classes() const { return spec_.num_classes; }
+  bool is_sharded() const { return is_sharded_; }
+  /// Of which this rank has what belongs to a class.
+  RowRange own_classes() const { return own_; }
   int64_t embedding_size() const { return embedding_size_; }
   /// Class weights that are compared by their direction alone, or else the centres of the distance in the loss.
   bool has_centres() const { return spec_.normalize_weights || centers_; }
@@ -30,13 +34,25 @@ class Head {
   friend class HeadPass;
   HeadSpec spec_;
   int64_t embedding_size_;
+  bool is_sharded_;
+  RowRange own_;
   ParameterTable::Key weight_;
   std::optional<ParameterTable::Key> bias_, scale_, centers_, running_mean_, running_variance_;
 };
 
+/// Where classes are sharded among ranks: how these put together what each knows of the rows.
+class RowExchange {
+ public:
+  virtual void take_largest(Tensor x) const = 0;  // of all ranks', by element
+  virtual void add_up(Tensor x) const = 0;
+
+ protected:
+  ~RowExchange() = default;
+};
+
 /// What a training step reads and writes beside parameters.
 struct HeadStep {
-  Tensor labels;  // (N) int32
+  Tensor labels;  // (N) int32; of sharded classes counted from the first own one
   const StepBlock* step;
   StepReport* report;
   int32_t* halted;
@@ -44,6 +60,9 @@ struct HeadStep {
   bool needs_dx = true;       // false: what dx holds afterwards is nothing
   Tensor mixed_labels = {};   // (N) int32, or none: second labels, of a head that takes_two_labels
   Tensor mixed_share = {};    // (N), their shares
+  // Of sharded classes, and of these alone.
+  const RowExchange* exchange = nullptr;
+  StepTotals* totals = nullptr;  // what is left to be added up; the report waits for it
 };
 
 /// How fast a head's state follows a batch.
@@ -61,18 +80,19 @@ class HeadPass {
   /// `backend` must outlive the pass, which keeps the head's constants in its memory.
   void bind(Backend& backend, const ActivationPlan& plan, void* arena);
 
-  /// Loss, dx = d loss / d x, and the gradients of the head's parameters.
+  /// Loss, dx = d loss / d x, and the gradients of the head's parameters. Of sharded classes dx and the gradient of a
+  /// learned scale are the rank's part, to be added up.
   void train(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x, const HeadStep& step) const;
   /// Moves centres and running statistics; nothing once *halted is not 0.
   void update_state(Backend& backend, const Parameters& parameters, Tensor labels, const int32_t* halted,
                     const StateRates& rates) const;
   StateRates state_rates() const { return {0.1f, true, head_.spec_.center_rate}; }
-  /// Margin-free logits (N, C) of embeddings x, as predicted. Where there is room for them, `cosines` (N, C) receives
+  /// Margin-free logits (N, own C) of embeddings x, as predicted. Where there is room for them, `cosines` (N, own C) receives
   /// cos(theta) between embeddings and class centres, of a head that has those; 0 for a centre without direction.
   Tensor score(Backend& backend, const Parameters& parameters, Tensor x, Tensor cosines = {}) const;
-  /// cos(theta) (N, C) between embeddings and class weights.
+  /// cos(theta) (N, own C) between embeddings and class weights.
   Tensor cosines(Backend& backend, const Parameters& parameters, Tensor x) const;
-  /// Norms (C) of the class weights; valid after `cosines`.
+  /// Norms (own C) of the class weights; valid after `cosines`.
   Tensor class_norms() const { return columns(class_norms_); }
 
  private:
@@ -81,7 +101,8 @@ class HeadPass {
     int64_t columns = 0;  // 0: one number per row
   };
   Tensor rows(const Planned& buffer, int64_t batch) const;
-  Tensor columns(const Planned& buffer) const;  // (C)
+  Tensor columns(const Planned& buffer) const;  // (own C)
+  void run_softmax(Backend& backend, const MarginSoftmaxOperands& operands, const HeadStep& step) const;
   void add_center_loss(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x, const HeadStep& step) const;
   const float* scale(const Parameters& parameters) const;
   Dropout dropout() const;  // of the features
@@ -96,9 +117,11 @@ class HeadPass {
   char* arena_ = nullptr;
   Planned features_, input_norms_, feature_norms_, feature_radial_, logits_;
   Planned products_, target_terms_;     // of scaled batch norm
+  Planned largest_, row_sums_;          // of sharded classes: (2, N), (kRowSums, N)
   Planned compared_, center_gradient_;  // of the distance to centres: what is compared with them
   Planned class_norms_, class_radial_, mean_, variance_, class_scale_, class_shift_;  // one row of C
-  Buffer constants_;  // scale, 1, then the class weights of the loss
+  Buffer constants_;             // scale, 1, then the own classes' weights in the loss
+  float weight_of_classes_ = 0;  // the sum of all
 };
 
 }  // namespace margincore

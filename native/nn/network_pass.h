@@ -9,11 +9,6 @@
 
 namespace margincore {
 
-/// Rows of a batch: all of them, or those that one process has.
-struct RowRange {
-  int64_t first, count;
-};
-
 class NetworkPass {
  public:
   /// Enters its buffers into `plan`; the head's work falls on moment `head_moment()`.

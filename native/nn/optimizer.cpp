@@ -11,7 +11,7 @@ namespace {
 UpdateGroup group_of(const ParameterTable::Update& update, const OptimizerSpec& spec, int64_t begin) {
   const ParameterGroup group = update.group;
   const bool decays = group == ParameterGroup::BackboneDecay || group == ParameterGroup::HeadDecay;
-  const bool head = group == ParameterGroup::HeadDecay || group == ParameterGroup::HeadNoDecay;
+  const bool head = !is_backbone(group);
   return {.end = update.range.offset + update.range.count - begin,
           .rate_multiplier = update.rate * (head ? spec.head_rate : 1),
           .weight_decay = decays ? spec.weight_decay : 0};
@@ -40,8 +40,9 @@ Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Paramete
 }
 
 void Optimizer::measure(Backend& backend, const Parameters& parameters, StepReport* reports, int32_t* halted,
-                        const StepBlock* step) const {
-  check(backend.gradient_norm(reports, halted, clip_factor(), parameters.gradients(), spec_.clip_gradients, step));
+                        const StepTotals* totals, const StepBlock* step) const {
+  const Gradients gradients = totals != nullptr ? parameters.shared_gradients() : parameters.gradients();
+  check(backend.gradient_norm(reports, halted, clip_factor(), gradients, totals, spec_.clip_gradients, step));
 }
 
 void Optimizer::update(Backend& backend, const Parameters& parameters, const StepBlock* step,

@@ -11,9 +11,10 @@ class Optimizer {
  public:
   Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters, const Work& work = Work());
 
-  /// Before the update: the gradients' norm, whether it is finite, and by how much they are clipped.
+  /// Before the update: the gradients' norm, whether it is finite, and by how much they are clipped. totals, or none: with
+  /// what ranks have by themselves.
   void measure(Backend& backend, const Parameters& parameters, StepReport* reports, int32_t* halted,
-               const StepBlock* step) const;
+               const StepTotals* totals, const StepBlock* step) const;
   /// Of a step that has none of its own: SGD's, or Adam's beta1.
   float momentum() const { return spec_.type == OptimizerSpec::Type::Sgd ? spec_.momentum : spec_.beta1; }
 

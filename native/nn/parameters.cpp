@@ -13,10 +13,23 @@ namespace {
 constexpr int64_t kAlignment = 16;           // floats: every tensor starts on a cache line
 constexpr int64_t kDrawnAtOnce = 1ll << 16;  // values that a thread draws in a millisecond, at most
 
+/// In which groups lie. What ranks share comes before what each has of its own.
+int order_of(ParameterGroup group) {
+  switch (group) {
+    case ParameterGroup::BackboneDecay: return 0;
+    case ParameterGroup::BackboneNoDecay: return 1;
+    case ParameterGroup::HeadShared: return 2;
+    case ParameterGroup::HeadDecay: return 3;
+    case ParameterGroup::HeadNoDecay: return 4;
+    case ParameterGroup::State: break;
+  }
+  return 5;
+}
+
 /// Where a tensor lies among the others. Of what is frozen the weights come last, and of what is trained first: then
 /// their bf16 twins are one range.
 auto place(const ParameterSpec& spec) {
-  const int group = static_cast<int>(spec.group);
+  const int group = order_of(spec.group);
   return std::tuple(!spec.is_frozen(), spec.is_frozen() ? -group : group, spec.is_trained() ? spec.rate : 0);
 }
 
@@ -54,6 +67,7 @@ void ParameterTable::arrange() {
     const ParameterSpec& spec = entry.spec;
     if (spec.is_trained()) {
       extend(trained_, entry.offset, size_);
+      if (spec.is_sharded()) extend(sharded_, entry.offset, size_);
       if (updates_.empty() || updates_.back().group != spec.group || updates_.back().rate != spec.rate)
         updates_.push_back({spec.group, spec.rate, {}});
       extend(updates_.back().range, entry.offset, size_);
@@ -121,11 +135,13 @@ void Parameters::initialize(uint64_t seed, const Work& work) {
   for (const ParameterTable::Entry& entry : table_.entries()) {
     float* values = values_.f32() + entry.offset;
     const int64_t count = entry.spec.shape.count(), padding = ParameterTable::aligned(count) - count;
+    const int64_t first = entry.spec.first_row * entry.spec.shape.row_count();
     if (entry.spec.initializer.kind == Initializer::Kind::Centroids) {
-      const std::vector<float> spread = centroids(entry.spec.shape[0], entry.spec.shape[1], seed, work);
-      upload(backend_, values, spread.data(), count * sizeof(float), work);
+      const int64_t all = entry.spec.is_sharded() ? entry.spec.all_rows : entry.spec.shape[0];
+      const std::vector<float> spread = centroids(all, entry.spec.shape[1], seed, work);
+      upload(backend_, values, spread.data() + first, count * sizeof(float), work);
     } else {
-      draw(values, entry.spec.initializer, seed, entry.ordinal, count, work);
+      draw(values, entry, seed, first, work);
     }
     check(backend_.zero(values + count, padding * sizeof(float)));
     work.advance(padding * static_cast<int64_t>(sizeof(float)));
@@ -133,11 +149,13 @@ void Parameters::initialize(uint64_t seed, const Work& work) {
 }
 
 /// Draws where the values belong, or a piece at a time on the way there: no second copy of a large tensor exists.
-void Parameters::draw(float* values, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t count,
+void Parameters::draw(float* values, const ParameterTable::Entry& entry, uint64_t seed, int64_t before,
                       const Work& work) {
+  const int64_t count = entry.spec.shape.count();
   const auto draw_range = [&](float* to, int64_t first, int64_t size) {
     work.in_parallel(size, kDrawnAtOnce, [&](int64_t begin, int64_t end) {
-      draw_values(to + begin, init, seed, ordinal, first + begin, first + end);
+      draw_values(to + begin, entry.spec.initializer, seed, entry.ordinal, before + first + begin,
+                  before + first + end);
       work.advance((end - begin) * static_cast<int64_t>(sizeof(float)));
     });
   };
@@ -194,6 +212,18 @@ Gradients Parameters::gradients() const {
           .f32 = {f32_gradients_.f32(), {table_.trained().count - bf16}}};
 }
 
+Gradients Parameters::shared_gradients() const {
+  Gradients shared = gradients();
+  shared.f32.shape = {shared.f32.count() - table_.trained_sharded().count};
+  return shared;
+}
+
+Gradients Parameters::sharded_gradients() const {
+  const int64_t count = table_.trained_sharded().count;
+  const Tensor all = gradients().f32;
+  return {.bf16 = {}, .f32 = {all.f32() + all.count() - count, {count}}};
+}
+
 Tensor Parameters::gradient_of(const ParameterTable::Entry& entry) const {
   const int64_t place = entry.offset - table_.trained().offset, bf16 = bf16_gradient_count();
   if (place < bf16) return {bf16_gradients_.at(place * size_of(DType::BF16)), DType::BF16, entry.spec.shape};
@@ -215,12 +245,15 @@ std::vector<float> Parameters::read(const Tensor& tensor) const {
 uint64_t Parameters::checksum() const {
   uint64_t sum = 0xcbf29ce484222325;  // FNV-1a, a word at a time
   std::vector<uint32_t> words;
-  const auto bytes = static_cast<int64_t>(table_.size() * sizeof(float));
-  for (int64_t begin = 0; begin < bytes; begin += kPieceBytes) {
-    const int64_t count = std::min(kPieceBytes, bytes - begin);
-    words.resize(count / sizeof(uint32_t));
-    check(backend_.download(words.data(), values_.at(begin), count));
-    for (const uint32_t word : words) sum = (sum ^ word) * 0x100000001b3;
+  for (const ParameterTable::Entry& entry : table_.entries()) {
+    if (entry.spec.is_sharded()) continue;
+    const auto bytes = static_cast<int64_t>(entry.spec.shape.count() * sizeof(float));
+    for (int64_t begin = 0; begin < bytes; begin += kPieceBytes) {
+      const int64_t count = std::min(kPieceBytes, bytes - begin);
+      words.resize(count / sizeof(uint32_t));
+      check(backend_.download(words.data(), values_.at(entry.offset * sizeof(float) + begin), count));
+      for (const uint32_t word : words) sum = (sum ^ word) * 0x100000001b3;
+    }
   }
   return sum;
 }
@@ -256,9 +289,11 @@ void draw_values(float* to, const Initializer& init, uint64_t seed, uint32_t ord
     std::fill(to, to + (end - begin), static_cast<float>(init.value));
     return;
   }
-  for (int64_t i = begin; i < end; i += 4) {
+  for (int64_t i = begin; i < end;) {
     const std::array<float, 4> four = initial_values_from(init, philox(seed, RandomPurpose::Weights, ordinal, i / 4));
-    std::copy_n(four.begin(), std::min<int64_t>(4, end - i), to + (i - begin));
+    const int64_t skipped = i % 4, taken = std::min(4 - skipped, end - i);
+    std::copy_n(four.begin() + skipped, taken, to + (i - begin));
+    i += taken;
   }
 }
 

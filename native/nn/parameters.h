@@ -10,9 +10,18 @@
 
 namespace margincore {
 
-/// What kinds of parameters there are, in the order in which they lie. State is what no gradient moves: centres,
-/// centroids, running statistics.
-enum class ParameterGroup { BackboneDecay, BackboneNoDecay, HeadDecay, HeadNoDecay, State };
+/// What kinds of parameters there are. HeadDecay and HeadNoDecay are the classes', HeadShared is what all of them share.
+/// State is what no gradient moves: centres, centroids, running statistics.
+enum class ParameterGroup { BackboneDecay, BackboneNoDecay, HeadDecay, HeadNoDecay, HeadShared, State };
+
+inline bool is_backbone(ParameterGroup group) {
+  return group == ParameterGroup::BackboneDecay || group == ParameterGroup::BackboneNoDecay;
+}
+
+/// Rows first … first + count of a matrix whose others another process has.
+struct RowRange {
+  int64_t first, count;
+};
 
 struct ParameterSpec {
   std::string name;
@@ -21,7 +30,10 @@ struct ParameterSpec {
   Initializer initializer = {};  // zeros
   DType used_as = DType::F32;    // BF16: operations read a twin of that type; of backbone weights only
   float rate = 1;                // multiplies the learning rate; 0: frozen, and so is a layer's state
+  int64_t first_row = 0;         // where classes are sharded among ranks: of all rows these are those from here on,
+  int64_t all_rows = 0;          // of so many; 0: all are here
 
+  bool is_sharded() const { return all_rows > 0; }
   bool is_frozen() const { return rate == 0; }
   bool is_trained() const { return group != ParameterGroup::State && !is_frozen(); }
 };
@@ -34,7 +46,7 @@ class ParameterTable {
 
   Key add(ParameterSpec spec);
   /// Gives every tensor its offset: what is frozen first, then what is trained, by group and rate, then the state, each in
-  /// the order of `add`. So what is trained is one range, and so is what has a bf16 twin.
+  /// the order of `add`. So what is trained is one range, and so is what has a bf16 twin, and what classes have of their own.
   void arrange();
 
   struct Entry {
@@ -58,6 +70,8 @@ class ParameterTable {
   const Entry& find(const std::string& name) const { return entry(key(name)); }
   const std::vector<Update>& updates() const { return updates_; }
   Range trained() const { return trained_; }
+  /// Of what is trained, what other ranks have other rows of: its end, or nothing.
+  Range trained_sharded() const { return sharded_; }
   Range state() const { return state_; }                                      // that is not frozen
   Range moved() const { return {trained_.offset, size_ - trained_.offset}; }  // both: what a step changes
   int64_t size() const { return size_; }                                      // floats, with padding between tensors
@@ -71,7 +85,7 @@ class ParameterTable {
   std::vector<Entry> entries_;
   std::vector<int> position_;  // by key; before `arrange` the same
   std::vector<Update> updates_;
-  Range trained_{}, state_{};
+  Range trained_{}, sharded_{}, state_{};
   int64_t size_ = 0;
 };
 
@@ -100,9 +114,12 @@ class Parameters {
   Tensor values_of(ParameterTable::Range range) const { return {values_.f32() + range.offset, {range.count}}; }
   /// Of all that is trained.
   Gradients gradients() const;
+  /// Of that, what all ranks have, and the rest.
+  Gradients shared_gradients() const;
+  Gradients sharded_gradients() const;
   bool has_gradients() const { return f32_gradients_.data() != nullptr || bf16_gradients_.data() != nullptr; }
 
-  /// Of the bits of all values: those of two processes with the same parameters are the same.
+  /// Of the bits of all values but those that are sharded: those of two processes with the same parameters are the same.
   uint64_t checksum() const;
 
   std::vector<float> read_value(const std::string& name) const;
@@ -119,7 +136,8 @@ class Parameters {
   Tensor gradient_of(const ParameterTable::Entry& entry) const;
   std::vector<float> read(const Tensor& tensor) const;  // of either type
   void initialize(uint64_t seed, const Work& work);
-  void draw(float* values, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t count, const Work& work);
+  /// before: how many values of the tensor other ranks have before these.
+  void draw(float* values, const ParameterTable::Entry& entry, uint64_t seed, int64_t before, const Work& work);
 
   Backend& backend_;
   const ParameterTable& table_;
@@ -133,7 +151,7 @@ void expect_count(const std::string& name, size_t received, int64_t expected);
 /// Initial values of one tensor, in its own layout. Random ones come from (seed, Weights, ordinal of the tensor, element).
 std::vector<float> initial_values(const ParameterSpec& spec, uint64_t seed, uint32_t ordinal);
 
-/// Elements begin…end of them, of all kinds but Centroids; `begin` is a multiple of 4, as many as one draw gives.
+/// Elements begin…end of them, of all kinds but Centroids.
 void draw_values(float* to, const Initializer& init, uint64_t seed, uint32_t ordinal, int64_t begin, int64_t end);
 
 }  // namespace margincore

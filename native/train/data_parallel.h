@@ -1,12 +1,13 @@
-// Training by several processes, its ranks: each has the rows of a part of every batch, and all have the whole head, on
-// the gathered embeddings. What they add up is the gradient of the batch, so that it is one process's step.
+// Training by several processes, its ranks: each has the rows of a part of every batch. The head is computed on the gathered
+// embeddings: all of it by each of them, or, where classes are sharded, of each the own ones' part. What they add up is the
+// gradient of the batch, so that it is one process's step.
 #pragma once
 
 #include <vector>
 
 #include "backend/buffer.h"
 #include "comm/communicator.h"
-#include "nn/network_pass.h"
+#include "nn/head.h"
 
 namespace margincore {
 
@@ -14,11 +15,11 @@ namespace margincore {
 RowRange rows_of_rank(int64_t batch, int32_t rank, int32_t ranks);
 inline int64_t most_rows_of_rank(int64_t batch, int32_t ranks) { return rows_of_rank(batch, ranks - 1, ranks).count; }
 
-class DataParallel {
+class DataParallel final : public RowExchange {
  public:
   /// Throws Unsupported where the backend's memory is not the host's.
-  DataParallel(Communicator& communicator, Backend& backend, const ParameterTable& table, int64_t max_batch,
-               int64_t embedding_size);
+  DataParallel(Communicator& communicator, Backend& backend, const ParameterTable& table, const Head& head,
+               int64_t max_batch);
 
   RowRange rows(int64_t batch) const { return rows_of_rank(batch, info().rank, info().size); }
   /// Of any rank.
@@ -29,20 +30,37 @@ class DataParallel {
   /// (batch, D): what the head reads, and what it gives.
   Tensor embeddings(int64_t batch) const { return {embeddings_.f32(), {batch, embedding_size_}}; }
   Tensor gradients(int64_t batch) const { return {gradients_.f32(), {batch, embedding_size_}}; }
+  /// (batch) int32: as the head counts them.
+  Tensor head_labels(Tensor labels) const;
+  /// Where what sharded classes leave is added up, or none.
+  StepTotals* totals() const { return static_cast<StepTotals*>(totals_.data()); }
+
   /// Completes the embeddings and the labels, of which the own rows' are in their place.
   void gather(Tensor labels) const;
-  /// Of all parameters before the head.
+  /// own := the gradient of the own rows' embeddings.
+  void give_gradient(Tensor own, int64_t batch) const;
+  /// Of all parameters that are not a class's.
   void add_gradients(const Parameters& parameters) const;
+  /// What sharded classes have left: the report is whole then, and `totals` are those of all ranks.
+  void finish_head(const Parameters& parameters, StepReport* reports, int32_t* halted, const StepBlock* step) const;
   /// x := the mean over the ranks that had rows of the batch. The others' values are 0.
   void average(Tensor x, int64_t batch) const;
 
+  void take_largest(Tensor x) const override;
+  void add_up(Tensor x) const override;
+
  private:
   const CommunicatorInfo& info() const { return communicator_.info(); }
+  std::vector<int64_t> sizes(int64_t batch, int64_t row_size) const;  // by rank
 
   Communicator& communicator_;
+  Backend& backend_;
+  const Head& head_;
   int64_t embedding_size_;
   int64_t backbone_;  // floats of the gradients
+  int64_t summed_;    // and of those that are added up: with sharded classes also what these share
   Buffer embeddings_, gradients_;
+  Buffer head_labels_, totals_;  // where classes are sharded
 };
 
 }  // namespace margincore

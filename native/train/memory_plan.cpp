@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "nn/network_pass.h"
 #include "train/data_parallel.h"
 
 namespace margincore {

@@ -8,12 +8,13 @@ namespace margincore {
 namespace { constexpr int64_t kMaxBatch = 128; }  // namespace
 
 Predictor::Predictor(Backend& backend, const Network& network, const Head& head, const Parameters& parameters,
-                     const Normalization& normalization)
+                     const Normalization& normalization, const ShardedClasses* sharded)
     : backend_(backend),
       network_(network),
       head_(head),
       parameters_(parameters),
-      normalization_(backend, normalization) {}
+      normalization_(backend, normalization),
+      sharded_(sharded) {}
 
 Predictor::Buffers::Buffers(Backend& backend, const Network& network, const Head& head, int64_t batch,
                             const Buffer* lent)
@@ -22,7 +23,8 @@ Predictor::Buffers::Buffers(Backend& backend, const Network& network, const Head
       head_pass(head, batch, false, plan, network_pass.head_moment(), network_pass.last_moment()) {
   const int moment = network_pass.head_moment();
   const int64_t bytes = sizeof(float);
-  probabilities = plan.add(batch * head.num_classes() * bytes, moment, moment);
+  probabilities = plan.add(batch * head.own_classes().count * bytes, moment, moment);
+  gathered = plan.add(batch * head.embedding_size() * bytes, moment, moment);
   unit_embeddings = plan.add(batch * head.embedding_size() * bytes, moment, moment);
   norms = plan.add(batch * bytes, moment, moment);
   plan.arrange();
@@ -63,13 +65,14 @@ void Predictor::make_buffers(int64_t batch) {
 PredictResult Predictor::run(const PredictRequest& request, const std::atomic<bool>& cancelled) {
   PredictResult result;
   prepare(std::min(request.count, kMaxBatch));
-  while (result.count < request.count && !cancelled.load(std::memory_order_relaxed)) {
+  // Ranks that wait for one another go all the way.
+  while (result.count < request.count && (sharded_ != nullptr || !cancelled.load(std::memory_order_relaxed))) {
     const int64_t batch = std::min(buffers_->max_batch, request.count - result.count);
     try {
       run_batch(request, result.count, batch);
       result.count += batch;
     } catch (const Error& error) {  // a library's workspace
-      if (error.code() != ErrorCode::OutOfMemory || batch == 1) throw;
+      if (error.code() != ErrorCode::OutOfMemory || batch == 1 || sharded_ != nullptr) throw;
       make_buffers(batch / 2);
     }
   }
@@ -84,62 +87,92 @@ int64_t Predictor::executed_batch(int64_t batch) const {
   return std::min(size, buffers_->max_batch);
 }
 
-void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t batch) {
+Tensor Predictor::embed_rows(const uint8_t* images, RowRange rows) {
   Buffers& buffers = *buffers_;
   const Shape& image = network_.input();
-  check(backend_.upload(buffers.images.data(), request.images + first * image.count(), batch * image.count()));
+  check(backend_.upload(buffers.images.data(), images, rows.count * image.count()));
   GatherImages gather;
-  gather.images = {buffers.images.data(), DType::U8, {batch, image[0], image[1], image[2]}};
+  gather.images = {buffers.images.data(), DType::U8, {rows.count, image[0], image[1], image[2]}};
   gather.scale = normalization_.scale();
   gather.shift = normalization_.shift();
-  check(backend_.gather_images(buffers.network_pass.input(batch), {}, gather, nullptr));
-  buffers.network_pass.forward(backend_, parameters_, {0, executed_batch(batch)}, nullptr);
+  check(backend_.gather_images(buffers.network_pass.input(rows.count), {}, gather, nullptr));
+  buffers.network_pass.forward(backend_, parameters_, {0, executed_batch(rows.count)}, nullptr);
+  return buffers.network_pass.embedding(rows.count);
+}
 
-  const Tensor embeddings = buffers.network_pass.embedding(batch);
-  const auto deliver = [&](float* to, const Tensor& rows) {
-    check(backend_.download(to + first * rows.shape[1], rows.data, rows.bytes()));
-  };
-  const auto planned = [&](ActivationPlan::Id id) { return static_cast<float*>(buffers.activation(id)); };
+Tensor Predictor::embed(const PredictRequest& request, int64_t first, int64_t batch) {
+  const uint8_t* const images = request.images + first * network_.input().count();
+  if (sharded_ == nullptr) return embed_rows(images, {0, batch});
+  const RowRange own = sharded_->own_of(batch);
+  const int64_t size = head_.embedding_size();
+  auto* const all = static_cast<float*>(buffers_->activation(buffers_->gathered));
+  if (own.count > 0) {
+    const Tensor rows = embed_rows(images + own.first * network_.input().count(), own);
+    check(backend_.copy(all + own.first * size, rows.data, rows.bytes()));
+  }
+  sharded_->join_batch(all, batch, size);
+  return {all, {batch, size}};
+}
+
+void Predictor::deliver_classes(float* to, int64_t first, Tensor own) const {
+  to += first * head_.num_classes();
+  if (sharded_ != nullptr) sharded_->join_columns(to, own.f32(), own.shape[0]);
+  else check(backend_.download(to, own.data, own.bytes()));
+}
+
+void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t batch) {
+  const Tensor embeddings = embed(request, first, batch);
+  const auto planned = [&](ActivationPlan::Id id) { return static_cast<float*>(buffers_->activation(id)); };
   if (request.embeddings != nullptr) {
     Tensor result = embeddings;
     if (request.normalize_embeddings) {
-      result = Tensor(planned(buffers.unit_embeddings), embeddings.shape);
-      const Tensor norms(planned(buffers.norms), {batch});
-      check(backend_.l2_scale_forward(result, norms, {}, embeddings, buffers.one.f32()));
+      result = Tensor(planned(buffers_->unit_embeddings), embeddings.shape);
+      const Tensor norms(planned(buffers_->norms), {batch});
+      check(backend_.l2_scale_forward(result, norms, {}, embeddings, buffers_->one.f32()));
     }
-    deliver(request.embeddings, result);
+    check(backend_.download(request.embeddings + first * result.shape[1], result.data, result.bytes()));
   }
   if (request.angles != nullptr) measure_angles(request, first, embeddings);
   if (request.scores == nullptr && request.probabilities == nullptr && request.cosines == nullptr) return;
-  const Tensor probabilities(planned(buffers.probabilities), {batch, head_.num_classes()});
+  const Tensor probabilities(planned(buffers_->probabilities), {batch, head_.own_classes().count});
   const Tensor cosines = request.cosines != nullptr ? probabilities : Tensor();  // gone before those come
-  const Tensor scores = buffers.head_pass.score(backend_, parameters_, embeddings, cosines);
-  if (request.cosines != nullptr) deliver(request.cosines, cosines);
-  if (request.scores != nullptr) deliver(request.scores, scores);
-  if (request.probabilities != nullptr) {
-    check(backend_.softmax(probabilities, scores));
-    deliver(request.probabilities, probabilities);
+  const Tensor scores = buffers_->head_pass.score(backend_, parameters_, embeddings, cosines);
+  if (request.cosines != nullptr) deliver_classes(request.cosines, first, cosines);
+  if (request.scores != nullptr) deliver_classes(request.scores, first, scores);
+  if (request.probabilities == nullptr) return;
+  if (sharded_ != nullptr) {
+    float* const rows = request.probabilities + first * head_.num_classes();
+    const Tensor whole(rows, {batch, head_.num_classes()});
+    deliver_classes(request.probabilities, first, scores);
+    return check(backend_.softmax(whole, whole));
   }
+  check(backend_.softmax(probabilities, scores));
+  deliver_classes(request.probabilities, first, probabilities);
 }
 
 /// The reduction over classes is done here: it runs once per epoch, over a few hundred images.
 void Predictor::measure_angles(const PredictRequest& request, int64_t first, Tensor embeddings) {
   const HeadPass& head = buffers_->head_pass;
   const Tensor cosines = head.cosines(backend_, parameters_, embeddings);
-  const int64_t rows = cosines.shape[0], classes = cosines.shape[1];
-  std::vector<float> values(cosines.count());
+  const int64_t rows = cosines.shape[0], classes = cosines.shape[1], first_class = head_.own_classes().first;
+  std::vector<float> values(cosines.count()), norms(classes);
   check(backend_.download(values.data(), cosines.data, cosines.bytes()));
-  check(backend_.download(request.class_norms, head.class_norms().data, classes * sizeof(float)));
-  for (int64_t i = 0; i < rows; ++i) {
-    const float* row = values.data() + i * classes;
-    const int32_t label = request.labels[first + i];
-    float nearest = -1;
-    for (int64_t j = 0; j < classes; ++j)
-      if (j != label) nearest = std::max(nearest, row[j]);
-    float* angles = request.angles + 2 * (first + i);
-    angles[0] = std::acos(std::clamp(row[label], -1.0f, 1.0f));
-    angles[1] = std::acos(std::clamp(nearest, -1.0f, 1.0f));
+  check(backend_.download(norms.data(), head.class_norms().data, classes * sizeof(float)));
+  std::vector<float> largest(2 * rows, -1);  // of each row: the own class's cosine, and the nearest other's
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < classes; ++j) {
+      const float cosine = values[i * classes + j];
+      if (first_class + j == request.labels[first + i]) largest[2 * i] = cosine;
+      else largest[2 * i + 1] = std::max(largest[2 * i + 1], cosine);
+    }
+  if (sharded_ != nullptr) {
+    sharded_->take_largest(largest);
+    sharded_->join_rows(request.class_norms, norms.data(), 1);
+  } else {
+    std::copy(norms.begin(), norms.end(), request.class_norms);
   }
+  std::transform(largest.begin(), largest.end(), request.angles + 2 * first,
+                 [](float cosine) { return std::acos(std::clamp(cosine, -1.0f, 1.0f)); });
 }
 
 }  // namespace margincore

@@ -8,6 +8,7 @@
 #include "data/normalization.h"
 #include "nn/head.h"
 #include "nn/network_pass.h"
+#include "train/sharded_classes.h"
 
 namespace margincore {
 
@@ -33,8 +34,10 @@ struct PredictResult {
 
 class Predictor {
  public:
+  /// sharded: where ranks have the classes. All of them predict the same then, each a part of the images and of the classes, and
+  /// all have what comes out.
   Predictor(Backend& backend, const Network& network, const Head& head, const Parameters& parameters,
-            const Normalization& normalization);
+            const Normalization& normalization, const ShardedClasses* sharded = nullptr);
 
   PredictResult run(const PredictRequest& request, const std::atomic<bool>& cancelled);
 
@@ -49,20 +52,25 @@ class Predictor {
   void make_buffers(int64_t batch);
   int64_t executed_batch(int64_t batch) const;
   void run_batch(const PredictRequest& request, int64_t first, int64_t batch);
+  Tensor embed(const PredictRequest& request, int64_t first, int64_t batch);
+  Tensor embed_rows(const uint8_t* images, RowRange rows);
   void measure_angles(const PredictRequest& request, int64_t first, Tensor embeddings);
+  /// Of the classes' (rows, own classes) those of all, into (rows, classes) from row `first` on.
+  void deliver_classes(float* to, int64_t first, Tensor own) const;
 
   Backend& backend_;
   const Network& network_;
   const Head& head_;
   const Parameters& parameters_;
   NormalizationFactors normalization_;
+  const ShardedClasses* sharded_;
 
   struct Buffers {
     int64_t max_batch;
     ActivationPlan plan;
     NetworkPass network_pass;
     HeadPass head_pass;
-    ActivationPlan::Id probabilities, unit_embeddings, norms;
+    ActivationPlan::Id probabilities, unit_embeddings, norms, gathered;
     Buffer arena, images, one;
     void* activations;  // the arena, or what was lent
 

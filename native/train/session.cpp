@@ -16,15 +16,24 @@ NetworkSpec network_in(const SessionSpec& spec) {
 
 }  // namespace
 
-Session::Session(const SessionSpec& spec)
-    : spec_(spec),
-      network_(network_in(spec), table_, spec.layer_rates),
-      head_(spec.head, network_.embedding_size(), table_) {
-  table_.arrange();
+Session::Layout::Layout(const SessionSpec& spec, std::optional<RowRange> own_classes)
+    : network(network_in(spec), table, spec.layer_rates),
+      head(spec.head, network.embedding_size(), table, own_classes) {
+  table.arrange();
+}
+
+Session::Session(const SessionSpec& spec) : spec_(spec), whole_(spec) {
   validate(spec.augmentation);
-  if (spec.batch_size > 0 && table_.updates().empty())
+  if (spec.batch_size > 0 && table().updates().empty())
     throw Error(ErrorCode::InvalidOption,
                 "there is nothing to train: no layer has parameters that are not frozen, and the head's are fixed");
+  if (spec.ranks == nullptr || !spec.shard_classes || spec.batch_size == 0) return;
+  if (spec.head.num_classes < rank_count())
+    throw Error(ErrorCode::InvalidOption,
+                format("expected at least one class for each of %d processes to divide, but there are %lld",
+                       rank_count(), static_cast<long long>(spec.head.num_classes)));
+  sharded_.emplace(*spec.ranks, spec.head.num_classes);
+  own_ = std::make_unique<Layout>(spec, sharded_->own());
 }
 
 void Session::prepare() {
@@ -38,16 +47,16 @@ void Session::prepare() {
     expect_memory_for_training(*backend_, training_plan(recompute_policy_), spec_.batch_size);
   }
   expect_memory_for_centroids();
-  if (spec_.batch_size == 0) expect_memory(*backend_, parameter_bytes(table_), "parameters");
+  if (spec_.batch_size == 0) expect_memory(*backend_, parameter_bytes(layout().table), "parameters");
   prepared_ = true;
 }
 
 /// They are sought on the host, beside the parameters where these lie there too. What training adds comes after.
 void Session::expect_memory_for_centroids() {
   if (!seeks_centroids()) return;
-  const HeadSpec& head = head_.spec();
-  const size_t search = centroid_bytes(head.num_classes, head_.embedding_size());
-  const size_t beside = backend_->info().host_memory != 0 ? parameter_bytes(table_) : 0;
+  const HeadSpec& head = spec_.head;
+  const size_t search = centroid_bytes(head.num_classes, whole_.head.embedding_size());
+  const size_t beside = backend_->info().host_memory != 0 ? parameter_bytes(layout().table) : 0;
   const size_t needed = search + beside, free = memory_room().bytes;
   if (needed <= free) return;
   throw OutOfMemoryError(readable(needed) + " of host memory are needed to find the classes' centroids, and " +
@@ -61,7 +70,7 @@ MemoryUse Session::plan(int64_t training_images) {
   if (spec_.batch_size == 0) return use;
   const size_t free = free_memory(*backend_), taken = use.total() + use.workspace;
   const size_t rest = free > taken ? free - taken : 0;
-  const TrainingSetUse images = plan_training_set(*backend_, training_images, network_.input(), spec_.batch_size, rest);
+  const TrainingSetUse images = plan_training_set(*backend_, training_images, input(), spec_.batch_size, rest);
   use.dataset = images.bytes;
   use.streamed = images.streamed;
   return use;
@@ -79,31 +88,32 @@ void Session::open(const std::atomic<bool>& cancelled) {
 }
 
 int64_t Session::centroid_operations() const {
-  return seeks_centroids() ? centroid_work(head_.spec().num_classes, head_.embedding_size()) : 0;
+  return seeks_centroids() ? centroid_work(spec_.head.num_classes, head().embedding_size()) : 0;
 }
 
 /// Without the images.
 MemoryUse Session::planned_use() const {
   MemoryUse use;
   if (spec_.batch_size > 0) {
-    use = plan_training(network_, head_, table_, spec_.optimizer, backend_->info(), recompute_policy_, spec_.batch_size,
-                        rank_count());
+    use = plan_training(layout().network, layout().head, layout().table, spec_.optimizer, backend_->info(),
+                        recompute_policy_, spec_.batch_size, rank_count());
   } else {
-    use.parameters = parameter_bytes(table_);
+    use.parameters = parameter_bytes(layout().table);
   }
   use.workspace = backend_->info().workspace;
   return use;
 }
 
 void Session::allocate() {
-  parameters_ = std::make_unique<Parameters>(*backend_, table_,
+  parameters_ = std::make_unique<Parameters>(*backend_, layout().table,
                                              spec_.draws_weights ? std::optional(spec_.seed) : std::nullopt, work_);
   if (spec_.batch_size > 0 && spec_.optimizer.average_decay > 0)
     average_ = std::make_unique<Parameters>(*parameters_, work_);
-  predictor_ = std::make_unique<Predictor>(*backend_, network_, head_, parameters(), spec_.normalization);
+  make_predictor();
   if (spec_.batch_size > 0) {
-    trainer_ = std::make_unique<Trainer>(*backend_, network_, head_, *parameters_, spec_.optimizer, spec_.normalization,
-                                         spec_.batch_size, spec_.seed, recompute_policy_, work_, spec_.ranks);
+    trainer_ = std::make_unique<Trainer>(*backend_, layout().network, layout().head, *parameters_, spec_.optimizer,
+                                         spec_.normalization, spec_.batch_size, spec_.seed, recompute_policy_, work_,
+                                         spec_.ranks);
     trainer_->set_augmentation(spec_.augmentation);
     if (average_) trainer_->set_average(*average_);
     predictor_->lend(&trainer_->activations());
@@ -119,18 +129,68 @@ void Session::release() {
 
 TrainingPlan Session::training_plan(RecomputePolicy policy) const {
   return [this, policy](int64_t batch) {
-    MemoryUse use =
-        plan_training(network_, head_, table_, spec_.optimizer, backend_->info(), policy, batch, rank_count());
-    use.dataset = 2 * batch * network_.input().count();  // at least two batches on their way
+    MemoryUse use = plan_training(layout().network, layout().head, layout().table, spec_.optimizer, backend_->info(),
+                                  policy, batch, rank_count());
+    use.dataset = 2 * batch * input().count();  // at least two batches on their way
     return use;
   };
 }
 
+void Session::make_predictor() {
+  predictor_ = std::make_unique<Predictor>(*backend_, layout().network, layout().head, parameters(),
+                                           spec_.normalization, own_ ? &*sharded_ : nullptr);
+}
+
 void Session::take_parameters_of_first() {
   if (spec_.ranks == nullptr) return;
-  const Tensor values = parameters().values_of({0, table_.size()});
-  check(spec_.ranks->broadcast(values.data, values.bytes()));
+  for (const ParameterTable::Entry& entry : layout().table.entries()) {
+    if (entry.spec.is_sharded()) continue;
+    const Tensor values = parameters().values_of({entry.offset, entry.spec.shape.count()});
+    check(spec_.ranks->broadcast(values.data, values.bytes()));
+  }
   parameters().refresh_bf16_twins();
+}
+
+/// Of the own rows of a parameter, where it is sharded.
+std::vector<float> Session::whole_of(const std::string& name, std::vector<float> values) const {
+  const ParameterSpec& spec = layout().table.find(name).spec;
+  return spec.is_sharded() ? sharded_->whole_rows(values, spec.shape.row_count()) : std::move(values);
+}
+
+/// The own rows of a parameter's `count` values, and then their count.
+const float* Session::own_of(const std::string& name, const float* values, int64_t& count) const {
+  const ParameterSpec& spec = layout().table.find(name).spec;
+  if (!spec.is_sharded()) return values;
+  const float* const own = sharded_->own_rows(name, values, count, spec.shape.row_count());
+  count = spec.shape.count();
+  return own;
+}
+
+std::vector<float> Session::read_parameter(const std::string& name) {
+  return whole_of(name, parameters().read_value(name));
+}
+
+std::vector<float> Session::read_trained_parameter(const std::string& name) {
+  return whole_of(name, trained_parameters().read_value(name));
+}
+
+std::vector<float> Session::read_gradient(const std::string& name) {
+  return whole_of(name, trained_parameters().read_gradient(name));
+}
+
+std::vector<float> Session::read_moment(const std::string& name, int64_t moment) {
+  return whole_of(name, trainer().read_moment(name, moment));
+}
+
+void Session::write_trained_parameter(const std::string& name, const float* values, int64_t count) {
+  const float* const own = own_of(name, values, count);
+  trained_parameters().write_value(name, own, count);
+}
+
+void Session::write_moment(const std::string& name, int64_t moment, const std::vector<float>& values) {
+  auto count = static_cast<int64_t>(values.size());
+  const float* const own = own_of(name, values.data(), count);
+  trainer().write_moment(name, moment, {own, own + count});
 }
 
 Trainer& Session::trainer() {
@@ -144,8 +204,9 @@ Parameters& Session::trained_parameters() {
 }
 
 void Session::write_parameter(const std::string& name, const float* values, int64_t count) {
-  parameters().write_value(name, values, count);
-  if (average_ && parameters_) parameters_->write_value(name, values, count);
+  const float* const own = own_of(name, values, count);
+  parameters().write_value(name, own, count);
+  if (average_ && parameters_) parameters_->write_value(name, own, count);
 }
 
 StepsResult Session::run_steps(const StepsRequest& request, const std::atomic<bool>& cancelled) {
@@ -155,7 +216,7 @@ StepsResult Session::run_steps(const StepsRequest& request, const std::atomic<bo
 }
 
 void Session::set_training_data(const TrainingData& data, const std::atomic<bool>& cancelled) {
-  work_.begin(data.count * (network_.input().count() + static_cast<int64_t>(sizeof(int32_t))), cancelled);
+  work_.begin(data.count * (input().count() + static_cast<int64_t>(sizeof(int32_t))), cancelled);
   advising([&] { trainer().set_data(data, work_); });
 }
 
@@ -183,6 +244,24 @@ void Session::end_training() {
   trainer_.reset();
   if (average_) parameters_.reset();
   else parameters_->release_gradients();
+  if (own_) join_classes();
+}
+
+/// Of sharded classes: from here on each rank has all, and goes its own way.
+void Session::join_classes() {
+  auto joined = std::make_unique<Parameters>(*backend_, whole_.table, std::nullopt);
+  for (const ParameterTable::Entry& entry : whole_.table.entries()) {
+    const ParameterTable::Entry& own = own_->table.find(entry.spec.name);
+    float* const whole = joined->values_of({entry.offset, entry.spec.shape.count()}).f32();
+    const Tensor values = parameters().values_of({own.offset, own.spec.shape.count()});
+    if (own.spec.is_sharded()) sharded_->join_rows(whole, values.f32(), own.spec.shape.row_count());
+    else check(backend_->copy(whole, values.data, values.bytes()));
+  }
+  joined->refresh_bf16_twins();
+  predictor_.reset();
+  (average_ ? average_ : parameters_) = std::move(joined);
+  own_.reset();
+  make_predictor();
 }
 
 MemoryUse Session::memory() const {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "nn/parameters.h"
 #include "train/memory_plan.h"
 #include "train/predictor.h"
+#include "train/sharded_classes.h"
 #include "train/trainer.h"
 
 namespace margincore {
@@ -30,6 +32,7 @@ struct SessionSpec {
   int64_t batch_size = 0;     // largest training batch; 0: prediction only
   OptimizerSpec optimizer;
   Communicator* ranks = nullptr;  // that share each training batch
+  bool shard_classes = false;     // among them: each has the class weights of a part
 };
 
 class Session {
@@ -37,10 +40,11 @@ class Session {
   /// Validates and infers shapes; touches no device.
   explicit Session(const SessionSpec& spec);
 
-  const Network& network() const { return network_; }
-  const Head& head() const { return head_; }
-  const ParameterTable& table() const { return table_; }
-  const Shape& input() const { return network_.input(); }
+  /// Of the whole, also while ranks have parts of it.
+  const Network& network() const { return whole_.network; }
+  const Head& head() const { return whole_.head; }
+  const ParameterTable& table() const { return whole_.table; }
+  const Shape& input() const { return network().input(); }
 
   /// Opens the backend, and says what training on so many images takes; allocates nothing. Throws OutOfMemory where that
   /// cannot succeed. What is called from here on runs on the thread that called it.
@@ -57,20 +61,41 @@ class Session {
   PredictResult predict(const PredictRequest& request, const std::atomic<bool>& cancelled);
   void end_training();
 
+  // Parameters by name, as a whole: where ranks have sharded classes until training ends, all of them read and predict what
+  // one reads, in the same order.
+
   /// What predictions are made with: the average, where one follows what is trained.
-  Parameters& parameters() { return average_ ? *average_ : *parameters_; }
-  /// What steps change; there until training has ended.
-  Parameters& trained_parameters();
-  /// Of both.
+  std::vector<float> read_parameter(const std::string& name);
+  /// And what steps change, where that is something else.
   void write_parameter(const std::string& name, const float* values, int64_t count);
-  /// Takes rank 0's: what predictions are made with.
+  /// What steps change; there until training has ended.
+  std::vector<float> read_trained_parameter(const std::string& name);
+  void write_trained_parameter(const std::string& name, const float* values, int64_t count);
+  std::vector<float> read_gradient(const std::string& name);
+  std::vector<float> read_moment(const std::string& name, int64_t moment);
+  void write_moment(const std::string& name, int64_t moment, const std::vector<float>& values);
+  /// Of what all ranks have alike.
+  uint64_t checksum() { return trained_parameters().checksum(); }
+
+  /// Takes rank 0's: what predictions are made with, but for what is sharded.
   void take_parameters_of_first();
+  /// Of this rank alone.
+  Parameters& parameters() { return average_ ? *average_ : *parameters_; }
+  Parameters& trained_parameters();
   /// Throws InvalidOption where the session only predicts, or training has ended.
   Trainer& trainer();
   MemoryUse memory() const;
   RecomputePolicy recompute_policy() const { return recompute_policy_; }
 
  private:
+  struct Layout {
+    ParameterTable table;
+    Network network;
+    Head head;
+
+    explicit Layout(const SessionSpec& spec, std::optional<RowRange> own_classes = std::nullopt);
+  };
+
   static inline const std::atomic<bool> kNever{false};
 
   /// Opens the backend and decides how to train on it. Throws OutOfMemory where there is no room, each time.
@@ -78,18 +103,23 @@ class Session {
   void expect_memory_for_centroids();
   MemoryUse planned_use() const;
   int64_t centroid_operations() const;
-  bool seeks_centroids() const { return spec_.draws_weights && head_.spec().fixed_weights; }
+  bool seeks_centroids() const { return spec_.draws_weights && spec_.head.fixed_weights; }
   void allocate();
   void release();
   template <class Body>
   void advising(const Body& body);
   TrainingPlan training_plan(RecomputePolicy policy) const;
   int32_t rank_count() const { return spec_.ranks == nullptr ? 1 : spec_.ranks->info().size; }
+  const Layout& layout() const { return own_ ? *own_ : whole_; }
+  std::vector<float> whole_of(const std::string& name, std::vector<float> values) const;
+  const float* own_of(const std::string& name, const float* values, int64_t& count) const;
+  void make_predictor();
+  void join_classes();
 
   SessionSpec spec_;
-  ParameterTable table_;
-  Network network_;
-  Head head_;
+  Layout whole_;
+  std::optional<ShardedClasses> sharded_;
+  std::unique_ptr<Layout> own_;  // with the own classes alone, until training has ended
   Work work_;
   RecomputePolicy recompute_policy_ = RecomputePolicy::ForwardOnly;
   bool prepared_ = false;

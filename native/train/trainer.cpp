@@ -59,8 +59,7 @@ Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Par
       head_(head),
       parameters_(parameters),
       ranks_(ranks == nullptr ? std::nullopt
-                              : std::make_optional<DataParallel>(*ranks, backend, parameters.table(), max_batch,
-                                                                 network.embedding_size())),
+                              : std::make_optional<DataParallel>(*ranks, backend, parameters.table(), head, max_batch)),
       max_batch_(max_batch),
       seed_(seed),
       network_pass_(network, most_rows(ranks_, max_batch), policy, backend.info(), plan_),
@@ -252,24 +251,33 @@ void Trainer::execute_step(int64_t batch, const StepBlock* step) const {
   }
   run_head(batch, head_step);
   if (own.count > 0) network_pass_.backward(backend_, parameters_, own, step);
-  if (ranks_) share_gradients(batch);
-  optimizer_.measure(backend_, parameters_, reports, halted, step);
+  if (ranks_) {
+    share_gradients(batch);
+    ranks_->finish_head(parameters_, reports, halted, step);
+  }
+  optimizer_.measure(backend_, parameters_, reports, halted, ranks_ ? ranks_->totals() : nullptr, step);
   network_pass_.update_state(backend_, parameters_, halted);
-  head_pass_.update_state(backend_, parameters_, labels, halted, head_pass_.state_rates());
+  head_pass_.update_state(backend_, parameters_, ranks_ ? ranks_->head_labels(labels) : labels, halted,
+                          head_pass_.state_rates());
   optimizer_.update(backend_, parameters_, step, halted);
 }
 
 /// Loss, and the gradient of the own rows' embeddings.
-void Trainer::run_head(int64_t batch, const HeadStep& step) const {
+void Trainer::run_head(int64_t batch, HeadStep step) const {
   const RowRange own = own_rows(batch);
   const Tensor own_x = network_pass_.embedding(own.count), own_dx = network_pass_.embedding_gradient(own.count);
   if (!ranks_) return head_pass_.train(backend_, parameters_, own_dx, own_x, step);
   const Tensor x = ranks_->embeddings(batch), dx = ranks_->gradients(batch);
-  const int64_t first = own.first * network_.embedding_size();
-  check(backend_.copy(x.f32() + first, own_x.data, own_x.bytes()));
+  check(backend_.copy(x.f32() + own.first * network_.embedding_size(), own_x.data, own_x.bytes()));
   ranks_->gather(step.labels);
+  step.labels = ranks_->head_labels(step.labels);
+  if (head_.is_sharded()) {
+    step.exchange = &*ranks_;
+    step.totals = ranks_->totals();
+    check(backend_.zero(step.totals, sizeof *step.totals));
+  }
   head_pass_.train(backend_, parameters_, dx, x, step);
-  if (step.needs_dx) check(backend_.copy(own_dx.data, dx.f32() + first, own_dx.bytes()));
+  if (step.needs_dx) ranks_->give_gradient(own_dx, batch);
 }
 
 /// Whoever had no rows adds nothing.

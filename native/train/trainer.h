@@ -84,7 +84,7 @@ class Trainer {
   void run_steps(int64_t batch, int64_t count);
   Status execute(const Steps& steps) const;
   void execute_step(int64_t batch, const StepBlock* step) const;
-  void run_head(int64_t batch, const HeadStep& step) const;
+  void run_head(int64_t batch, HeadStep step) const;
   void share_gradients(int64_t batch) const;
   /// Of a batch: this process's.
   RowRange own_rows(int64_t batch) const { return ranks_ ? ranks_->rows(batch) : RowRange{0, batch}; }

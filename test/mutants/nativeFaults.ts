@@ -164,8 +164,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'tensors-start-alike',
       what: 'every tensor starts from the same random numbers',
-      find: 'draw(values, entry.spec.initializer, seed, entry.ordinal, count, work)',
-      replace: 'draw(values, entry.spec.initializer, seed, 0, count, work)',
+      find: 'philox(seed, RandomPurpose::Weights, ordinal, i / 4)',
+      replace: 'philox(seed, RandomPurpose::Weights, 0, i / 4)',
       tests: ['nn/parameters_test', 'nn/exact_gradient_test'],
     },
     {
@@ -247,6 +247,38 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       find: 'slot.labels[i] = data_.labels[sample];',
       replace: 'slot.labels[i] = data_.labels[first + i];',
       tests: ['data/training_set_test'],
+    },
+  ]),
+  ...inFile('native/train/data_parallel.cpp', [
+    {
+      name: 'sharded-labels-of-all',
+      what: "a rank's labels are counted from the first of all classes",
+      find: 'return label - first;',
+      replace: 'return label;',
+      tests: ['train/data_parallel_test'],
+    },
+    {
+      name: 'sharded-totals-apart',
+      what: "a rank's clipping and report know its own classes alone",
+      find: 'add_up({reinterpret_cast<float*>(totals()), {kTotals}});',
+      replace: '',
+      tests: ['train/data_parallel_test'],
+    },
+    {
+      name: 'shared-scale-apart',
+      what: "a learned scale's gradient is that of a rank's own classes",
+      find: 'head.is_sharded() ? trained_floats(table, is_shared_by_classes) : 0',
+      replace: '0',
+      tests: ['train/data_parallel_test'],
+    },
+  ]),
+  ...inFile('native/cpu/loops/sharded_softmax.h', [
+    {
+      name: 'sharded-sums-not-rebased',
+      what: "ranks add up exponents, each relative to its own classes' largest logit",
+      find: 'exponents[i] *= exponential(own_largest[i] - largest[i]);',
+      replace: '',
+      tests: ['ops/sharded_softmax_test'],
     },
   ]),
   ...inFile('native/nn/head.cpp', [
@@ -334,22 +366,22 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'prediction-repeats-first-batch',
       what: 'beyond 128 images prediction sees the first ones again',
-      find: 'request.images + first * image.count()',
+      find: 'request.images + first * network_.input().count()',
       replace: 'request.images',
       tests: ['train/predictor_test'],
     },
     {
       name: 'outputs-of-second-batch-shifted',
       what: "the second batch's outputs land among the first's",
-      find: 'to + first * rows.shape[1]',
-      replace: 'to + first',
+      find: 'to += first * head_.num_classes()',
+      replace: 'to += first',
       tests: ['train/predictor_test'],
     },
     {
       name: 'nearest-other-is-own',
       what: 'the angle to the nearest other class includes the own',
-      find: 'if (j != label) nearest = std::max(nearest, row[j]);',
-      replace: 'nearest = std::max(nearest, row[j]);',
+      find: 'first_class + j == request.labels[first + i]',
+      replace: 'false',
       tests: ['train/predictor_test'],
     },
   ]),

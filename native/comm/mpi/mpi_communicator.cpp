@@ -84,20 +84,37 @@ MpiThread& mpi_thread() {
   return *thread;
 }
 
+/// Ranks' parts of a whole, as MPI takes them.
+struct Parts {
+  std::vector<int> counts, places;
+  int64_t whole = 0;
+
+  Parts(const int64_t* sizes, int ranks) {
+    for (int rank = 0; rank < ranks; ++rank) {
+      counts.push_back(static_cast<int>(sizes[rank]));
+      places.push_back(static_cast<int>(whole));
+      whole += sizes[rank];
+    }
+  }
+};
+
 class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator(const CommunicatorInfo& info, double timeout_seconds) : info_(info), seconds_(timeout_seconds) {}
 
   const CommunicatorInfo& info() const override { return info_; }
 
-  Status all_reduce(Tensor x) override {
-    return unless_failed([&] { return sum(x); });
+  Status all_reduce(Tensor x, Reduction reduction) override {
+    return unless_failed([&] { return reduce(x, reduction); });
+  }
+  Status reduce_scatter(float* part, const float* whole, const int64_t* counts) override {
+    return unless_failed([&] { return sum_of_parts(part, whole, counts); });
   }
   Status all_gather(void* whole, const int64_t* bytes) override {
     return unless_failed([&] { return gather(whole, bytes); });
   }
   Status broadcast(void* values, int64_t bytes) override {
-    return unless_failed([&] { return send_to_all(values, bytes); });
+    return unless_failed([&] { return send_to_all(values, bytes, 0); });
   }
   void abort(int32_t code) override { MPI_Abort(MPI_COMM_WORLD, code); }
   Status finish() override {
@@ -115,32 +132,42 @@ class MpiCommunicator final : public Communicator {
     });
   }
 
-  Status sum(Tensor x) const {
+  Status reduce(Tensor x, Reduction reduction) const {
+    const MPI_Op operation = reduction == Reduction::Sum ? MPI_SUM : MPI_MAX;
     return in_pieces(x.count(), [&](int64_t first, int count, MPI_Request* request) {
-      return MPI_Iallreduce(MPI_IN_PLACE, x.f32() + first, count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, request);
+      return MPI_Iallreduce(MPI_IN_PLACE, x.f32() + first, count, MPI_FLOAT, operation, MPI_COMM_WORLD, request);
     });
   }
 
-  Status gather(void* whole, const int64_t* bytes) const {
-    std::vector<int> counts(info_.size), places(info_.size);
-    int64_t place = 0;
-    for (int rank = 0; rank < info_.size; ++rank) {
-      counts[rank] = static_cast<int>(bytes[rank]);
-      places[rank] = static_cast<int>(place);
-      place += bytes[rank];
-    }
-    if (place > kMostAtOnce)
-      return Status::failure(ErrorCode::Unsupported, "all_gather: %lld bytes are more than MPI takes at once",
-                             static_cast<long long>(place));
+  Status sum_of_parts(float* part, const float* whole, const int64_t* counts) const {
+    const Parts parts(counts, info_.size);
+    if (parts.whole > kMostAtOnce)
+      return Status::failure(ErrorCode::Unsupported, "reduce_scatter: %lld elements are more than MPI takes at once",
+                             static_cast<long long>(parts.whole));
     MPI_Request request;
-    const int error = MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, whole, counts.data(), places.data(), MPI_BYTE,
-                                      MPI_COMM_WORLD, &request);
+    const int error =
+        MPI_Ireduce_scatter(whole, part, parts.counts.data(), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD, &request);
+    return error == MPI_SUCCESS ? done(&request, "MPI_Ireduce_scatter") : failed(error, "MPI_Ireduce_scatter");
+  }
+
+  Status gather(void* whole, const int64_t* bytes) const {
+    const Parts parts(bytes, info_.size);
+    if (parts.whole > kMostAtOnce) return gather_one_by_one(static_cast<char*>(whole), bytes);
+    MPI_Request request;
+    const int error = MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, whole, parts.counts.data(),
+                                      parts.places.data(), MPI_BYTE, MPI_COMM_WORLD, &request);
     return error == MPI_SUCCESS ? done(&request, "MPI_Iallgatherv") : failed(error, "MPI_Iallgatherv");
   }
 
-  Status send_to_all(void* values, int64_t bytes) const {
+  Status gather_one_by_one(char* whole, const int64_t* bytes) const {
+    for (int rank = 0; rank < info_.size; whole += bytes[rank++])
+      if (const Status status = send_to_all(whole, bytes[rank], rank); !status.ok()) return status;
+    return Status::success();
+  }
+
+  Status send_to_all(void* values, int64_t bytes, int from) const {
     return in_pieces(bytes, [&](int64_t first, int count, MPI_Request* request) {
-      return MPI_Ibcast(static_cast<char*>(values) + first, count, MPI_BYTE, 0, MPI_COMM_WORLD, request);
+      return MPI_Ibcast(static_cast<char*>(values) + first, count, MPI_BYTE, from, MPI_COMM_WORLD, request);
     });
   }
 

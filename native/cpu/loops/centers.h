@@ -5,15 +5,20 @@
 
 namespace margincore::MARGINCORE_ISA {
 
-/// Returns weight/2 * mean |x_i - c_y|^2.
-static double center_loss(float* dx, float* row_squares, const float* x, const float* centers, const int32_t* labels,
-                          int64_t rows, int64_t columns, float weight) {
+/// Returns weight/2 * mean |x_i - c_y|^2, of rows whose label is a centre's.
+static double center_loss(float* dx, float* row_squares, const float* x, const float* centers, int64_t classes,
+                          const int32_t* labels, int64_t rows, int64_t columns, float weight) {
   const float share = weight / static_cast<float>(rows);
   parallel_rows(rows, columns, [&](int64_t i) {
     const float* row = x + i * columns;
-    const float* center = centers + labels[i] * columns;
     float* gradient = dx + i * columns;
     float squares = 0;
+    if (labels[i] < 0 || labels[i] >= classes) {
+      for (int64_t k = 0; k < columns; ++k) gradient[k] = 0;
+      row_squares[i] = 0;
+      return;
+    }
+    const float* center = centers + labels[i] * columns;
 #pragma omp simd reduction(+ : squares)
     for (int64_t k = 0; k < columns; ++k) {
       const float difference = row[k] - center[k];
@@ -29,9 +34,10 @@ static double center_loss(float* dx, float* row_squares, const float* x, const f
 
 /// The first sample of a class in the batch does the work for all of them: no two threads touch one centre, and the
 /// order of the sum is that of the batch.
-static void center_update(float* centers, const float* x, const int32_t* labels, int64_t rows, int64_t columns,
-                          float rate) {
+static void center_update(float* centers, int64_t classes, const float* x, const int32_t* labels, int64_t rows,
+                          int64_t columns, float rate) {
   parallel_rows(rows, columns, [&](int64_t i) {
+    if (labels[i] < 0 || labels[i] >= classes) return;
     for (int64_t before = 0; before < i; ++before)
       if (labels[before] == labels[i]) return;
     float count = 0;

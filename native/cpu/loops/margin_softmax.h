@@ -60,10 +60,16 @@ struct MarginSoftmaxRow {
     const int64_t target = o.labels.i32()[i];
     float* logits = o.logits.f32() + i * work.classes;
     const OtherClasses<float> others = sum_others(logits, target);
-    const HeadRow<float> row = row_of(batch, row_target(logits[target], i, target), others);
-    const float squares = write_gradients(logits, i, target, row.gradient);
+    return finish(i, row_of(batch, row_target(logits[target], i, target), others));
+  }
+
+  /// From the second sweep on.
+  [[gnu::always_inline]] inline Verdict finish(int64_t i, const HeadRow<float>& row) const {
+    const MarginSoftmaxOperands& o = work.operands;
+    const int64_t target = o.labels.i32()[i];
+    const float squares = write_gradients(o.logits.f32() + i * work.classes, i, target, row.gradient);
     work.row_losses[i] = row.loss;
-    work.row_squares[i] = squares + row.dz * row.dz;
+    work.row_squares[i] = squares + (is_class(target) ? row.dz * row.dz : 0);
     if (o.target_terms) {
       o.target_terms.f32()[2 * i] = row.dz;
       o.target_terms.f32()[2 * i + 1] = row.gradient.target_logit;
@@ -73,6 +79,9 @@ struct MarginSoftmaxRow {
     if (o.class_radial) work.row_radial[i] = row.class_radial;
     return {row.correct, row.past_pi};
   }
+
+  /// No target of these rows where classes are sharded among ranks, and it is another's.
+  [[gnu::always_inline]] inline bool is_class(int64_t target) const { return target >= 0 && target < work.classes; }
 
   [[gnu::always_inline]] inline float weight_of(int64_t j) const {
     const float* weights = work.operands.loss_weights.f32();
@@ -169,6 +178,7 @@ struct MarginSoftmaxRow {
         for (int64_t j = 0; j < width; ++j) gradients[j] *= factors[begin + j];
       }
     }
+    if (!is_class(target)) return squares;
     row[target] = gradient.target;
     if (shown != nullptr) shown[i * work.classes + target] = gradient.target_logit;
     return squares;
@@ -185,21 +195,25 @@ static void fill_class_factors(const MarginSoftmaxRows& work) {
   }
 }
 
-/// batch_weight: of the rows' labels together.
-static BatchTerms<float> batch_terms(const MarginSoftmaxRows& work, double batch_weight) {
-  const MarginSoftmaxOperands& o = work.operands;
-  const float* weights = o.loss_weights.f32();
+static AllClasses own_classes(const MarginSoftmaxRows& work) {
+  const float* weights = work.operands.loss_weights.f32();
   double weight_sum = static_cast<double>(work.classes);
   if (weights != nullptr) {
     weight_sum = 0;
     for (int64_t j = 0; j < work.classes; ++j) weight_sum += weights[j];
   }
+  return {work.classes, static_cast<float>(weight_sum)};
+}
+
+/// batch_weight: of the rows' labels together.
+static BatchTerms<float> batch_terms(const MarginSoftmaxRows& work, AllClasses all, double batch_weight) {
+  const MarginSoftmaxOperands& o = work.operands;
   const double normalizer = batch_weight > 0 ? 1 / batch_weight : 0;  // a batch of classes without weight is no loss
   return {.margin = ramped(work.head.margin, o.step->margin_ramp),
           .lambda = o.step->lambda,
           .label_smoothing = work.head.label_smoothing,
-          .classes = static_cast<float>(work.classes),
-          .weight_sum = static_cast<float>(weight_sum),
+          .classes = static_cast<float>(all.count),
+          .weight_sum = all.weight,
           .normalizer = static_cast<float>(normalizer)};
 }
 
@@ -225,8 +239,19 @@ template <class Row>
   report.loss = static_cast<float>(loss);
   report.correct = correct;
   report.past_pi = past_pi;
-  report.logit_gradient_norm = static_cast<float>(__builtin_sqrt(squares));
+  if (work.totals != nullptr) work.totals->logit_squares = static_cast<float>(squares);
+  else report.logit_gradient_norm = static_cast<float>(__builtin_sqrt(squares));
   if (!(loss - loss == 0)) *o.halted = 1;
+}
+
+/// Rows of one class would have raced.
+static void add_class_radial(const MarginSoftmaxRows& work) {
+  float* radial = work.operands.class_radial.f32();
+  if (radial == nullptr) return;
+  const int32_t* labels = work.operands.labels.i32();
+  for (int64_t j = 0; j < work.classes; ++j) radial[j] = 0;
+  for (int64_t i = 0; i < work.rows; ++i)
+    if (labels[i] >= 0 && labels[i] < work.classes) radial[labels[i]] += work.row_radial[i];
 }
 
 static void margin_softmax(const MarginSoftmaxRows& work) {
@@ -239,13 +264,8 @@ static void margin_softmax(const MarginSoftmaxRows& work) {
     batch_weight = 0;
     for (int64_t i = 0; i < work.rows; ++i) batch_weight += weights[labels[i]];
   }
-  process_rows(work, MarginSoftmaxRow{work, batch_terms(work, batch_weight)});
-
-  if (o.class_radial) {
-    float* radial = o.class_radial.f32();
-    for (int64_t j = 0; j < work.classes; ++j) radial[j] = 0;
-    for (int64_t i = 0; i < work.rows; ++i) radial[labels[i]] += work.row_radial[i];
-  }
+  process_rows(work, MarginSoftmaxRow{work, batch_terms(work, own_classes(work), batch_weight)});
+  add_class_radial(work);
 }
 
 }  // namespace margincore::MARGINCORE_ISA

@@ -93,7 +93,7 @@ static void mixed_margin_softmax(const MarginSoftmaxRows& work) {
     for (int64_t i = 0; i < work.rows; ++i)
       batch_weight += (1 - share[i]) * weights[labels[i]] + share[i] * weights[mixed_labels[i]];
   }
-  const MarginSoftmaxRow alone{work, batch_terms(work, batch_weight)};
+  const MarginSoftmaxRow alone{work, batch_terms(work, own_classes(work), batch_weight)};
   process_rows(work, MixedSoftmaxRow{alone});
 
   if (o.class_radial) {

@@ -48,21 +48,58 @@ Status CpuBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax 
   if (mixed && operands.target_terms)
     return Status::failure(ErrorCode::Unsupported, "margin_softmax: rows with two labels have no target_terms");
   return onednn::guarded("margin_softmax", [&] {
-    MarginSoftmaxRows work{};
-    work.rows = operands.logits.shape[0];
-    work.classes = operands.logits.shape[1];
-    work.embedding_size = operands.features.shape[1];
-    work.operands = operands;
-    work.head = head;
-    const bool factors = head.normalize_weights || operands.class_scale;
-    const int64_t radials = mixed ? 2 : 1;
-    const size_t needed = (2 + radials) * work.rows + (factors ? work.classes : 0);
-    work.row_losses = static_cast<float*>(scratch_.take(needed * sizeof(float)));
-    work.row_squares = work.row_losses + work.rows;
-    work.row_radial = work.row_squares + work.rows;
-    work.class_factors = factors ? work.row_radial + radials * work.rows : nullptr;
-    (mixed ? loops_.mixed_margin_softmax : loops_.margin_softmax)(work);
+    (mixed ? loops_.mixed_margin_softmax : loops_.margin_softmax)(softmax_rows(operands, head));
   });
+}
+
+MarginSoftmaxRows CpuBackend::softmax_rows(const MarginSoftmaxOperands& operands, const MarginSoftmax& head) {
+  MarginSoftmaxRows work{};
+  work.rows = operands.logits.shape[0];
+  work.classes = operands.logits.shape[1];
+  work.embedding_size = operands.features.shape[1];
+  work.operands = operands;
+  work.head = head;
+  const bool factors = head.normalize_weights || operands.class_scale;
+  const int64_t radials = operands.mixed_labels ? 2 : 1;
+  const size_t needed = (2 + radials) * work.rows + (factors ? work.classes : 0);
+  work.row_losses = static_cast<float*>(scratch_.take(needed * sizeof(float)));
+  work.row_squares = work.row_losses + work.rows;
+  work.row_radial = work.row_squares + work.rows;
+  work.class_factors = factors ? work.row_radial + radials * work.rows : nullptr;
+  return work;
+}
+
+Status CpuBackend::margin_softmax_sums(RowParts parts, MarginSoftmaxOperands operands, MarginSoftmax head) {
+  if (operands.mixed_labels)
+    return Status::failure(ErrorCode::Unsupported, "margin_softmax_sums: rows of sharded classes have one label");
+  return onednn::guarded("margin_softmax_sums", [&] {
+    MarginSoftmaxRows work = softmax_rows(operands, head);
+    work.parts = parts;
+    loops_.margin_softmax_sums(work);
+  });
+}
+
+Status CpuBackend::margin_softmax_rebase(RowParts parts) {
+  loops_.margin_softmax_rebase(parts);
+  return Status::success();
+}
+
+Status CpuBackend::margin_softmax_gradients(StepTotals* totals, RowParts parts, MarginSoftmaxOperands operands,
+                                            MarginSoftmax head, AllClasses all) {
+  return onednn::guarded("margin_softmax_gradients", [&] {
+    MarginSoftmaxRows work = softmax_rows(operands, head);
+    work.parts = parts;
+    work.totals = totals;
+    loops_.margin_softmax_gradients(work, all);
+  });
+}
+
+Status CpuBackend::finish_report(StepReport* report, int32_t* halted, const StepTotals* totals, const StepBlock* step) {
+  StepReport& entry = report[step->report_index];
+  entry.logit_gradient_norm = std::sqrt(totals->logit_squares);
+  entry.loss += totals->center_loss;
+  if (!std::isfinite(entry.loss)) *halted = 1;
+  return Status::success();
 }
 
 Status CpuBackend::scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
@@ -101,21 +138,26 @@ Status CpuBackend::running_average(Tensor running, Tensor current, float momentu
   return Status::success();
 }
 
-Status CpuBackend::center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
-                               float weight, const StepBlock* step) {
+Status CpuBackend::center_loss(Tensor dx, StepTotals* totals, StepReport* report, int32_t* halted, Tensor x,
+                               Tensor centers, Tensor labels, float weight, const StepBlock* step) {
   return onednn::guarded("center_loss", [&] {
     const int64_t rows = x.shape[0];
     auto* squares = static_cast<float*>(scratch_.take(rows * sizeof(float)));
+    const auto loss = static_cast<float>(loops_.center_loss(dx.f32(), squares, x.f32(), centers.f32(), centers.shape[0],
+                                                            labels.i32(), rows, x.shape[1], weight));
+    if (totals != nullptr) {
+      totals->center_loss = loss;
+      return;
+    }
     StepReport& entry = report[step->report_index];
-    entry.loss += static_cast<float>(
-        loops_.center_loss(dx.f32(), squares, x.f32(), centers.f32(), labels.i32(), rows, x.shape[1], weight));
+    entry.loss += loss;
     if (!std::isfinite(entry.loss)) *halted = 1;
   });
 }
 
 Status CpuBackend::center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) {
   if (*halted != 0) return Status::success();
-  loops_.center_update(centers.f32(), x.f32(), labels.i32(), x.shape[0], x.shape[1], rate);
+  loops_.center_update(centers.f32(), centers.shape[0], x.f32(), labels.i32(), x.shape[0], x.shape[1], rate);
   return Status::success();
 }
 

@@ -48,12 +48,22 @@ Status CpuBackend::adam(UpdateOperands operands, Adam options) {
   return Status::success();
 }
 
+double CpuBackend::squares_of(const Gradients& gradients) {
+  const int64_t count = gradients.count(), blocks = (count + kSumBlock - 1) / kSumBlock;
+  auto* sums = static_cast<double*>(scratch_.take(blocks * sizeof(double)));
+  return loops_.sum_of_squares(gradients.f32.f32(), count, sums);
+}
+
+Status CpuBackend::gradient_squares(StepTotals* totals, Gradients gradients) {
+  return onednn::guarded("gradient_squares",
+                         [&] { totals->gradient_squares = static_cast<float>(squares_of(gradients)); });
+}
+
 Status CpuBackend::gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Gradients gradients,
-                                 double largest, const StepBlock* step) {
+                                 const StepTotals* totals, double largest, const StepBlock* step) {
   return onednn::guarded("gradient_norm", [&] {
-    const int64_t count = gradients.count(), blocks = (count + kSumBlock - 1) / kSumBlock;
-    auto* sums = static_cast<double*>(scratch_.take(blocks * sizeof(double)));
-    const double norm = std::sqrt(loops_.sum_of_squares(gradients.f32.f32(), count, sums));
+    const double elsewhere = totals != nullptr ? totals->gradient_squares : 0;
+    const double norm = std::sqrt(squares_of(gradients) + elsewhere);
     report[step->report_index].gradient_norm = static_cast<float>(norm);
     if (clip_factor != nullptr) *clip_factor = clip_factor_of(norm, largest);
     if (!std::isfinite(norm)) *halted = 1;

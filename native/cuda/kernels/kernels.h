@@ -104,8 +104,10 @@ void column_sums(float* sums, Parts parts, Tensor x, const uint8_t* position, in
 void sum(float* total, const float* values, int64_t count, cudaStream_t stream);
 /// parts: kNormPartials.
 inline constexpr int kNormPartials = 1024;
+/// totals: or null.
 void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Parts parts, const Gradients& gradients,
-                   double largest, const StepBlock* step, cudaStream_t stream);
+                   const StepTotals* totals, double largest, const StepBlock* step, cudaStream_t stream);
+void gradient_squares(StepTotals* totals, Parts parts, const Gradients& gradients, cudaStream_t stream);
 
 // logits.cu
 void scale_logits(float* z, const float* row_norms, const float* column_norms, const float* column_scale,
@@ -117,6 +119,15 @@ void softmax(float* probabilities, const float* logits, int64_t rows, int64_t co
 size_t margin_softmax_workspace(const MarginSoftmaxOperands& operands, const MarginSoftmax& head);
 void margin_softmax(const MarginSoftmaxOperands& operands, const MarginSoftmax& head, void* workspace,
                     cudaStream_t stream);
+/// Bytes of workspace of each of the next two; nothing of it is kept from one to the other.
+size_t sharded_softmax_workspace(const MarginSoftmaxOperands& operands, const MarginSoftmax& head);
+void margin_softmax_sums(const RowParts& parts, const MarginSoftmaxOperands& operands, const MarginSoftmax& head,
+                         void* workspace, cudaStream_t stream);
+void margin_softmax_gradients(StepTotals* totals, const RowParts& parts, const MarginSoftmaxOperands& operands,
+                              const MarginSoftmax& head, AllClasses all, void* workspace, cudaStream_t stream);
+void margin_softmax_rebase(const RowParts& parts, cudaStream_t stream);
+void finish_report(StepReport* report, int32_t* halted, const StepTotals* totals, const StepBlock* step,
+                   cudaStream_t stream);
 
 // scaled_bn.cu
 void scaled_bn_fold(float* class_scale, float* class_shift, const float* mean, const float* variance, int64_t columns,
@@ -128,12 +139,12 @@ void running_average(float* running, const float* current, int64_t count, float 
                      const int32_t* halted, cudaStream_t stream);
 
 // centers.cu
-/// row_squares: (rows) floats of workspace.
-void center_loss(float* dx, StepReport* report, int32_t* halted, float* row_squares, const float* x,
-                 const float* centers, const int32_t* labels, int64_t rows, int64_t columns, float weight,
-                 const StepBlock* step, cudaStream_t stream);
-void center_update(float* centers, const float* x, const int32_t* labels, int64_t rows, int64_t columns, float rate,
-                   const int32_t* halted, cudaStream_t stream);
+/// totals: or null. row_squares: (rows) floats of workspace.
+void center_loss(float* dx, StepTotals* totals, StepReport* report, int32_t* halted, float* row_squares, const float* x,
+                 const float* centers, int64_t classes, const int32_t* labels, int64_t rows, int64_t columns,
+                 float weight, const StepBlock* step, cudaStream_t stream);
+void center_update(float* centers, int64_t classes, const float* x, const int32_t* labels, int64_t rows,
+                   int64_t columns, float rate, const int32_t* halted, cudaStream_t stream);
 
 // gather.cu
 void gather_images(Tensor batch, int32_t* batch_labels, const GatherImages& gather, const StepBlock* step,

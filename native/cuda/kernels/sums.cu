@@ -128,25 +128,45 @@ MARGINCORE_DEVICE void add_squares(float& sum, const T* x, int64_t count, bool a
   });
 }
 
-MARGINCORE_KERNEL gradient_norm_kernel(StepReport* report, int32_t* halted, float* clip_factor, Parts parts,
-                                       const BFloat16* bf16, int64_t bf16_count, const float* f32, int64_t f32_count,
-                                       bool aligned, double largest, const StepBlock* step) {
+/// Gradients as kernels see them.
+struct Squared {
+  const BFloat16* bf16;
+  int64_t bf16_count;
+  const float* f32;
+  int64_t f32_count;
+  bool aligned;
+};
+
+/// Of all blocks one thread is told the sum.
+MARGINCORE_DEVICE bool sum_squares(double& sum, Parts parts, const Squared& of) {
   MARGINCORE_SHARED(float, shared, device::kWarp);
   MARGINCORE_SHARED(double, shared_of_parts, device::kWarp);
   float squares = 0;
-  add_squares(squares, bf16, bf16_count, aligned);
-  add_squares(squares, f32, f32_count, aligned);
+  add_squares(squares, of.bf16, of.bf16_count, of.aligned);
+  add_squares(squares, of.f32, of.f32_count, of.aligned);
   squares = block_sum(squares, shared);
   if (thread() == 0) parts.values[block()] = squares;
-  if (!is_last_block(parts.counters, blocks())) return;
-  double sum = 0;
+  if (!is_last_block(parts.counters, blocks())) return false;
+  sum = 0;
   for (int64_t i = thread(); i < blocks(); i += threads()) sum += parts.values[i];
   sum = block_sum(sum, shared_of_parts);
-  if (thread() != 0) return;
+  return thread() == 0;
+}
+
+MARGINCORE_KERNEL gradient_norm_kernel(StepReport* report, int32_t* halted, float* clip_factor, Parts parts, Squared of,
+                                       const StepTotals* totals, double largest, const StepBlock* step) {
+  double sum;
+  if (!sum_squares(sum, parts, of)) return;
+  if (totals != nullptr) sum += totals->gradient_squares;
   const float norm = static_cast<float>(sqrt(sum));
   if (clip_factor != nullptr) *clip_factor = clip_factor_of(sqrt(sum), largest);
   report[step->report_index].gradient_norm = norm;
   if (!(norm - norm == 0)) *halted = 1;
+}
+
+MARGINCORE_KERNEL gradient_squares_kernel(StepTotals* totals, Parts parts, Squared of) {
+  double sum;
+  if (sum_squares(sum, parts, of)) totals->gradient_squares = static_cast<float>(sum);
 }
 
 // ---- division of work -----------------------------------------------------------------------------------------------
@@ -159,6 +179,17 @@ SumDivision division_of(int64_t rows, int64_t columns) {
   const int width = width_of(columns);
   const int64_t wanted = wanted_chunks(blocks_for(columns, width));
   return {rows, columns, std::max(blocks_for(rows, wanted), kLeastRows), width};
+}
+
+Squared squared(const Gradients& gradients) {
+  const BFloat16* bf16 = gradients.bf16.bf16();
+  const float* f32 = gradients.f32.f32();
+  const int64_t bf16_count = gradients.bf16_count();
+  return {bf16, bf16_count, f32, gradients.count() - bf16_count, all_aligned(4, bf16, f32)};
+}
+
+int64_t square_blocks(const Gradients& gradients) {
+  return std::min<int64_t>(blocks_for(gradients.count() / 4 + 1, kBlock), kNormPartials);
 }
 
 }  // namespace
@@ -181,14 +212,13 @@ void sum(float* total, const float* values, int64_t count, cudaStream_t stream) 
 }
 
 void gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Parts parts, const Gradients& gradients,
-                   double largest, const StepBlock* step, cudaStream_t stream) {
-  const BFloat16* bf16 = gradients.bf16.bf16();
-  const float* f32 = gradients.f32.f32();
-  const int64_t count = gradients.count(), bf16_count = gradients.bf16_count();
-  const int64_t wanted = blocks_for(count / 4 + 1, kBlock);
-  MARGINCORE_RUN(gradient_norm_kernel, wanted < kNormPartials ? wanted : kNormPartials, kBlock, stream, report, halted,
-                 clip_factor, parts, bf16, bf16_count, f32, count - bf16_count, all_aligned(4, bf16, f32), largest,
-                 step);
+                   const StepTotals* totals, double largest, const StepBlock* step, cudaStream_t stream) {
+  MARGINCORE_RUN(gradient_norm_kernel, square_blocks(gradients), kBlock, stream, report, halted, clip_factor, parts,
+                 squared(gradients), totals, largest, step);
+}
+
+void gradient_squares(StepTotals* totals, Parts parts, const Gradients& gradients, cudaStream_t stream) {
+  MARGINCORE_RUN(gradient_squares_kernel, square_blocks(gradients), kBlock, stream, totals, parts, squared(gradients));
 }
 
 }  // namespace margincore::cuda

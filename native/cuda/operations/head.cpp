@@ -50,6 +50,32 @@ Status CudaBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax
   });
 }
 
+Status CudaBackend::margin_softmax_sums(RowParts parts, MarginSoftmaxOperands operands, MarginSoftmax head) {
+  if (operands.mixed_labels)
+    return Status::failure(ErrorCode::Unsupported, "margin_softmax_sums: rows of sharded classes have one label");
+  return guarded("margin_softmax_sums", [&] {
+    const size_t bytes = cuda::sharded_softmax_workspace(operands, head);
+    cuda::margin_softmax_sums(parts, operands, head, workspace_.take(bytes), stream_);
+  });
+}
+
+Status CudaBackend::margin_softmax_rebase(RowParts parts) {
+  return guarded("margin_softmax_rebase", [&] { cuda::margin_softmax_rebase(parts, stream_); });
+}
+
+Status CudaBackend::margin_softmax_gradients(StepTotals* totals, RowParts parts, MarginSoftmaxOperands operands,
+                                             MarginSoftmax head, AllClasses all) {
+  return guarded("margin_softmax_gradients", [&] {
+    const size_t bytes = cuda::sharded_softmax_workspace(operands, head);
+    cuda::margin_softmax_gradients(totals, parts, operands, head, all, workspace_.take(bytes), stream_);
+  });
+}
+
+Status CudaBackend::finish_report(StepReport* report, int32_t* halted, const StepTotals* totals,
+                                  const StepBlock* step) {
+  return guarded("finish_report", [&] { cuda::finish_report(report, halted, totals, step, stream_); });
+}
+
 Status CudaBackend::scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
                                  Tensor column_shift) {
   return guarded("scale_logits", [&] {
@@ -91,18 +117,19 @@ Status CudaBackend::running_average(Tensor running, Tensor current, float moment
   });
 }
 
-Status CudaBackend::center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
-                                float weight, const StepBlock* step) {
+Status CudaBackend::center_loss(Tensor dx, StepTotals* totals, StepReport* report, int32_t* halted, Tensor x,
+                                Tensor centers, Tensor labels, float weight, const StepBlock* step) {
   return guarded("center_loss", [&] {
     const int64_t rows = x.shape[0];
-    cuda::center_loss(dx.f32(), report, halted, floats(rows), x.f32(), centers.f32(), labels.i32(), rows, x.shape[1],
-                      weight, step, stream_);
+    cuda::center_loss(dx.f32(), totals, report, halted, floats(rows), x.f32(), centers.f32(), centers.shape[0],
+                      labels.i32(), rows, x.shape[1], weight, step, stream_);
   });
 }
 
 Status CudaBackend::center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) {
   return guarded("center_update", [&] {
-    cuda::center_update(centers.f32(), x.f32(), labels.i32(), x.shape[0], x.shape[1], rate, halted, stream_);
+    cuda::center_update(centers.f32(), centers.shape[0], x.f32(), labels.i32(), x.shape[0], x.shape[1], rate, halted,
+                        stream_);
   });
 }
 

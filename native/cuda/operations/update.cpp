@@ -20,10 +20,16 @@ Status CudaBackend::adam(UpdateOperands operands, Adam options) {
 }
 
 Status CudaBackend::gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Gradients gradients,
-                                  double largest, const StepBlock* step) {
+                                  const StepTotals* totals, double largest, const StepBlock* step) {
   return guarded("gradient_norm", [&] {
-    cuda::gradient_norm(report, halted, clip_factor, parts(cuda::kNormPartials), gradients, largest, step, stream_);
+    cuda::gradient_norm(report, halted, clip_factor, parts(cuda::kNormPartials), gradients, totals, largest, step,
+                        stream_);
   });
+}
+
+Status CudaBackend::gradient_squares(StepTotals* totals, Gradients gradients) {
+  return guarded("gradient_squares",
+                 [&] { cuda::gradient_squares(totals, parts(cuda::kNormPartials), gradients, stream_); });
 }
 
 }  // namespace margincore

@@ -1,5 +1,5 @@
 import { expectLaunched, launchedBy } from '../../../lib/distributed/launcher.js';
-import { checkDistributed } from '../../../lib/distributed/options.js';
+import { checkDistributed, isSharded } from '../../../lib/distributed/options.js';
 import { threadsOfRank } from '../../../lib/distributed/threads.js';
 
 describe('launchers are known by what they set', () => {
@@ -31,16 +31,30 @@ describe('launchers are known by what they set', () => {
 
 test('options are true or how', () => {
   expect(checkDistributed(false, 'distributed')).toBe(false);
-  expect(checkDistributed(true, 'distributed')).toEqual({ engine: 'auto', timeoutSeconds: 600 });
+  expect(checkDistributed(true, 'distributed')).toEqual({
+    head: 'auto',
+    engine: 'auto',
+    timeoutSeconds: 600,
+  });
   expect(checkDistributed({ timeoutSeconds: 5 }, 'distributed')).toEqual({
+    head: 'auto',
     engine: 'auto',
     timeoutSeconds: 5,
   });
   expect(() => checkDistributed('yes', 'distributed')).toThrow(
-    /Expected true, false or \{ engine, timeoutSeconds \} for distributed/,
+    /Expected true, false or \{ head, engine, timeoutSeconds \} for distributed/,
   );
   expect(() => checkDistributed({ engine: 'gloo' }, 'distributed')).toThrow(/distributed\.engine/);
   expect(() => checkDistributed({ timeout: 5 }, 'distributed')).toThrow(/timeoutSeconds/);
+});
+
+test.each([
+  ['auto', 19_999, false],
+  ['auto', 20_000, true],
+  ['sharded', 2, true],
+  ['replicated', 1e6, false],
+] as const)('head: %s, %i classes', (head, classes, sharded) => {
+  expect(isSharded({ head, engine: 'auto', timeoutSeconds: 1 }, classes)).toBe(sharded);
 });
 
 test('ranks of one machine share its cores, and take none that is not theirs', () => {

@@ -67,7 +67,7 @@ test('both launchers are there: scripts/setup.sh --tests installs them', () => {
   expect(launchers.filter(isThere)).toEqual(launchers);
 });
 
-const training = (distributed: boolean) => `
+const training = (distributed: string) => `
 const result = await train({ ...options, distributed: ${distributed} });
 writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify({ rank: result.rank, loss: result.history.map((epoch) => epoch.loss),
   accuracy: result.history.at(-1).accuracy }));
@@ -79,12 +79,16 @@ function expectNear(found: readonly number[], expected: readonly number[]): void
   for (const [epoch, loss] of found.entries()) expect(loss).toBeCloseTo(expected[epoch]!, 4);
 }
 
-describe.each(launchers)('%s', (launcher) => {
+describe.each(
+  launchers.flatMap((launcher) => ['replicated', 'sharded'].map((head) => [launcher, head] as const)),
+)('%s, head %s', (launcher, head) => {
+  const distributed = `{ head: '${head}' }`;
+
   test('several processes come to what one comes to, and to the same', async () => {
-    await runWell(undefined, 1, script(training(false)));
+    await runWell(undefined, 1, script(training('false')));
     const [one] = results(1);
     for (const ranks of [2, 3]) {
-      await runWell(launcher, ranks, script(training(true)));
+      await runWell(launcher, ranks, script(training(distributed)));
       const found = results(ranks);
       expect(found.map(({ rank }) => rank)).toEqual(Array.from({ length: ranks }, (_, rank) => rank));
       for (const each of found) {
@@ -94,16 +98,6 @@ describe.each(launchers)('%s', (launcher) => {
     }
   });
 
-  test('one that throws ends all, and says why', async () => {
-    const file = script(`
-      await train({ ...options, distributed: true, onEpoch() { if (rank === 1) throw new Error('out of luck'); } });
-    `);
-    const { code, output, seconds } = await run(launcher, 2, file);
-    expect(code).not.toBe(0);
-    expect(output).toContain('out of luck');
-    expect(seconds).toBeLessThan(30);
-  });
-
   test('what one has broken off goes on with another number of processes', async () => {
     const keeping = (more: string) =>
       script(`
@@ -111,11 +105,11 @@ describe.each(launchers)('%s', (launcher) => {
       writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify(result.history.map((epoch) => epoch.loss)));
       result.model.dispose();
     `);
-    const breaking = `distributed: true, onEpoch({ epoch }) { if (rank === 1 && epoch === 4) process.exit(3); }`;
+    const breaking = `distributed: ${distributed}, onEpoch({ epoch }) { if (rank === 1 && epoch === 4) process.exit(3); }`;
     const { code, seconds } = await run(launcher, 2, keeping(breaking));
     expect(code).toBe(3);
     expect(seconds).toBeLessThan(30);
-    await runWell(launcher, 3, keeping('distributed: true, resume: true'));
+    await runWell(launcher, 3, keeping(`distributed: ${distributed}, resume: true`));
     const found = results(3);
     await rm(inFolder('run'), { recursive: true });
     await runWell(undefined, 1, keeping('resume: false'));
@@ -124,6 +118,45 @@ describe.each(launchers)('%s', (launcher) => {
       expect(losses).toHaveLength(5);
       expectNear(losses, one);
     }
+  });
+
+  test('a run that an interrupt ends is saved, and its best model is that of all', async () => {
+    const file = (more: string) =>
+      script(`const controller = new AbortController();
+      process.once('SIGTERM', () => controller.abort(new Error('interrupted')));
+      const result = await train({ ...options, epochs: 400, keepBest: true, validation: 0.2, signal: controller.signal, distributed: ${distributed},
+        checkpoint: \`\${folder}/run\`, checkpointEvery: { minutes: 60 }, ${more} });
+      const { data: embeddings } = await result.model.embed({ data: pixels.subarray(0, 640), shape: [10, 8, 8, 1] });
+      writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify({ best: result.bestEpoch, epochs: result.history.length,
+        embeddings: [...embeddings] }));
+      result.model.dispose();`);
+    const ended = await run(
+      launcher,
+      2,
+      file(`onEpoch({ epoch }) { if (epoch === 5) process.kill(process.pid, 'SIGTERM'); }`),
+    );
+    expect(ended.code).not.toBe(0);
+    expect(ended.output).toContain('interrupted');
+    await runWell(
+      launcher,
+      2,
+      file('resume: true, onEpoch({ epoch }, { stop }) { if (epoch === 9) stop(); }'),
+    );
+    const [first, second] = results(2);
+    expect(first.epochs).toBe(9);
+    expect(second).toEqual(first);
+  });
+});
+
+describe.each(launchers)('%s', (launcher) => {
+  test('one that throws ends all, and says why', async () => {
+    const file = script(`
+      await train({ ...options, distributed: true, onEpoch() { if (rank === 1) throw new Error('out of luck'); } });
+    `);
+    const { code, output, seconds } = await run(launcher, 2, file);
+    expect(code).not.toBe(0);
+    expect(output).toContain('out of luck');
+    expect(seconds).toBeLessThan(30);
   });
 
   test('the command line writes once', async () => {
@@ -190,38 +223,29 @@ describe.each(launchers)('%s', (launcher) => {
     await runWell(launcher, 2, script(`const dropLast = true; ${tail}`));
   });
 
-  test('a run that an interrupt ends is saved, and its best model is that of all', async () => {
-    const file = (more: string) =>
-      script(`const controller = new AbortController();
-      process.once('SIGTERM', () => controller.abort(new Error('interrupted')));
-      const result = await train({ ...options, epochs: 400, keepBest: true, validation: 0.2, signal: controller.signal, distributed: true,
-        checkpoint: \`\${folder}/run\`, checkpointEvery: { minutes: 60 }, ${more} });
-      const { data: embeddings } = await result.model.embed({ data: pixels.subarray(0, 640), shape: [10, 8, 8, 1] });
-      writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify({ best: result.bestEpoch, epochs: result.history.length,
-        embeddings: [...embeddings] }));
-      result.model.dispose();`);
-    const ended = await run(
-      launcher,
-      2,
-      file(`onEpoch({ epoch }) { if (epoch === 5) process.kill(process.pid, 'SIGTERM'); }`),
-    );
-    expect(ended.code).not.toBe(0);
-    expect(ended.output).toContain('interrupted');
-    await runWell(
-      launcher,
-      2,
-      file('resume: true, onEpoch({ epoch }, { stop }) { if (epoch === 9) stop(); }'),
-    );
-    const [first, second] = results(2);
-    expect(first.epochs).toBe(9);
-    expect(second).toEqual(first);
-  });
-
   test('a process whose run was refused ends the others, whatever it says itself', async () => {
     const file = script(`await train({ ...options, seed: rank, distributed: true }).catch(() => undefined);`);
     const { code, seconds } = await run(launcher, 2, file);
     expect(code).not.toBe(0);
     expect(seconds).toBeLessThan(30);
+  });
+
+  test('classes that are sharded', async () => {
+    const tooMany = script(`await train({ ...options, distributed: { head: 'sharded' } });`);
+    expect((await run(launcher, 4, tooMany)).output).toMatch(
+      /expected at least one class for each of 4 processes to divide, but there are 3/,
+    );
+    const early = script(`let refused;
+      const result = await train({ ...options, distributed: { head: 'sharded' },
+        async onEpoch(_, { model }) { refused = await model.classCentres().catch(({ message }) => message); } });
+      const { data: centres } = await result.model.classCentres();
+      writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify({ refused, values: centres.length }));
+      result.model.dispose();`);
+    await runWell(launcher, 2, early);
+    for (const { refused, values } of results(2)) {
+      expect(refused).toMatch(/classes are sharded among the processes while they train/);
+      expect(values).toBe(3 * 8);
+    }
   });
 
   test('what could not be told apart is refused', async () => {

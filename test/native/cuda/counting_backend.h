@@ -170,6 +170,26 @@ class CountingBackend final : public Backend {
                   o.class_norms, o.mixed_labels, o.mixed_share, rows, rows},
                  [&] { return to_.margin_softmax(o, head); });
   }
+  Status margin_softmax_sums(RowParts parts, MarginSoftmaxOperands o, MarginSoftmax head) override {
+    return count("margin_softmax_sums",
+                 {o.logits, parts.own_largest, parts.largest, parts.sums, o.labels, o.feature_norms, o.class_norms,
+                  o.features, o.features},
+                 [&] { return to_.margin_softmax_sums(parts, o, head); });
+  }
+  Status margin_softmax_rebase(RowParts parts) override {
+    return count("margin_softmax_rebase", {parts.own_largest, parts.largest, parts.largest, parts.largest},
+                 [&] { return to_.margin_softmax_rebase(parts); });
+  }
+  Status margin_softmax_gradients(StepTotals* totals, RowParts parts, MarginSoftmaxOperands o, MarginSoftmax head,
+                                  AllClasses all) override {
+    return count("margin_softmax_gradients",
+                 {o.logits, o.logits, o.feature_radial, o.class_radial, parts.largest, parts.sums, o.labels,
+                  o.feature_norms, o.class_norms, o.features, o.features},
+                 [&] { return to_.margin_softmax_gradients(totals, parts, o, head, all); });
+  }
+  Status finish_report(StepReport* report, int32_t* halted, const StepTotals* totals, const StepBlock* step) override {
+    return count("finish_report", {}, [&] { return to_.finish_report(report, halted, totals, step); });
+  }
   Status scale_logits(Tensor z, Tensor row_norms, Tensor column_norms, Tensor column_scale,
                       Tensor column_shift) override {
     return count("scale_logits", {z, z, row_norms, column_norms, column_scale, column_shift},
@@ -192,11 +212,11 @@ class CountingBackend final : public Backend {
       return to_.scaled_bn_backward(dp, p, labels, target_terms, mean, variance, column_norms, norm);
     });
   }
-  Status center_loss(Tensor dx, StepReport* report, int32_t* halted, Tensor x, Tensor centers, Tensor labels,
-                     float weight, const StepBlock* step) override {
+  Status center_loss(Tensor dx, StepTotals* totals, StepReport* report, int32_t* halted, Tensor x, Tensor centers,
+                     Tensor labels, float weight, const StepBlock* step) override {
     // Of the centres the samples' own alone.
     return count("center_loss", {dx, x, x, labels},
-                 [&] { return to_.center_loss(dx, report, halted, x, centers, labels, weight, step); });
+                 [&] { return to_.center_loss(dx, totals, report, halted, x, centers, labels, weight, step); });
   }
   Status center_update(Tensor centers, Tensor x, Tensor labels, float rate, const int32_t* halted) override {
     return count("center_update", {x, x, x, labels},
@@ -219,10 +239,14 @@ class CountingBackend final : public Backend {
                   o.second_moment, o.gradients.bf16, o.gradients.f32},
                  [&] { return to_.adam(o, options); });
   }
-  Status gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Gradients gradients, double largest,
-                       const StepBlock* step) override {
+  Status gradient_norm(StepReport* report, int32_t* halted, float* clip_factor, Gradients gradients,
+                       const StepTotals* totals, double largest, const StepBlock* step) override {
     return count("gradient_norm", {gradients.bf16, gradients.f32},
-                 [&] { return to_.gradient_norm(report, halted, clip_factor, gradients, largest, step); });
+                 [&] { return to_.gradient_norm(report, halted, clip_factor, gradients, totals, largest, step); });
+  }
+  Status gradient_squares(StepTotals* totals, Gradients gradients) override {
+    return count("gradient_squares", {gradients.bf16, gradients.f32},
+                 [&] { return to_.gradient_squares(totals, gradients); });
   }
 
  private:

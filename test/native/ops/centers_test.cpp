@@ -51,7 +51,7 @@ struct Call {
         halted(device.variable(Ints{halt})) {
     StepBlock block{};
     block.report_index = 1;
-    device.call(backend.center_loss(dx, reports, halted, device.input(p.x, dx.shape),
+    device.call(backend.center_loss(dx, nullptr, reports, halted, device.input(p.x, dx.shape),
                                     device.input(p.centers, {sizes.classes, sizes.size}),
                                     device.input(p.labels, {sizes.rows}), weight, device.constant(block)));
   }
@@ -158,6 +158,46 @@ TEST_CASE("center_update moves a centre towards the mean of its samples, by n/(1
     device.call(backend->center_update(centers, device.input(Floats{1, 2, 3, 6, 5, 4}, {3, 2}),
                                        device.input(Ints{0, 0, 0}, {3}), 1, device.constant(int32_t{0})));
     expect_same(device.read(centers), Floats{2.25f, 3, 8, 8});
+  }
+}
+
+TEST_CASE("center_loss and center_update: centres sharded among ranks, each with the whole batch") {
+  const Sizes sizes{9, 5, 17};
+  const int64_t cut = 2;  // the second rank's centres begin
+  for (Backend* backend : backends()) {
+    CAPTURE(std::string(backend->info().device));
+    Problem p = make_problem(sizes);
+    p.labels = {0, 4, 1, 4, 3, 1, 0, 2, 2};
+    const Doubles x = to_doubles(p.x), centers = to_doubles(p.centers);
+    const StepReport untouched{1, 2, 3, 4, 5};
+    float loss = 0;
+    Floats gradient(p.x.size()), moved;
+    for (const auto& [begin, end] : {std::pair{int64_t{0}, cut}, {cut, sizes.classes}}) {
+      Device device(*backend);
+      Ints labels = p.labels;
+      for (int32_t& label : labels) label -= static_cast<int32_t>(begin);
+      const Floats own(p.centers.begin() + begin * sizes.size, p.centers.begin() + end * sizes.size);
+      const Tensor dx = device.output({sizes.rows, sizes.size});
+      const Tensor input = device.input(p.x, dx.shape), own_labels = device.input(labels, {sizes.rows});
+      const Tensor held = device.inout(own, {end - begin, sizes.size});
+      StepTotals* totals = device.variable(std::vector<StepTotals>{{7, kNaN, 8}});
+      StepReport* report = device.variable(std::vector<StepReport>{untouched});
+      int32_t* halted = device.variable(Ints{0});
+      device.call(backend->center_loss(dx, totals, report, halted, input, held, own_labels, 0.5f,
+                                       device.constant(StepBlock{})));
+      const StepTotals found = device.read<StepTotals>(totals, 1)[0];
+      CHECK((found.logit_squares == 7 && found.gradient_squares == 8));
+      CHECK(same(device.read<StepReport>(report, 1)[0], untouched));
+      loss += found.center_loss;
+      const Floats part = device.read(dx);
+      for (size_t i = 0; i < gradient.size(); ++i) gradient[i] += part[i];
+      device.call(backend->center_update(held, input, own_labels, 0.5f, device.constant(int32_t{0})));
+      const Floats after = device.read(held);
+      moved.insert(moved.end(), after.begin(), after.end());
+    }
+    expect_close(Op::CenterLoss, {loss}, {reference::center_loss(x, centers, p.labels, 0.5, sizes.size)});
+    expect_close(Op::CenterGradient, gradient, reference::center_gradient(x, centers, p.labels, 0.5, sizes.size));
+    expect_close(Op::CenterUpdate, moved, reference::center_update(centers, x, p.labels, 0.5, sizes.size));
   }
 }
 

@@ -24,7 +24,7 @@ TEST_CASE("gradient_norm") {
         const StepReport untouched{1, 2, 3, 4, 5};
         StepReport* reports = device.variable(std::vector<StepReport>(4, untouched));
         int32_t* halted = device.variable(Ints{0});
-        device.call(backend->gradient_norm(reports, halted, nullptr, {{}, device.input(g, {count})}, 0,
+        device.call(backend->gradient_norm(reports, halted, nullptr, {{}, device.input(g, {count})}, nullptr, 0,
                                            device.constant(block)));
 
         const auto found = device.read<StepReport>(reports, 4);
@@ -52,7 +52,7 @@ TEST_CASE("gradient_norm says by how much gradients are clipped") {
         StepReport* report = device.variable(std::vector<StepReport>(1));
         int32_t* halted = device.variable(Ints{0});
         float* factor = device.variable(Floats{kNaN});
-        device.call(backend->gradient_norm(report, halted, factor, {{}, device.input(g, {count})}, largest,
+        device.call(backend->gradient_norm(report, halted, factor, {{}, device.input(g, {count})}, nullptr, largest,
                                            device.constant(StepBlock{})));
 
         const double norm = std::sqrt(dot(to_doubles(g), to_doubles(g)));
@@ -76,7 +76,7 @@ TEST_CASE("gradient_norm halts on a single value that is not finite, wherever it
         Device device(*backend);
         StepReport* report = device.variable(std::vector<StepReport>(1));
         int32_t* halted = device.variable(Ints{0});
-        device.call(backend->gradient_norm(report, halted, nullptr, {{}, device.input(g, {count})}, 0,
+        device.call(backend->gradient_norm(report, halted, nullptr, {{}, device.input(g, {count})}, nullptr, 0,
                                            device.constant(StepBlock{})));
         CHECK(device.read<int32_t>(halted, 1)[0] == 1);
         CHECK_FALSE(std::isfinite(device.read<StepReport>(report, 1)[0].gradient_norm));
@@ -98,7 +98,8 @@ TEST_CASE("gradient_norm of gradients in bf16, and of others in fp32 behind them
         int32_t* halted = device.variable(Ints{0});
         const Gradients gradients{device.input(first, {count}, DType::BF16),
                                   others == 0 ? Tensor() : device.input(rest, {others})};
-        device.call(backend->gradient_norm(report, halted, nullptr, gradients, 0, device.constant(StepBlock{})));
+        device.call(
+            backend->gradient_norm(report, halted, nullptr, gradients, nullptr, 0, device.constant(StepBlock{})));
         const double squares = dot(to_doubles(first), to_doubles(first)) + dot(to_doubles(rest), to_doubles(rest));
         expect_close(Op::GradientNorm, {device.read<StepReport>(report, 1)[0].gradient_norm}, {std::sqrt(squares)});
         CHECK(device.read<int32_t>(halted, 1)[0] == 0);
@@ -121,7 +122,8 @@ TEST_CASE("gradient_norm halts on a value in bf16 that is not finite, wherever i
         StepReport* report = device.variable(std::vector<StepReport>(1));
         int32_t* halted = device.variable(Ints{0});
         const Gradients gradients{device.input(g, {count}, DType::BF16), device.input(Floats{1, 2}, {2})};
-        device.call(backend->gradient_norm(report, halted, nullptr, gradients, 0, device.constant(StepBlock{})));
+        device.call(
+            backend->gradient_norm(report, halted, nullptr, gradients, nullptr, 0, device.constant(StepBlock{})));
         CHECK(device.read<int32_t>(halted, 1)[0] == 1);
       }
     }
@@ -133,9 +135,41 @@ TEST_CASE("gradient_norm leaves a halt that came before as it is") {
     Device device(*backend);
     StepReport* report = device.variable(std::vector<StepReport>(1));
     int32_t* halted = device.variable(Ints{1});
-    device.call(backend->gradient_norm(report, halted, nullptr, {{}, device.input(Floats{1, 2}, {2})}, 0,
+    device.call(backend->gradient_norm(report, halted, nullptr, {{}, device.input(Floats{1, 2}, {2})}, nullptr, 0,
                                        device.constant(StepBlock{})));
     CHECK(device.read<int32_t>(halted, 1)[0] == 1);
+  }
+}
+
+TEST_CASE("gradient_norm takes in what ranks have by themselves, of which gradient_squares are the squares") {
+  for (Backend* backend : backends()) {
+    for (const int64_t count : {1, 1009, 200'003}) {
+      CAPTURE(std::string(backend->info().device));
+      CAPTURE(count);
+      const Floats shared = Random(1).normals(33), own = Random(2).normals(count), others = Random(3).normals(count, 2);
+      const auto squares = [](const Floats& values) { return dot(to_doubles(values), to_doubles(values)); };
+      Device device(*backend);
+      StepTotals* totals = device.variable(std::vector<StepTotals>{{1, 2, kNaN}});
+      device.call(backend->gradient_squares(totals, {{}, device.input(own, {count})}));
+      const StepTotals found = device.read<StepTotals>(totals, 1)[0];
+      CHECK((found.logit_squares == 1 && found.center_loss == 2));
+      expect_close(Op::GradientNorm, {std::sqrt(found.gradient_squares)}, {std::sqrt(squares(own))});
+
+      const float all = found.gradient_squares + static_cast<float>(squares(others));
+      StepReport* report = device.variable(std::vector<StepReport>(1));
+      int32_t* halted = device.variable(Ints{0});
+      float* factor = device.variable(Floats{kNaN});
+      device.call(backend->gradient_norm(report, halted, factor, {{}, device.input(shared, {33})},
+                                         device.constant(StepTotals{5, 6, all}), 0.5, device.constant(StepBlock{})));
+      const double norm = std::sqrt(squares(shared) + squares(own) + squares(others));
+      expect_close(Op::GradientNorm, {device.read<StepReport>(report, 1)[0].gradient_norm}, {norm});
+      expect_close(Op::GradientNorm, {device.read<float>(factor, 1)[0]}, {reference::clip_factor(norm, 0.5)});
+      CHECK(device.read<int32_t>(halted, 1)[0] == 0);
+
+      device.call(backend->gradient_norm(report, halted, factor, {{}, device.input(shared, {33})},
+                                         device.constant(StepTotals{0, 0, kNaN}), 0.5, device.constant(StepBlock{})));
+      CHECK(device.read<int32_t>(halted, 1)[0] == 1);
+    }
   }
 }
 

@@ -280,4 +280,38 @@ TEST_CASE("running_average") {
   }
 }
 
+TEST_CASE("scaled_bn_backward: of a part of the columns the same as of all, where labels may be none of them") {
+  for (Backend* backend : backends()) {
+    const int64_t rows = 9, columns = 11;
+    Random random(4);
+    const Floats dp = random.normals(rows * columns), p = random.normals(rows * columns, 2);
+    const Floats mean = random.normals(columns), variance = random.uniform(columns, 0.5, 2);
+    const Floats norms = random.uniform(columns, 0.5, 2), terms = random.normals(rows * 2);
+    const Ints labels = random.integers(rows, 0, columns - 1);
+    const auto gradient = [&](int64_t begin, int64_t end) {
+      const auto part = [&](const Floats& matrix) {
+        Floats values;
+        for (int64_t i = 0; i < static_cast<int64_t>(matrix.size()); i += columns)
+          values.insert(values.end(), matrix.begin() + i + begin, matrix.begin() + i + end);
+        return values;
+      };
+      Ints own = labels;
+      for (int32_t& label : own) label -= static_cast<int32_t>(begin);
+      Device device(*backend);
+      const Shape shape{rows, end - begin}, each{end - begin};
+      const Tensor found = device.inout(part(dp), shape);
+      device.call(backend->scaled_bn_backward(found, device.input(part(p), shape), device.input(own, {rows}),
+                                              device.input(terms, {rows, 2}), device.input(part(mean), each),
+                                              device.input(part(variance), each), device.input(part(norms), each),
+                                              ScaledBn{2, 1e-5f}));
+      return device.read(found);
+    };
+    const Floats whole = gradient(0, columns), left = gradient(0, 4), right = gradient(4, columns);
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j)
+        CHECK((j < 4 ? left[i * 4 + j] : right[i * 7 + j - 4]) ==
+              doctest::Approx(whole[i * columns + j]).epsilon(1e-5));
+  }
+}
+
 }  // namespace margincore::test

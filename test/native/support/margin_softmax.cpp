@@ -58,8 +58,9 @@ reference::MarginSoftmaxProblem make_problem(const MarginSizes& sizes, const Mar
 MarginSoftmaxCall::MarginSoftmaxCall(Backend& backend, const reference::MarginSoftmaxProblem& p)
     : MarginSoftmaxCall(backend, p, to_floats(reference::products(p))) {}
 
-MarginSoftmaxCall::MarginSoftmaxCall(Backend& backend, const reference::MarginSoftmaxProblem& p, const Floats& products)
-    : device(backend), problem_(p) {
+MarginSoftmaxOperands softmax_operands(Device& device, const reference::MarginSoftmaxProblem& p,
+                                       const Floats& products) {
+  MarginSoftmaxOperands operands;
   const int64_t classes = p.classes;
   const bool has_norms = has_angles(p);
   const auto optional = [&](const Doubles& values) {
@@ -91,6 +92,11 @@ MarginSoftmaxCall::MarginSoftmaxCall(Backend& backend, const reference::MarginSo
     operands.mixed_share = device.input(to_floats(p.mixed_share), {p.rows});
   }
   operands.step = device.constant(block);
+  return operands;
+}
+
+MarginSoftmaxCall::MarginSoftmaxCall(Backend& backend, const reference::MarginSoftmaxProblem& p, const Floats& products)
+    : device(backend), operands(softmax_operands(device, p, products)), problem_(p) {
   device.call(backend.margin_softmax(operands, p.head));
 }
 

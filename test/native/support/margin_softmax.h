@@ -30,7 +30,12 @@ struct MarginSizes {
 
 reference::MarginSoftmaxProblem make_problem(const MarginSizes& sizes, const MarginKind& kind, uint64_t seed);
 
-/// The operands of one call, on the device. All outputs are asked for that the problem has.
+/// The operands of a call, on the device, with products as they were rounded. All outputs are asked for that the problem has;
+/// reports are three, of which the call's is the second.
+MarginSoftmaxOperands softmax_operands(Device& device, const reference::MarginSoftmaxProblem& p,
+                                       const Floats& products);
+
+/// One call.
 class MarginSoftmaxCall {
  public:
   MarginSoftmaxCall(Backend& backend, const reference::MarginSoftmaxProblem& p);

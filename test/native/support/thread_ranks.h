@@ -1,6 +1,7 @@
 // Ranks that are threads of this process, for tests of what processes do together.
 #pragma once
 
+#include <algorithm>
 #include <barrier>
 #include <cstring>
 #include <functional>
@@ -30,13 +31,21 @@ class ThreadRank final : public Communicator {
 
   const CommunicatorInfo& info() const override { return info_; }
 
-  Status all_reduce(Tensor x) override {
+  Status all_reduce(Tensor x, Reduction reduction) override {
     show(x.data);
-    std::vector<float> sum(x.count());
-    for (const void* each : meeting_.shown)
-      for (size_t i = 0; i < sum.size(); ++i) sum[i] += static_cast<const float*>(each)[i];
+    std::vector<float> all(x.f32(), x.f32() + x.count());
+    for (size_t i = 0; i < all.size(); ++i) all[i] = reduced(i, reduction);
     meeting_.meet();
-    std::memcpy(x.data, sum.data(), sum.size() * sizeof(float));
+    std::memcpy(x.data, all.data(), all.size() * sizeof(float));
+    meeting_.meet();
+    return Status::success();
+  }
+
+  Status reduce_scatter(float* part, const float* whole, const int64_t* counts) override {
+    show(const_cast<float*>(whole));
+    int64_t place = 0;
+    for (int32_t rank = 0; rank < info_.rank; ++rank) place += counts[rank];
+    for (int64_t i = 0; i < counts[info_.rank]; ++i) part[i] = reduced(place + i, Reduction::Sum);
     meeting_.meet();
     return Status::success();
   }
@@ -64,6 +73,16 @@ class ThreadRank final : public Communicator {
   Status finish() override { return Status::success(); }
 
  private:
+  /// Of element i of what all show.
+  float reduced(int64_t i, Reduction reduction) const {
+    float value = static_cast<const float*>(meeting_.shown[0])[i];
+    for (int32_t rank = 1; rank < info_.size; ++rank) {
+      const float other = static_cast<const float*>(meeting_.shown[rank])[i];
+      value = reduction == Reduction::Sum ? value + other : std::max(value, other);
+    }
+    return value;
+  }
+
   void show(void* what) {
     meeting_.shown[info_.rank] = what;
     meeting_.meet();

@@ -29,13 +29,22 @@ const NetworkSpec kWithBatchNorm = {
     {7, 7, 1}, {{"conv", Conv2dSpec{3, 3, 3}}, {"bn", BatchNormSpec{}}, {"", ReluSpec{}}, {"fc", LinearSpec{9}}}};
 
 struct Found {
-  Floats losses, gradient_norms;
+  Floats losses, gradient_norms, logit_gradient_norms;
+  Ints correct, past_pi;
   Floats first_running_mean;                  // after the first step, where there is batch norm
   std::vector<Floats> gradients, parameters;  // after the first step, and after the last
+  std::vector<Floats> moments;                // after the last
+  // Of all samples, with what was trained: while it is still sharded, and once training has ended.
+  Floats scores, probabilities, cosines, embeddings, angles, class_norms, scores_at_end;
+  std::vector<Floats> parameters_at_end;
 };
 
+/// How ranks share the work.
+enum class Classes { Replicated, Sharded };
+
 /// `steps` steps of `batch` images and one of what remains, by this rank.
-Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kind, int64_t batch, int64_t steps) {
+Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kind, int64_t batch, int64_t steps,
+            Classes classes = Classes::Replicated) {
   SessionSpec spec{};
   spec.backend = "cpu";
   spec.options.deterministic = 1;
@@ -48,7 +57,9 @@ Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kin
   spec.normalization = {{0.5f}, {0.25f}};
   spec.batch_size = batch;
   spec.optimizer.type = OptimizerSpec::Type::Sgd;
+  spec.optimizer.clip_gradients = 5;
   spec.ranks = ranks;
+  spec.shard_classes = classes == Classes::Sharded;
   Session session(spec);
   session.open();
 
@@ -71,16 +82,40 @@ Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kin
     REQUIRE(result.reports.size() == 1);
     found.losses.push_back(result.reports[0].loss);
     found.gradient_norms.push_back(result.reports[0].gradient_norm);
+    found.logit_gradient_norms.push_back(result.reports[0].logit_gradient_norm);
+    found.correct.push_back(result.reports[0].correct);
+    found.past_pi.push_back(result.reports[0].past_pi);
     if (step > 0) continue;
     for (const auto& entry : session.table().entries())
-      if (entry.spec.name == "bn.runningMean")
-        found.first_running_mean = session.parameters().read_value(entry.spec.name);
+      if (entry.spec.name == "bn.runningMean") found.first_running_mean = session.read_parameter(entry.spec.name);
     for (const auto& entry : session.table().entries())
-      if (entry.spec.is_trained())
-        found.gradients.push_back(session.trained_parameters().read_gradient(entry.spec.name));
+      if (entry.spec.is_trained()) found.gradients.push_back(session.read_gradient(entry.spec.name));
   }
+  for (const auto& entry : session.table().entries()) {
+    found.parameters.push_back(session.read_parameter(entry.spec.name));
+    if (entry.spec.is_trained()) found.moments.push_back(session.read_moment(entry.spec.name, 0));
+  }
+
+  const auto predict = [&](Floats& scores) {
+    PredictRequest request{.images = images.data(), .count = samples};
+    const auto wanted = [](Floats& values, int64_t count) {
+      values = Floats(count);
+      return values.data();
+    };
+    request.scores = wanted(scores, samples * kClasses);
+    request.probabilities = wanted(found.probabilities, samples * kClasses);
+    if (session.head().has_centres()) request.cosines = wanted(found.cosines, samples * kClasses);
+    request.embeddings = wanted(found.embeddings, samples * session.head().embedding_size());
+    request.labels = labels.data();
+    request.angles = wanted(found.angles, 2 * samples);
+    request.class_norms = wanted(found.class_norms, kClasses);
+    CHECK(session.predict(request, never).count == samples);
+  };
+  predict(found.scores);
+  session.end_training();
+  predict(found.scores_at_end);
   for (const auto& entry : session.table().entries())
-    found.parameters.push_back(session.parameters().read_value(entry.spec.name));
+    found.parameters_at_end.push_back(session.parameters().read_value(entry.spec.name));
   return found;
 }
 
@@ -150,6 +185,46 @@ TEST_CASE("ranks come to the gradients, the losses and the parameters of one pro
       for (const Found& other : found) {
         CHECK(other.parameters == found[0].parameters);  // bit for bit
         CHECK(other.losses == found[0].losses);
+      }
+    }
+  }
+}
+
+TEST_CASE("ranks that divide the classes come to what one process comes to, whatever the head") {
+  if (!is_chosen("cpu")) return;  // another run's
+  for (const HeadKind& kind : kHeadKinds) {
+    CAPTURE(kind.name);
+    const Found one = train(nullptr, kNetwork, kind, 13, 20);
+    for (const int32_t ranks : {1, 2, 4, 8}) {  // ten classes: of four and of eight, some have one more
+      CAPTURE(ranks);
+      const auto found = on_ranks<Found>(ranks, [&](Communicator& communicator) {
+        return train(&communicator, kNetwork, kind, 13, 20, Classes::Sharded);
+      });
+      const double tolerance = kind.spec.scaled_bn ? 2e-6 : 1e-6;
+      const Found& first = found[0];
+      expect_near(first.gradients, one.gradients, tolerance);
+      expect_near(first.losses, one.losses, 1e-4);
+      expect_near(first.gradient_norms, one.gradient_norms, 1e-4);
+      expect_near(first.logit_gradient_norms, one.logit_gradient_norms, 1e-4);
+      CHECK(first.correct == one.correct);
+      CHECK(first.past_pi == one.past_pi);
+      for (const auto& [values, expected] :
+           {std::pair(&first.parameters, &one.parameters), {&first.moments, &one.moments}})
+        expect_near(*values, *expected, 1e-4);
+      for (const auto& [values, expected] : {std::pair(&first.scores, &one.scores),
+                                             {&first.probabilities, &one.probabilities},
+                                             {&first.cosines, &one.cosines},
+                                             {&first.embeddings, &one.embeddings},
+                                             {&first.angles, &one.angles},
+                                             {&first.class_norms, &one.class_norms}})
+        expect_near(*values, *expected, 1e-4);
+      for (const Found& each : found) {
+        CHECK(each.parameters == first.parameters);
+        CHECK(each.losses == first.losses);
+        CHECK(each.scores == first.scores);
+        CHECK(each.angles == first.angles);
+        CHECK(each.parameters_at_end == first.parameters);  // whole, in all of them
+        expect_near(each.scores_at_end, first.scores, 1e-6);
       }
     }
   }

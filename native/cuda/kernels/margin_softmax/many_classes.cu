@@ -90,19 +90,7 @@ MARGINCORE_KERNEL finish_rows_kernel(Problem p) {
   const WarpPerRow group{nullptr};
   const int64_t i = group.row();
   if (i >= p.rows) return;
-  const PartSums* parts = p.work.part_sums + i * p.division.parts;
-  OnlineSum online;
-  float weighted = 0, target = 0;
-  for (int64_t k = group.first(); k < p.division.parts; k += group.stride()) {
-    const ExponentSum<float> part = parts[k].others.exponents;
-    const float max = part.max > online.max ? part.max : online.max;
-    online = {max, online.sum * device::exponential(online.max - max) + part.sum * device::exponential(part.max - max)};
-    weighted += parts[k].others.weighted;
-    target += parts[k].target;
-  }
-  online = online.whole(group);
-  const PartSums sums{{{online.max, online.sum}, group.sum(weighted)}, group.sum(target)};
-  const RowGradient<float> gradient = finish_row(group, p, i, sums);
+  const RowGradient<float> gradient = finish_row(group, p, i, whole_row(group, p, i));
   if (group.first() == 0) p.work.row_gradients[i] = gradient;
 }
 
@@ -118,7 +106,8 @@ MARGINCORE_KERNEL write_tiles_kernel(Problem p) {
 
 }  // namespace
 
-Division divide_many_classes(int64_t rows, int64_t classes, int row_step) {
+Division cut_rows(int64_t rows, int64_t classes) {
+  const int row_step = classes % 4 == 0 ? 1 : classes % 2 == 0 ? 2 : 4;
   constexpr int64_t kTiles = kMultiprocessors * 4 * 2;  // at least: two rounds of four blocks per multiprocessor
   constexpr int64_t kTurn = 4 * kBlock;                 // classes that a block takes at a time: of a part, some such
   constexpr int64_t kLargestPart = 8192;                // so that the last round of blocks is short
@@ -127,15 +116,28 @@ Division divide_many_classes(int64_t rows, int64_t classes, int row_step) {
   const int64_t wanted = std::max(blocks_for(kTiles, row_tiles), blocks_for(classes, kLargestPart));
   const int64_t size = blocks_for(blocks_for(classes, wanted), kTurn) * kTurn;
   const int64_t parts = blocks_for(classes, size);
-  return {parts, size, row_tiles * parts, row_step};
+  return {true, parts, size, row_tiles * parts, row_step};
+}
+
+void prepare_classes(const Problem& p, cudaStream_t stream) {
+  const PreparedClasses& to = p.work.prepared;
+  if (to.factor == nullptr && to.shift == nullptr && to.weights == nullptr && p.class_radial == nullptr) return;
+  MARGINCORE_RUN(prepare_classes_kernel, striding_blocks(p.classes), kBlock, stream, p);
+}
+
+void sum_tiles(const Problem& p, cudaStream_t stream) {
+  MARGINCORE_RUN(sum_tiles_kernel, p.division.squares, kBlock, stream, p);
+}
+
+void write_tiles(const Problem& p, cudaStream_t stream) {
+  MARGINCORE_RUN(write_tiles_kernel, p.division.squares, kBlock, stream, p);
 }
 
 void many_classes(const Problem& p, cudaStream_t stream) {
-  const int64_t tiles = p.division.squares;
-  MARGINCORE_RUN(prepare_classes_kernel, striding_blocks(p.classes), kBlock, stream, p);
-  MARGINCORE_RUN(sum_tiles_kernel, tiles, kBlock, stream, p);
+  prepare_classes(p, stream);
+  sum_tiles(p, stream);
   MARGINCORE_RUN(finish_rows_kernel, WarpPerRow::grid(p.rows), WarpPerRow::kThreads, stream, p);
-  MARGINCORE_RUN(write_tiles_kernel, tiles, kBlock, stream, p);
+  write_tiles(p, stream);
 }
 
 }  // namespace margincore::cuda::margin_softmax_kernels

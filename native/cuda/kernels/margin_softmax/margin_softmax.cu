@@ -9,6 +9,7 @@
 //   here             before the rows the sums of class weights, behind them the report; the workspace, the choice
 //   many_classes.cu  rows of so many classes that they are cut into parts
 //   mixed_rows.cu    rows with two labels
+//   sharded.cu       classes sharded among ranks
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/margin_softmax/problem.h"
 
@@ -58,6 +59,7 @@ MARGINCORE_DEVICE void add_class_radial(const Problem& p, int64_t i, int64_t cou
                                         const Radial& radial_of) {
   if (i >= count) return;
   const int32_t label = label_of(i);
+  if (!is_class(p, label)) return;
   float before = 0, sum = 0;
   for (int64_t other = device::lane(); other < count; other += device::kWarp) {
     if (label_of(other) != label) continue;
@@ -68,6 +70,8 @@ MARGINCORE_DEVICE void add_class_radial(const Problem& p, int64_t i, int64_t cou
   sum = warp_sum(sum);
   if (before == 0 && device::lane() == 0) p.class_radial[label] = sum;
 }
+
+constexpr int kWarps = kBlock / device::kWarp;
 
 MARGINCORE_DEVICE int64_t warp_from(int64_t block) {
   return (device::block() - block) * (threads() / device::kWarp) + device::warp();
@@ -95,7 +99,8 @@ MARGINCORE_KERNEL report_kernel(Problem p) {
   if (thread() != 0) return;
   StepReport& report = p.report[p.step->report_index];
   report.loss = loss;
-  report.logit_gradient_norm = sqrtf(squares);
+  if (p.step_totals != nullptr) p.step_totals->logit_squares = squares;
+  else report.logit_gradient_norm = sqrtf(squares);
   report.correct = static_cast<int32_t>(correct);
   report.past_pi = static_cast<int32_t>(past_pi);
   if (!(loss - loss == 0)) *p.halted = 1;
@@ -111,14 +116,15 @@ MARGINCORE_KERNEL mixed_class_radial_kernel(MixedProblem m) {
 constexpr int64_t kManyClasses = 16384;  // from here on rows are cut into parts
 
 Division division_of(int64_t rows, int64_t classes, bool whole_rows) {
-  const int row_step = classes % 4 == 0 ? 1 : classes % 2 == 0 ? 2 : 4;
-  return whole_rows || classes < kManyClasses ? Division{1, classes, rows, row_step}
-                                              : divide_many_classes(rows, classes, row_step);
+  return whole_rows || classes < kManyClasses ? Division{false, 1, classes, rows, 1} : cut_rows(rows, classes);
 }
 
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-/// Places the parts one after another; with memory null, only their size.
+}  // namespace
+
+namespace margin_softmax_kernels {
+
 size_t place(Problem& p, char* memory) {
   size_t used = 0;
   const auto take = [&](auto*& pointer, int64_t count) {
@@ -132,7 +138,7 @@ size_t place(Problem& p, char* memory) {
   take(work.row_target_squares, p.rows);
   take(work.row_radial, p.rows);
   take(work.row_verdicts, p.rows);
-  if (p.division.parts == 1) return used;
+  if (!p.division.is_cut) return used;
   take(work.part_sums, p.rows * p.division.parts);
   take(work.row_gradients, p.rows);
   PreparedClasses& prepared = work.prepared;
@@ -176,7 +182,14 @@ Problem problem_of(const MarginSoftmaxOperands& o, const MarginSoftmax& head) {
   return p;
 }
 
-constexpr int kWarps = kBlock / device::kWarp;
+void write_report(const Problem& p, cudaStream_t stream) {
+  const int64_t class_radial_blocks = p.class_radial != nullptr ? blocks_for(p.rows, kWarps) : 0;
+  MARGINCORE_RUN(report_kernel, 1 + class_radial_blocks, kBlock, stream, p);
+}
+
+}  // namespace margin_softmax_kernels
+
+namespace {
 
 void mixed_margin_softmax(const MixedProblem& m, cudaStream_t stream) {
   const Problem& p = m.p;
@@ -203,10 +216,9 @@ void margin_softmax(const MarginSoftmaxOperands& operands, const MarginSoftmax& 
     return mixed_margin_softmax(
         {p, operands.mixed_labels.i32(), operands.mixed_share.f32(), reinterpret_cast<float*>(memory + used)}, stream);
   if (p.loss_weights != nullptr) MARGINCORE_RUN(totals_kernel, 1, BlockPerRow::threads(p.classes), stream, p);
-  if (p.division.parts == 1) few_classes(p, stream);
-  else many_classes(p, stream);
-  const int64_t class_radial_blocks = p.class_radial != nullptr ? blocks_for(p.rows, kWarps) : 0;
-  MARGINCORE_RUN(report_kernel, 1 + class_radial_blocks, kBlock, stream, p);
+  if (p.division.is_cut) many_classes(p, stream);
+  else few_classes(p, stream);
+  write_report(p, stream);
 }
 
 }  // namespace margincore::cuda

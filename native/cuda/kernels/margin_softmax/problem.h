@@ -45,8 +45,10 @@ struct Workspace {
   PreparedClasses prepared;           // where rows are cut into parts
 };
 
-/// Who does what. Where `parts` is 1 a group does a row; else a block does a tile: a part of kTileRows rows.
+/// Who does what. Where rows are cut into parts, be it one, a block does a tile: a part of kTileRows rows; else a group
+/// does a row.
 struct Division {
+  bool is_cut;
   int64_t parts, part_size;
   int64_t squares;  // how many the second sweep leaves
   int row_step;     // rows from one to the next that begins at the same place between multiples of 16 bytes
@@ -65,6 +67,7 @@ struct Problem {
   const StepBlock* step;
   StepReport* report;
   int32_t* halted;
+  StepTotals* step_totals;  // or null: then the report has the norm of the logits' gradients
   Workspace work;
 };
 
@@ -75,6 +78,9 @@ struct MixedProblem {
   const float* share;     // (N): of those
   float* row_radial;      // (N)
 };
+
+/// False of labels of other ranks' classes, where those are sharded.
+MARGINCORE_DEVICE bool is_class(const Problem& p, int64_t label) { return label >= 0 && label < p.classes; }
 
 MARGINCORE_DEVICE float weight_of(const Problem& p, int64_t j) {
   return p.loss_weights != nullptr ? p.loss_weights[j] : 1;
@@ -104,12 +110,26 @@ MARGINCORE_DEVICE void clear_class_radial(const Problem& p) {
   for (int64_t j = device::global_thread(); j < p.classes; j += device::global_threads()) p.class_radial[j] = 0;
 }
 
+/// Before the rows and behind them: margin_softmax.cu.
+/// All but the workspace.
+Problem problem_of(const MarginSoftmaxOperands& operands, const MarginSoftmax& head);
+/// Places the workspace's parts one after another, and returns its size; with memory null, that alone.
+size_t place(Problem& p, char* memory);
+/// The batch's loss and counts, and class_radial.
+void write_report(const Problem& p, cudaStream_t stream);
+
 /// Rows as a whole: few_classes.cu.
 void few_classes(const Problem& p, cudaStream_t stream);
 
-/// Rows in parts, `row_step` as in Division: many_classes.cu.
-Division divide_many_classes(int64_t rows, int64_t classes, int row_step);
+/// Rows in parts: many_classes.cu. All of it, and its launches but for that which finishes rows.
+Division cut_rows(int64_t rows, int64_t classes);
 void many_classes(const Problem& p, cudaStream_t stream);
+/// Clears class_radial, too.
+void prepare_classes(const Problem& p, cudaStream_t stream);
+/// Writes part_sums.
+void sum_tiles(const Problem& p, cudaStream_t stream);
+/// Reads row_gradients.
+void write_tiles(const Problem& p, cudaStream_t stream);
 
 /// Rows with two labels: mixed_rows.cu.
 void mixed_rows(const MixedProblem& m, cudaStream_t stream);
