@@ -24,7 +24,7 @@ Predictor::Buffers::Buffers(Backend& backend, const Network& network, const Head
   const int moment = network_pass.head_moment();
   const int64_t bytes = sizeof(float);
   probabilities = plan.add(batch * head.own_classes().count * bytes, moment, moment);
-  gathered = plan.add(batch * head.embedding_size() * bytes, moment, moment);
+  if (head.is_sharded()) gathered = plan.add(batch * head.embedding_size() * bytes, moment, moment);
   unit_embeddings = plan.add(batch * head.embedding_size() * bytes, moment, moment);
   norms = plan.add(batch * bytes, moment, moment);
   plan.arrange();
@@ -56,7 +56,7 @@ void Predictor::make_buffers(int64_t batch) {
     try {
       buffers_ = std::make_unique<Buffers>(backend_, network_, head_, batch, lent_);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::OutOfMemory || batch == 1) throw;
+      if (error.code() != ErrorCode::OutOfMemory || batch == 1 || sharded_ != nullptr) throw;
       batch /= 2;
     }
   }

@@ -70,7 +70,8 @@ class Predictor {
     ActivationPlan plan;
     NetworkPass network_pass;
     HeadPass head_pass;
-    ActivationPlan::Id probabilities, unit_embeddings, norms, gathered;
+    ActivationPlan::Id probabilities, unit_embeddings, norms;
+    ActivationPlan::Id gathered = -1;  // embeddings of all ranks' rows, where they share them
     Buffer arena, images, one;
     void* activations;  // the arena, or what was lent
 
