@@ -68,6 +68,7 @@ Results run(const Loops& loops) {
       logits[i] += features[i / kColumns * kSize + k] * weights[i % kColumns * kSize + k] / 8;
   for (int64_t i = 0; i < kColumns * kSize; ++i) class_norms[i / kSize] += weights[i] * weights[i];
   for (int64_t i = 0; i < kRows * kSize; ++i) feature_norms[i / kSize] += features[i] * features[i];
+  const Floats products = logits;
   for (float& norm : class_norms) norm = std::sqrt(norm);
   for (float& norm : feature_norms) norm = std::sqrt(norm);
   Ints labels = random.integers(kRows, 0, kColumns - 1);
@@ -112,6 +113,23 @@ Results run(const Loops& loops) {
   results.exact.push_back(
       {"correct and past pi", Floats{static_cast<float>(report.correct), static_cast<float>(report.past_pi)}});
 
+  // Of these classes as a rank's: half of the rows have their target elsewhere.
+  Floats sharded = products, largest = made(kRows), own_largest = made(kRows), sums = made(kRowSums * kRows);
+  for (int64_t i = 0; i < kRows; i += 2) labels[i] = static_cast<int32_t>(i % 4 == 0 ? kColumns : -1);
+  StepTotals totals{};
+  o.logits = {sharded.data(), {kRows, kColumns}};
+  work.parts = {{own_largest.data(), {kRows}}, {largest.data(), {kRows}}, {sums.data(), {kRowSums, kRows}}};
+  work.totals = &totals;
+  loops.margin_softmax_sums(work);
+  results.rounded.push_back({Op::MarginLogits, largest});
+  for (float& value : largest) value += 1;  // another rank's
+  loops.margin_softmax_rebase(work.parts);
+  results.rounded.push_back({Op::MarginLogits, sums});
+  loops.margin_softmax_gradients(work, {2 * kColumns, 2 * static_cast<float>(kColumns)});
+  results.rounded.push_back({Op::MarginGradient, sharded});
+  results.rounded.push_back({Op::MarginRadial, feature_radial});
+  results.rounded.push_back({Op::MarginLoss, Floats{report.loss}});
+
   // Any numbers do for the gradient and the targets' terms.
   Floats mean = made(kColumns), variance = made(kColumns), class_scale = made(kColumns), class_shift = made(kColumns);
   const ScaledBn norm{0.9f, 1e-5f};
@@ -131,9 +149,9 @@ Results run(const Loops& loops) {
 
   const Ints few = random.integers(kRows, 0, 4);  // classes with several samples
   Floats center_gradient = made(kRows * kSize), centers(weights.begin(), weights.begin() + 5 * kSize);
-  const double distance = loops.center_loss(center_gradient.data(), squares.data(), features.data(), centers.data(),
+  const double distance = loops.center_loss(center_gradient.data(), squares.data(), features.data(), centers.data(), 5,
                                             few.data(), kRows, kSize, 0.5f);
-  loops.center_update(centers.data(), features.data(), few.data(), kRows, kSize, 0.5f);
+  loops.center_update(centers.data(), 5, features.data(), few.data(), kRows, kSize, 0.5f);
   results.rounded.push_back({Op::CenterLoss, Floats{static_cast<float>(distance)}});
   results.rounded.push_back({Op::CenterGradient, center_gradient});
   results.rounded.push_back({Op::CenterUpdate, centers});

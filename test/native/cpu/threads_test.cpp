@@ -142,7 +142,7 @@ std::vector<Floats> run_loops(int thread_count) {
   head.margin.m2 = 0.5f;
   head.label_smoothing = 0.1f;
   device.call(backend.margin_softmax(operands, head));
-  device.call(backend.gradient_norm(report, halted, nullptr, {{}, in}, 0, step));
+  device.call(backend.gradient_norm(report, halted, nullptr, {{}, in}, nullptr, 0, step));
   for (const Tensor& result : {operands.logits, operands.feature_radial, operands.class_radial}) keep(result);
   MarginSoftmaxOperands mixed = operands;
   mixed.logits = device.inout(x, shape);
@@ -153,6 +153,20 @@ std::vector<Floats> run_loops(int thread_count) {
   device.call(backend.margin_softmax(mixed, head));
   for (const Tensor& result : {mixed.logits, mixed.feature_radial, mixed.class_radial}) keep(result);
   results.push_back({device.read<StepReport>(mixed.report, 1)[0].loss});
+  MarginSoftmaxOperands sharded = operands;  // as a rank's classes, of which some rows have none
+  sharded.logits = device.inout(x, shape);
+  sharded.labels = device.input(random.integers(rows, -columns, 2 * columns), {rows});
+  sharded.report = mixed.report;
+  const RowParts parts{device.output({rows}), device.output({rows}), device.output({kRowSums, rows})};
+  StepTotals* totals = device.variable(std::vector<StepTotals>(1));
+  device.call(backend.margin_softmax_sums(parts, sharded, head));
+  keep(parts.largest);
+  keep(parts.sums);
+  device.call(backend.margin_softmax_gradients(totals, parts, sharded, head, {3 * columns, 3.0f * columns}));
+  device.call(backend.gradient_squares(totals, {{}, in}));
+  for (const Tensor& result : {sharded.logits, sharded.feature_radial, sharded.class_radial}) keep(result);
+  const StepTotals left = device.read<StepTotals>(totals, 1)[0];
+  results.push_back({device.read<StepReport>(mixed.report, 1)[0].loss, left.logit_squares, left.gradient_squares});
   const StepReport reported = device.read<StepReport>(report, 1)[0];
   results.push_back({reported.loss, static_cast<float>(reported.correct), reported.gradient_norm,
                      reported.logit_gradient_norm, static_cast<float>(reported.past_pi)});
@@ -163,7 +177,7 @@ std::vector<Floats> run_loops(int thread_count) {
   const Tensor few = device.input(random.integers(rows, 0, 6), {rows});  // classes with many samples
   const Tensor centers = device.inout(random.normals(7 * columns), {7, columns}),
                center_gradient = device.output(shape);
-  device.call(backend.center_loss(center_gradient, report, halted, in, centers, few, 0.5f, step));
+  device.call(backend.center_loss(center_gradient, nullptr, report, halted, in, centers, few, 0.5f, step));
   device.call(backend.center_update(centers, in, few, 0.5f, halted));
   keep(center_gradient);
   keep(centers);
