@@ -284,7 +284,7 @@ Case gradient_norm(Bench& b) {
   StepReport* report = b.memory.one(StepReport{});
   int32_t* halted = b.memory.one(int32_t{0});
   const StepBlock* step = b.step();
-  return {g.bytes(), [=, &b] { return b.backend.gradient_norm(report, halted, nullptr, {{}, g}, 0, step); }};
+  return {g.bytes(), [=, &b] { return b.backend.gradient_norm(report, halted, nullptr, {{}, g}, nullptr, 0, step); }};
 }
 
 const std::map<std::string, Maker> kCases = {
