@@ -67,7 +67,10 @@ function measured(round, job, { result, trained, foreignLoad }) {
   return {
     ...{ round, work, contender, starter, ranks, threads, place, numClasses, batch },
     ...{ images, steps, seconds, loss, adam, parameters },
-    ...(place && { peakTraining: Math.max(...trained.peaks), peakEnd: Math.max(...peaks) }),
+    ...(place && {
+      peakTraining: Math.max(...trained.peaks),
+      peakEnd: Math.max(...trained.peaks, ...peaks),
+    }),
     ...{ foreignLoad, disturbed: foreignLoad > DISTURBED_ABOVE },
   };
 }

@@ -39,7 +39,7 @@ for (const child of children) {
 const statuses = await Promise.all(children.map(ended));
 clearTimeout(timer);
 if (statuses.some((status) => status !== 0)) {
-  process.stderr.write(`${tellingLine()}\n`);
+  process.stderr.write(`${reasonOf(complaints)}\n`);
   process.exitCode = 1;
 }
 
@@ -59,20 +59,21 @@ function ended(child) {
       complaints += `\nerror: ${error.message}`;
       resolve(error.code);
     });
-    child.once('close', (code) => {
-      if (code !== 0) endAll();
+    child.once('close', (code, signal) => {
+      if (code !== 0) {
+        complaints ||= `error: a process ended with ${signal ?? code}`;
+        endAll();
+      }
       resolve(code);
     });
   });
 }
 
-/** The first process's reason: the others' follow from it, and launchers say much after it. */
-function tellingLine() {
-  const lines = complaints.split('\n').map((line) => line.trim());
-  return (
-    lines.find((line) => /^(?:\[rank\d+\]: |Rank \d+ .*?: )?(?:[\w.]*Error\b|error:)/.test(line)) ??
-    complaints
-  );
+/** The first process's reason: the others' follow from it. Else what the launcher says, in one line. */
+function reasonOf(said) {
+  const lines = said.split('\n').map((line) => line.trim());
+  const error = lines.find((line) => /^(?:\[rank\d+\]: |Rank \d+ .*?: )?(?:[\w.]*Error\b|error:)/.test(line));
+  return error ?? lines.filter((line) => /\w/.test(line)).join(' ');
 }
 
 function freePort() {
