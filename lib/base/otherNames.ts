@@ -12,6 +12,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
     'clipnorm clipgrad clipgradnorm clipgradient gradclip gradclipnorm gradientclip gradientclipping ' +
     'gradientclipval globalclipnorm maxgradnorm maxgradientnorm maxnorm',
   ema: 'emadecay modelema weightaverage weightaveraging averagedecay swa polyak usemovingaverage emamomentum',
+  sampleClasses: 'samplerate sampleratio partialfc classsampling negativesampling sampledsoftmax numsampled',
   batchSize: 'batch bs minibatch minibatchsize',
   dropLast: 'dropremainder dropincomplete skiplast',
   epochs: 'numepochs nepochs maxepochs passes',

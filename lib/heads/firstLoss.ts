@@ -15,13 +15,14 @@ const HIDING = 100;
 /**
  * The loss to expect at the first step; undefined where no such statement holds: in few dimensions random cosines are
  * far from 0, with `easyMargin` about half of the targets have a margin, and normalised logits or the distance to
- * centres depend on the embeddings.
+ * centres depend on the embeddings. `classShare`: of the classes that a step compares.
  */
 export function expectedFirstLoss(
   { native, marginWarmup, lambda }: ResolvedHead,
-  { embeddingSize, steps }: { embeddingSize: number; steps: number },
+  { embeddingSize, steps, classShare }: { embeddingSize: number; steps: number; classShare: number },
 ): number | undefined {
-  const { numClasses, normalizeFeatures, normalizeWeights, fixedWeights, centerWeight, m1 } = native;
+  const { normalizeFeatures, normalizeWeights, fixedWeights, centerWeight, m1 } = native;
+  const numClasses = Math.ceil(native.numClasses * classShare);
   if (native.scaledBn || (centerWeight > 0 && !fixedWeights)) return undefined;
   if (!normalizeFeatures) {
     const hidden = m1 === 1 || marginWarmup !== 0 || lambdaAt(lambda, 0, steps) >= HIDING;

@@ -79,7 +79,7 @@ type NotRepeated =
 
 /** What there is no value for unless somebody gives one. */
 type WhereGiven = 'validation' | 'patience' | 'epochs' | 'steps' | Plain;
-type Plain = 'sampler' | 'clipGradients' | 'ema' | keyof typeof SUBSET_OPTIONS;
+type Plain = 'sampler' | 'clipGradients' | 'sampleClasses' | 'ema' | keyof typeof SUBSET_OPTIONS;
 
 /**
  * All options as they were in force, defaults and values taken from the data included. With the same `data` they
@@ -244,6 +244,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         drawWeights,
         distributed: settings.distributed !== false,
         shardClasses: shardsClasses(job),
+        ...(settings.sampleClasses !== undefined && { classShare: settings.sampleClasses }),
       }),
   );
 }

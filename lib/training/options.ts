@@ -116,6 +116,15 @@ export interface RunOptions {
    */
   clipGradients?: number;
   /**
+   * The share of the classes that a step compares, above 0 and up to 1: those of its images, and others drawn anew for each step as `seed` says
+   * (Partial FC, An et al. 2022). For hundreds of thousands of classes, where the head is what a step costs: logits, their gradients and
+   * those of the class weights shrink to that share. What was not drawn stays as it is, momentum and weight decay included. The
+   * loss and the accuracy of training are among the drawn classes, and so look better than they are; what is scored is among all. Classes are drawn from blocks of 4,096
+   * neighbours, or of an eighth of all; a batch with images of more classes of one block than are drawn of it is refused. Not beside scaled batch norm of the logits,
+   * label smoothing, fixed class weights, mixup and cutmix. Default: all.
+   */
+  sampleClasses?: number;
+  /**
    * Decay of an exponential moving average of the weights, between 0 and 1: 0.999, say, is a mean over some 1,000 steps. Validation,
    * `keepBest`, `onEpoch`, the head's statistics and the model have the averages, running statistics and centres included; the
    * steps go on with the weights themselves. It starts without a bias: after t steps the weights that step i left count
@@ -286,6 +295,11 @@ export const RUN_OPTION_GROUPS = {
     clipGradients: number('largest norm of all gradients together: longer ones are scaled down to it', {
       above: 0,
       defaultText: 'none',
+    }),
+    sampleClasses: number('share of the classes that a step compares, its own and some that are drawn', {
+      above: 0,
+      max: 1,
+      defaultText: 'all',
     }),
     ema: number('decay of a moving average of the weights, which is then the model', {
       above: 0,

@@ -249,9 +249,10 @@ async function startSession(
   return { device, memory: await awaitNative(() => session.memory()), numbers };
 }
 
-function expectation({ head, length }: TrainJob, session: NativeSession): number | undefined {
+function expectation({ head, length, settings }: TrainJob, session: NativeSession): number | undefined {
   const { embeddingSize } = session.summary;
-  return expectedFirstLoss(head, { embeddingSize, steps: length.steps });
+  const { sampleClasses: classShare = 1 } = settings;
+  return expectedFirstLoss(head, { embeddingSize, steps: length.steps, classShare });
 }
 
 function firstLoss(job: TrainJob, session: NativeSession, { loss }: FirstStep): FirstLoss {

@@ -8,12 +8,6 @@ namespace margincore {
 
 namespace {
 
-double to_number(const Napi::Object& object, const char* key) {
-  const Napi::Value value = object.Get(key);
-  if (!value.IsNumber()) refuse(key, "a number");
-  return value.As<Napi::Number>().DoubleValue();
-}
-
 template <class T>
 std::vector<T> to_values(const Napi::Value& value, const char* what, napi_typedarray_type type, const char* expected) {
   if (!value.IsTypedArray()) refuse(what, expected);
@@ -34,6 +28,12 @@ void refuse(const std::string& what, const std::string& expected) {
 bool has(const Napi::Object& object, const char* key) {
   const Napi::Value value = object.Get(key);
   return !value.IsUndefined() && !value.IsNull();
+}
+
+double to_number(const Napi::Object& object, const char* key) {
+  const Napi::Value value = object.Get(key);
+  if (!value.IsNumber()) refuse(key, "a number");
+  return value.As<Napi::Number>().DoubleValue();
 }
 
 int64_t to_integer(const Napi::Object& object, const char* key) {

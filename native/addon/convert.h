@@ -15,6 +15,7 @@ namespace margincore {
 bool has(const Napi::Object& object, const char* key);
 
 int64_t to_integer(const Napi::Object& object, const char* key);
+double to_number(const Napi::Object& object, const char* key);
 float to_float(const Napi::Object& object, const char* key);
 bool to_boolean(const Napi::Object& object, const char* key);
 Napi::Object to_object(const Napi::Object& object, const char* key);

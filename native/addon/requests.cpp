@@ -61,6 +61,7 @@ SessionSpec to_session_spec(const Napi::Object& config) {
   spec.batch_size = to_integer(config, "batchSize");
   if (spec.batch_size < 0) refuse("batchSize", "an integer from 0");
   spec.optimizer = read_spec<OptimizerSpec>(JsValue(config.Get("optimizer")), "optimizer");
+  if (has(config, "classShare")) spec.class_share = to_number(config, "classShare");
   if (has(config, "distributed") && to_boolean(config, "distributed")) {
     spec.ranks = joined_ranks();
     if (spec.ranks == nullptr) throw Error(ErrorCode::Internal, "native: no other processes were joined");

@@ -26,6 +26,7 @@
 #include <cstdint>
 
 #include "base/augmentation.h"
+#include "base/class_draw.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/tensor.h"
@@ -33,7 +34,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 13;
+inline constexpr int32_t kBackendAbiVersion = 14;
 
 /// Values of one training step, in device memory.
 struct StepBlock {

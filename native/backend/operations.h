@@ -108,6 +108,15 @@ virtual Status scale_rows(Tensor y, Tensor x, Tensor norms, const float* scale) 
 virtual Status remove_radial(Tensor dx, Tensor x, Tensor norms) MARGINCORE_OP;
 // y_i += coefficients_i * x_i
 virtual Status add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) MARGINCORE_OP;
+// y_i = x_rows[i], and the way back, y_rows[i] = x_i; rows (int32): of the larger one, no two alike.
+virtual Status gather_rows(Tensor y, Tensor x, Tensor rows) MARGINCORE_OP;
+virtual Status scatter_rows(Tensor y, Tensor x, Tensor rows) MARGINCORE_OP;
+
+// The classes that a step compares (base/class_draw.h), counted from draw.first, ascending: drawn (draw.slots()) int32. places (N)
+// int32: where each row's label is among them; -1 of labels, which may be none of the classes, that are not. In no block may
+// more classes be labels than are drawn of it.
+virtual Status draw_classes(Tensor drawn, Tensor places, Tensor labels, ClassDraw draw,
+                            const StepBlock* step) MARGINCORE_OP;
 
 // The head (native/heads/ has the formulas): cross-entropy over logits whose target carries a margin. One pass over
 // a row for the sums, one that writes the gradient over the logits.

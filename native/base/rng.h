@@ -9,7 +9,14 @@
 
 namespace margincore {
 
-enum class RandomPurpose : uint32_t { Weights = 1, Shuffle = 2, Dropout = 3, Augmentation = 4, Centroids = 5 };
+enum class RandomPurpose : uint32_t {
+  Weights = 1,
+  Shuffle = 2,
+  Dropout = 3,
+  Augmentation = 4,
+  Centroids = 5,
+  Classes = 6
+};
 
 struct Random4 {
   uint32_t value[4];

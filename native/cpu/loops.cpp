@@ -4,6 +4,7 @@
 #include "cpu/loops/average_pooling.h"
 #include "cpu/loops/batch_norm.h"
 #include "cpu/loops/centers.h"
+#include "cpu/loops/class_draw.h"
 #include "cpu/loops/concat.h"
 #include "cpu/loops/elementwise.h"
 #include "cpu/loops/gather.h"
@@ -61,6 +62,9 @@ const Loops loops = {
     .l2_scale_backward = l2_scale_backward,
     .remove_radial = remove_radial,
     .add_scaled_rows = add_scaled_rows,
+    .gather_rows = gather_rows,
+    .scatter_rows = scatter_rows,
+    .draw_classes = draw_classes,
     .margin_softmax = margin_softmax,
     .mixed_margin_softmax = mixed_margin_softmax,
     .margin_softmax_sums = margin_softmax_sums,

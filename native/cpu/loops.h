@@ -132,6 +132,11 @@ struct Loops {
                             float scale, int64_t rows, int64_t columns);
   void (*remove_radial)(float* dx, const float* x, const float* norms, int64_t rows, int64_t columns);
   void (*add_scaled_rows)(float* y, const float* x, const float* coefficients, int64_t rows, int64_t columns);
+  void (*gather_rows)(float* y, const float* x, const int32_t* rows, int64_t count, int64_t columns);
+  void (*scatter_rows)(float* y, const float* x, const int32_t* rows, int64_t count, int64_t columns);
+  /// keys: (draw.count) scratch.
+  void (*draw_classes)(int32_t* drawn, int32_t* places, uint32_t* keys, const int32_t* labels, int64_t rows,
+                       const ClassDraw& draw, const StepBlock& step);
 
   void (*margin_softmax)(const MarginSoftmaxRows& work);
   void (*mixed_margin_softmax)(const MarginSoftmaxRows& work);  // of rows with two labels

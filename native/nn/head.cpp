@@ -13,6 +13,18 @@ namespace {
 
 constexpr uint32_t kDropoutStream = 1u << 16;  // beyond any layer's number
 
+/// Where not all classes are compared: what is not a sum over those that are has no meaning.
+void expect_drawable(const HeadSpec& spec) {
+  const char* const hindrance = spec.scaled_bn
+                                    ? "scaled batch norm of the logits, whose statistics are those of all steps"
+                                : spec.label_smoothing > 0 ? "label smoothing, which is over all classes"
+                                : spec.fixed_weights       ? "fixed class weights, of which there is nothing to train"
+                                                           : nullptr;
+  if (hindrance != nullptr)
+    throw Error(ErrorCode::InvalidOption,
+                std::string("sampleClasses: expected all classes to be compared beside ") + hindrance);
+}
+
 Tensor optional(const Parameters& parameters, const std::optional<ParameterTable::Key>& key, bool gradient) {
   if (!key) return {};
   return gradient ? parameters.gradient(*key) : parameters.value(*key);
@@ -20,11 +32,29 @@ Tensor optional(const Parameters& parameters, const std::optional<ParameterTable
 
 }  // namespace
 
-Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table, std::optional<RowRange> own_classes)
+int64_t class_block(int64_t classes) {
+  constexpr int64_t kBlocks = 8;
+  const int64_t size = (classes + kBlocks - 1) / kBlocks;
+  return std::min(kMaxClassBlock, (size + 3) / 4 * 4);  // random bits come for four
+}
+
+ClassDraw draw_of(RowRange own, int64_t classes, double share) {
+  const auto share_of = [&](int64_t size) {
+    return std::min(size, static_cast<int64_t>(std::ceil(share * static_cast<double>(size))));
+  };
+  ClassDraw draw{.first = own.first, .count = own.count, .block = class_block(classes), .drawn = 0, .drawn_of_last = 0};
+  draw.drawn = share_of(draw.block);
+  draw.drawn_of_last = share_of(draw.size_of(draw.blocks() - 1));
+  return draw;
+}
+
+Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table, std::optional<RowRange> own_classes,
+           double class_share)
     : spec_(spec),
       embedding_size_(embedding_size),
       is_sharded_(own_classes.has_value()),
-      own_(own_classes.value_or(RowRange{0, spec.num_classes})) {
+      own_(own_classes.value_or(RowRange{0, spec.num_classes})),
+      class_share_(class_share) {
   validate(spec);
   const int64_t classes = spec.num_classes;
   if (spec.fixed_weights && embedding_size < classes - 1 && classes > kMaxSearchedCentroids)
@@ -34,6 +64,10 @@ Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table, 
                "received %lld classes and an embedding of %lld",
                static_cast<long long>(kMaxSearchedCentroids), static_cast<long long>(classes - 1),
                static_cast<long long>(classes), static_cast<long long>(embedding_size)));
+  if (class_share < 1) {
+    expect_drawable(spec);
+    draw_ = draw_of(own_, classes, class_share);
+  }
   // What belongs to classes: the own ones' rows.
   const auto add = [&](const char* name, Shape shape, ParameterGroup group, const Initializer& initializer) {
     shape.dims[0] = own_.count;
@@ -42,29 +76,55 @@ Head::Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table, 
                       .group = group,
                       .initializer = initializer,
                       .first_row = own_.first,
-                      .all_rows = is_sharded_ ? classes : 0});
+                      .all_rows = is_sharded_ ? classes : 0,
+                      .by_rows = draw_.has_value()});
   };
   const auto add_state = [&](const char* name, const Shape& shape, double value) {
     return add(name, shape, ParameterGroup::State, {Initializer::Kind::Constant, value});
   };
-  weight_ = add("head.weight", {classes, embedding_size},
-                spec.fixed_weights ? ParameterGroup::State : ParameterGroup::HeadDecay,
-                spec.fixed_weights ? Initializer{Initializer::Kind::Centroids}
-                                   : weight_initializer(InitRule::XavierUniform, {embedding_size, classes}));
-  if (spec.bias) bias_ = add("head.bias", {classes}, ParameterGroup::HeadNoDecay, {});
+  own_keys_.weight = add("head.weight", {classes, embedding_size},
+                         spec.fixed_weights ? ParameterGroup::State : ParameterGroup::HeadDecay,
+                         spec.fixed_weights ? Initializer{Initializer::Kind::Centroids}
+                                            : weight_initializer(InitRule::XavierUniform, {embedding_size, classes}));
+  if (spec.bias) own_keys_.bias = add("head.bias", {classes}, ParameterGroup::HeadNoDecay, {});
   if (spec.learn_scale)
     scale_ = table.add({"head.scale", {1}, ParameterGroup::HeadShared, {Initializer::Kind::Constant, spec.scale}});
-  if (spec.center_weight > 0 && !spec.fixed_weights) centers_ = add_state("head.centers", {classes, embedding_size}, 0);
+  if (spec.center_weight > 0 && !spec.fixed_weights)
+    own_keys_.centers = add_state("head.centers", {classes, embedding_size}, 0);
   if (spec.scaled_bn) {
     running_mean_ = add_state("head.runningMean", {classes}, 0);
     running_variance_ = add_state("head.runningVariance", {classes}, 1);
   }
+  compared_keys_ = draw_ ? declare_drawn(table) : own_keys_;
+}
+
+/// The rows of what belongs to the classes that a step has drawn.
+Head::ClassKeys Head::declare_drawn(ParameterTable& table) const {
+  const auto add = [&](Key whole) {
+    ParameterSpec spec = table.entry(whole).spec;
+    spec.name += ".drawn";
+    spec.shape.dims[0] = draw_->slots();
+    spec.initializer = {};
+    spec.first_row = 0;
+    spec.by_rows = false;
+    spec.rows_of = whole;
+    return table.add(spec);
+  };
+  ClassKeys keys{.weight = add(own_keys_.weight), .bias = {}, .centers = {}};
+  if (own_keys_.bias) keys.bias = add(*own_keys_.bias);
+  if (own_keys_.centers) keys.centers = add(*own_keys_.centers);
+  return keys;
+}
+
+std::optional<ClassDraw> Head::draw_of_all() const {
+  if (!draw_) return std::nullopt;
+  return draw_of({0, spec_.num_classes}, spec_.num_classes, class_share_);
 }
 
 HeadPass::HeadPass(const Head& head, int64_t max_batch, bool training, ActivationPlan& plan, int moment, int last)
-    : head_(head) {
+    : head_(head), classes_(training ? head.compared_classes() : head.own_.count) {
   const HeadSpec& spec = head.spec_;
-  const int64_t classes = head.own_.count, size = head.embedding_size_;
+  const int64_t classes = classes_, size = head.embedding_size_;
   margin_ = has_margin(spec.margin);
   const auto until = [&](int end, int64_t rows, int64_t columns) {
     const int64_t numbers = rows * std::max<int64_t>(columns, 1);
@@ -84,6 +144,7 @@ HeadPass::HeadPass(const Head& head, int64_t max_batch, bool training, Activatio
   feature_norms_ = add(max_batch, 0);
   feature_radial_ = add(max_batch, 0);
   class_radial_ = add(1, classes);
+  if (head.draw_ && !spec.class_weights.empty()) loss_weights_ = add(1, classes);
   if (head.is_sharded_) {
     largest_ = add(2, max_batch);
     row_sums_ = add(kRowSums, max_batch);
@@ -120,7 +181,7 @@ Tensor HeadPass::rows(const Planned& buffer, int64_t batch) const {
   return buffer.columns == 0 ? Tensor(memory, {batch}) : Tensor(memory, {batch, buffer.columns});
 }
 
-Tensor HeadPass::columns(const Planned& buffer) const { return {rows(buffer, 1).data, DType::F32, {head_.own_.count}}; }
+Tensor HeadPass::columns(const Planned& buffer) const { return {rows(buffer, 1).data, DType::F32, {classes_}}; }
 
 Dropout HeadPass::dropout() const { return {head_.spec_.feature_dropout, kDropoutStream}; }
 
@@ -154,10 +215,20 @@ Tensor HeadPass::transform(Backend& backend, const Parameters& parameters, Tenso
   return features;
 }
 
+/// Of the classes that are compared, or none where all weigh 1.
+Tensor HeadPass::loss_weights(Backend& backend, Tensor drawn) const {
+  if (head_.spec_.class_weights.empty()) return {};
+  const Tensor own(constants_.f32() + 4, {head_.own_.count});
+  if (!head_.draw_) return own;
+  const Tensor compared = columns(loss_weights_);
+  check(backend.gather_rows(compared, own, drawn));
+  return compared;
+}
+
 void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x, const HeadStep& step) const {
   const HeadSpec& spec = head_.spec_;
   const int64_t batch = x.shape[0];
-  const Tensor weights = parameters.value(head_.weight_);
+  const Tensor weights = parameters.value(head_.compared_keys_.weight);
   const Tensor logits = rows(logits_, batch);
   const Tensor class_norms = columns(class_norms_), class_radial = columns(class_radial_);
 
@@ -191,8 +262,8 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
   operands.class_weights = weights;
   if (margin_) operands.feature_norms = rows(feature_norms_, batch);
   if (margin_ || spec.normalize_weights) operands.class_norms = class_norms;
-  if (head_.bias_) operands.class_shift = parameters.value(*head_.bias_);
-  if (!spec.class_weights.empty()) operands.loss_weights = Tensor(constants_.f32() + 4, {head_.own_.count});
+  if (head_.compared_keys_.bias) operands.class_shift = parameters.value(*head_.compared_keys_.bias);
+  operands.loss_weights = loss_weights(backend, step.drawn);
   operands.mixed_labels = step.mixed_labels;
   operands.mixed_share = step.mixed_share;
   operands.step = step.step;
@@ -203,8 +274,9 @@ void HeadPass::train(Backend& backend, const Parameters& parameters, Tensor dx, 
     check(backend.scaled_bn_backward(dlogits, rows(products_, batch), step.labels, operands.target_terms,
                                      columns(mean_), columns(variance_), unit_weights, *spec.scaled_bn));
   if (!spec.fixed_weights) {
-    const Tensor dweights = parameters.gradient(head_.weight_);
-    check(backend.linear_backward_weight(dweights, optional(parameters, head_.bias_, true), dlogits, features));
+    const Tensor dweights = parameters.gradient(head_.compared_keys_.weight);
+    check(backend.linear_backward_weight(dweights, optional(parameters, head_.compared_keys_.bias, true), dlogits,
+                                         features));
     if (spec.normalize_weights) check(backend.remove_radial(dweights, weights, class_norms));
     if (radial_weights) check(backend.add_scaled_rows(dweights, weights, class_radial));
   }
@@ -248,7 +320,8 @@ void HeadPass::add_center_loss(Backend& backend, const Parameters& parameters, T
   const bool by_direction = spec.normalize_features && spec.l2_scope == L2Scope::Sample;
   if (by_direction) check(backend.scale_rows(compared, x, norms, one));
   else check(backend.copy(compared.data, x.data, x.bytes()));
-  const Tensor centers = parameters.value(head_.centers_ ? *head_.centers_ : head_.weight_);
+  const Head::ClassKeys& keys = head_.compared_keys_;
+  const Tensor centers = parameters.value(keys.centers ? *keys.centers : keys.weight);
   check(backend.center_loss(gradient, step.totals, step.report, step.halted, compared, centers, step.labels,
                             spec.center_weight, step.step));
   if (!step.needs_dx) return;
@@ -265,15 +338,16 @@ void HeadPass::update_state(Backend& backend, const Parameters& parameters, Tens
     check(backend.running_average(parameters.value(*head_.running_variance_), columns(variance_), rates.momentum,
                                   correction, halted));
   }
-  if (head_.centers_)
-    check(backend.center_update(parameters.value(*head_.centers_), rows(compared_, labels.shape[0]), labels,
-                                rates.center_rate, halted));
+  if (head_.compared_keys_.centers)
+    check(backend.center_update(parameters.value(*head_.compared_keys_.centers), rows(compared_, labels.shape[0]),
+                                labels, rates.center_rate, halted));
 }
 
 Tensor HeadPass::score(Backend& backend, const Parameters& parameters, Tensor x, Tensor cosines) const {
   const HeadSpec& spec = head_.spec_;
-  if (cosines && !spec.normalize_weights) measure_cosines(backend, cosines, parameters.value(*head_.centers_), x);
-  const Tensor weights = parameters.value(head_.weight_);
+  if (cosines && !spec.normalize_weights)
+    measure_cosines(backend, cosines, parameters.value(*head_.own_keys_.centers), x);
+  const Tensor weights = parameters.value(head_.own_keys_.weight);
   const Tensor logits = rows(logits_, x.shape[0]), norms = rows(input_norms_, x.shape[0]);
   const Tensor unit_weights = spec.normalize_weights ? columns(class_norms_) : Tensor();
   const bool by_direction = spec.normalize_features && spec.l2_scope == L2Scope::Sample;
@@ -291,15 +365,15 @@ Tensor HeadPass::score(Backend& backend, const Parameters& parameters, Tensor x,
     check(backend.scaled_bn_fold(scale, shift, parameters.value(*head_.running_mean_),
                                  parameters.value(*head_.running_variance_), *spec.scaled_bn));
     check(backend.scale_logits(logits, {}, unit_weights, scale, shift));
-  } else if (unit_weights || head_.bias_) {
-    check(backend.scale_logits(logits, {}, unit_weights, {}, optional(parameters, head_.bias_, false)));
+  } else if (unit_weights || head_.own_keys_.bias) {
+    check(backend.scale_logits(logits, {}, unit_weights, {}, optional(parameters, head_.own_keys_.bias, false)));
   }
   return logits;
 }
 
 Tensor HeadPass::cosines(Backend& backend, const Parameters& parameters, Tensor x) const {
   const Tensor logits = rows(logits_, x.shape[0]);
-  measure_cosines(backend, logits, parameters.value(head_.weight_), x);
+  measure_cosines(backend, logits, parameters.value(head_.own_keys_.weight), x);
   return logits;
 }
 

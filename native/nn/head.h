@@ -17,28 +17,50 @@ namespace margincore {
 class Head {
  public:
   /// Declares the head's parameters in `table`: head.weight, head.bias, head.scale, and as state that no gradient moves
-  /// head.centers, head.runningMean, head.runningVariance. own_classes: where others are other ranks'.
+  /// head.centers, head.runningMean, head.runningVariance. own_classes: where others are other ranks'. class_share: of the
+  /// classes that a step compares, if not all (class_sampling.h); what belongs to these is declared as well then.
   Head(const HeadSpec& spec, int64_t embedding_size, ParameterTable& table,
-       std::optional<RowRange> own_classes = std::nullopt);
+       std::optional<RowRange> own_classes = std::nullopt, double class_share = 1);
 
   const HeadSpec& spec() const { return spec_; }
   int64_t num_classes() const { return spec_.num_classes; }
   bool is_sharded() const { return is_sharded_; }
   /// Of which this rank has what belongs to a class.
   RowRange own_classes() const { return own_; }
+  /// Of those, what a step compares; none where it compares all.
+  const std::optional<ClassDraw>& draw() const { return draw_; }
+  std::optional<ClassDraw> draw_of_all() const;
+  /// How many of the own classes that is.
+  int64_t compared_classes() const { return draw_ ? draw_->slots() : own_.count; }
   int64_t embedding_size() const { return embedding_size_; }
   /// Class weights that are compared by their direction alone, or else the centres of the distance in the loss.
-  bool has_centres() const { return spec_.normalize_weights || centers_; }
+  bool has_centres() const { return spec_.normalize_weights || own_keys_.centers; }
 
  private:
   friend class HeadPass;
+  using Key = ParameterTable::Key;
+  /// What belongs to classes.
+  struct ClassKeys {
+    Key weight;
+    std::optional<Key> bias, centers;
+  };
+  ClassKeys declare_drawn(ParameterTable& table) const;
+
   HeadSpec spec_;
   int64_t embedding_size_;
   bool is_sharded_;
   RowRange own_;
-  ParameterTable::Key weight_;
-  std::optional<ParameterTable::Key> bias_, scale_, centers_, running_mean_, running_variance_;
+  double class_share_;
+  std::optional<ClassDraw> draw_;
+  ClassKeys own_keys_, compared_keys_;  // the same where a step compares all
+  std::optional<Key> scale_, running_mean_, running_variance_;
 };
+
+/// Neighbours that classes are drawn from together. Ranks have whole blocks: there are eight at least, where there are enough
+/// classes.
+int64_t class_block(int64_t classes);
+/// Of these classes, of so many altogether.
+ClassDraw draw_of(RowRange own, int64_t classes, double share);
 
 /// Where classes are sharded among ranks: how these put together what each knows of the rows.
 class RowExchange {
@@ -52,7 +74,7 @@ class RowExchange {
 
 /// What a training step reads and writes beside parameters.
 struct HeadStep {
-  Tensor labels;  // (N) int32; of sharded classes counted from the first own one
+  Tensor labels;  // (N) int32; of sharded classes counted from the first own one, of drawn ones among these
   const StepBlock* step;
   StepReport* report;
   int32_t* halted;
@@ -60,6 +82,7 @@ struct HeadStep {
   bool needs_dx = true;       // false: what dx holds afterwards is nothing
   Tensor mixed_labels = {};   // (N) int32, or none: second labels, of a head that takes_two_labels
   Tensor mixed_share = {};    // (N), their shares
+  Tensor drawn = {};          // int32, or none: the own classes that are compared, where they were drawn
   // Of sharded classes, and of these alone.
   const RowExchange* exchange = nullptr;
   StepTotals* totals = nullptr;  // what is left to be added up; the report waits for it
@@ -101,10 +124,11 @@ class HeadPass {
     int64_t columns = 0;  // 0: one number per row
   };
   Tensor rows(const Planned& buffer, int64_t batch) const;
-  Tensor columns(const Planned& buffer) const;  // (own C)
+  Tensor columns(const Planned& buffer) const;  // (C)
   void run_softmax(Backend& backend, const MarginSoftmaxOperands& operands, const HeadStep& step) const;
   void add_center_loss(Backend& backend, const Parameters& parameters, Tensor dx, Tensor x, const HeadStep& step) const;
   const float* scale(const Parameters& parameters) const;
+  Tensor loss_weights(Backend& backend, Tensor drawn) const;
   Dropout dropout() const;  // of the features
   void measure_cosines(Backend& backend, Tensor cosines, Tensor centres, Tensor x) const;
   /// f of embeddings x, in training; where there is a margin with their norms.
@@ -112,6 +136,7 @@ class HeadPass {
   Tensor transform_rows(Tensor x) const;
 
   const Head& head_;
+  int64_t classes_;  // that logits are of
   bool margin_;
   const ActivationPlan* plan_ = nullptr;
   char* arena_ = nullptr;
@@ -120,6 +145,7 @@ class HeadPass {
   Planned largest_, row_sums_;          // of sharded classes: (2, N), (kRowSums, N)
   Planned compared_, center_gradient_;  // of the distance to centres: what is compared with them
   Planned class_norms_, class_radial_, mean_, variance_, class_scale_, class_shift_;  // one row of C
+  Planned loss_weights_;                                                              // of drawn classes
   Buffer constants_;             // scale, 1, then the own classes' weights in the loss
   float weight_of_classes_ = 0;  // the sum of all
 };

@@ -26,17 +26,26 @@ Buffer upload_groups(Backend& backend, const ParameterTable& table, const Optimi
   return uploaded;
 }
 
+Buffer zeros(Backend& backend, ParameterTable::Range range, const Work& work) {
+  if (range.count == 0) return {};
+  Buffer buffer(backend, range.count * sizeof(float));
+  clear(backend, buffer.data(), static_cast<int64_t>(buffer.bytes()), work);
+  return buffer;
+}
+
 }  // namespace
 
 Optimizer::Optimizer(Backend& backend, const OptimizerSpec& spec, const Parameters& parameters, const Work& work)
-    : spec_(spec), first_(backend, parameters.table().trained().count * sizeof(float)) {
+    : spec_(spec) {
   check_ranges("optimizer", spec);
   groups_ = upload_groups(backend, parameters.table(), spec);
   if (spec.clip_gradients > 0) clip_factor_ = Buffer(backend, sizeof(float));
-  clear(backend, first_.data(), static_cast<int64_t>(first_.bytes()), work);
+  const ParameterTable& table = parameters.table();
+  first_ = zeros(backend, table.trained(), work);
+  first_by_rows_ = zeros(backend, table.trained_by_rows(), work);
   if (spec.type == OptimizerSpec::Type::Sgd) return;
-  second_ = Buffer(backend, first_.bytes());
-  clear(backend, second_.data(), static_cast<int64_t>(second_.bytes()), work);
+  second_ = zeros(backend, table.trained(), work);
+  second_by_rows_ = zeros(backend, table.trained_by_rows(), work);
 }
 
 void Optimizer::measure(Backend& backend, const Parameters& parameters, StepReport* reports, int32_t* halted,
@@ -81,6 +90,14 @@ Tensor Optimizer::moment_of(const ParameterTable& table, const std::string& name
   if (moment < 0 || moment >= moments())
     throw Error(ErrorCode::InvalidOption,
                 format("this optimizer has %d moments, not a number %lld", moments(), static_cast<long long>(moment)));
+  return this->moment(table, entry, moment);
+}
+
+Tensor Optimizer::moment(const ParameterTable& table, const ParameterTable::Entry& entry, int64_t moment) const {
+  if (entry.spec.by_rows) {
+    const Buffer& buffer = moment == 0 ? first_by_rows_ : second_by_rows_;
+    return {buffer.f32() + entry.offset - table.trained_by_rows().offset, entry.spec.shape};
+  }
   const Buffer& buffer = moment == 0 ? first_ : second_;
   return {buffer.f32() + entry.offset - table.trained().offset, entry.spec.shape};
 }

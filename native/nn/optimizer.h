@@ -31,7 +31,10 @@ class Optimizer {
   void write_moment(Backend& backend, const ParameterTable& table, const std::string& name, int64_t moment,
                     const std::vector<float>& values);
 
-  size_t bytes() const { return first_.bytes() + second_.bytes(); }
+  /// What is kept of one, as a tensor like the parameter.
+  Tensor moment(const ParameterTable& table, const ParameterTable::Entry& entry, int64_t moment) const;
+
+  size_t bytes() const { return first_.bytes() + second_.bytes() + first_by_rows_.bytes() + second_by_rows_.bytes(); }
 
  private:
   /// Where a parameter's moment lies. Throws InvalidOption where there is none.
@@ -41,7 +44,8 @@ class Optimizer {
   /// In device memory; none where gradients are not clipped.
   float* clip_factor() const { return clip_factor_.f32(); }
 
-  Buffer first_, second_;  // velocity, or Adam's two moments
+  Buffer first_, second_;                  // velocity, or Adam's two moments
+  Buffer first_by_rows_, second_by_rows_;  // of what is trained by rows
   Buffer clip_factor_;
   Buffer groups_;  // UpdateGroups
 };

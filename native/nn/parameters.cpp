@@ -14,8 +14,9 @@ constexpr int64_t kAlignment = 16;           // floats: every tensor starts on a
 constexpr int64_t kDrawnAtOnce = 1ll << 16;  // values that a thread draws in a millisecond, at most
 
 /// In which groups lie. What ranks share comes before what each has of its own.
-int order_of(ParameterGroup group) {
-  switch (group) {
+int order_of(const ParameterSpec& spec) {
+  if (spec.by_rows && spec.is_trained()) return 5;
+  switch (spec.group) {
     case ParameterGroup::BackboneDecay: return 0;
     case ParameterGroup::BackboneNoDecay: return 1;
     case ParameterGroup::HeadShared: return 2;
@@ -23,13 +24,13 @@ int order_of(ParameterGroup group) {
     case ParameterGroup::HeadNoDecay: return 4;
     case ParameterGroup::State: break;
   }
-  return 5;
+  return 6;
 }
 
 /// Where a tensor lies among the others. Of what is frozen the weights come last, and of what is trained first: then
 /// their bf16 twins are one range.
 auto place(const ParameterSpec& spec) {
-  const int group = order_of(spec.group);
+  const int group = order_of(spec);
   return std::tuple(!spec.is_frozen(), spec.is_frozen() ? -group : group, spec.is_trained() ? spec.rate : 0);
 }
 
@@ -52,8 +53,9 @@ ParameterTable::Key ParameterTable::add(ParameterSpec spec) {
 void ParameterTable::arrange() {
   std::vector<int> order(entries_.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return entries_[a].spec.group < entries_[b].spec.group; });
+  // What has rows of others comes last: all else begins as without it.
+  const auto kind = [&](int key) { return std::pair(entries_[key].spec.rows_of >= 0, entries_[key].spec.group); };
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return kind(a) < kind(b); });
   for (size_t ordinal = 0; ordinal < order.size(); ++ordinal)
     entries_[order[ordinal]].ordinal = static_cast<uint32_t>(ordinal);
   std::stable_sort(order.begin(), order.end(),
@@ -65,12 +67,14 @@ void ParameterTable::arrange() {
     entry.offset = size_;
     size_ += aligned(entry.spec.shape.count());
     const ParameterSpec& spec = entry.spec;
-    if (spec.is_trained()) {
+    if (spec.is_updated()) {
       extend(trained_, entry.offset, size_);
       if (spec.is_sharded()) extend(sharded_, entry.offset, size_);
       if (updates_.empty() || updates_.back().group != spec.group || updates_.back().rate != spec.rate)
         updates_.push_back({spec.group, spec.rate, {}});
       extend(updates_.back().range, entry.offset, size_);
+    } else if (spec.is_trained()) {
+      extend(by_rows_, entry.offset, size_);
     } else if (!spec.is_frozen()) {
       extend(state_, entry.offset, size_);
     }
@@ -111,7 +115,7 @@ int64_t ParameterTable::bf16_gradients(const BackendInfo& backend) const {
 int64_t ParameterTable::parameter_count() const {
   int64_t count = 0;
   for (const Entry& entry : entries_)
-    if (entry.spec.group != ParameterGroup::State) count += entry.spec.shape.count();
+    if (entry.spec.group != ParameterGroup::State && entry.spec.rows_of < 0) count += entry.spec.shape.count();
   return count;
 }
 
@@ -267,6 +271,8 @@ std::vector<float> Parameters::read_gradient(const std::string& name) const {
   if (!has_gradients()) throw Error(ErrorCode::InvalidOption, "gradients were released when training ended");
   const ParameterTable::Entry& entry = table_.find(name);
   if (!entry.spec.is_trained()) throw Error(ErrorCode::InvalidOption, name + " is not trained: it has no gradient");
+  if (entry.spec.by_rows)
+    throw Error(ErrorCode::InvalidOption, name + " is trained by drawn rows: it has no gradient as a whole");
   return read(gradient_of(entry));
 }
 

@@ -32,10 +32,14 @@ struct ParameterSpec {
   float rate = 1;                // multiplies the learning rate; 0: frozen, and so is a layer's state
   int64_t first_row = 0;         // where classes are sharded among ranks: of all rows these are those from here on,
   int64_t all_rows = 0;          // of so many; 0: all are here
+  bool by_rows = false;          // a step changes some rows of it, which another parameter has meanwhile
+  int rows_of = -1;              // that one: the key of the parameter whose rows it has, -1 of all others
 
   bool is_sharded() const { return all_rows > 0; }
   bool is_frozen() const { return rate == 0; }
   bool is_trained() const { return group != ParameterGroup::State && !is_frozen(); }
+  /// Among what an update changes.
+  bool is_updated() const { return is_trained() && !by_rows; }
 };
 
 /// Names, shapes and places of all parameters; made once, before anything is allocated.
@@ -45,8 +49,9 @@ class ParameterTable {
   using Key = int;
 
   Key add(ParameterSpec spec);
-  /// Gives every tensor its offset: what is frozen first, then what is trained, by group and rate, then the state, each in
-  /// the order of `add`. So what is trained is one range, and so is what has a bf16 twin, and what classes have of their own.
+  /// Gives every tensor its offset: what is frozen first, then what is updated, by group and rate, then what is trained by
+  /// rows, then the state, each in the order of `add`. So what is updated is one range, and so is what has a bf16 twin, and what
+  /// classes have of their own.
   void arrange();
 
   struct Entry {
@@ -69,7 +74,8 @@ class ParameterTable {
   Key key(const std::string& name) const;  // throws InvalidOption
   const Entry& find(const std::string& name) const { return entry(key(name)); }
   const std::vector<Update>& updates() const { return updates_; }
-  Range trained() const { return trained_; }
+  Range trained() const { return trained_; }  // but for what is so by rows
+  Range trained_by_rows() const { return by_rows_; }
   /// Of what is trained, what other ranks have other rows of: its end, or nothing.
   Range trained_sharded() const { return sharded_; }
   Range state() const { return state_; }                                      // that is not frozen
@@ -85,7 +91,7 @@ class ParameterTable {
   std::vector<Entry> entries_;
   std::vector<int> position_;  // by key; before `arrange` the same
   std::vector<Update> updates_;
-  Range trained_{}, sharded_{}, state_{};
+  Range trained_{}, sharded_{}, by_rows_{}, state_{};
   int64_t size_ = 0;
 };
 
@@ -101,12 +107,16 @@ class Parameters {
   void release_gradients();
 
   const ParameterTable& table() const { return table_; }
-  Tensor value(ParameterTable::Key key) const {
-    const ParameterTable::Entry& entry = table_.entry(key);
-    return {values_.f32() + entry.offset, entry.spec.shape};
-  }
+  Tensor value(ParameterTable::Key key) const { return value(table_.entry(key)); }
+  Tensor value(const ParameterTable::Entry& entry) const { return {values_.f32() + entry.offset, entry.spec.shape}; }
   /// Of a trained parameter.
   Tensor gradient(ParameterTable::Key key) const { return gradient_of(table_.entry(key)); }
+  /// visit(part, whole) for each parameter that has rows of another one during a step.
+  template <class Visit>
+  void each_by_rows(const Visit& visit) const {
+    for (const ParameterTable::Entry& part : table_.entries())
+      if (part.spec.rows_of >= 0) visit(part, table_.entry(part.spec.rows_of));
+  }
   /// What operations read: the value, or its bf16 twin.
   Tensor operand(ParameterTable::Key key) const;
   /// The bf16 twin of a range, or none.

@@ -45,7 +45,8 @@ MemoryUse plan_training(const Network& network, const Head& head, const Paramete
   MemoryUse use;
   use.parameters = parameter_bytes(table) * (optimizer.average_decay > 0 ? 2 : 1);
   use.gradients = gradient_bytes(table, backend);
-  use.optimizer = table.trained().count * sizeof(float) * (optimizer.type == OptimizerSpec::Type::Sgd ? 1 : 2);
+  const int64_t trained = table.trained().count + table.trained_by_rows().count;
+  use.optimizer = trained * sizeof(float) * (optimizer.type == OptimizerSpec::Type::Sgd ? 1 : 2);
   use.activations = plan.bytes();
   if (ranks > 1) use.activations += 2 * batch * network.embedding_size() * sizeof(float);  // gathered, and gradients
   return use;

@@ -16,9 +16,9 @@ NetworkSpec network_in(const SessionSpec& spec) {
 
 }  // namespace
 
-Session::Layout::Layout(const SessionSpec& spec, std::optional<RowRange> own_classes)
+Session::Layout::Layout(const SessionSpec& spec, std::optional<RowRange> own_classes, double class_share)
     : network(network_in(spec), table, spec.layer_rates),
-      head(spec.head, network.embedding_size(), table, own_classes) {
+      head(spec.head, network.embedding_size(), table, own_classes, class_share) {
   table.arrange();
 }
 
@@ -27,13 +27,31 @@ Session::Session(const SessionSpec& spec) : spec_(spec), whole_(spec) {
   if (spec.batch_size > 0 && table().updates().empty())
     throw Error(ErrorCode::InvalidOption,
                 "there is nothing to train: no layer has parameters that are not frozen, and the head's are fixed");
-  if (spec.ranks == nullptr || !spec.shard_classes || spec.batch_size == 0) return;
-  if (spec.head.num_classes < rank_count())
+  if (spec.batch_size > 0) lay_out_for_training();
+}
+
+void Session::lay_out_for_training() {
+  if (!(spec_.class_share > 0 && spec_.class_share <= 1))
     throw Error(ErrorCode::InvalidOption,
-                format("expected at least one class for each of %d processes to divide, but there are %lld",
-                       rank_count(), static_cast<long long>(spec.head.num_classes)));
-  sharded_.emplace(*spec.ranks, spec.head.num_classes);
-  own_ = std::make_unique<Layout>(spec, sharded_->own());
+                format("sampleClasses: expected a share above 0 and up to 1 but received %g", spec_.class_share));
+  const bool draws = spec_.class_share < 1, shards = spec_.ranks != nullptr && spec_.shard_classes;
+  if (!draws && !shards) return;
+  if (!shards) {
+    own_ = std::make_unique<Layout>(spec_, std::nullopt, spec_.class_share);
+    return;
+  }
+  const int64_t classes = spec_.head.num_classes, block = draws ? class_block(classes) : 1;
+  const int64_t blocks = (classes + block - 1) / block;
+  if (blocks < rank_count())
+    throw Error(
+        ErrorCode::InvalidOption,
+        draws ? format("sampleClasses: expected at most %lld processes, one for each %lld classes from which some "
+                       "are drawn, but there are %d",
+                       static_cast<long long>(blocks), static_cast<long long>(block), rank_count())
+              : format("expected at least one class for each of %d processes to divide, but there are %lld",
+                       rank_count(), static_cast<long long>(classes)));
+  sharded_.emplace(*spec_.ranks, classes, block);
+  own_ = std::make_unique<Layout>(spec_, sharded_->own(), spec_.class_share);
 }
 
 void Session::prepare() {
@@ -138,7 +156,7 @@ TrainingPlan Session::training_plan(RecomputePolicy policy) const {
 
 void Session::make_predictor() {
   predictor_ = std::make_unique<Predictor>(*backend_, layout().network, layout().head, parameters(),
-                                           spec_.normalization, own_ ? &*sharded_ : nullptr);
+                                           spec_.normalization, own_ && sharded_ ? &*sharded_ : nullptr);
 }
 
 void Session::take_parameters_of_first() {
@@ -244,11 +262,11 @@ void Session::end_training() {
   trainer_.reset();
   if (average_) parameters_.reset();
   else parameters_->release_gradients();
-  if (own_) join_classes();
+  if (own_) take_whole_layout();
 }
 
 /// Of sharded classes: from here on each rank has all, and goes its own way.
-void Session::join_classes() {
+void Session::take_whole_layout() {
   auto joined = std::make_unique<Parameters>(*backend_, whole_.table, std::nullopt);
   for (const ParameterTable::Entry& entry : whole_.table.entries()) {
     const ParameterTable::Entry& own = own_->table.find(entry.spec.name);

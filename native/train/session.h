@@ -33,6 +33,7 @@ struct SessionSpec {
   OptimizerSpec optimizer;
   Communicator* ranks = nullptr;  // that share each training batch
   bool shard_classes = false;     // among them: each has the class weights of a part
+  double class_share = 1;         // of the classes that a training step compares (nn/class_sampling.h)
 };
 
 class Session {
@@ -93,7 +94,8 @@ class Session {
     Network network;
     Head head;
 
-    explicit Layout(const SessionSpec& spec, std::optional<RowRange> own_classes = std::nullopt);
+    explicit Layout(const SessionSpec& spec, std::optional<RowRange> own_classes = std::nullopt,
+                    double class_share = 1);
   };
 
   static inline const std::atomic<bool> kNever{false};
@@ -114,12 +116,13 @@ class Session {
   std::vector<float> whole_of(const std::string& name, std::vector<float> values) const;
   const float* own_of(const std::string& name, const float* values, int64_t& count) const;
   void make_predictor();
-  void join_classes();
+  void lay_out_for_training();
+  void take_whole_layout();
 
   SessionSpec spec_;
   Layout whole_;
   std::optional<ShardedClasses> sharded_;
-  std::unique_ptr<Layout> own_;  // with the own classes alone, until training has ended
+  std::unique_ptr<Layout> own_;  // with the own classes alone, or with those that are drawn, until training has ended
   Work work_;
   RecomputePolicy recompute_policy_ = RecomputePolicy::ForwardOnly;
   bool prepared_ = false;

@@ -10,10 +10,12 @@ namespace margincore {
 
 class ShardedClasses {
  public:
-  ShardedClasses(Communicator& ranks, int64_t classes) : ranks_(ranks), classes_(classes) {}
+  /// Cut between blocks of so many.
+  ShardedClasses(Communicator& ranks, int64_t classes, int64_t block = 1)
+      : ranks_(ranks), classes_(classes), block_(block) {}
 
-  RowRange own() const { return own_of(classes_); }
-  /// Of so many rows, as of so many classes.
+  RowRange own() const { return classes_of(ranks_.info().rank); }
+  /// Of the rows of a batch.
   RowRange own_of(int64_t rows) const;
   // Called by all ranks, in the same order.
 
@@ -31,10 +33,12 @@ class ShardedClasses {
   const float* own_rows(const std::string& name, const float* whole, int64_t count, int64_t row_size) const;
 
  private:
-  void gather(float* whole, int64_t rows, int64_t row_size) const;
+  RowRange classes_of(int32_t rank) const;
+  template <class RowsOf>
+  void gather(float* whole, int64_t row_size, const RowsOf& rows_of) const;
 
   Communicator& ranks_;
-  int64_t classes_;
+  int64_t classes_, block_;
 };
 
 }  // namespace margincore

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 
 #include "train/memory_plan.h"
 
@@ -69,6 +70,7 @@ Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Par
       batch_labels_(backend, max_batch * sizeof(int32_t)),
       step_blocks_(backend, kStepsAtOnce * sizeof(StepBlock)),
       halted_(backend, sizeof(int32_t)) {
+  if (head.draw()) sampling_.emplace(backend, head, max_batch);
   parameters.allocate_gradients(work);
   plan_.arrange();
   arena_ = Buffer(backend, plan_.bytes());
@@ -90,6 +92,10 @@ void Trainer::set_augmentation(const Augmentation& augmentation) {
   if (ranks_)
     throw Error(ErrorCode::Unsupported,
                 "augmentation: mixup and cutmix mix images of a whole batch, which no rank has");
+  if (sampling_)
+    throw Error(
+        ErrorCode::InvalidOption,
+        "sampleClasses: expected all classes to be compared beside mixup and cutmix, whose images have two labels");
   if (!takes_two_labels(head_.spec()))
     throw Error(
         ErrorCode::InvalidOption,
@@ -102,6 +108,7 @@ void Trainer::set_augmentation(const Augmentation& augmentation) {
 void Trainer::set_data(const TrainingData& data, const Work& work) {
   steps_.clear();  // recorded steps hold the old addresses
   data_.reset();   // before the next is made: both need not fit
+  if (sampling_) labels_.assign(data.labels, data.labels + data.count);
   data_ = std::make_unique<TrainingSet>(backend_, data, network_.input(), most_rows(ranks_, max_batch_), work);
   reserve(backend_, reports_, data.count * sizeof(StepReport));  // an epoch at most, in steps of one sample at least
 }
@@ -132,6 +139,20 @@ void Trainer::check_request(const StepsRequest& request) const {
     if (sample < 0 || sample >= data_->count())
       throw Error(ErrorCode::InvalidData,
                   format("the order names sample %d of %lld", sample, static_cast<LongLong>(data_->count())));
+  if (sampling_) expect_room(request);
+}
+
+/// Among the classes that a step draws, for those of its images.
+void Trainer::expect_room(const StepsRequest& request) const {
+  const auto steps = static_cast<int64_t>(request.values.size());
+  std::vector<int32_t> labels;
+  for (int64_t step = 0; step < steps; ++step) {
+    const auto begin = request.order.begin() + step * request.batch_size;
+    labels.clear();
+    std::transform(begin, step + 1 < steps ? begin + request.batch_size : request.order.end(),
+                   std::back_inserter(labels), [this](int32_t sample) { return labels_[sample]; });
+    sampling_->expect_room(labels);
+  }
 }
 
 StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& cancelled) {
@@ -257,27 +278,40 @@ void Trainer::execute_step(int64_t batch, const StepBlock* step) const {
   }
   optimizer_.measure(backend_, parameters_, reports, halted, ranks_ ? ranks_->totals() : nullptr, step);
   network_pass_.update_state(backend_, parameters_, halted);
-  head_pass_.update_state(backend_, parameters_, ranks_ ? ranks_->head_labels(labels) : labels, halted,
-                          head_pass_.state_rates());
+  head_pass_.update_state(backend_, parameters_, head_labels(labels), halted, head_pass_.state_rates());
   optimizer_.update(backend_, parameters_, step, halted);
+  if (sampling_) sampling_->end(backend_, parameters_, optimizer_);
 }
 
 /// Loss, and the gradient of the own rows' embeddings.
 void Trainer::run_head(int64_t batch, HeadStep step) const {
   const RowRange own = own_rows(batch);
   const Tensor own_x = network_pass_.embedding(own.count), own_dx = network_pass_.embedding_gradient(own.count);
-  if (!ranks_) return head_pass_.train(backend_, parameters_, own_dx, own_x, step);
-  const Tensor x = ranks_->embeddings(batch), dx = ranks_->gradients(batch);
-  check(backend_.copy(x.f32() + own.first * network_.embedding_size(), own_x.data, own_x.bytes()));
-  ranks_->gather(step.labels);
-  step.labels = ranks_->head_labels(step.labels);
+  if (ranks_) {
+    check(backend_.copy(ranks_->embeddings(batch).f32() + own.first * network_.embedding_size(), own_x.data,
+                        own_x.bytes()));
+    ranks_->gather(step.labels);
+    step.labels = ranks_->head_labels(step.labels);
+  }
+  if (sampling_) {
+    sampling_->begin(backend_, parameters_, optimizer_, step.labels, step.step);
+    step.labels = sampling_->places(batch);
+    step.drawn = sampling_->drawn();
+  }
   if (head_.is_sharded()) {
     step.exchange = &*ranks_;
     step.totals = ranks_->totals();
     check(backend_.zero(step.totals, sizeof *step.totals));
   }
+  const Tensor x = ranks_ ? ranks_->embeddings(batch) : own_x, dx = ranks_ ? ranks_->gradients(batch) : own_dx;
   head_pass_.train(backend_, parameters_, dx, x, step);
-  if (step.needs_dx) ranks_->give_gradient(own_dx, batch);
+  if (ranks_ && step.needs_dx) ranks_->give_gradient(own_dx, batch);
+}
+
+/// Of the batch, as the head has counted them.
+Tensor Trainer::head_labels(Tensor labels) const {
+  if (sampling_) return sampling_->places(labels.count());
+  return ranks_ ? ranks_->head_labels(labels) : labels;
 }
 
 /// Whoever had no rows adds nothing.
@@ -298,7 +332,7 @@ std::string Trainer::find_non_finite(const StepReport& report) const {
     if (!all_finite(parameters_.read_value(entry.spec.name))) return "parameter " + entry.spec.name;
   if (!std::isfinite(report.loss)) return "loss";
   for (const ParameterTable::Entry& entry : parameters_.table().entries())
-    if (entry.spec.is_trained() && !all_finite(parameters_.read_gradient(entry.spec.name)))
+    if (entry.spec.is_updated() && !all_finite(parameters_.read_gradient(entry.spec.name)))
       return "gradient of " + entry.spec.name;
   return "norm of the gradient";
 }

@@ -12,6 +12,7 @@
 
 #include "data/normalization.h"
 #include "data/training_set.h"
+#include "nn/class_sampling.h"
 #include "nn/head.h"
 #include "nn/network_pass.h"
 #include "nn/optimizer.h"
@@ -80,11 +81,13 @@ class Trainer {
   };
 
   void check_request(const StepsRequest& request) const;
+  void expect_room(const StepsRequest& request) const;
   int64_t steps_at_once(const StepsRequest& request, int64_t done) const;
   void run_steps(int64_t batch, int64_t count);
   Status execute(const Steps& steps) const;
   void execute_step(int64_t batch, const StepBlock* step) const;
   void run_head(int64_t batch, HeadStep step) const;
+  Tensor head_labels(Tensor labels) const;
   void share_gradients(int64_t batch) const;
   /// Of a batch: this process's.
   RowRange own_rows(int64_t batch) const { return ranks_ ? ranks_->rows(batch) : RowRange{0, batch}; }
@@ -103,6 +106,8 @@ class Trainer {
   HeadPass head_pass_;
   Buffer arena_;
   Optimizer optimizer_;
+  std::optional<ClassSampling> sampling_;
+  std::vector<int32_t> labels_;  // of the training images, where classes are drawn
   NormalizationFactors normalization_;
   Augmentation augmentation_;
   Buffer batch_labels_, step_blocks_, reports_, halted_;

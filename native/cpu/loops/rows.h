@@ -97,4 +97,20 @@ static void add_scaled_rows(float* y, const float* x, const float* coefficients,
   });
 }
 
+static void gather_rows(float* y, const float* x, const int32_t* rows, int64_t count, int64_t columns) {
+  parallel_rows(count, columns, [&](int64_t i) {
+    const float* from = x + rows[i] * columns;
+#pragma omp simd
+    for (int64_t j = 0; j < columns; ++j) y[i * columns + j] = from[j];
+  });
+}
+
+static void scatter_rows(float* y, const float* x, const int32_t* rows, int64_t count, int64_t columns) {
+  parallel_rows(count, columns, [&](int64_t i) {
+    float* to = y + rows[i] * columns;
+#pragma omp simd
+    for (int64_t j = 0; j < columns; ++j) to[j] = x[i * columns + j];
+  });
+}
+
 }  // namespace margincore::MARGINCORE_ISA

@@ -43,6 +43,23 @@ Status CpuBackend::add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) {
   return Status::success();
 }
 
+Status CpuBackend::gather_rows(Tensor y, Tensor x, Tensor rows) {
+  loops_.gather_rows(y.f32(), x.f32(), rows.i32(), rows.count(), x.shape.row_count());
+  return Status::success();
+}
+
+Status CpuBackend::scatter_rows(Tensor y, Tensor x, Tensor rows) {
+  loops_.scatter_rows(y.f32(), x.f32(), rows.i32(), rows.count(), x.shape.row_count());
+  return Status::success();
+}
+
+Status CpuBackend::draw_classes(Tensor drawn, Tensor places, Tensor labels, ClassDraw draw, const StepBlock* step) {
+  return onednn::guarded("draw_classes", [&] {
+    auto* keys = static_cast<uint32_t*>(scratch_.take(draw.count * sizeof(uint32_t)));
+    loops_.draw_classes(drawn.i32(), places.i32(), keys, labels.i32(), labels.count(), draw, *step);
+  });
+}
+
 Status CpuBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head) {
   const bool mixed = static_cast<bool>(operands.mixed_labels);
   if (mixed && operands.target_terms)

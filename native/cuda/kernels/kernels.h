@@ -95,6 +95,13 @@ void remove_radial(float* dx, const float* x, const float* norms, int64_t rows, 
 void add_scaled_rows(float* y, const float* x, const float* coefficients, int64_t rows, int64_t columns,
                      cudaStream_t stream);
 
+void gather_rows(float* y, const float* x, const int32_t* rows, int64_t count, int64_t columns, cudaStream_t stream);
+void scatter_rows(float* y, const float* x, const int32_t* rows, int64_t count, int64_t columns, cudaStream_t stream);
+
+// class_draw.cu
+void draw_classes(int32_t* drawn, int32_t* places, const int32_t* labels, int64_t rows, const ClassDraw& draw,
+                  const StepBlock* step, cudaStream_t stream);
+
 // sums.cu
 /// Values of `parts`.
 int64_t sum_partials(int64_t rows, int64_t columns);

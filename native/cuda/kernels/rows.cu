@@ -231,6 +231,31 @@ MARGINCORE_KERNEL add_scaled_rows_kernel(float* y, const float* x, const float* 
   });
 }
 
+template <class Group>
+MARGINCORE_DEVICE void copy_row(const Group& group, float* to, const float* from, int64_t columns, bool aligned) {
+  walk<2>(group, 0, columns, aligned, [&](const auto at) {
+    float values[at.kWidth];
+    at.load(values, from);
+    at.store(to, values);
+  });
+}
+
+template <class Group>
+MARGINCORE_KERNEL gather_rows_kernel(float* y, const float* x, const int32_t* rows, int64_t count, int64_t columns,
+                                     bool aligned) {
+  const Group group{nullptr};
+  const int64_t i = group.row();
+  if (i < count) copy_row(group, y + i * columns, x + rows[i] * columns, columns, aligned);
+}
+
+template <class Group>
+MARGINCORE_KERNEL scatter_rows_kernel(float* y, const float* x, const int32_t* rows, int64_t count, int64_t columns,
+                                      bool aligned) {
+  const Group group{nullptr};
+  const int64_t i = group.row();
+  if (i < count) copy_row(group, y + rows[i] * columns, x + i * columns, columns, aligned);
+}
+
 }  // namespace
 
 void row_norms(float* norms, const float* x, int64_t rows, int64_t columns, cudaStream_t stream) {
@@ -263,6 +288,16 @@ void remove_radial(float* dx, const float* x, const float* norms, int64_t rows, 
 void add_scaled_rows(float* y, const float* x, const float* coefficients, int64_t rows, int64_t columns,
                      cudaStream_t stream) {
   MARGINCORE_RUN_ROWS(add_scaled_rows_kernel, rows, columns, stream, y, x, coefficients, rows, columns,
+                      all_aligned(columns, y, x));
+}
+
+void gather_rows(float* y, const float* x, const int32_t* rows, int64_t count, int64_t columns, cudaStream_t stream) {
+  MARGINCORE_RUN_ROWS(gather_rows_kernel, count, columns, stream, y, x, rows, count, columns,
+                      all_aligned(columns, y, x));
+}
+
+void scatter_rows(float* y, const float* x, const int32_t* rows, int64_t count, int64_t columns, cudaStream_t stream) {
+  MARGINCORE_RUN_ROWS(scatter_rows_kernel, count, columns, stream, y, x, rows, count, columns,
                       all_aligned(columns, y, x));
 }
 

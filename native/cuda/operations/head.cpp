@@ -41,6 +41,22 @@ Status CudaBackend::add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) {
                  [&] { cuda::add_scaled_rows(y.f32(), x.f32(), coefficients.f32(), x.shape[0], x.shape[1], stream_); });
 }
 
+Status CudaBackend::gather_rows(Tensor y, Tensor x, Tensor rows) {
+  return guarded("gather_rows",
+                 [&] { cuda::gather_rows(y.f32(), x.f32(), rows.i32(), rows.count(), x.shape.row_count(), stream_); });
+}
+
+Status CudaBackend::scatter_rows(Tensor y, Tensor x, Tensor rows) {
+  return guarded("scatter_rows",
+                 [&] { cuda::scatter_rows(y.f32(), x.f32(), rows.i32(), rows.count(), x.shape.row_count(), stream_); });
+}
+
+Status CudaBackend::draw_classes(Tensor drawn, Tensor places, Tensor labels, ClassDraw draw, const StepBlock* step) {
+  return guarded("draw_classes", [&] {
+    cuda::draw_classes(drawn.i32(), places.i32(), labels.i32(), labels.count(), draw, step, stream_);
+  });
+}
+
 Status CudaBackend::margin_softmax(MarginSoftmaxOperands operands, MarginSoftmax head) {
   if (operands.mixed_labels && operands.target_terms)
     return Status::failure(ErrorCode::Unsupported, "margin_softmax: rows with two labels have no target_terms");

@@ -41,6 +41,7 @@ test.each([
     { augment: { crop: 2, padding: 'reflect', flip: 'alternating', scale: [0.9, 1.1] } },
   ],
   [['--clip-gradients', '0.5'], { clipGradients: 0.5 }],
+  [['--sample-classes', '0.1'], { sampleClasses: 0.1 }],
   [['--ema', '0.999'], { ema: 0.999 }],
   [['--freeze', 'layer1'], { freeze: ['layer1'] }],
   [['--freeze', 'conv1,bn1, layer1.0'], { freeze: ['conv1', 'bn1', 'layer1.0'] }],

@@ -3,8 +3,8 @@ import { checkHead, resolveHead } from '../../../lib/heads/resolve.js';
 import { type HeadLossOptions, headLoss } from '../../../lib/index.js';
 
 /** Options as a JavaScript caller may write them, for ten classes. */
-const expected = (options: Record<string, unknown>, embeddingSize = 1024, steps = 1000) =>
-  expectedFirstLoss(resolveHead(checkHead(options), 10), { embeddingSize, steps });
+const expected = (options: Record<string, unknown>, embeddingSize = 1024, steps = 1000, classShare = 1) =>
+  expectedFirstLoss(resolveHead(checkHead(options), 10), { embeddingSize, steps, classShare });
 
 /** Of ten classes whose logits are equal but for the target's, which is `gap` lower. */
 const withGap = (gap: number) => Math.log(1 + 9 * Math.exp(gap));

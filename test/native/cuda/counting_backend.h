@@ -162,6 +162,16 @@ class CountingBackend final : public Backend {
   Status add_scaled_rows(Tensor y, Tensor x, Tensor coefficients) override {
     return count("add_scaled_rows", {y, y, x, coefficients}, [&] { return to_.add_scaled_rows(y, x, coefficients); });
   }
+  Status gather_rows(Tensor y, Tensor x, Tensor rows) override {
+    return count("gather_rows", {y, y, rows}, [&] { return to_.gather_rows(y, x, rows); });
+  }
+  Status scatter_rows(Tensor y, Tensor x, Tensor rows) override {
+    return count("scatter_rows", {x, x, rows}, [&] { return to_.scatter_rows(y, x, rows); });
+  }
+  Status draw_classes(Tensor drawn, Tensor places, Tensor labels, ClassDraw draw, const StepBlock* step) override {
+    return count("draw_classes", {drawn, places, labels},
+                 [&] { return to_.draw_classes(drawn, places, labels, draw, step); });
+  }
   Status margin_softmax(MarginSoftmaxOperands o, MarginSoftmax head) override {
     // The sums first, then the gradient: logits are read twice. Of features and class weights the targets' rows alone.
     const Tensor rows = o.features;

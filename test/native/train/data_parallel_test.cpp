@@ -42,9 +42,14 @@ struct Found {
 /// How ranks share the work.
 enum class Classes { Replicated, Sharded };
 
+struct ClassesOf {
+  int64_t count = kClasses;
+  double share = 1;  // that a step compares
+};
+
 /// `steps` steps of `batch` images and one of what remains, by this rank.
 Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kind, int64_t batch, int64_t steps,
-            Classes classes = Classes::Replicated) {
+            Classes classes = Classes::Replicated, const ClassesOf& of = {}) {
   SessionSpec spec{};
   spec.backend = "cpu";
   spec.options.deterministic = 1;
@@ -52,8 +57,9 @@ Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kin
   spec.seed = 3;
   spec.network = network;
   spec.head = kind.spec;
-  spec.head.num_classes = kClasses;
-  if (!spec.head.class_weights.empty()) spec.head.class_weights = Random(5).uniform(kClasses, 0.5, 2);
+  spec.head.num_classes = of.count;
+  if (!spec.head.class_weights.empty()) spec.head.class_weights = Random(5).uniform(of.count, 0.5, 2);
+  spec.class_share = of.share;
   spec.normalization = {{0.5f}, {0.25f}};
   spec.batch_size = batch;
   spec.optimizer.type = OptimizerSpec::Type::Sgd;
@@ -67,7 +73,7 @@ Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kin
   const int64_t samples = 3 * batch, pixels_each = network.input.count();
   const Ints pixels = random.integers(samples * pixels_each, 0, 255);
   const Bytes images(pixels.begin(), pixels.end());
-  const Ints labels = random.integers(samples, 0, kClasses - 1);
+  const Ints labels = random.integers(samples, 0, static_cast<int32_t>(of.count - 1));
   session.set_training_data({images.data(), labels.data(), samples});
 
   Found found;
@@ -89,7 +95,7 @@ Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kin
     for (const auto& entry : session.table().entries())
       if (entry.spec.name == "bn.runningMean") found.first_running_mean = session.read_parameter(entry.spec.name);
     for (const auto& entry : session.table().entries())
-      if (entry.spec.is_trained()) found.gradients.push_back(session.read_gradient(entry.spec.name));
+      if (entry.spec.is_trained() && of.share == 1) found.gradients.push_back(session.read_gradient(entry.spec.name));
   }
   for (const auto& entry : session.table().entries()) {
     found.parameters.push_back(session.read_parameter(entry.spec.name));
@@ -102,13 +108,13 @@ Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kin
       values = Floats(count);
       return values.data();
     };
-    request.scores = wanted(scores, samples * kClasses);
-    request.probabilities = wanted(found.probabilities, samples * kClasses);
-    if (session.head().has_centres()) request.cosines = wanted(found.cosines, samples * kClasses);
+    request.scores = wanted(scores, samples * of.count);
+    request.probabilities = wanted(found.probabilities, samples * of.count);
+    if (session.head().has_centres()) request.cosines = wanted(found.cosines, samples * of.count);
     request.embeddings = wanted(found.embeddings, samples * session.head().embedding_size());
     request.labels = labels.data();
     request.angles = wanted(found.angles, 2 * samples);
-    request.class_norms = wanted(found.class_norms, kClasses);
+    request.class_norms = wanted(found.class_norms, of.count);
     CHECK(session.predict(request, never).count == samples);
   };
   predict(found.scores);
@@ -228,6 +234,54 @@ TEST_CASE("ranks that divide the classes come to what one process comes to, what
       }
     }
   }
+}
+
+TEST_CASE("ranks compare the classes that one process draws, whatever the head, replicated and sharded") {
+  if (!is_chosen("cpu")) return;  // another run's
+  const ClassesOf some{90, 0.5};  // eight blocks of twelve, the last of six
+  for (const HeadKind& kind : kHeadKinds) {
+    if (kind.spec.scaled_bn || kind.spec.label_smoothing > 0 || kind.spec.fixed_weights) continue;
+    CAPTURE(kind.name);
+    const Found one = train(nullptr, kNetwork, kind, 13, 20, Classes::Replicated, some);
+    for (const Classes classes : {Classes::Replicated, Classes::Sharded}) {
+      for (const int32_t ranks : {2, 3, 8}) {
+        CAPTURE(ranks);
+        CAPTURE(static_cast<int>(classes));
+        const auto found = on_ranks<Found>(ranks, [&](Communicator& communicator) {
+          return train(&communicator, kNetwork, kind, 13, 20, classes, some);
+        });
+        const Found& first = found[0];
+        CHECK(first.correct == one.correct);
+        CHECK(first.past_pi == one.past_pi);
+        expect_near(first.losses, one.losses, 1e-4);
+        expect_near(first.gradient_norms, one.gradient_norms, 1e-4);
+        for (const auto& [values, expected] :
+             {std::pair(&first.parameters, &one.parameters), {&first.moments, &one.moments}})
+          expect_near(*values, *expected, 1e-4);
+        expect_near(first.scores_at_end, one.scores_at_end, 1e-4);
+        for (const Found& each : found) {
+          CHECK(each.parameters == first.parameters);  // bit for bit
+          CHECK(each.moments == first.moments);
+          CHECK(each.losses == first.losses);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("more ranks than blocks of classes from which some are drawn are refused") {
+  const auto refused = on_ranks<std::string>(4, [&](Communicator& communicator) -> std::string {
+    try {
+      train(&communicator, kNetwork, kHeadKinds.front(), 13, 1, Classes::Sharded, {9, 0.9});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  });
+  for (const std::string& message : refused)
+    CHECK(message ==
+          "sampleClasses: expected at most 3 processes, one for each 4 classes from which some are drawn, but there "
+          "are 4");
 }
 
 TEST_CASE("running statistics of ranks are the mean of theirs, and the same in all of them") {
