@@ -66,6 +66,7 @@ SessionSpec to_session_spec(const Napi::Object& config) {
     spec.ranks = joined_ranks();
     if (spec.ranks == nullptr) throw Error(ErrorCode::Internal, "native: no other processes were joined");
     spec.shard_classes = has(config, "shardClasses") && to_boolean(config, "shardClasses");
+    spec.sync_batch_norm = has(config, "syncBatchNorm") && to_boolean(config, "syncBatchNorm");
   }
   return spec;
 }

@@ -106,7 +106,8 @@ inline constexpr int64_t kMaskedChannels = 4;
 
 struct BatchNorm {
   float epsilon = 1e-5f;
-  int32_t relu = 0;  // fused after the normalisation (and after the residual, where there is one)
+  int32_t relu = 0;      // fused after the normalisation (and after the residual, where there is one)
+  int64_t all_rows = 0;  // backward, where ranks share a batch and its statistics: rows (and pixels) of all of them
 };
 
 struct Dropout {

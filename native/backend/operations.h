@@ -65,6 +65,10 @@ virtual Status dropout_backward(Tensor dx, Tensor dy, Dropout dropout, const Ste
 // Batch norm per channel, over all other axes: x (…, C); statistics, gamma and beta (C), fp32.
 // Mean and biased variance of x; unbiased_variance (what a running average takes; of a single row 0) or none.
 virtual Status batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor x) MARGINCORE_OP;
+// The same of a batch that ranks share, from parts (ranks, 2, C): mean and biased variance of each rank's rows, which are those of
+// rows_of_rank(batch, rank, ranks), of `pixels` each.
+virtual Status batch_norm_merge(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor parts, int64_t batch,
+                                int64_t pixels) MARGINCORE_OP;
 // y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, + residual or none, then the ReLU where there is one. y may
 // be x or the residual. For training, for inference (with running statistics), and to compute y once more. mask (uint8, a
 // byte for each kMaskedChannels channels of a row, so that these are a multiple) or none, and none where the backend has
@@ -73,6 +77,8 @@ virtual Status batch_norm_apply(Tensor y, Tensor mask, Tensor x, Tensor mean, Te
                                 Tensor beta, Tensor residual, BatchNorm norm) MARGINCORE_OP;
 // The gradient goes through the statistics of x, too. A fused ReLU cuts dy off where y is not above 0: y is given as it
 // is, or as its mask; where it is none (possible without a residual) it is computed again from x. dresidual or none: dy as the ReLU leaves it. dx may be dy.
+// Where ranks share a batch it is called twice. Without dx it writes the sums of the own rows, dgamma and dbeta, and dresidual;
+// with norm.all_rows these are read, dgamma and dbeta as the sums of all ranks' rows, and dx alone is written.
 virtual Status batch_norm_backward(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dresidual, Tensor dy, Tensor x,
                                    Tensor y, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
                                    BatchNorm norm) MARGINCORE_OP;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/host_device.h"
+#include "base/row_range.h"
 
 namespace margincore {
 
@@ -20,6 +21,28 @@ MARGINCORE_HOST_DEVICE float batch_normalized(float x, float mean, float gain, f
 MARGINCORE_HOST_DEVICE float batch_norm_gradient(float gradient, float x, float mean, float gain, float mean_gradient,
                                                  float slope) {
   return gain * (gradient - mean_gradient - (x - mean) * slope);
+}
+
+struct BatchMoments {
+  float mean, variance, unbiased_variance;
+};
+
+/// Of a channel of a batch that ranks share (Chan et al. 1983, "Algorithms for computing the sample variance"). parts: its mean
+/// in the first rank's rows; `channels` behind it is its biased variance, and behind that the next rank's.
+MARGINCORE_HOST_DEVICE BatchMoments merge_moments(const float* parts, int32_t ranks, int64_t channels, int64_t batch,
+                                                  int64_t pixels) {
+  const auto rows_of = [&](int32_t rank) {
+    return static_cast<double>(rows_of_rank(batch, rank, ranks).count * pixels);
+  };
+  const auto rows = static_cast<double>(batch * pixels);
+  double mean = 0, squares = 0;
+  for (int32_t rank = 0; rank < ranks; ++rank) mean += rows_of(rank) / rows * parts[2 * rank * channels];
+  for (int32_t rank = 0; rank < ranks; ++rank) {
+    const double distance = parts[2 * rank * channels] - mean;
+    squares += rows_of(rank) * (parts[(2 * rank + 1) * channels] + distance * distance);
+  }
+  return {static_cast<float>(mean), static_cast<float>(squares / rows),
+          static_cast<float>(squares / (rows > 1 ? rows - 1 : 1))};
 }
 
 }  // namespace margincore

@@ -10,6 +10,7 @@
 
 #include "nn/activation_plan.h"
 #include "nn/parameters.h"
+#include "nn/row_exchange.h"
 #include "spec/head.h"
 
 namespace margincore {
@@ -61,16 +62,6 @@ class Head {
 int64_t class_block(int64_t classes);
 /// Of these classes, of so many altogether.
 ClassDraw draw_of(RowRange own, int64_t classes, double share);
-
-/// Where classes are sharded among ranks: how these put together what each knows of the rows.
-class RowExchange {
- public:
-  virtual void take_largest(Tensor x) const = 0;  // of all ranks', by element
-  virtual void add_up(Tensor x) const = 0;
-
- protected:
-  ~RowExchange() = default;
-};
 
 /// What a training step reads and writes beside parameters.
 struct HeadStep {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nn/parameters.h"
+#include "nn/row_exchange.h"
 #include "spec/layer.h"
 
 namespace margincore {
@@ -26,6 +27,7 @@ struct LayerCall {
   Tensor batch_mean = {}, batch_variance = {};  // of a layer with running statistics, training only: out of forward
   Tensor dy = {};                               // backward only
   std::span<const Tensor> dinputs = {};  // out, backward only; without data where no gradient is needed: the image's
+  const SharedBatch* shared = nullptr;   // training only, or none: where statistics are those of all ranks' rows
   bool adds_to_dx = false;               // backward only: dx is a gradient already, to which this one is added
 
   const Tensor& x() const { return inputs[0]; }

@@ -181,22 +181,35 @@ LayerCall NetworkPass::call(Backend& backend, const Parameters& parameters, RowR
   return call;
 }
 
-void NetworkPass::forward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const {
-  Operands inputs;
-  for (int i = 0; i < count(); ++i)
-    network_.nodes()[i].layer->forward(call(backend, parameters, rows, step, i, values_, inputs));
-  if (embedding_ != kNone) check(backend.convert(embedding(rows.count), value(rows.count, last_value()).as_matrix()));
+/// Where there are no rows, only layers that exchange statistics have anything to do.
+bool NetworkPass::takes_part(int node, RowRange rows) const {
+  return rows.count > 0 || network_.nodes()[node].layer->running_statistics();
 }
 
-void NetworkPass::backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const {
+void NetworkPass::forward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step,
+                          const SharedBatch* shared) const {
+  Operands inputs;
+  for (int i = 0; i < count(); ++i) {
+    if (!takes_part(i, rows)) continue;
+    LayerCall operands = call(backend, parameters, rows, step, i, values_, inputs);
+    operands.shared = shared;
+    network_.nodes()[i].layer->forward(operands);
+  }
+  if (embedding_ != kNone && rows.count > 0)
+    check(backend.convert(embedding(rows.count), value(rows.count, last_value()).as_matrix()));
+}
+
+void NetworkPass::backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step,
+                           const SharedBatch* shared) const {
   const int64_t batch = rows.count;
-  if (embedding_gradient_ != kNone && needs_embedding_gradient())
+  if (embedding_gradient_ != kNone && needs_embedding_gradient() && batch > 0)
     check(backend.convert(gradient(batch, last_value()).as_matrix(), embedding_gradient(batch)));
   Operands inputs, dinputs;
   for (int i = count() - 1; i >= 0; --i) {
-    if (!network_.needs_gradient(i + 1)) continue;
-    for (int v : recomputed_[i])
-      network_.nodes()[v - 1].layer->recompute(call(backend, parameters, rows, step, v - 1, again_, inputs));
+    if (!network_.needs_gradient(i + 1) || !takes_part(i, rows)) continue;
+    if (batch > 0)
+      for (int v : recomputed_[i])
+        network_.nodes()[v - 1].layer->recompute(call(backend, parameters, rows, step, v - 1, again_, inputs));
     const std::vector<int>& values = network_.nodes()[i].inputs;
     const auto part = [&](size_t k) { return at(parts_[i][k], batch, values[k]); };
     for (size_t k = 0; k < values.size(); ++k)
@@ -205,9 +218,10 @@ void NetworkPass::backward(Backend& backend, const Parameters& parameters, RowRa
     operands.dy = gradient(batch, i + 1);
     operands.dinputs = {dinputs.data(), values.size()};
     operands.adds_to_dx = adds_[i];
+    operands.shared = shared;
     network_.nodes()[i].layer->backward(operands);
     for (size_t k = 0; k < values.size(); ++k) {
-      if (parts_[i][k] == kNone) continue;
+      if (parts_[i][k] == kNone || batch == 0) continue;
       const Tensor sum = gradient(batch, values[k]);
       check(backend.add(sum, sum, part(k)));
     }

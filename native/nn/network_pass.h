@@ -27,8 +27,11 @@ class NetworkPass {
   bool needs_embedding_gradient() const { return network_.needs_gradient(last_value()); }
 
   /// The first row counts for dropout, which draws for each row of the batch.
-  void forward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const;
-  void backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const;
+  /// shared, or none: batch norm's statistics are those of the whole batch; ranks then call these even without rows.
+  void forward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step,
+               const SharedBatch* shared = nullptr) const;
+  void backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step,
+                const SharedBatch* shared = nullptr) const;
   /// Of all layers that have running ones, as the forward pass left them; or none.
   Tensor batch_statistics() const;
   /// Running statistics follow those of the batch; nothing once *halted is not 0.
@@ -41,6 +44,7 @@ class NetworkPass {
   int count() const { return moments_.nodes; }
   int last_value() const { return count(); }
 
+  bool takes_part(int node, RowRange rows) const;
   void plan_values(int64_t max_batch, const BackendInfo& backend, ActivationPlan& plan);
   void plan_again(int64_t max_batch, ActivationPlan& plan);
   void plan_gradients(int64_t max_batch, ActivationPlan& plan);

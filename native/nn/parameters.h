@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/buffer.h"
+#include "base/row_range.h"
 #include "nn/initializer.h"
 
 namespace margincore {
@@ -17,11 +18,6 @@ enum class ParameterGroup { BackboneDecay, BackboneNoDecay, HeadDecay, HeadNoDec
 inline bool is_backbone(ParameterGroup group) {
   return group == ParameterGroup::BackboneDecay || group == ParameterGroup::BackboneNoDecay;
 }
-
-/// Rows first … first + count of a matrix whose others another process has.
-struct RowRange {
-  int64_t first, count;
-};
 
 struct ParameterSpec {
   std::string name;

@@ -4,11 +4,6 @@
 
 namespace margincore {
 
-RowRange rows_of_rank(int64_t batch, int32_t rank, int32_t ranks) {
-  const int64_t first = batch * rank / ranks;
-  return {first, batch * (rank + 1) / ranks - first};
-}
-
 namespace {
 
 bool is_shared_by_classes(ParameterGroup group) { return group == ParameterGroup::HeadShared; }
@@ -24,7 +19,7 @@ int64_t trained_floats(const ParameterTable& table, const Chosen& is_chosen) {
 }  // namespace
 
 DataParallel::DataParallel(Communicator& communicator, Backend& backend, const ParameterTable& table, const Head& head,
-                           int64_t max_batch)
+                           int64_t max_batch, int64_t channels)
     : communicator_(communicator),
       backend_(backend),
       head_(head),
@@ -37,6 +32,7 @@ DataParallel::DataParallel(Communicator& communicator, Backend& backend, const P
   const size_t bytes = max_batch * embedding_size_ * sizeof(float);
   embeddings_ = Buffer(backend, bytes);
   gradients_ = Buffer(backend, bytes);
+  if (channels > 0) moments_ = Buffer(backend, info().size * 2 * channels * sizeof(float));
   if (!head.is_sharded()) return;
   head_labels_ = Buffer(backend, max_batch * sizeof(int32_t));
   totals_ = Buffer(backend, sizeof(StepTotals));
@@ -85,6 +81,12 @@ void DataParallel::finish_head(const Parameters& parameters, StepReport* reports
 
 void DataParallel::take_largest(Tensor x) const { check(communicator_.all_reduce(x, Reduction::Largest)); }
 void DataParallel::add_up(Tensor x) const { check(communicator_.all_reduce(x, Reduction::Sum)); }
+
+void DataParallel::gather_parts(Tensor whole) const {
+  const auto ranks = static_cast<size_t>(info().size);
+  const std::vector<int64_t> bytes(ranks, static_cast<int64_t>(whole.bytes() / ranks));
+  check(communicator_.all_gather(whole.data, bytes.data()));
+}
 
 void DataParallel::average(Tensor x, int64_t batch) const {
   add_up(x);

@@ -11,15 +11,14 @@
 
 namespace margincore {
 
-/// The rows of a batch that one rank of so many has; none where there are fewer rows than ranks. Neighbours' sizes differ by at most 1.
-RowRange rows_of_rank(int64_t batch, int32_t rank, int32_t ranks);
 inline int64_t most_rows_of_rank(int64_t batch, int32_t ranks) { return rows_of_rank(batch, ranks - 1, ranks).count; }
 
 class DataParallel final : public RowExchange {
  public:
   /// Throws Unsupported where the backend's memory is not the host's.
+  /// channels: of layers whose statistics are those of all ranks' rows, at most; 0: there are none.
   DataParallel(Communicator& communicator, Backend& backend, const ParameterTable& table, const Head& head,
-               int64_t max_batch);
+               int64_t max_batch, int64_t channels);
 
   RowRange rows(int64_t batch) const { return rows_of_rank(batch, info().rank, info().size); }
   /// Of any rank.
@@ -46,8 +45,11 @@ class DataParallel final : public RowExchange {
   /// x := the mean over the ranks that had rows of the batch. The others' values are 0.
   void average(Tensor x, int64_t batch) const;
 
+  int32_t rank() const override { return info().rank; }
   void take_largest(Tensor x) const override;
   void add_up(Tensor x) const override;
+  void gather_parts(Tensor whole) const override;
+  Tensor moments(int64_t channels) const override { return {moments_.f32(), {info().size, 2, channels}}; }
 
  private:
   const CommunicatorInfo& info() const { return communicator_.info(); }
@@ -61,6 +63,7 @@ class DataParallel final : public RowExchange {
   int64_t summed_;    // and of those that are added up: with sharded classes also what these share
   Buffer embeddings_, gradients_;
   Buffer head_labels_, totals_;  // where classes are sharded
+  Buffer moments_;               // where statistics are those of all rows
 };
 
 }  // namespace margincore

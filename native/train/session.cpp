@@ -131,7 +131,7 @@ void Session::allocate() {
   if (spec_.batch_size > 0) {
     trainer_ = std::make_unique<Trainer>(*backend_, layout().network, layout().head, *parameters_, spec_.optimizer,
                                          spec_.normalization, spec_.batch_size, spec_.seed, recompute_policy_, work_,
-                                         spec_.ranks);
+                                         spec_.ranks, spec_.sync_batch_norm);
     trainer_->set_augmentation(spec_.augmentation);
     if (average_) trainer_->set_average(*average_);
     predictor_->lend(&trainer_->activations());

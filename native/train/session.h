@@ -33,6 +33,7 @@ struct SessionSpec {
   OptimizerSpec optimizer;
   Communicator* ranks = nullptr;  // that share each training batch
   bool shard_classes = false;     // among them: each has the class weights of a part
+  bool sync_batch_norm = false;   // its statistics are those of all ranks' rows
   double class_share = 1;         // of the classes that a training step compares (nn/class_sampling.h)
 };
 

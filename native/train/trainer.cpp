@@ -29,6 +29,14 @@ int64_t most_rows(const std::optional<DataParallel>& ranks, int64_t max_batch) {
   return ranks ? ranks->most_rows(max_batch) : max_batch;
 }
 
+/// Of the widest layer that measures its batches.
+int64_t most_channels(const Network& network) {
+  int64_t most = 0;
+  for (const Network::Node& node : network.nodes())
+    if (const auto running = node.layer->running_statistics()) most = std::max(most, running->channels);
+  return most;
+}
+
 /// Grows a buffer of the device; its contents are not kept.
 void reserve(Backend& backend, Buffer& buffer, size_t bytes) {
   if (buffer.bytes() < bytes) buffer = Buffer(backend, bytes);
@@ -54,13 +62,15 @@ bool all_finite(const std::vector<float>& values) {
 
 Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
                  const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-                 RecomputePolicy policy, const Work& work, Communicator* ranks)
+                 RecomputePolicy policy, const Work& work, Communicator* ranks, bool sync_batch_norm)
     : backend_(backend),
       network_(network),
       head_(head),
       parameters_(parameters),
       ranks_(ranks == nullptr ? std::nullopt
-                              : std::make_optional<DataParallel>(*ranks, backend, parameters.table(), head, max_batch)),
+                              : std::make_optional<DataParallel>(*ranks, backend, parameters.table(), head, max_batch,
+                                                                 sync_batch_norm ? most_channels(network) : 0)),
+      sync_batch_norm_(ranks != nullptr && sync_batch_norm),
       max_batch_(max_batch),
       seed_(seed),
       network_pass_(network, most_rows(ranks_, max_batch), policy, backend.info(), plan_),
@@ -268,10 +278,14 @@ void Trainer::execute_step(int64_t batch, const StepBlock* step) const {
   if (own.count > 0) {
     const Tensor own_labels(static_cast<int32_t*>(batch_labels_.data()) + own.first, DType::I32, {own.count});
     check(backend_.gather_images(network_pass_.input(own.count), own_labels, gather, step));
-    network_pass_.forward(backend_, parameters_, own, step);
   }
+  std::optional<SharedBatch> shared;
+  if (sync_batch_norm_) shared.emplace(SharedBatch{*ranks_, batch});
+  const SharedBatch* const together = shared ? &*shared : nullptr;
+  const bool takes_part = own.count > 0 || shared;
+  if (takes_part) network_pass_.forward(backend_, parameters_, own, step, together);
   run_head(batch, head_step);
-  if (own.count > 0) network_pass_.backward(backend_, parameters_, own, step);
+  if (takes_part) network_pass_.backward(backend_, parameters_, own, step, together);
   if (ranks_) {
     share_gradients(batch);
     ranks_->finish_head(parameters_, reports, halted, step);
@@ -320,10 +334,10 @@ void Trainer::share_gradients(int64_t batch) const {
   if (own_rows(batch).count == 0) {
     const Tensor gradients = parameters_.gradients().f32;
     check(backend_.zero(gradients.data, ranks_->backbone() * sizeof(float)));
-    if (statistics) check(backend_.zero(statistics.data, statistics.bytes()));
+    if (statistics && !sync_batch_norm_) check(backend_.zero(statistics.data, statistics.bytes()));
   }
   ranks_->add_gradients(parameters_);
-  if (statistics) ranks_->average(statistics, batch);
+  if (statistics && !sync_batch_norm_) ranks_->average(statistics, batch);
 }
 
 /// The gradients are still those of a step with the parameters that gave the non-finite value.

@@ -39,10 +39,11 @@ struct StepsResult {
 
 class Trainer {
  public:
-  /// `ranks`: with whom batches are shared, if with anyone.
+  /// `ranks`: with whom batches are shared, if with anyone; `sync_batch_norm`: whose statistics are those of all their rows.
   Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
           const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-          RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work(), Communicator* ranks = nullptr);
+          RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work(), Communicator* ranks = nullptr,
+          bool sync_batch_norm = false);
 
   /// Of the training images, in the steps to come. Throws InvalidOption where images are to be mixed and the head takes one
   /// label.
@@ -98,6 +99,7 @@ class Trainer {
   const Head& head_;
   Parameters& parameters_;
   std::optional<DataParallel> ranks_;
+  bool sync_batch_norm_;
   Parameters* average_ = nullptr;
   int64_t max_batch_;
   uint64_t seed_, step_ = 0;

@@ -300,16 +300,14 @@ template <Pass kPass, class T>
   });
 }
 
+/// dgamma and dbeta, and what dx takes of them.
 template <Pass kPass, class T>
-static void batch_norm_backward_by(const BatchNormGradients<T>& out, const T* dy, const T* x, const T* y,
-                                   const BatchNormParts& parts, const BatchNormParameters& parameters, void* memory) {
-  const BatchNormScratch scratch(parts, memory);
-  const NormalizingLanes lanes(parts, scratch, parameters);
-  const PassedGradient<kPass, T> gradient{dy, x, y, lanes.mean, lanes.gain, lanes.beta};
+[[gnu::always_inline]] inline void sum_gradients(const BatchNormGradients<T>& out,
+                                                 const PassedGradient<kPass, T>& gradient, const BatchNormParts& parts,
+                                                 const BatchNormParameters& parameters, const BatchNormScratch& scratch,
+                                                 float* mean_gradient, float* slope) {
   if (out.dresidual != nullptr) sum_parts<true>(out.dresidual, gradient, parts, scratch);
   else sum_parts<false>(out.dresidual, gradient, parts, scratch);
-
-  float *mean_gradient = scratch.lanes[3], *slope = scratch.lanes[4];
   const int64_t channels = parts.channels;
   for (int64_t range = 1; range < parts.ranges; ++range) {
     for (int64_t j = 0; j < channels; ++j) scratch.first[j] += scratch.first[range * channels + j];
@@ -323,8 +321,33 @@ static void batch_norm_backward_by(const BatchNormGradients<T>& out, const T* dy
     mean_gradient[j] = static_cast<float>(scratch.first[j] * share);
     slope[j] = static_cast<float>(scratch.second[j] * share * inverse * inverse);
   }
-  repeat(mean_gradient, channels, parts.bundle);
-  repeat(slope, channels, parts.bundle);
+}
+
+/// Of sums that ranks have put together.
+template <class T>
+[[gnu::always_inline]] inline void take_sums(const BatchNormGradients<T>& out, const BatchNormParts& parts,
+                                             const BatchNormParameters& parameters, float* mean_gradient,
+                                             float* slope) {
+  const double share = 1 / static_cast<double>(parameters.norm.all_rows);
+  for (int64_t j = 0; j < parts.channels; ++j) {
+    const double inverse = inverse_deviation(parameters.variance[j], parameters.norm.epsilon);
+    mean_gradient[j] = static_cast<float>(out.dbeta[j] * share);
+    slope[j] = static_cast<float>(out.dgamma[j] * share * inverse);
+  }
+}
+
+template <Pass kPass, class T>
+static void batch_norm_backward_by(const BatchNormGradients<T>& out, const T* dy, const T* x, const T* y,
+                                   const BatchNormParts& parts, const BatchNormParameters& parameters, void* memory) {
+  const BatchNormScratch scratch(parts, memory);
+  const NormalizingLanes lanes(parts, scratch, parameters);
+  const PassedGradient<kPass, T> gradient{dy, x, y, lanes.mean, lanes.gain, lanes.beta};
+  float *mean_gradient = scratch.lanes[3], *slope = scratch.lanes[4];
+  if (parameters.norm.all_rows == 0) sum_gradients(out, gradient, parts, parameters, scratch, mean_gradient, slope);
+  else take_sums(out, parts, parameters, mean_gradient, slope);
+  if (out.dx == nullptr) return;
+  repeat(mean_gradient, parts.channels, parts.bundle);
+  repeat(slope, parts.channels, parts.bundle);
 
   // What the ReLU leaves has been written once already: then neither it nor y is needed again.
   if (out.dresidual != nullptr) {

@@ -1,3 +1,4 @@
+#include "base/batch_norm.h"
 #include "cpu/cpu_backend.h"
 
 #include "cpu/onednn.h"
@@ -52,6 +53,19 @@ Status CpuBackend::batch_norm_stats(Tensor mean, Tensor variance, Tensor unbiase
       a.batch_norm_stats(mean.f32(), variance.f32(), unbiased_variance.f32(), a.elements(x), rows, channels, scratch);
     });
   });
+}
+
+Status CpuBackend::batch_norm_merge(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor parts, int64_t batch,
+                                    int64_t pixels) {
+  const int64_t channels = mean.count();
+  for (int64_t j = 0; j < channels; ++j) {
+    const BatchMoments merged =
+        merge_moments(parts.f32() + j, static_cast<int32_t>(parts.shape[0]), channels, batch, pixels);
+    mean.f32()[j] = merged.mean;
+    variance.f32()[j] = merged.variance;
+    unbiased_variance.f32()[j] = merged.unbiased_variance;
+  }
+  return Status::success();
 }
 
 Status CpuBackend::batch_norm_apply(Tensor y, Tensor mask, Tensor x, Tensor mean, Tensor variance, Tensor gamma,

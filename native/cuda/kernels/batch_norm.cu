@@ -191,7 +191,7 @@ MARGINCORE_KERNEL batch_norm_dx_kernel(T* dx, const T* dy, const T* x, const Tol
   mine.load(mean_gradient, dbeta);
   mine.load(slope, dgamma);
   mine.load(variance, p.variance);
-  const float per_row = 1 / static_cast<float>(of.rows);
+  const float per_row = 1 / static_cast<float>(p.norm.all_rows > 0 ? p.norm.all_rows : of.rows);
   MARGINCORE_UNROLL
   for (int e = 0; e < kEach; ++e) {
     mean_gradient[e] *= per_row;
@@ -224,8 +224,10 @@ template <Pass kPass, class T, int kEach>
 void run_backward(Tensor dx, const ParameterGradients& out, Tensor dresidual, Parts parts, Tensor dy, Tensor x,
                   Tensor y, const BatchNormParameters& p, const BatchNormDivision& of, cudaStream_t stream) {
   const auto* told = elements<Told<kPass, T>>(y);
-  MARGINCORE_RUN((batch_norm_sums_kernel<kPass, T, kEach>), grid_of(of), kBlock, stream, out, elements<T>(dresidual),
-                 of.chunks() == 1 ? Parts{} : parts, elements<T>(dy), elements<T>(x), told, p, of);
+  if (p.norm.all_rows == 0)
+    MARGINCORE_RUN((batch_norm_sums_kernel<kPass, T, kEach>), grid_of(of), kBlock, stream, out, elements<T>(dresidual),
+                   of.chunks() == 1 ? Parts{} : parts, elements<T>(dy), elements<T>(x), told, p, of);
+  if (!dx) return;
   if (dresidual) run_dx<Pass::All, T, kEach>(dx, elements<T>(dresidual), elements<T>(x), nullptr, out, p, of, stream);
   else run_dx<kPass, T, kEach>(dx, elements<T>(dy), elements<T>(x), told, out, p, of, stream);
 }

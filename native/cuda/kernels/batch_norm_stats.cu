@@ -1,5 +1,6 @@
 // Mean and variance per channel of x (rows, channels), for batch norm and for that of logits. Each element is read
 // once.
+#include "base/batch_norm.h"
 #include "cuda/kernels/batch_norm_division.h"
 #include "cuda/kernels/kernels.h"
 #include "heads/norm.h"
@@ -156,7 +157,25 @@ MARGINCORE_KERNEL batch_norm_stats_kernel(StatsOutputs out, Parts parts, const T
   if (is_last_block(parts.counters + share.tile, of.chunks())) join_chunks(mine, out, parts.values, x, of, shared);
 }
 
+/// A thread for each channel.
+MARGINCORE_KERNEL batch_norm_merge_kernel(StatsOutputs out, const float* parts, int32_t ranks, int64_t channels,
+                                          int64_t batch, int64_t pixels) {
+  const int64_t j = device::global_thread();
+  if (j >= channels) return;
+  const BatchMoments merged = merge_moments(parts + j, ranks, channels, batch, pixels);
+  out.mean[j] = merged.mean;
+  out.variance[j] = merged.variance;
+  out.unbiased_variance[j] = merged.unbiased_variance;
+}
+
 }  // namespace
+
+void batch_norm_merge(float* mean, float* variance, float* unbiased_variance, const float* parts, int32_t ranks,
+                      int64_t channels, int64_t batch, int64_t pixels, cudaStream_t stream) {
+  const StatsOutputs out{mean, variance, unbiased_variance, nullptr};
+  MARGINCORE_RUN(batch_norm_merge_kernel, blocks_for(channels, kBlock), kBlock, stream, out, parts, ranks, channels,
+                 batch, pixels);
+}
 
 void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, Parts parts, Tensor x, int64_t channels,
                       cudaStream_t stream) {

@@ -44,12 +44,15 @@ struct BatchNormParameters {
 int64_t batch_norm_partials(const Tensor& x, int64_t channels);
 void batch_norm_stats(float* mean, float* variance, float* unbiased_variance, Parts parts, Tensor x, int64_t channels,
                       cudaStream_t stream);
+/// parts: (ranks, 2, channels).
+void batch_norm_merge(float* mean, float* variance, float* unbiased_variance, const float* parts, int32_t ranks,
+                      int64_t channels, int64_t batch, int64_t pixels, cudaStream_t stream);
 void column_stats(float* mean, float* variance, const float* p, const float* column_norms, int64_t rows,
                   int64_t columns, cudaStream_t stream);
 /// mask: or null, and null where channels are no multiple of kMaskedChannels.
 void batch_norm_apply(Tensor y, uint8_t* mask, Tensor x, Tensor residual, int64_t channels,
                       const BatchNormParameters& parameters, cudaStream_t stream);
-/// y: its mask where it is of uint8.
+/// y: its mask where it is of uint8. dx: or none; the rest as the operation has it.
 void batch_norm_backward(Tensor dx, float* dgamma, float* dbeta, Tensor dresidual, Parts parts, Tensor dy, Tensor x,
                          Tensor y, int64_t channels, const BatchNormParameters& parameters, cudaStream_t stream);
 

@@ -48,6 +48,14 @@ Status CudaBackend::batch_norm_stats(Tensor mean, Tensor variance, Tensor unbias
   });
 }
 
+Status CudaBackend::batch_norm_merge(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor parts,
+                                     int64_t batch, int64_t pixels) {
+  return guarded("batch_norm_merge", [&] {
+    cuda::batch_norm_merge(mean.f32(), variance.f32(), unbiased_variance.f32(), parts.f32(),
+                           static_cast<int32_t>(parts.shape[0]), mean.count(), batch, pixels, stream_);
+  });
+}
+
 Status CudaBackend::batch_norm_apply(Tensor y, Tensor mask, Tensor x, Tensor mean, Tensor variance, Tensor gamma,
                                      Tensor beta, Tensor residual, BatchNorm norm) {
   return guarded("batch_norm_apply", [&] {

@@ -39,10 +39,11 @@ class BatchNormLayer final : public Layer {
 
   void forward(const LayerCall& call) const override {
     if (call.training && is_trained_) {
-      check(call.backend.batch_norm_stats(mean_of(call), state_of(call), call.batch_variance, call.x()));
+      if (call.shared != nullptr) measure_shared(call);
+      else check(call.backend.batch_norm_stats(mean_of(call), state_of(call), call.batch_variance, call.x()));
       if (bias_) check(call.backend.add(call.batch_mean, mean_of(call), call.parameters.value(*bias_)));
     }
-    normalize(call, call.training ? mask_of(call) : Tensor());
+    if (has_rows(call)) normalize(call, call.training ? mask_of(call) : Tensor());
   }
 
   void recompute(const LayerCall& call) const override { normalize(call, {}); }
@@ -53,6 +54,22 @@ class BatchNormLayer final : public Layer {
   }
 
  private:
+  static bool has_rows(const LayerCall& call) { return call.x().shape[0] > 0; }
+
+  /// Of the rows of all ranks, also where the own ones are none.
+  void measure_shared(const LayerCall& call) const {
+    const RowExchange& ranks = call.shared->ranks;
+    const Tensor parts = ranks.moments(channels_);
+    float* const own = parts.f32() + 2 * ranks.rank() * channels_;
+    if (has_rows(call))
+      check(call.backend.batch_norm_stats({own, {channels_}}, {own + channels_, {channels_}}, {}, call.x()));
+    else check(call.backend.zero(own, 2 * channels_ * sizeof(float)));
+    ranks.gather_parts(parts);
+    check(call.backend.batch_norm_merge(mean_of(call), state_of(call), call.batch_variance, parts, call.shared->rows,
+                                        pixels()));
+  }
+  int64_t pixels() const { return output_.count() / channels_; }
+
   void normalize(const LayerCall& call, const Tensor& mask) const {
     const bool by_batch = call.training && is_trained_;
     const Tensor mean = by_batch ? mean_of(call) : call.parameters.value(running_.mean);
@@ -67,9 +84,28 @@ class BatchNormLayer final : public Layer {
     const Tensor dx = call.dx() ? call.dx() : call.dy;
     const Tensor dresidual = has_residual_ ? call.dinputs[1] : Tensor(), mask = mask_of(call);
     const Tensor y = mask ? mask : has_residual_ ? call.y : Tensor();
-    check(call.backend.batch_norm_backward(dx, call.parameters.gradient(gamma_), call.parameters.gradient(beta_),
-                                           dresidual, call.dy, call.x(), y, mean_of(call), state_of(call),
-                                           call.parameters.value(gamma_), call.parameters.value(beta_), norm_));
+    const auto run = [&](Tensor to, Tensor dgamma, Tensor dbeta, const BatchNorm& norm) {
+      check(call.backend.batch_norm_backward(to, dgamma, dbeta, dresidual, call.dy, call.x(), y, mean_of(call),
+                                             state_of(call), call.parameters.value(gamma_),
+                                             call.parameters.value(beta_), norm));
+    };
+    const Tensor dgamma = call.parameters.gradient(gamma_), dbeta = call.parameters.gradient(beta_);
+    if (call.shared == nullptr) return run(dx, dgamma, dbeta, norm_);
+
+    // The parameters' gradients stay those of the own rows, as all others until they are added up.
+    float* const sums = call.shared->ranks.moments(channels_).f32();
+    const Tensor all_dgamma(sums, {channels_}), all_dbeta(sums + channels_, {channels_});
+    if (has_rows(call)) {
+      run({}, dgamma, dbeta, norm_);
+      check(call.backend.copy(all_dgamma.data, dgamma.data, dgamma.bytes()));
+      check(call.backend.copy(all_dbeta.data, dbeta.data, dbeta.bytes()));
+    } else {
+      check(call.backend.zero(sums, 2 * channels_ * sizeof(float)));
+    }
+    call.shared->ranks.add_up({sums, {2 * channels_}});
+    BatchNorm norm = norm_;
+    norm.all_rows = call.shared->rows * pixels();
+    if (has_rows(call)) run(dx, all_dgamma, all_dbeta, norm);
   }
 
   /// dx = gamma * dy / sqrt(variance + epsilon), dy as the ReLU leaves it: the normalisation itself, with mean and beta 0.

@@ -107,6 +107,11 @@ class CountingBackend final : public Backend {
     return count("batch_norm_stats", {mean, variance, unbiased_variance, x},
                  [&] { return to_.batch_norm_stats(mean, variance, unbiased_variance, x); });
   }
+  Status batch_norm_merge(Tensor mean, Tensor variance, Tensor unbiased_variance, Tensor parts, int64_t batch,
+                          int64_t pixels) override {
+    return count("batch_norm_merge", {mean, variance, unbiased_variance, parts},
+                 [&] { return to_.batch_norm_merge(mean, variance, unbiased_variance, parts, batch, pixels); });
+  }
   Status batch_norm_apply(Tensor y, Tensor mask, Tensor x, Tensor mean, Tensor variance, Tensor gamma, Tensor beta,
                           Tensor residual, BatchNorm norm) override {
     return count("batch_norm_apply", {y, mask, x, mean, variance, gamma, beta, residual},

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "base/row_range.h"
 #include "support/cases.h"
 #include "support/compare.h"
 #include "support/device.h"
@@ -355,6 +356,113 @@ TEST_CASE("a ReLU's mask says where y is above 0, and the gradient by it is the 
         expect_same(by_mask.dresidual, by_y.dresidual);
       }
     }
+  });
+}
+
+namespace {
+
+/// What two ranks have of a batch: the first `rows` rows, and those behind them.
+std::pair<Floats, Floats> cut(const Floats& values, int64_t rows, int64_t channels) {
+  if (values.empty()) return {};
+  return {Floats(values.begin(), values.begin() + rows * channels),
+          Floats(values.begin() + rows * channels, values.end())};
+}
+
+}  // namespace
+
+TEST_CASE("batch_norm_merge: the statistics of ranks' rows become those of the batch") {
+  struct Sizes {
+    int64_t batch, pixels, channels;
+    int32_t ranks;
+  };
+  for (Backend* backend : backends()) {
+    // One rank; as many rows as ranks, and fewer; uneven parts; more channels than a block has threads; a single row.
+    for (const Sizes& s : {Sizes{5, 4, 3, 1}, {4, 1, 17, 4}, {2, 9, 5, 8}, {13, 6, 300, 3}, {1, 1, 2, 2}}) {
+      CAPTURE(s.ranks);
+      Random random(static_cast<uint64_t>(s.batch + s.channels));
+      const Doubles x = to_doubles(random.normals(s.batch * s.pixels * s.channels, 3));
+      Floats parts;
+      for (int32_t rank = 0; rank < s.ranks; ++rank) {
+        const RowRange own = rows_of_rank(s.batch, rank, s.ranks);
+        const auto begin = x.begin() + own.first * s.pixels * s.channels;
+        ChannelStats stats{Doubles(s.channels, 0), Doubles(s.channels, 0), {}};
+        if (own.count > 0)
+          stats = reference::batch_norm_stats(Doubles(begin, begin + own.count * s.pixels * s.channels),
+                                              own.count * s.pixels, s.channels);
+        for (const Doubles& each : {stats.mean, stats.variance})
+          for (const double value : each) parts.push_back(static_cast<float>(value));
+      }
+      Device device(*backend);
+      const Tensor mean = device.output({s.channels}), variance = device.output({s.channels});
+      const Tensor unbiased = device.output({s.channels});
+      device.call(backend->batch_norm_merge(mean, variance, unbiased, device.input(parts, {s.ranks, 2, s.channels}),
+                                            s.batch, s.pixels));
+      const ChannelStats expected = reference::batch_norm_stats(x, s.batch * s.pixels, s.channels);
+      expect_close(Op::BatchNormMean, device.read(mean), expected.mean);
+      expect_close(Op::BatchNormVariance, device.read(variance), expected.variance);
+      expect_close(Op::BatchNormVariance, device.read(unbiased), expected.unbiased_variance);
+    }
+  }
+}
+
+TEST_CASE("batch_norm_backward of ranks that share a batch: sums first, and with those of all the gradient") {
+  for_each_case(kShapes, [](Backend& backend, DType dtype, const Shape& shape) {
+    for_each_variant(shape, [&](const Variant& variant) {
+      Problem p(shape, dtype, variant.residual, variant.relu);
+      if (p.rows < 2) return;
+      p.settle_relu();
+      const Doubles y = p.y();
+      const auto expected =
+          reference::batch_norm_backward(to_doubles(p.dy), to_doubles(p.x), y, p.stats(), to_doubles(p.gamma), p.norm);
+      const Floats stored_y = variant.y_given ? to_floats(y) : Floats();
+      const int64_t own = (p.rows + 1) / 2, c = p.channels;
+      const auto x = cut(p.x, own, c), dy = cut(p.dy, own, c), ys = cut(stored_y, own, c);
+      Device device(backend);
+      const Parameters q(device, p);
+      struct Rank {
+        Tensor dx, dgamma, dbeta, dresidual, dy, x, y;
+      };
+      const auto rank_of = [&](const Floats& own_x, const Floats& own_dy, const Floats& own_y) {
+        const Shape rows{static_cast<int64_t>(own_x.size()) / c, c};
+        Rank rank{};
+        rank.dy = variant.in_place ? device.inout(own_dy, rows, dtype) : device.input(own_dy, rows, dtype);
+        rank.dx = variant.in_place ? rank.dy : device.output(rows, dtype);
+        rank.dgamma = device.output({c});
+        rank.dbeta = device.output({c});
+        if (variant.residual) rank.dresidual = device.output(rows, dtype);
+        rank.x = device.input(own_x, rows, dtype);
+        if (!own_y.empty()) rank.y = device.input(own_y, rows, dtype);
+        return rank;
+      };
+      Floats dgamma(c, 0), dbeta(c, 0);
+      const std::vector<Rank> ranks = {rank_of(x.first, dy.first, ys.first), rank_of(x.second, dy.second, ys.second)};
+      for (const Rank& rank : ranks) {
+        device.call(backend.batch_norm_backward({}, rank.dgamma, rank.dbeta, rank.dresidual, rank.dy, rank.x, rank.y,
+                                                q.mean, q.variance, q.gamma, q.beta, p.norm));
+        const Floats own_dgamma = device.read(rank.dgamma), own_dbeta = device.read(rank.dbeta);
+        for (int64_t j = 0; j < c; ++j) {
+          dgamma[j] += own_dgamma[j];
+          dbeta[j] += own_dbeta[j];
+        }
+      }
+      expect_close(Op::BatchNormParameters, dgamma, expected.dgamma);
+      expect_close(Op::BatchNormParameters, dbeta, expected.dbeta);
+      BatchNorm all = p.norm;
+      all.all_rows = p.rows;
+      const Tensor all_dgamma = device.input(dgamma, {c}), all_dbeta = device.input(dbeta, {c});
+      Floats dx, dresidual;
+      for (const Rank& rank : ranks) {
+        device.call(backend.batch_norm_backward(rank.dx, all_dgamma, all_dbeta, rank.dresidual, rank.dy, rank.x, rank.y,
+                                                q.mean, q.variance, q.gamma, q.beta, all));
+        const Floats own_dx = device.read(rank.dx);
+        dx.insert(dx.end(), own_dx.begin(), own_dx.end());
+        if (!variant.residual) continue;
+        const Floats own_dresidual = device.read(rank.dresidual);
+        dresidual.insert(dresidual.end(), own_dresidual.begin(), own_dresidual.end());
+      }
+      expect_close(Op::BatchNormBackward, dx, expected.dx, dtype);
+      if (variant.residual) expect_same(dresidual, to_floats(expected.dresidual));
+    });
   });
 }
 

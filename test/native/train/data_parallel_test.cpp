@@ -28,6 +28,19 @@ const NetworkSpec kNetwork = {{7, 7, 1},
 const NetworkSpec kWithBatchNorm = {
     {7, 7, 1}, {{"conv", Conv2dSpec{3, 3, 3}}, {"bn", BatchNormSpec{}}, {"", ReluSpec{}}, {"fc", LinearSpec{9}}}};
 
+/// In each of the ways that its layer can be called: with a bias before it, a ReLU and a residual, in place and not.
+const NetworkSpec kManyBatchNorms = {
+    {7, 7, 1},
+    {{"conv1", Conv2dSpec{4, 3, 3}},
+     {"bn1", BatchNormSpec{}},
+     {"relu1", ReluSpec{}},
+     {"conv2", Conv2dSpec{.out_channels = 4, .kernel_height = 3, .kernel_width = 3, .padding = 1}},
+     {"bn2", BatchNormSpec{}},
+     {"sum", AddSpec{}, {4, 2}},
+     {"relu2", ReluSpec{}},
+     {"fc", LinearSpec{9}},
+     {"bn3", BatchNormSpec{}}}};
+
 struct Found {
   Floats losses, gradient_norms, logit_gradient_norms;
   Ints correct, past_pi;
@@ -42,14 +55,15 @@ struct Found {
 /// How ranks share the work.
 enum class Classes { Replicated, Sharded };
 
-struct ClassesOf {
-  int64_t count = kClasses;
-  double share = 1;  // that a step compares
+struct Variant {
+  int64_t classes = kClasses;
+  double class_share = 1;
+  bool sync_batch_norm = false;
 };
 
 /// `steps` steps of `batch` images and one of what remains, by this rank.
 Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kind, int64_t batch, int64_t steps,
-            Classes classes = Classes::Replicated, const ClassesOf& of = {}) {
+            Classes classes = Classes::Replicated, const Variant& variant = {}) {
   SessionSpec spec{};
   spec.backend = "cpu";
   spec.options.deterministic = 1;
@@ -57,9 +71,10 @@ Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kin
   spec.seed = 3;
   spec.network = network;
   spec.head = kind.spec;
-  spec.head.num_classes = of.count;
-  if (!spec.head.class_weights.empty()) spec.head.class_weights = Random(5).uniform(of.count, 0.5, 2);
-  spec.class_share = of.share;
+  spec.head.num_classes = variant.classes;
+  if (!spec.head.class_weights.empty()) spec.head.class_weights = Random(5).uniform(variant.classes, 0.5, 2);
+  spec.class_share = variant.class_share;
+  spec.sync_batch_norm = variant.sync_batch_norm;
   spec.normalization = {{0.5f}, {0.25f}};
   spec.batch_size = batch;
   spec.optimizer.type = OptimizerSpec::Type::Sgd;
@@ -73,7 +88,7 @@ Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kin
   const int64_t samples = 3 * batch, pixels_each = network.input.count();
   const Ints pixels = random.integers(samples * pixels_each, 0, 255);
   const Bytes images(pixels.begin(), pixels.end());
-  const Ints labels = random.integers(samples, 0, static_cast<int32_t>(of.count - 1));
+  const Ints labels = random.integers(samples, 0, static_cast<int32_t>(variant.classes - 1));
   session.set_training_data({images.data(), labels.data(), samples});
 
   Found found;
@@ -93,9 +108,11 @@ Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kin
     found.past_pi.push_back(result.reports[0].past_pi);
     if (step > 0) continue;
     for (const auto& entry : session.table().entries())
-      if (entry.spec.name == "bn.runningMean") found.first_running_mean = session.read_parameter(entry.spec.name);
+      if (entry.spec.name == "bn.runningMean" || entry.spec.name == "bn1.runningMean")
+        found.first_running_mean = session.read_parameter(entry.spec.name);
     for (const auto& entry : session.table().entries())
-      if (entry.spec.is_trained() && of.share == 1) found.gradients.push_back(session.read_gradient(entry.spec.name));
+      if (entry.spec.is_trained() && variant.class_share == 1)
+        found.gradients.push_back(session.read_gradient(entry.spec.name));
   }
   for (const auto& entry : session.table().entries()) {
     found.parameters.push_back(session.read_parameter(entry.spec.name));
@@ -108,13 +125,13 @@ Found train(Communicator* ranks, const NetworkSpec& network, const HeadKind& kin
       values = Floats(count);
       return values.data();
     };
-    request.scores = wanted(scores, samples * of.count);
-    request.probabilities = wanted(found.probabilities, samples * of.count);
-    if (session.head().has_centres()) request.cosines = wanted(found.cosines, samples * of.count);
+    request.scores = wanted(scores, samples * variant.classes);
+    request.probabilities = wanted(found.probabilities, samples * variant.classes);
+    if (session.head().has_centres()) request.cosines = wanted(found.cosines, samples * variant.classes);
     request.embeddings = wanted(found.embeddings, samples * session.head().embedding_size());
     request.labels = labels.data();
     request.angles = wanted(found.angles, 2 * samples);
-    request.class_norms = wanted(found.class_norms, of.count);
+    request.class_norms = wanted(found.class_norms, variant.classes);
     CHECK(session.predict(request, never).count == samples);
   };
   predict(found.scores);
@@ -237,8 +254,8 @@ TEST_CASE("ranks that divide the classes come to what one process comes to, what
 }
 
 TEST_CASE("ranks compare the classes that one process draws, whatever the head, replicated and sharded") {
-  if (!is_chosen("cpu")) return;  // another run's
-  const ClassesOf some{90, 0.5};  // eight blocks of twelve, the last of six
+  if (!is_chosen("cpu")) return;                          // another run's
+  const Variant some{.classes = 90, .class_share = 0.5};  // eight blocks of twelve, the last of six
   for (const HeadKind& kind : kHeadKinds) {
     if (kind.spec.scaled_bn || kind.spec.label_smoothing > 0 || kind.spec.fixed_weights) continue;
     CAPTURE(kind.name);
@@ -272,7 +289,7 @@ TEST_CASE("ranks compare the classes that one process draws, whatever the head, 
 TEST_CASE("more ranks than blocks of classes from which some are drawn are refused") {
   const auto refused = on_ranks<std::string>(4, [&](Communicator& communicator) -> std::string {
     try {
-      train(&communicator, kNetwork, kHeadKinds.front(), 13, 1, Classes::Sharded, {9, 0.9});
+      train(&communicator, kNetwork, kHeadKinds.front(), 13, 1, Classes::Sharded, {.classes = 9, .class_share = 0.9});
     } catch (const Error& error) {
       return error.what();
     }
@@ -294,6 +311,36 @@ TEST_CASE("running statistics of ranks are the mean of theirs, and the same in a
   const Found one = train(nullptr, kWithBatchNorm, kind, 12, 5);
   REQUIRE(one.first_running_mean.size() == 3);
   for (const Found& each : found) expect_near(each.first_running_mean, one.first_running_mean, 1e-5);
+}
+
+TEST_CASE("with the statistics of all their rows ranks come to one process's step through batch norm as well") {
+  if (!is_chosen("cpu")) return;  // another run's
+  const Variant synced{.sync_batch_norm = true};
+  for (const HeadKind& kind : {kHeadKinds.front(), kHeadKinds.back()}) {
+    CAPTURE(kind.name);
+    // The last batch has two images: of three and of eight ranks some have none.
+    const Found one = train(nullptr, kManyBatchNorms, kind, 13, 5);
+    for (const int32_t ranks : {1, 2, 3, 8}) {
+      CAPTURE(ranks);
+      const auto found = on_ranks<Found>(ranks, [&](Communicator& communicator) {
+        return train(&communicator, kManyBatchNorms, kind, 13, 5, Classes::Replicated, synced);
+      });
+      const Found& first = found[0];
+      expect_near(first.gradients, one.gradients,
+                  4e-6);  // rounding is divided by three deviations, one behind the other
+      expect_near(first.first_running_mean, one.first_running_mean, 1e-6);
+      expect_near(first.parameters, one.parameters, 1e-4);  // running statistics among them
+      expect_near(first.losses, one.losses, 1e-4);
+      for (const Found& each : found) {
+        CHECK(each.parameters == first.parameters);  // bit for bit
+        CHECK(each.losses == first.losses);
+      }
+    }
+    // Else each has those of its own rows, and comes to something else.
+    const auto apart = on_ranks<Found>(
+        2, [&](Communicator& communicator) { return train(&communicator, kManyBatchNorms, kind, 13, 5); });
+    CHECK(largest_difference(apart[0].losses, one.losses) > 1e-3);
+  }
 }
 
 TEST_CASE("what ranks cannot do is refused by name") {
