@@ -246,6 +246,8 @@ export interface NativeSessionConfig {
   distributed?: boolean;
   /** Beside `distributed`: each rank has the class weights of a part of the classes, until `endTraining`. Default false. */
   shardClasses?: boolean;
+  /** Beside `distributed`: batch norm's statistics are those of all ranks' rows. Default false. */
+  syncBatchNorm?: boolean;
   /** Of the classes that a training step compares, in (0, 1]. Default 1. */
   classShare?: number;
 }

@@ -244,6 +244,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         drawWeights,
         distributed: settings.distributed !== false,
         shardClasses: shardsClasses(job),
+        syncBatchNorm: settings.distributed !== false && settings.distributed.syncBatchNorm,
         ...(settings.sampleClasses !== undefined && { classShare: settings.sampleClasses }),
       }),
   );

@@ -328,7 +328,10 @@ function describeStart(
 /** By which epochs are compared, and the run may end. */
 const comparisonOf = ({ settings: { keepBest, patience, monitor, distributed } }: TrainJob) => ({
   keepBest,
-  'distributed.head': distributed !== false && distributed.head,
+  ...(distributed !== false && {
+    'distributed.head': distributed.head,
+    'distributed.syncBatchNorm': distributed.syncBatchNorm,
+  }),
   monitor,
   ...(patience !== undefined && { patience }),
 });

@@ -53,12 +53,12 @@ interface Outputs {
   json?: string;
   svg?: string;
   save?: string;
-  distributed?: boolean;
+  distributed?: { together?: boolean };
 }
 
 /** Of several processes the first one writes. */
 function outputsOf(flags: Outputs): Outputs {
-  if (!flags.distributed || (launchedBy(process.env)?.rank ?? 0) === 0) return flags;
+  if (!flags.distributed?.together || (launchedBy(process.env)?.rank ?? 0) === 0) return flags;
   const { json, svg, save, ...rest } = flags;
   return rest;
 }

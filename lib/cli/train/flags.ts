@@ -1,16 +1,23 @@
 /** Every option of `train()` as a flag, and what the command does with the result. */
 import { text, word } from '../../base/notation.js';
 import { PREPROCESSING } from '../../data/preprocessing.js';
+import { DISTRIBUTED } from '../../distributed/options.js';
 import { HEAD_NAMES, HEAD_WORDS } from '../../heads/resolve.js';
 import { COMMON_OPTIONS, HEADS } from '../../heads/table.js';
 import { RUN_OPTION_GROUPS } from '../../training/options.js';
-import type { FlagGroup } from '../arguments.js';
+import type { Flag, FlagGroup } from '../arguments.js';
 import { DATA_FLAGS } from '../data/flags.js';
 import { flagsOf, flagsOfSets } from '../flags.js';
 import { RATE_FLAGS } from './learningRate.js';
 import { NETWORK_FLAGS } from './network.js';
 
 const HEAD_OPTIONS = Object.fromEntries(HEAD_NAMES.map((name) => [name, HEADS[name].options]));
+
+/** That there are several processes, and how they train together. */
+const RANK_FLAGS: readonly Flag[] = [
+  { name: 'distributed', to: 'distributed.together', help: RUN_OPTION_GROUPS.machine.distributed.help },
+  ...flagsOf(DISTRIBUTED, { to: 'distributed.' }),
+];
 
 export const TRAIN_FLAGS: readonly FlagGroup[] = [
   {
@@ -44,7 +51,7 @@ export const TRAIN_FLAGS: readonly FlagGroup[] = [
       },
     ],
   },
-  { title: 'Machine', flags: flagsOf(RUN_OPTION_GROUPS.machine) },
+  { title: 'Machine', flags: flagsOf(RUN_OPTION_GROUPS.machine, { instead: { distributed: RANK_FLAGS } }) },
   {
     title: 'Output',
     flags: [

@@ -1,6 +1,7 @@
 /** From parsed flags to the options of `train()`: what a flat command line says is put together into objects. */
 
-import type { Variants } from '../../base/optionTable.js';
+import type { Option, Variants } from '../../base/optionTable.js';
+import { DISTRIBUTED, type DistributedOptions } from '../../distributed/options.js';
 import { DEFAULT_OPTIMIZER, OPTIMIZERS, type OptimizerType } from '../../training/optimizers.js';
 import type { RunOptions, TrainOptions } from '../../training/options.js';
 import { SAMPLERS, type SamplerOptions } from '../../training/samplers/options.js';
@@ -18,6 +19,7 @@ interface Groups {
   optimizer?: { type?: OptimizerType };
   sampler?: SamplerOptions;
   learningRate?: RateFlags;
+  distributed?: { together?: boolean } & DistributedOptions;
 }
 
 export async function trainOptions({
@@ -26,6 +28,7 @@ export async function trainOptions({
   model,
   optimizer,
   learningRate: rate,
+  distributed,
   ...rest
 }: ParsedFlags & Groups): Promise<TrainOptions> {
   if (dataOptions !== undefined && path === undefined) {
@@ -38,11 +41,23 @@ export async function trainOptions({
   const options: RunOptions = {
     progress: true,
     ...rest,
+    ...(distributed && { distributed: distributedOption(distributed) }),
     ...(optimizer && { optimizer: { ...optimizer, type } }),
     ...(rate && { learningRate: learningRate(rate, { ...rest, optimizer: type }) }),
   };
   if (model) return { ...options, ...(await networkOptions(model, data, rest.preprocessing)) };
   return { ...options, ...(data !== undefined && { data }) };
+}
+
+function distributedOption({
+  together,
+  ...how
+}: NonNullable<Groups['distributed']>): boolean | DistributedOptions {
+  if (together) return Object.keys(how).length === 0 ? true : how;
+  const [name] = Object.keys(how) as (keyof typeof how)[];
+  if (name === undefined) return false;
+  const { flag = name }: Option = DISTRIBUTED[name];
+  throw new UsageError(`--${kebabCase(flag)} needs --distributed`);
 }
 
 /** In the command line's own words: the API knows no flags. */

@@ -42,6 +42,11 @@ test.each([
   ],
   [['--clip-gradients', '0.5'], { clipGradients: 0.5 }],
   [['--sample-classes', '0.1'], { sampleClasses: 0.1 }],
+  [['--distributed'], { distributed: true }],
+  [
+    ['--distributed', '--distributed-head', 'sharded', '--sync-batch-norm', '--distributed-timeout', '30'],
+    { distributed: { head: 'sharded', syncBatchNorm: true, timeoutSeconds: 30 } },
+  ],
   [['--ema', '0.999'], { ema: 0.999 }],
   [['--freeze', 'layer1'], { freeze: ['layer1'] }],
   [['--freeze', 'conv1,bn1, layer1.0'], { freeze: ['conv1', 'bn1', 'layer1.0'] }],

@@ -33,16 +33,18 @@ test('options are true or how', () => {
   expect(checkDistributed(false, 'distributed')).toBe(false);
   expect(checkDistributed(true, 'distributed')).toEqual({
     head: 'auto',
+    syncBatchNorm: false,
     engine: 'auto',
     timeoutSeconds: 600,
   });
   expect(checkDistributed({ timeoutSeconds: 5 }, 'distributed')).toEqual({
     head: 'auto',
+    syncBatchNorm: false,
     engine: 'auto',
     timeoutSeconds: 5,
   });
   expect(() => checkDistributed('yes', 'distributed')).toThrow(
-    /Expected true, false or \{ head, engine, timeoutSeconds \} for distributed/,
+    /Expected true, false or \{ head, syncBatchNorm, engine, timeoutSeconds \} for distributed/,
   );
   expect(() => checkDistributed({ engine: 'gloo' }, 'distributed')).toThrow(/distributed\.engine/);
   expect(() => checkDistributed({ timeout: 5 }, 'distributed')).toThrow(/timeoutSeconds/);
@@ -54,7 +56,7 @@ test.each([
   ['sharded', 2, true],
   ['replicated', 1e6, false],
 ] as const)('head: %s, %i classes', (head, classes, sharded) => {
-  expect(isSharded({ head, engine: 'auto', timeoutSeconds: 1 }, classes)).toBe(sharded);
+  expect(isSharded({ head, syncBatchNorm: false, engine: 'auto', timeoutSeconds: 1 }, classes)).toBe(sharded);
 });
 
 test('ranks of one machine share its cores, and take none that is not theirs', () => {
