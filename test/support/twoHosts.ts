@@ -25,8 +25,20 @@ const ACROSS: Readonly<Record<Launcher, readonly string[]>> = {
 /** Below MPICH, memory of what is one machine after all would be shared between the hosts. */
 const BY_CABLE = { UCX_TLS: 'tcp,self' };
 
-/** Rank 0 is on h1, where the launcher is, rank 1 on h2. Who kills the child ends all that runs on either. */
-export function startOnTwoHosts(launcher: Launcher, file: string, limit?: number): Started {
-  const launch = [...LAUNCHERS[launcher], ...ACROSS[launcher], '-n', '2'];
-  return start([TWO_HOSTS, 'run', ...launch, process.execPath, file], limit, BY_CABLE);
+/**
+ * For the tests of the calling file, after each of which what it has started is ended, on both hosts. Returns what starts two
+ * ranks: 0 on h1, where the launcher is, 1 on h2. Who kills the child ends all that runs on either.
+ */
+export function twoHosts(): (launcher: Launcher, file: string, limit?: number) => Started {
+  const started: Started[] = [];
+  afterEach(async () => {
+    for (const { child } of started) child.kill('SIGKILL');
+    await Promise.all(started.splice(0).map(({ ended }) => ended));
+  });
+  return (launcher, file, limit) => {
+    const launch = [...LAUNCHERS[launcher], ...ACROSS[launcher], '-n', '2'];
+    const run = start([TWO_HOSTS, 'run', ...launch, process.execPath, file], limit, BY_CABLE);
+    started.push(run);
+    return run;
+  };
 }

@@ -10,8 +10,9 @@ import {
   untilNoneIsLeft,
 } from '../../support/ranks.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
-import { startOnTwoHosts, TWO_HOSTS, testOnTwoHosts } from '../../support/twoHosts.js';
+import { TWO_HOSTS, testOnTwoHosts, twoHosts } from '../../support/twoHosts.js';
 
+const startOnTwoHosts = twoHosts();
 const inFolder = temporaryFolder();
 const { script, runWell, results } = ranksIn(inFolder);
 
@@ -110,7 +111,6 @@ describe.each(launchers)('%s', (launcher) => {
     await untilNoneIsLeft(leaving, SECONDS_TO_FINALIZE + SECONDS_TO_END);
     run.child.kill('SIGKILL');
     const { output } = await run.ended;
-    console.log(output);
     for (const { losses } of results(2)) expect(losses).toHaveLength(EPOCHS);
     expect(output).not.toContain('MarginCoreError');
   });
