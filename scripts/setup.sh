@@ -80,8 +80,9 @@ system_is_complete() {
   have ninja || have make || missing+=(ninja-build)
   compiles '__cplusplus >= 202002L && __has_include(<concepts>)' || missing+=(g++)
   { compiles '__has_include(<dnnl.hpp>)' && links libdnnl.so; } || missing+=(libdnnl-dev)
-  # Processes train together by either MPI.
+  # Processes train together by either MPI, also on two hosts with a cable that is cut.
   if $tests; then
+    have ip || missing+=(iproute2)
     { have mpirun.openmpi && have mpicxx.openmpi; } || missing+=(openmpi-bin libopenmpi-dev)
     { have mpirun.mpich && have mpicxx.mpich; } || missing+=(mpich libmpich-dev)
   fi

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <semaphore>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -22,6 +23,9 @@ namespace margincore {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// That MPI may take, once all work is done or lost, for what it does with a launcher that may be out of reach.
+constexpr std::chrono::seconds kLongestFinalize{30}, kLongestAbort{3};
 
 Status failed(int error, const char* call) {
   char text[MPI_MAX_ERROR_STRING] = "";
@@ -54,19 +58,29 @@ class MpiThread {
   MpiThread() { std::thread(&MpiThread::loop, this).detach(); }
 
   /// From any thread, one at a time.
-  Status run(const std::function<Status()>& work) {
+  Status run(std::function<Status()> work) {
     const std::lock_guard one_at_a_time(calling_);
-    work_ = &work;
+    if (is_stuck_) return Status::failure(ErrorCode::RankFailed, "an earlier call of MPI has not returned");
+    work_ = std::move(work);
     begun_.release();
     done_.acquire();
     return status_;
+  }
+
+  /// The last work, which need not be done when this returns: it may refer to nothing of the caller's.
+  void run_last(std::function<Status()> work, std::chrono::seconds longest) {
+    const std::lock_guard one_at_a_time(calling_);
+    if (is_stuck_) return;
+    work_ = std::move(work);
+    begun_.release();
+    is_stuck_ = !done_.try_acquire_for(longest);
   }
 
  private:
   [[noreturn]] void loop() {
     for (;;) {
       begun_.acquire();
-      status_ = (*work_)();
+      status_ = work_();
       done_.release();
     }
   }
@@ -74,8 +88,9 @@ class MpiThread {
   std::mutex calling_;
   // Not a condition variable: waiting on one needs a newer C++ library than this is shipped for.
   std::binary_semaphore begun_{0}, done_{0};
-  const std::function<Status()>* work_ = nullptr;
+  std::function<Status()> work_;
   Status status_ = Status::success();
+  bool is_stuck_ = false;
 };
 
 /// Never destroyed: a thread waits in it.
@@ -116,9 +131,19 @@ class MpiCommunicator final : public Communicator {
   Status broadcast(void* values, int64_t bytes) override {
     return unless_failed([&] { return send_to_all(values, bytes, 0); });
   }
-  void abort(int32_t code) override { MPI_Abort(MPI_COMM_WORLD, code); }
+  void abort(int32_t code) override {
+    // MPICH's waits for its launcher for ever, also where a cable between the two is cut.
+    std::thread([code] {
+      std::this_thread::sleep_for(kLongestAbort);
+      _exit(code);
+    }).detach();
+    MPI_Abort(MPI_COMM_WORLD, code);
+  }
   Status finish() override {
-    return unless_failed([&] { return leave(); });
+    const Status status = unless_failed([&] { return wait_for_all(); });
+    // All have done their work by now: a launcher that does not answer takes nothing of it away.
+    if (status.ok()) mpi_thread().run_last([] { return finalize(); }, kLongestFinalize);
+    return status;
   }
 
  private:
@@ -171,14 +196,17 @@ class MpiCommunicator final : public Communicator {
     });
   }
 
-  Status leave() const {
+  Status wait_for_all() const {
     MPI_Request request;
     const int error = MPI_Ibarrier(MPI_COMM_WORLD, &request);
     if (error != MPI_SUCCESS) return failed(error, "MPI_Ibarrier");
     // However long others still have to do; where one ends otherwise, the launcher ends all.
-    const Status status = done(&request, "MPI_Ibarrier", std::numeric_limits<double>::infinity());
-    if (status.ok()) MPI_Finalize();
-    return status;
+    return done(&request, "MPI_Ibarrier", std::numeric_limits<double>::infinity());
+  }
+
+  static Status finalize() {
+    MPI_Finalize();
+    return Status::success();
   }
 
   static constexpr int64_t kMostAtOnce = std::numeric_limits<int>::max();

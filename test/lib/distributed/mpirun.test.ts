@@ -1,67 +1,13 @@
 /** Processes that train together, as the launchers of both MPIs start them. */
-import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageRoot } from '../../../lib/base/packageRoot.js';
+import { expectNear, isThere, launchers, ranksIn } from '../../support/ranks.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
 
-const LAUNCHERS = {
-  openmpi: ['mpirun.openmpi', '--allow-run-as-root', '--oversubscribe'],
-  mpich: ['mpirun.mpich'],
-} as const;
-type Launcher = keyof typeof LAUNCHERS;
-
 const inFolder = temporaryFolder();
-const isThere = (launcher: Launcher) => spawnSync(LAUNCHERS[launcher][0], ['--version']).status === 0;
-const launchers = Object.keys(LAUNCHERS) as Launcher[];
-
-/** A script that trains on a few images, with `rank` and what is written as JSON for each rank. */
-const script = (body: string) => {
-  const file = inFolder('script.mjs');
-  writeFileSync(
-    file,
-    `import { writeFileSync } from 'node:fs';
-import { batchNorm, conv2d, linear, maxPool2d, relu, sequential, train } from ${JSON.stringify(join(packageRoot(), 'dist/lib/index.mjs'))};
-const folder = ${JSON.stringify(inFolder())};
-const rank = Number(process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK ?? 0);
-const pixels = Uint8Array.from({ length: 60 * 64 }, (_, i) => (i * 7919) % 251);
-const images = { data: pixels, shape: [60, 8, 8, 1] };
-const data = { images, labels: Int32Array.from({ length: 60 }, (_, i) => i % 3) };
-const model = sequential([conv2d({ outChannels: 4, kernelSize: 3 }), relu(), maxPool2d({ kernelSize: 2 }), linear({ outFeatures: 8 })]);
-const options = { data, model, head: 'arcface', s: 8, batchSize: 20, epochs: 2, threads: 1,
-  device: 'cpu', progress: false };
-${body}
-`,
-  );
-  return file;
-};
-
-interface Run {
-  readonly code: number | null;
-  readonly output: string;
-  readonly seconds: number;
-}
-
-function run(launcher: Launcher | undefined, ranks: number, file: string, limit = 60): Promise<Run> {
-  const [command, ...options] = launcher === undefined ? [process.execPath] : LAUNCHERS[launcher];
-  const rest = launcher === undefined ? [file] : [...options, '-n', String(ranks), process.execPath, file];
-  const started = performance.now();
-  const child = spawn(command!, rest, { timeout: limit * 1000, killSignal: 'SIGKILL' });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
-  return new Promise((resolve) => {
-    child.once('close', (code) => resolve({ code, output, seconds: (performance.now() - started) / 1000 }));
-  });
-}
-
-async function runWell(...what: Parameters<typeof run>): Promise<void> {
-  const { code, output } = await run(...what);
-  if (code !== 0) throw new Error(`ended with ${code}: ${output}`);
-}
-
-const results = (ranks: number) =>
-  Array.from({ length: ranks }, (_, rank) => JSON.parse(readFileSync(inFolder(`${rank}.json`), 'utf8')));
+const { script, run, runWell, results } = ranksIn(inFolder);
 
 test('both launchers are there: scripts/setup.sh --tests installs them', () => {
   expect(launchers.filter(isThere)).toEqual(launchers);
@@ -73,11 +19,6 @@ writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify({ rank: result.rank, 
   accuracy: result.history.at(-1).accuracy }));
 result.model.dispose();
 `;
-
-function expectNear(found: readonly number[], expected: readonly number[]): void {
-  expect(found).toHaveLength(expected.length);
-  for (const [epoch, loss] of found.entries()) expect(loss).toBeCloseTo(expected[epoch]!, 4);
-}
 
 describe.each(
   launchers.flatMap((launcher) => ['replicated', 'sharded'].map((head) => [launcher, head] as const)),
