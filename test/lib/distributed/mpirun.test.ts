@@ -13,8 +13,8 @@ test('both launchers are there: scripts/setup.sh --tests installs them', () => {
   expect(launchers.filter(isThere)).toEqual(launchers);
 });
 
-const training = (distributed: string) => `
-const result = await train({ ...options, distributed: ${distributed} });
+const training = (distributed: string, more = '') => `
+const result = await train({ ...options, distributed: ${distributed}, ${more} });
 writeFileSync(\`\${folder}/\${rank}.json\`, JSON.stringify({ rank: result.rank, loss: result.history.map((epoch) => epoch.loss),
   accuracy: result.history.at(-1).accuracy }));
 result.model.dispose();
@@ -36,6 +36,17 @@ describe.each(
         expect(each.loss).toEqual(found[0].loss); // bit for bit
         expectNear(each.loss, one.loss);
       }
+    }
+  });
+
+  test('batch norm takes the images of all, and the classes that are drawn are those of one process', async () => {
+    const more = `batchSize: 4, sampleClasses: 0.75, data: { images, labels: Int32Array.from({ length: 60 }, (_, i) => i % 24) },
+      model: sequential([conv2d({ outChannels: 4, kernelSize: 3 }), batchNorm(), relu(), linear({ outFeatures: 8 })])`;
+    await runWell(undefined, 1, script(training('false', more)));
+    const [one] = results(1);
+    for (const ranks of [2, 3]) {
+      await runWell(launcher, ranks, script(training(`{ head: '${head}', syncBatchNorm: true }`, more)));
+      for (const each of results(ranks)) expectNear(each.loss, one.loss);
     }
   });
 
