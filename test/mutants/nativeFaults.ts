@@ -192,6 +192,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
   ]),
   ...inFile('native/nn/layers/batch_norm.cpp', [
     {
+      name: 'shared-statistics-own-rows',
+      what: "batch norm's gradient through the statistics of all ranks' rows is divided by a rank's own",
+      find: 'norm.all_rows = call.shared->rows * pixels();',
+      replace: 'norm.all_rows = call.x().count() / channels_;',
+      tests: ['train/data_parallel_test'],
+    },
+    {
       name: 'frozen-norm-without-mask',
       what: 'the gradient of a frozen batch norm passes its ReLU everywhere',
       find: 'call.backend.relu_backward(masked, call.dy, call.y)',
@@ -272,6 +279,22 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       tests: ['train/data_parallel_test'],
     },
   ]),
+  ...inFile('native/nn/class_sampling.cpp', [
+    {
+      name: 'drawn-rows-not-back',
+      what: 'what a step has made of the drawn classes is forgotten',
+      find: 'check(backend.scatter_rows(whole, part, drawn()));',
+      replace: '',
+      tests: ['train/class_sampling_test'],
+    },
+    {
+      name: 'drawn-momentum-of-others',
+      what: 'drawn classes have the momentum of those that were drawn before',
+      find: 'part.spec.is_trained() && moment < optimizer.moments()',
+      replace: 'part.spec.is_trained() && moment < 0',
+      tests: ['train/class_sampling_test'],
+    },
+  ]),
   ...inFile('native/cpu/loops/sharded_softmax.h', [
     {
       name: 'sharded-sums-not-rebased',
@@ -313,7 +336,7 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'bias-not-in-scores',
       what: 'prediction leaves the bias out',
-      find: 'optional(parameters, head_.bias_, false)',
+      find: 'optional(parameters, head_.own_keys_.bias, false)',
       replace: 'Tensor()',
       tests: ['train/predictor_test', 'nn/head_test'],
     },
