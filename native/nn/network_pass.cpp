@@ -188,7 +188,8 @@ void NetworkPass::forward(Backend& backend, const Parameters& parameters, RowRan
   if (embedding_ != kNone) check(backend.convert(embedding(rows.count), value(rows.count, last_value()).as_matrix()));
 }
 
-void NetworkPass::backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const {
+void NetworkPass::backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step,
+                           const std::function<void(int)>& done) const {
   const int64_t batch = rows.count;
   if (embedding_gradient_ != kNone && needs_embedding_gradient())
     check(backend.convert(gradient(batch, last_value()).as_matrix(), embedding_gradient(batch)));
@@ -211,6 +212,7 @@ void NetworkPass::backward(Backend& backend, const Parameters& parameters, RowRa
       const Tensor sum = gradient(batch, values[k]);
       check(backend.add(sum, sum, part(k)));
     }
+    if (done) done(i);
   }
 }
 

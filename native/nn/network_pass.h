@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <vector>
 
 #include "nn/activation_plan.h"
@@ -28,7 +29,9 @@ class NetworkPass {
 
   /// The first row counts for dropout, which draws for each row of the batch.
   void forward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const;
-  void backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step) const;
+  /// done(node): once the gradients of its parameters are queued; nodes come last to first.
+  void backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step,
+                const std::function<void(int)>& done = {}) const;
   /// Of all layers that have running ones, as the forward pass left them; or none.
   Tensor batch_statistics() const;
   /// Running statistics follow those of the batch; nothing once *halted is not 0.

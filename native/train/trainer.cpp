@@ -53,13 +53,14 @@ bool all_finite(const std::vector<float>& values) {
 
 Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
                  const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-                 RecomputePolicy policy, const Work& work, Communicator* ranks)
+                 RecomputePolicy policy, const Work& work, const RankExchanges& ranks)
     : backend_(backend),
       network_(network),
       head_(head),
       parameters_(parameters),
-      ranks_(ranks == nullptr ? std::nullopt
-                              : std::make_optional<DataParallel>(*ranks, backend, parameters.table(), head, max_batch)),
+      ranks_(ranks.all == nullptr
+                 ? std::nullopt
+                 : std::make_optional<DataParallel>(ranks, backend, network, parameters, head, max_batch)),
       max_batch_(max_batch),
       seed_(seed),
       network_pass_(network, most_rows(ranks_, max_batch), policy, backend.info(), plan_),
@@ -208,7 +209,12 @@ void Trainer::run_steps(int64_t batch, int64_t count) {
   auto& steps = steps_[{batch, count}];
   if (!steps) {
     steps.reset(new Steps{this, batch, count});
-    if (count == 1) return check(execute(*steps));
+    if (count == 1) {
+      if (ranks_) ranks_->settle_each(true);
+      check(execute(*steps));
+      if (ranks_) ranks_->settle_each(false);
+      return;
+    }
   }
   if (steps->program == nullptr) {
     const auto body = [](void* context) {
@@ -250,7 +256,9 @@ void Trainer::execute_step(int64_t batch, const StepBlock* step) const {
     network_pass_.forward(backend_, parameters_, own, step);
   }
   run_head(batch, head_step);
-  if (own.count > 0) network_pass_.backward(backend_, parameters_, own, step);
+  if (own.count > 0)
+    network_pass_.backward(backend_, parameters_, own, step,
+                           ranks_ ? ranks_->adding_as_they_come() : std::function<void(int)>());
   if (ranks_) {
     share_gradients(batch);
     ranks_->finish_head(parameters_, reports, halted, step);
@@ -284,11 +292,10 @@ void Trainer::run_head(int64_t batch, HeadStep step) const {
 void Trainer::share_gradients(int64_t batch) const {
   const Tensor statistics = network_pass_.batch_statistics();
   if (own_rows(batch).count == 0) {
-    const Tensor gradients = parameters_.gradients().f32;
-    check(backend_.zero(gradients.data, ranks_->backbone() * sizeof(float)));
+    ranks_->add_nothing();
     if (statistics) check(backend_.zero(statistics.data, statistics.bytes()));
   }
-  ranks_->add_gradients(parameters_);
+  ranks_->add_gradients();
   if (statistics) ranks_->average(statistics, batch);
 }
 

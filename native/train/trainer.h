@@ -41,7 +41,7 @@ class Trainer {
   /// `ranks`: with whom batches are shared, if with anyone.
   Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
           const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-          RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work(), Communicator* ranks = nullptr);
+          RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work(), const RankExchanges& ranks = {});
 
   /// Of the training images, in the steps to come. Throws InvalidOption where images are to be mixed and the head takes one
   /// label.

@@ -116,6 +116,7 @@ class MpiCommunicator final : public Communicator {
   Status broadcast(void* values, int64_t bytes) override {
     return unless_failed([&] { return send_to_all(values, bytes, 0); });
   }
+  double timeout_seconds() const override { return seconds_; }
   void abort(int32_t code) override { MPI_Abort(MPI_COMM_WORLD, code); }
   Status finish() override {
     return unless_failed([&] { return leave(); });
