@@ -14,6 +14,10 @@ export interface RanksOptions {
   readonly ranks: number;
   /** Its modules are those of the package, `rank` is there, and `answer(value)` writes what `answers` reads. */
   readonly body: string;
+  /** By mpirun; else only where there are several. */
+  readonly launched?: boolean;
+  /** Of mpirun. */
+  readonly flags?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -21,8 +25,10 @@ export interface RanksOptions {
 export class SimulatedRanks {
   constructor(private readonly inFolder: (name: string) => string) {}
 
-  /** Without a launcher where there is one rank. */
-  run({ ranks, body, environment }: RanksOptions, limit = 120): Promise<Ended> {
+  run(
+    { ranks, body, environment, flags = [], launched = ranks > 1 }: RanksOptions,
+    limit = 120,
+  ): Promise<Ended> {
     const file = this.inFolder('script.mjs');
     writeFileSync(
       file,
@@ -33,8 +39,9 @@ const answer = (value) => writeFileSync(${JSON.stringify(this.inFolder('answer')
 ${body}
 `,
     );
-    const command =
-      ranks === 1 ? [] : ['mpirun.openmpi', '--allow-run-as-root', '--oversubscribe', '-n', String(ranks)];
+    const command = launched
+      ? ['mpirun.openmpi', '--allow-run-as-root', '--oversubscribe', ...flags, '-n', String(ranks)]
+      : [];
     const [program, ...rest] = [...command, process.execPath, file];
     const started = performance.now();
     const child = spawn(program!, rest, {

@@ -177,7 +177,7 @@ void wait(cudaStream_t handle, const CUevent_st& event) {
 
 void let_others_go_on() {
   mutex().unlock();
-  std::this_thread::sleep_for(std::chrono::microseconds(20));
+  std::this_thread::sleep_for(std::chrono::microseconds(50));
   mutex().lock();
 }
 
