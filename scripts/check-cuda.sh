@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares the simulated device's declarations with NVIDIA's, compiles the CUDA backend for every GPU that it is shipped
+# Compares the simulated device's declarations, and those of NCCL, with NVIDIA's, compiles the CUDA backend for every GPU that it is shipped
 # for (scripts/build-cuda.sh) and links it with the real cuBLAS and cuDNN; no GPU is needed. Fails where a declaration is
 # wrong, where a kernel spills registers or needs more than its budget, where a symbol is missing, and where loading it on
 # a machine without a driver is anything but a reason.
@@ -11,6 +11,7 @@ readonly register_budget=72  # of nvcc 13.0: 64 in margin_softmax, so that half 
 
 bash scripts/cuda-sdk.sh "$sdk"
 node scripts/compare-cuda-headers.mjs
+node scripts/compare-cuda-headers.mjs native/comm/nccl
 if [[ -d $build ]]; then find "$build" -name '*.cu.o' -delete; fi  # what ptxas says is said only while it compiles
 bash scripts/build-cuda.sh
 

@@ -1,31 +1,41 @@
 /**
- * Compares what the simulated CUDA device declares of CUDA, cuBLAS and cuDNN with NVIDIA's headers: every value, every
- * function's type, every member of a struct, and sizes. What differs is an error of the C++ compiler.
+ * Compares what the simulated CUDA device declares of CUDA, cuBLAS and cuDNN, or what is declared of NCCL, with NVIDIA's
+ * headers: every value, every function's type, every member of a struct, and sizes. What differs is an error of the C++
+ * compiler.
  *
  *   node scripts/compare-cuda-headers.mjs [FOLDER OF OURS] [FOLDERS OF THE REAL ONES…]
+ *   node scripts/compare-cuda-headers.mjs native/comm/nccl [FOLDERS OF THE REAL ONES…]
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-const headers = ['cuda_runtime_api.h', 'cublas_v2.h', 'cudnn.h'];
 const [ours = 'test/native/cuda_sim/include', ...given] = process.argv.slice(2);
+const headers = ['cuda_runtime_api.h', 'cublas_v2.h', 'cudnn.h', 'nccl.h'].filter((header) =>
+  existsSync(`${ours}/${header}`),
+);
+if (headers.length === 0) throw new Error(`There is nothing to compare in ${ours}`);
 /** The toolkit's own come last: of the wheels, the runtime's lacks a folder that nvcc brings. */
 const real =
   given.length > 0
     ? given
-    : ['.cuda/nvidia/cudnn/include', '.cuda/nvidia/cu13/include', '/usr/local/cuda/include'];
+    : [
+        '.cuda/nvidia/cudnn/include',
+        '.cuda/nvidia/nccl/include',
+        '.cuda/nvidia/cu13/include',
+        '/usr/local/cuda/include',
+      ];
 /** Of a version only what decides about names and types: the major number. */
 const majors = { CUDART_VERSION: 1000, CUBLAS_VERSION: 10000, CUDNN_VERSION: 10000 };
 
 const found = { values: [], renamed: [], types: [], functions: [], members: [], structs: [] };
 const kinds = [
   [/^#define (cublas\w+) (\w+)/, (name, stands) => found.renamed.push({ name, stands })],
-  [/^#(pragma once|ifndef|endif|include|define CUDA_SIM_API)\b.*/, () => {}],
+  [/^#(pragma once|ifndef|endif|include|define (?:CUDA_SIM|NCCL)_API)\b.*/, () => {}],
   [/^using \w+ = \w+\*?;/, () => {}],
   [/^inline constexpr \w+ (\w+) = \w+;/, (name) => found.values.push(name)],
   [/^struct (\w+);/, (name) => found.types.push(name)],
-  [/^CUDA_SIM_API [^(;]*?(\w+)\([^)]*\);/, (name) => found.functions.push(name)],
+  [/^(?:CUDA_SIM|NCCL)_API [^(;]*?(\w+)\([^)]*\);/, (name) => found.functions.push(name)],
   [/^enum (\w+) \{([^}]*)\};/, readEnum],
   [/^(\/\/ Some of its members\.\n)?struct (\w+) \{([^}]*)\};/, readStruct],
   [/^\/\/.*/, () => {}],
@@ -77,6 +87,7 @@ const program = `
 #include <type_traits>
 
 #define CUDA_SIM_API
+#define NCCL_API
 namespace ours {
 ${lines(headers, (header) => `#include "${resolve(ours, header)}"`)}
 // Some names are macros in the real headers, which come later.

@@ -96,6 +96,7 @@ function backendNamed(found: readonly BackendInfo[], name: string): BackendInfo 
     version: '',
     description: '',
     simulated: false,
+    devices: 0,
     defaultThreads: 0,
   };
   return found.find((backend) => backend.name === name) ?? absent;

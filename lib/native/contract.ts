@@ -29,6 +29,8 @@ export interface NativeModule {
   changedImages(request: NativeChangedImagesRequest): Promise<Float32Array>;
   /** Joins the other processes of a launcher, once. Throws RANK_FAILED where the world is not the launcher's. */
   joinRanks(request: NativeRanksRequest): Promise<NativeRanks>;
+  /** What ranks on GPUs exchange by: NCCL, whose library is looked for. */
+  findNccl(): Promise<NativeNccl>;
   /** Rank 0's bytes in all of them, who give as many. */
   broadcast(bytes: Uint8Array): Promise<Uint8Array>;
   /** Waits for the others to end as well, where any were joined: for the end of the process. */
@@ -48,6 +50,14 @@ export interface NativeRanksRequest {
   size: number;
   /** That another may be waited for. */
   timeoutSeconds: number;
+}
+
+export interface NativeNccl {
+  available: boolean;
+  /** 'NCCL 2.30.7', or '' */
+  version: string;
+  /** Of the library; or why there is none that serves, and how to get it. */
+  text: string;
 }
 
 export interface NativeRanks {
@@ -85,6 +95,8 @@ export interface NativeBackend {
   /** Instruction set or card, e.g. 'x86-64-v4' */
   description: string;
   simulated: boolean;
+  /** How many of the kind this machine has; of one that is not available 0. */
+  devices: number;
   /**
    * Threads used when none are asked for: physical cores, within affinity, quota and OMP_NUM_THREADS. 0 where that has
    * no meaning.

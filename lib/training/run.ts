@@ -6,6 +6,7 @@ import { checkSplitOfSize, imageSize } from '../data/imageSize.js';
 import { type Dataset, progressOf, resolveData } from '../data/index.js';
 import { labelsOf, type Samples } from '../data/samples.js';
 import { chosenFrom, ofClasses } from '../data/subset.js';
+import { deviceOfRank } from '../distributed/devices.js';
 import type { Ranks } from '../distributed/ranks.js';
 import { shardedSession } from '../distributed/shardedSession.js';
 import { threadsOfRank } from '../distributed/threads.js';
@@ -126,7 +127,11 @@ async function prepare(
     fraction: () => progress.fraction,
     signal,
   });
-  const placement = await untilAborted(selectDevice(device, threads), signal);
+  let placement = await untilAborted(selectDevice(device, threads), signal);
+  if (ranks !== undefined) {
+    const ownDevice = deviceOfRank(device, placement, process.env);
+    if (ownDevice !== device) placement = await untilAborted(selectDevice(ownDevice, threads), signal);
+  }
   const own = {
     ...placement,
     ...(ranks && threads === undefined && { threads: threadsOfRank(placement.threads, process.env) }),
@@ -326,8 +331,13 @@ function describeStart(
 }
 
 /** By which epochs are compared, and the run may end. */
-const comparisonOf = ({ settings: { keepBest, patience, monitor, distributed } }: TrainJob) => ({
+const comparisonOf = ({
+  settings: { keepBest, patience, monitor, distributed },
+  placement: { backend },
+}: TrainJob) => ({
   keepBest,
+  // What processes exchange lies with the host, or with GPUs: one of each would wait for ever.
+  backend: backend.name,
   ...(distributed !== false && {
     'distributed.head': distributed.head,
     'distributed.syncBatchNorm': distributed.syncBatchNorm,

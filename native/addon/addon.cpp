@@ -29,6 +29,7 @@ Napi::Value from_backends(Napi::Env env, const std::vector<BackendAvailability>&
     entry.Set("reason", backend.reason);
     entry.Set("path", backend.path);
     entry.Set("libraries", backend.libraries);
+    entry.Set("devices", backend.info.devices);
     entry.Set("defaultThreads", backend.info.threads);
     list.Set(index++, entry);
   }

@@ -3,6 +3,7 @@
 #include "addon/convert.h"
 #include "addon/guard.h"
 #include "addon/worker.h"
+#include "comm/device_exchange.h"
 #include "comm/join.h"
 
 namespace margincore {
@@ -41,6 +42,21 @@ Napi::Value join(const Napi::CallbackInfo& info) {
   });
 }
 
+/// A large library is opened for it: not on the JavaScript thread.
+Napi::Value find_nccl(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    return shared_worker(info.Env()).run(info.Env(), []() -> Worker::Result {
+      return [found = find_device_engine()](Napi::Env env) {
+        Napi::Object nccl = Napi::Object::New(env);
+        nccl.Set("available", found.available);
+        nccl.Set("version", found.version);
+        nccl.Set("text", found.text);
+        return nccl;
+      };
+    });
+  });
+}
+
 /// Rank 0's bytes, of which all have so many.
 Napi::Value broadcast(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -75,6 +91,7 @@ Napi::Value abort(const Napi::CallbackInfo& info) {
 
 void export_ranks(Napi::Env env, Napi::Object exports) {
   exports.Set("joinRanks", Napi::Function::New(env, join, "joinRanks"));
+  exports.Set("findNccl", Napi::Function::New(env, find_nccl, "findNccl"));
   exports.Set("broadcast", Napi::Function::New(env, broadcast, "broadcast"));
   exports.Set("finishRanks", Napi::Function::New(env, finish, "finishRanks"));
   exports.Set("abortRanks", Napi::Function::New(env, abort, "abortRanks"));

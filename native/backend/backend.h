@@ -11,7 +11,7 @@
 //    of weights that are read as bf16 is bf16, as matmuls leave it: whoever reads it widens it, in no pass of its own.
 //  - Labels, orders and flags are int32; images of a dataset uint8. `batch` means the first axis.
 //  - An operation is queued in the order of the calls; only `download` and `synchronize` wait. One thread uses a
-//    Backend at a time.
+//    Backend at a time, but for `enter`.
 //  - A backward operation overwrites its gradient outputs, it does not add to them, unless it says so.
 //  - Operands that may be absent are marked "or none": a Tensor without data, or a null pointer.
 //  - What changes from step to step is read from the device-resident StepBlock, never passed by value, so that a
@@ -81,6 +81,7 @@ struct BackendInfo {
   int32_t searches;        // 1: the first use of a shape costs a search among algorithms
   int32_t recomputes;      // 1: a pass over activations costs little beside a step, so that memory is saved by it
   int32_t relu_masks;      // 1: a batch norm's ReLU behind a residual leaves a mask, for less than reading y costs
+  int32_t devices;         // that this machine has of the kind
   int32_t host_memory;     // 1: device memory is the host's, so that operations read what lies there without an upload
 };
 
@@ -205,6 +206,11 @@ struct Gradients {
 
   int64_t bf16_count() const { return bf16 ? bf16.count() : 0; }
   int64_t count() const { return bf16_count() + (f32 ? f32.count() : 0); }
+  /// Elements of one type.
+  Tensor part(int64_t first, int64_t size) const {
+    if (first < bf16_count()) return {bf16.bf16() + first, DType::BF16, {size}};
+    return {f32.f32() + first - bf16_count(), {size}};
+  }
 };
 
 /// Parameters that are updated alike: those from the end of the group before, or the first, to this one's end.
@@ -237,6 +243,13 @@ struct Adam {
 };
 
 inline constexpr int32_t kFeedSlots = 2;
+
+/// Asked again and again while the host waits for what was queued; `seconds` since something of it was last seen to be done.
+/// A failure ends the wait.
+struct Watch {
+  Status (*ask)(void* context, double seconds) = nullptr;  // null: nobody is asked
+  void* context = nullptr;
+};
 
 /// A recorded sequence of operations, owned by the backend until `discard`.
 struct Program;

@@ -30,6 +30,14 @@ virtual Status record(Program** program, Status (*body)(void* context), void* co
 virtual Status replay(Program* program) MARGINCORE_OP;
 virtual void discard(Program* program) MARGINCORE_OP;
 
+// Queues, for what others put there (comm/): that of the operations, and one beside it. Null where operations are done on
+// return; the next two do nothing there.
+virtual Status queues(void** own, void** beside) MARGINCORE_OP;
+virtual Status fork_queue() MARGINCORE_OP;  // what is put beside from here on begins after all that was queued so far
+virtual Status join_queue() MARGINCORE_OP;  // what is queued from here on begins after all that was put beside
+virtual Status enter() MARGINCORE_OP;       // makes the device the calling thread's, also another than the Backend's
+virtual void watch(Watch watch) MARGINCORE_OP;  // from now on, by every wait for what was queued
+
 // ---- convolution and linear -----------------------------------------------------------------------------------------
 
 // Convolution: x (N, H, W, C), w (K, R, S, C/groups), y (N, P, Q, K), bias (K) or none.
@@ -57,6 +65,7 @@ virtual Status relu_backward(Tensor dx, Tensor dy, Tensor y) MARGINCORE_OP;
 virtual Status prelu_forward(Tensor y, Tensor x, Tensor slope) MARGINCORE_OP;
 virtual Status prelu_backward(Tensor dx, Tensor dslope, Tensor dy, Tensor x, Tensor slope) MARGINCORE_OP;
 virtual Status add(Tensor y, Tensor a, Tensor b) MARGINCORE_OP;
+virtual Status scale(Tensor x, float factor) MARGINCORE_OP;  // fp32, in place
 // Dropout's mask is drawn again in the backward pass, nothing is stored: element number i takes word i mod 4 of
 // philox(seed, Dropout, stream, step * 2^32 + i / 4).
 virtual Status dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) MARGINCORE_OP;
@@ -175,6 +184,9 @@ virtual Status center_update(Tensor centers, Tensor x, Tensor labels, float rate
 // augmentation `step` may be null.
 virtual Status gather_images(Tensor batch, Tensor batch_labels, GatherImages gather,
                              const StepBlock* step) MARGINCORE_OP;
+
+// own_i = labels_i - first: labels (N) int32 as they count where classes are sharded, from the first own one.
+virtual Status shift_labels(Tensor own, Tensor labels, int32_t first) MARGINCORE_OP;
 
 // Parameter update of all that is trained.
 virtual Status sgd(UpdateOperands operands, Sgd options) MARGINCORE_OP;

@@ -39,6 +39,7 @@ BackendInfo CpuBackend::describe(int threads) {
   info.threads = threads;
   info.bf16 = onednn::multiplies_bf16() ? 1 : 0;
   info.recomputes = 1;
+  info.devices = 1;
   info.host_memory = 1;
   return info;
 }

@@ -63,6 +63,7 @@ BackendInfo describe_device(int32_t index) {
   info.bf16 = card.major >= 8;
   info.bf16_gradients = info.bf16;  // cuDNN gives a weight's gradient in the type of its operands
   info.relu_masks = 1;
+  info.devices = count;
   info.workspace = 2 * kMaxConvolutionWorkspace + kMatmulWorkspace;  // of two streams
 #if defined(MARGINCORE_CUDA_SIM)
   info.simulated = 1;
@@ -71,7 +72,8 @@ BackendInfo describe_device(int32_t index) {
 }
 
 CudaBackend::CudaBackend(const BackendOptions& options)
-    : info_(selected(describe_device(options.device_index), options.device_index)),
+    : device_(options.device_index),
+      info_(selected(describe_device(options.device_index), options.device_index)),
       workspace_(stream_),
       counters_(stream_),
       uploads_(stream_),
@@ -80,6 +82,7 @@ CudaBackend::CudaBackend(const BackendOptions& options)
       matmul_(stream_, options),
       side_(stream_),
       side_workspace_(side_),
+      exchanges_(stream_),
       filter_gradients_(side_, side_workspace_, options, info_) {
   info_.searches = options.deterministic == 0;
   expect_kernels(info_);

@@ -12,6 +12,7 @@
 #include "cuda/matmul.h"
 #include "cuda/side_stream.h"
 #include "cuda/uploads.h"
+#include "cuda/waits.h"
 #include "cuda/workspace.h"
 
 namespace margincore {
@@ -31,13 +32,16 @@ class CudaBackend final : public Backend {
 #include "backend/operations.h"
 
  private:
+  void settle();
   float* floats(int64_t count) { return static_cast<float*>(workspace_.take(count * sizeof(float))); }
   cuda::Parts parts(int64_t count) { return {floats(count), counters_}; }
   /// position: of a max pool, or none; see cuda::column_sums.
   void column_sums_of(Tensor sums, Tensor matrix, Tensor position = {});
 
+  int32_t device_;
   BackendInfo info_;
   CudaStream stream_;
+  CudaWaits waits_;
   CudaWorkspace workspace_;
   CudaCounters counters_;
   SmallUploads uploads_;
@@ -46,6 +50,7 @@ class CudaBackend final : public Backend {
   CudaMatmul matmul_;
   CudaSideStream side_;
   CudaWorkspace side_workspace_;
+  CudaSideStream exchanges_;           // of ranks, beside what is computed
   CudaConvolutions filter_gradients_;  // on the side stream: with a workspace, a handle and plans of their own
 };
 

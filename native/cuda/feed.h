@@ -12,8 +12,8 @@ class CudaFeed {
   explicit CudaFeed(cudaStream_t compute) : compute_(compute) {}
   ~CudaFeed() { cudaStreamSynchronize(copies_); }
 
-  /// Until the slot's host memory may be written again.
-  void wait(int32_t slot) { MARGINCORE_CHECK(cudaEventSynchronize(at(slot).uploaded)); }
+  /// When it is done, the slot's host memory may be written again.
+  cudaEvent_t uploaded(int32_t slot) { return at(slot).uploaded; }
 
   void upload(int32_t slot, void* device, const void* host, size_t bytes) {
     MARGINCORE_CHECK(cudaStreamWaitEvent(copies_, at(slot).read, 0));

@@ -31,6 +31,14 @@ struct CudaEvent : Owned<cudaEvent_t, cudaEventDestroy> {
   CudaEvent() { MARGINCORE_CHECK(cudaEventCreateWithFlags(to_create(), cudaEventDisableTiming)); }
 };
 
+/// Whether what was queued before it is done.
+inline bool is_done(cudaEvent_t event) {
+  const cudaError_t error = cudaEventQuery(event);
+  if (error == cudaErrorNotReady) cudaGetLastError();  // not to be met again by a later call
+  else MARGINCORE_CHECK(error);
+  return error == cudaSuccess;
+}
+
 /// Without an order to the legacy stream.
 struct CudaStream : Owned<cudaStream_t, cudaStreamDestroy> {
   CudaStream() { MARGINCORE_CHECK(cudaStreamCreateWithFlags(to_create(), cudaStreamNonBlocking)); }

@@ -89,7 +89,9 @@ std::vector<Network::Node> make_nodes(const std::vector<LayerSpec>& layers, cons
       values.push_back(input + 1);
     }
     const auto index = static_cast<uint32_t>(nodes.size());
-    nodes.push_back({make_layer(layer, shapes, index, activations, rates.at(layer.name), table), values});
+    const auto first = static_cast<ParameterTable::Key>(table.entries().size());
+    auto made = make_layer(layer, shapes, index, activations, rates.at(layer.name), table);
+    nodes.push_back({std::move(made), values, first, static_cast<ParameterTable::Key>(table.entries().size())});
   }
   return nodes;
 }

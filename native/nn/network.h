@@ -27,6 +27,7 @@ class Network {
   struct Node {
     std::unique_ptr<Layer> layer;
     std::vector<int> inputs;
+    ParameterTable::Key first_parameter = 0, parameters_end = 0;  // that it declared
   };
 
   /// Infers all shapes and declares the parameters in `table`. Throws ShapeMismatch or InvalidOption with the layer.

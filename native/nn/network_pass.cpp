@@ -200,13 +200,17 @@ void NetworkPass::forward(Backend& backend, const Parameters& parameters, RowRan
 }
 
 void NetworkPass::backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step,
-                           const SharedBatch* shared) const {
+                           const SharedBatch* shared, const std::function<void(int)>& done) const {
   const int64_t batch = rows.count;
   if (embedding_gradient_ != kNone && needs_embedding_gradient() && batch > 0)
     check(backend.convert(gradient(batch, last_value()).as_matrix(), embedding_gradient(batch)));
   Operands inputs, dinputs;
   for (int i = count() - 1; i >= 0; --i) {
-    if (!network_.needs_gradient(i + 1) || !takes_part(i, rows)) continue;
+    if (!network_.needs_gradient(i + 1)) continue;
+    if (!takes_part(i, rows)) {
+      if (done) done(i);  // as where there are rows: all ranks exchange in the same order
+      continue;
+    }
     if (batch > 0)
       for (int v : recomputed_[i])
         network_.nodes()[v - 1].layer->recompute(call(backend, parameters, rows, step, v - 1, again_, inputs));
@@ -225,6 +229,7 @@ void NetworkPass::backward(Backend& backend, const Parameters& parameters, RowRa
       const Tensor sum = gradient(batch, values[k]);
       check(backend.add(sum, sum, part(k)));
     }
+    if (done) done(i);
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <vector>
 
 #include "nn/activation_plan.h"
@@ -28,10 +29,11 @@ class NetworkPass {
 
   /// The first row counts for dropout, which draws for each row of the batch.
   /// shared, or none: batch norm's statistics are those of the whole batch; ranks then call these even without rows.
+  /// done(node): once the gradients of its parameters are queued; nodes come last to first.
   void forward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step,
                const SharedBatch* shared = nullptr) const;
   void backward(Backend& backend, const Parameters& parameters, RowRange rows, const StepBlock* step,
-                const SharedBatch* shared = nullptr) const;
+                const SharedBatch* shared = nullptr, const std::function<void(int)>& done = {}) const;
   /// Of all layers that have running ones, as the forward pass left them; or none.
   Tensor batch_statistics() const;
   /// Running statistics follow those of the batch; nothing once *halted is not 0.

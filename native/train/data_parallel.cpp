@@ -9,30 +9,41 @@ namespace {
 bool is_shared_by_classes(ParameterGroup group) { return group == ParameterGroup::HeadShared; }
 
 template <class Chosen>
-int64_t trained_floats(const ParameterTable& table, const Chosen& is_chosen) {
+int64_t trained_elements(const ParameterTable& table, const Chosen& is_chosen) {
   int64_t count = 0;
   for (const ParameterTable::Update& update : table.updates())
     if (is_chosen(update.group)) count += update.range.count;
   return count;
 }
 
+/// Of the widest layer that measures its batches.
+int64_t most_channels(const Network& network) {
+  int64_t most = 0;
+  for (const Network::Node& node : network.nodes())
+    if (const auto running = node.layer->running_statistics()) most = std::max(most, running->channels);
+  return most;
+}
+
 }  // namespace
 
-DataParallel::DataParallel(Communicator& communicator, Backend& backend, const ParameterTable& table, const Head& head,
-                           int64_t max_batch, int64_t channels)
-    : communicator_(communicator),
+DataParallel::DataParallel(const RankExchanges& ranks, Backend& backend, const Network& network,
+                           const Parameters& parameters, const Head& head, int64_t max_batch)
+    : exchange_(*ranks.all),
+      device_(ranks.device),
       backend_(backend),
+      parameters_(parameters),
       head_(head),
       embedding_size_(head.embedding_size()),
-      backbone_(trained_floats(table, is_backbone)),
-      summed_(backbone_ + (head.is_sharded() ? trained_floats(table, is_shared_by_classes) : 0)) {
-  if (backend.info().host_memory == 0)
-    throw Error(ErrorCode::Unsupported,
-                std::string("ranks train on the CPU alone, by now, and not on ") + backend.info().device);
+      backbone_(trained_elements(parameters.table(), is_backbone)),
+      summed_(backbone_ + (head.is_sharded() ? trained_elements(parameters.table(), is_shared_by_classes) : 0)) {
+  if (device_ != nullptr)
+    buckets_ =
+        gradient_buckets(network, parameters.table(), summed_, parameters.table().bf16_gradients(backend.info()));
   const size_t bytes = max_batch * embedding_size_ * sizeof(float);
   embeddings_ = Buffer(backend, bytes);
   gradients_ = Buffer(backend, bytes);
-  if (channels > 0) moments_ = Buffer(backend, info().size * 2 * channels * sizeof(float));
+  if (ranks.sync_batch_norm && most_channels(network) > 0)
+    moments_ = Buffer(backend, info().size * 2 * most_channels(network) * sizeof(float));
   if (!head.is_sharded()) return;
   head_labels_ = Buffer(backend, max_batch * sizeof(int32_t));
   totals_ = Buffer(backend, sizeof(StepTotals));
@@ -45,29 +56,61 @@ std::vector<int64_t> DataParallel::sizes(int64_t batch, int64_t row_size) const 
   return sizes;
 }
 
+/// After an exchange.
+void DataParallel::settle(const Status& status) const {
+  check(status);
+  if (settles_ && device_ != nullptr) check(backend_.synchronize());
+}
+
 void DataParallel::gather(Tensor labels) const {
   const int64_t batch = labels.count();
   const auto row_bytes = static_cast<int64_t>(embedding_size_ * sizeof(float));
-  check(communicator_.all_gather(embeddings_.data(), sizes(batch, row_bytes).data()));
-  check(communicator_.all_gather(labels.data, sizes(batch, sizeof(int32_t)).data()));
+  settle(exchange_.all_gather(embeddings_.data(), sizes(batch, row_bytes).data()));
+  settle(exchange_.all_gather(labels.data, sizes(batch, sizeof(int32_t)).data()));
 }
 
 Tensor DataParallel::head_labels(Tensor labels) const {
   if (!head_.is_sharded()) return labels;
-  const auto first = static_cast<int32_t>(head_.own_classes().first);
-  auto* own = static_cast<int32_t*>(head_labels_.data());
-  std::transform(labels.i32(), labels.i32() + labels.count(), own, [first](int32_t label) { return label - first; });
-  return {own, DType::I32, labels.shape};
+  const Tensor own(head_labels_.data(), DType::I32, labels.shape);
+  check(backend_.shift_labels(own, labels, static_cast<int32_t>(head_.own_classes().first)));
+  return own;
 }
 
 void DataParallel::give_gradient(Tensor own, int64_t batch) const {
   if (head_.is_sharded())
-    return check(communicator_.reduce_scatter(own.f32(), gradients_.f32(), sizes(batch, embedding_size_).data()));
+    return settle(exchange_.reduce_scatter(own.f32(), gradients_.f32(), sizes(batch, embedding_size_).data()));
   check(backend_.copy(own.data, gradients_.f32() + rows(batch).first * embedding_size_, own.bytes()));
 }
 
-void DataParallel::add_gradients(const Parameters& parameters) const {
-  if (summed_ > 0) add_up({parameters.gradients().f32.f32(), {summed_}});
+std::function<void(int)> DataParallel::adding_as_they_come() const {
+  if (device_ == nullptr || settles_) return {};
+  return [this](int node) { begin_until(node); };
+}
+
+/// Of the buckets, those that are complete after this node's backward pass.
+void DataParallel::begin_until(int node) const {
+  while (begun_ < buckets_.size() && buckets_[begun_].after >= node) {
+    const GradientBucket& bucket = buckets_[begun_++];
+    check(backend_.fork_queue());
+    check(device_->add_up_beside(parameters_.gradients().part(bucket.first, bucket.count)));
+  }
+}
+
+void DataParallel::add_nothing() const {
+  const Gradients gradients = parameters_.gradients();
+  const int64_t bf16 = std::min(gradients.bf16_count(), backbone_);
+  if (bf16 > 0) check(backend_.zero(gradients.bf16.data, bf16 * size_of(DType::BF16)));
+  check(backend_.zero(gradients.f32.data, (backbone_ - bf16) * sizeof(float)));
+}
+
+void DataParallel::add_gradients() const {
+  if (device_ == nullptr) {
+    if (summed_ > 0) add_up(parameters_.gradients().part(0, summed_));
+    return;
+  }
+  begin_until(0);
+  begun_ = 0;
+  settle(backend_.join_queue());
 }
 
 void DataParallel::finish_head(const Parameters& parameters, StepReport* reports, int32_t* halted,
@@ -79,19 +122,18 @@ void DataParallel::finish_head(const Parameters& parameters, StepReport* reports
   check(backend_.finish_report(reports, halted, totals(), step));
 }
 
-void DataParallel::take_largest(Tensor x) const { check(communicator_.all_reduce(x, Reduction::Largest)); }
-void DataParallel::add_up(Tensor x) const { check(communicator_.all_reduce(x, Reduction::Sum)); }
+void DataParallel::take_largest(Tensor x) const { settle(exchange_.all_reduce(x, Reduction::Largest)); }
+void DataParallel::add_up(Tensor x) const { settle(exchange_.all_reduce(x, Reduction::Sum)); }
 
 void DataParallel::gather_parts(Tensor whole) const {
   const auto ranks = static_cast<size_t>(info().size);
   const std::vector<int64_t> bytes(ranks, static_cast<int64_t>(whole.bytes() / ranks));
-  check(communicator_.all_gather(whole.data, bytes.data()));
+  settle(exchange_.all_gather(whole.data, bytes.data()));
 }
 
 void DataParallel::average(Tensor x, int64_t batch) const {
   add_up(x);
-  const float share = 1 / static_cast<float>(std::min<int64_t>(batch, info().size));
-  std::for_each_n(x.f32(), x.count(), [share](float& value) { value *= share; });
+  check(backend_.scale(x, 1 / static_cast<float>(std::min<int64_t>(batch, info().size))));
 }
 
 }  // namespace margincore

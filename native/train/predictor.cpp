@@ -105,19 +105,25 @@ Tensor Predictor::embed(const PredictRequest& request, int64_t first, int64_t ba
   if (sharded_ == nullptr) return embed_rows(images, {0, batch});
   const RowRange own = sharded_->own_of(batch);
   const int64_t size = head_.embedding_size();
-  auto* const all = static_cast<float*>(buffers_->activation(buffers_->gathered));
+  const Tensor all(static_cast<float*>(buffers_->activation(buffers_->gathered)), {batch, size});
+  std::vector<float> staged(has_host_memory() ? 0 : all.count());  // what ranks join lies with the host
+  float* const joined = has_host_memory() ? all.f32() : staged.data();
   if (own.count > 0) {
     const Tensor rows = embed_rows(images + own.first * network_.input().count(), own);
-    check(backend_.copy(all + own.first * size, rows.data, rows.bytes()));
+    check(backend_.download(joined + own.first * size, rows.data, rows.bytes()));
   }
-  sharded_->join_batch(all, batch, size);
-  return {all, {batch, size}};
+  sharded_->join_batch(joined, batch, size);
+  if (!has_host_memory()) check(backend_.upload(all.data, joined, all.bytes()));
+  return all;
 }
 
 void Predictor::deliver_classes(float* to, int64_t first, Tensor own) const {
   to += first * head_.num_classes();
-  if (sharded_ != nullptr) sharded_->join_columns(to, own.f32(), own.shape[0]);
-  else check(backend_.download(to, own.data, own.bytes()));
+  if (sharded_ == nullptr) return check(backend_.download(to, own.data, own.bytes()));
+  if (has_host_memory()) return sharded_->join_columns(to, own.f32(), own.shape[0]);
+  std::vector<float> staged(own.count());
+  check(backend_.download(staged.data(), own.data, own.bytes()));
+  sharded_->join_columns(to, staged.data(), own.shape[0]);
 }
 
 void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t batch) {
@@ -144,10 +150,20 @@ void Predictor::run_batch(const PredictRequest& request, int64_t first, int64_t 
     float* const rows = request.probabilities + first * head_.num_classes();
     const Tensor whole(rows, {batch, head_.num_classes()});
     deliver_classes(request.probabilities, first, scores);
-    return check(backend_.softmax(whole, whole));
+    return soften(whole);
   }
   check(backend_.softmax(probabilities, scores));
   deliver_classes(request.probabilities, first, probabilities);
+}
+
+/// Of scores that lie with the host.
+void Predictor::soften(Tensor whole) const {
+  if (has_host_memory()) return check(backend_.softmax(whole, whole));
+  const Buffer buffer(backend_, whole.bytes());
+  const Tensor device(buffer.f32(), whole.shape);
+  check(backend_.upload(device.data, whole.data, whole.bytes()));
+  check(backend_.softmax(device, device));
+  check(backend_.download(whole.data, device.data, whole.bytes()));
 }
 
 /// The reduction over classes is done here: it runs once per epoch, over a few hundred images.

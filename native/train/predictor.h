@@ -57,6 +57,8 @@ class Predictor {
   void measure_angles(const PredictRequest& request, int64_t first, Tensor embeddings);
   /// Of the classes' (rows, own classes) those of all, into (rows, classes) from row `first` on.
   void deliver_classes(float* to, int64_t first, Tensor own) const;
+  void soften(Tensor whole) const;
+  bool has_host_memory() const { return backend_.info().host_memory != 0; }
 
   Backend& backend_;
   const Network& network_;

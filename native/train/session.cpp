@@ -131,16 +131,42 @@ void Session::allocate() {
   if (spec_.batch_size > 0) {
     trainer_ = std::make_unique<Trainer>(*backend_, layout().network, layout().head, *parameters_, spec_.optimizer,
                                          spec_.normalization, spec_.batch_size, spec_.seed, recompute_policy_, work_,
-                                         spec_.ranks, spec_.sync_batch_norm);
+                                         exchanges());
     trainer_->set_augmentation(spec_.augmentation);
     if (average_) trainer_->set_average(*average_);
     predictor_->lend(&trainer_->activations());
   }
 }
 
+/// On a device ranks exchange what lies there; all of them come together for that.
+RankExchanges Session::exchanges() {
+  if (spec_.ranks == nullptr) return {};
+  if (backend_->info().host_memory != 0) return {spec_.ranks, nullptr, spec_.sync_batch_norm};
+  void *own = nullptr, *beside = nullptr;
+  check(backend_->queues(&own, &beside));
+  const auto enter = [](void* backend) { return static_cast<Backend*>(backend)->enter(); };
+  devices_ = join_devices(*spec_.ranks, {own, beside, enter, backend_.get()});
+  const auto ask = [](void* devices, double seconds) {
+    return static_cast<DeviceExchange*>(devices)->still_waiting(seconds);
+  };
+  backend_->watch({ask, devices_.get()});
+  return {devices_.get(), devices_.get(), spec_.sync_batch_norm};
+}
+
+/// Once nothing is left that uses them.
+void Session::leave_devices() {
+  if (!devices_) return;
+  check(backend_->synchronize());
+  backend_->watch({});
+  check(devices_->leave());
+  devices_.reset();
+}
+
 void Session::release() {
   predictor_.reset();
   trainer_.reset();
+  if (devices_) backend_->watch({});
+  devices_.reset();
   average_.reset();
   parameters_.reset();
 }
@@ -163,10 +189,10 @@ void Session::take_parameters_of_first() {
   if (spec_.ranks == nullptr) return;
   for (const ParameterTable::Entry& entry : layout().table.entries()) {
     if (entry.spec.is_sharded()) continue;
-    const Tensor values = parameters().values_of({entry.offset, entry.spec.shape.count()});
-    check(spec_.ranks->broadcast(values.data, values.bytes()));
+    std::vector<float> values = parameters().read_value(entry.spec.name);
+    check(spec_.ranks->broadcast(values.data(), static_cast<int64_t>(values.size() * sizeof(float))));
+    parameters().write_value(entry.spec.name, values.data(), static_cast<int64_t>(values.size()));
   }
-  parameters().refresh_bf16_twins();
 }
 
 /// Of the own rows of a parameter, where it is sharded.
@@ -260,6 +286,7 @@ PredictResult Session::predict(const PredictRequest& request, const std::atomic<
 void Session::end_training() {
   predictor_->lend(nullptr);
   trainer_.reset();
+  leave_devices();
   if (average_) parameters_.reset();
   else parameters_->release_gradients();
   if (own_) take_whole_layout();
@@ -270,10 +297,14 @@ void Session::take_whole_layout() {
   auto joined = std::make_unique<Parameters>(*backend_, whole_.table, std::nullopt);
   for (const ParameterTable::Entry& entry : whole_.table.entries()) {
     const ParameterTable::Entry& own = own_->table.find(entry.spec.name);
-    float* const whole = joined->values_of({entry.offset, entry.spec.shape.count()}).f32();
+    const Tensor whole = joined->values_of({entry.offset, entry.spec.shape.count()});
     const Tensor values = parameters().values_of({own.offset, own.spec.shape.count()});
-    if (own.spec.is_sharded()) sharded_->join_rows(whole, values.f32(), own.spec.shape.row_count());
-    else check(backend_->copy(whole, values.data, values.bytes()));
+    const int64_t row_size = own.spec.shape.row_count();
+    if (!own.spec.is_sharded()) check(backend_->copy(whole.data, values.data, values.bytes()));
+    else if (backend_->info().host_memory != 0) sharded_->join_rows(whole.f32(), values.f32(), row_size);
+    else
+      check(backend_->upload(whole.data, whole_of(entry.spec.name, parameters().read_value(entry.spec.name)).data(),
+                             whole.bytes()));
   }
   joined->refresh_bf16_twins();
   predictor_.reset();

@@ -31,7 +31,7 @@ struct SessionSpec {
   Augmentation augmentation;  // of training images
   int64_t batch_size = 0;     // largest training batch; 0: prediction only
   OptimizerSpec optimizer;
-  Communicator* ranks = nullptr;  // that share each training batch
+  Communicator* ranks = nullptr;  // that share each training batch; with a device's memory, these have to have NCCL
   bool shard_classes = false;     // among them: each has the class weights of a part
   bool sync_batch_norm = false;   // its statistics are those of all ranks' rows
   double class_share = 1;         // of the classes that a training step compares (nn/class_sampling.h)
@@ -116,6 +116,8 @@ class Session {
   const Layout& layout() const { return own_ ? *own_ : whole_; }
   std::vector<float> whole_of(const std::string& name, std::vector<float> values) const;
   const float* own_of(const std::string& name, const float* values, int64_t& count) const;
+  RankExchanges exchanges();
+  void leave_devices();
   void make_predictor();
   void lay_out_for_training();
   void take_whole_layout();
@@ -129,6 +131,7 @@ class Session {
   bool prepared_ = false;
   // Destroyed in reverse order: what lives in device memory goes before the backend.
   BackendPtr backend_;
+  std::unique_ptr<DeviceExchange> devices_;  // of ranks, where memory is not the host's
   std::unique_ptr<Parameters> parameters_, average_;
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<Predictor> predictor_;

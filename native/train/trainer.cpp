@@ -29,14 +29,6 @@ int64_t most_rows(const std::optional<DataParallel>& ranks, int64_t max_batch) {
   return ranks ? ranks->most_rows(max_batch) : max_batch;
 }
 
-/// Of the widest layer that measures its batches.
-int64_t most_channels(const Network& network) {
-  int64_t most = 0;
-  for (const Network::Node& node : network.nodes())
-    if (const auto running = node.layer->running_statistics()) most = std::max(most, running->channels);
-  return most;
-}
-
 /// Grows a buffer of the device; its contents are not kept.
 void reserve(Backend& backend, Buffer& buffer, size_t bytes) {
   if (buffer.bytes() < bytes) buffer = Buffer(backend, bytes);
@@ -62,15 +54,14 @@ bool all_finite(const std::vector<float>& values) {
 
 Trainer::Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
                  const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-                 RecomputePolicy policy, const Work& work, Communicator* ranks, bool sync_batch_norm)
+                 RecomputePolicy policy, const Work& work, const RankExchanges& ranks)
     : backend_(backend),
       network_(network),
       head_(head),
       parameters_(parameters),
-      ranks_(ranks == nullptr ? std::nullopt
-                              : std::make_optional<DataParallel>(*ranks, backend, parameters.table(), head, max_batch,
-                                                                 sync_batch_norm ? most_channels(network) : 0)),
-      sync_batch_norm_(ranks != nullptr && sync_batch_norm),
+      ranks_(ranks.all == nullptr
+                 ? std::nullopt
+                 : std::make_optional<DataParallel>(ranks, backend, network, parameters, head, max_batch)),
       max_batch_(max_batch),
       seed_(seed),
       network_pass_(network, most_rows(ranks_, max_batch), policy, backend.info(), plan_),
@@ -239,7 +230,12 @@ void Trainer::run_steps(int64_t batch, int64_t count) {
   auto& steps = steps_[{batch, count}];
   if (!steps) {
     steps.reset(new Steps{this, batch, count});
-    if (count == 1) return check(execute(*steps));
+    if (count == 1) {
+      if (ranks_) ranks_->settle_each(true);
+      check(execute(*steps));
+      if (ranks_) ranks_->settle_each(false);
+      return;
+    }
   }
   if (steps->program == nullptr) {
     const auto body = [](void* context) {
@@ -280,12 +276,15 @@ void Trainer::execute_step(int64_t batch, const StepBlock* step) const {
     check(backend_.gather_images(network_pass_.input(own.count), own_labels, gather, step));
   }
   std::optional<SharedBatch> shared;
-  if (sync_batch_norm_) shared.emplace(SharedBatch{*ranks_, batch});
+  if (ranks_ && ranks_->syncs_batch_norm()) shared.emplace(SharedBatch{*ranks_, batch});
   const SharedBatch* const together = shared ? &*shared : nullptr;
   const bool takes_part = own.count > 0 || shared;
   if (takes_part) network_pass_.forward(backend_, parameters_, own, step, together);
   run_head(batch, head_step);
-  if (takes_part) network_pass_.backward(backend_, parameters_, own, step, together);
+  if (own.count == 0) ranks_->add_nothing();  // before gradients are added up, as layers are passed
+  if (takes_part)
+    network_pass_.backward(backend_, parameters_, own, step, together,
+                           ranks_ ? ranks_->adding_as_they_come() : std::function<void(int)>());
   if (ranks_) {
     share_gradients(batch);
     ranks_->finish_head(parameters_, reports, halted, step);
@@ -328,16 +327,12 @@ Tensor Trainer::head_labels(Tensor labels) const {
   return ranks_ ? ranks_->head_labels(labels) : labels;
 }
 
-/// Whoever had no rows adds nothing.
 void Trainer::share_gradients(int64_t batch) const {
+  ranks_->add_gradients();
   const Tensor statistics = network_pass_.batch_statistics();
-  if (own_rows(batch).count == 0) {
-    const Tensor gradients = parameters_.gradients().f32;
-    check(backend_.zero(gradients.data, ranks_->backbone() * sizeof(float)));
-    if (statistics && !sync_batch_norm_) check(backend_.zero(statistics.data, statistics.bytes()));
-  }
-  ranks_->add_gradients(parameters_);
-  if (statistics && !sync_batch_norm_) ranks_->average(statistics, batch);
+  if (!statistics || ranks_->syncs_batch_norm()) return;
+  if (own_rows(batch).count == 0) check(backend_.zero(statistics.data, statistics.bytes()));
+  ranks_->average(statistics, batch);
 }
 
 /// The gradients are still those of a step with the parameters that gave the non-finite value.

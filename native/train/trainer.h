@@ -39,11 +39,10 @@ struct StepsResult {
 
 class Trainer {
  public:
-  /// `ranks`: with whom batches are shared, if with anyone; `sync_batch_norm`: whose statistics are those of all their rows.
+  /// `ranks`: with whom batches are shared, if with anyone.
   Trainer(Backend& backend, const Network& network, const Head& head, Parameters& parameters,
           const OptimizerSpec& optimizer, const Normalization& normalization, int64_t max_batch, uint64_t seed,
-          RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work(), Communicator* ranks = nullptr,
-          bool sync_batch_norm = false);
+          RecomputePolicy policy = RecomputePolicy::Never, const Work& work = Work(), const RankExchanges& ranks = {});
 
   /// Of the training images, in the steps to come. Throws InvalidOption where images are to be mixed and the head takes one
   /// label.
@@ -99,7 +98,6 @@ class Trainer {
   const Head& head_;
   Parameters& parameters_;
   std::optional<DataParallel> ranks_;
-  bool sync_batch_norm_;
   Parameters* average_ = nullptr;
   int64_t max_batch_;
   uint64_t seed_, step_ = 0;

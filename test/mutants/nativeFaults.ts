@@ -260,8 +260,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'sharded-labels-of-all',
       what: "a rank's labels are counted from the first of all classes",
-      find: 'return label - first;',
-      replace: 'return label;',
+      find: 'static_cast<int32_t>(head_.own_classes().first)',
+      replace: '0',
       tests: ['train/data_parallel_test'],
     },
     {
@@ -274,7 +274,7 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'shared-scale-apart',
       what: "a learned scale's gradient is that of a rank's own classes",
-      find: 'head.is_sharded() ? trained_floats(table, is_shared_by_classes) : 0',
+      find: 'head.is_sharded() ? trained_elements(parameters.table(), is_shared_by_classes) : 0',
       replace: '0',
       tests: ['train/data_parallel_test'],
     },
@@ -293,6 +293,22 @@ export const NATIVE_FAULTS: readonly Fault[] = [
       find: 'part.spec.is_trained() && moment < optimizer.moments()',
       replace: 'part.spec.is_trained() && moment < 0',
       tests: ['train/class_sampling_test'],
+    },
+  ]),
+  ...inFile('native/train/gradient_buckets.cpp', [
+    {
+      name: 'gradients-that-are-no-weights-apart',
+      what: "on GPUs, biases' gradients are not added up",
+      find: 'if (summed > weights_end)',
+      replace: 'if (false)',
+      tests: ['train/gradient_buckets_test'],
+    },
+    {
+      name: 'gradients-added-up-too-soon',
+      what: 'on GPUs, a part of the gradients is added up before all of it is there',
+      find: 'std::min(buckets[i].after, buckets[i - 1].after)',
+      replace: 'static_cast<int>(network.nodes().size())',
+      tests: ['train/gradient_buckets_test'],
     },
   ]),
   ...inFile('native/cpu/loops/sharded_softmax.h', [

@@ -6,7 +6,7 @@ import type { AddonState, MachineReport } from './machine.js';
 
 /** The report for people, with what to do at its end. */
 export function describeMachine(report: MachineReport): string {
-  const { margincore, node, platform, addon, backends, launchers, buildTools, datasets } = report;
+  const { margincore, node, platform, addon, backends, launchers, nccl, buildTools, datasets } = report;
   return [
     `margincore ${margincore}`,
     line('Node', `${node.version}, ABI ${node.abi}, Node-API ${node.nodeApi}`),
@@ -17,6 +17,7 @@ export function describeMachine(report: MachineReport): string {
     '',
     'To train with several processes (--distributed):',
     ...launchers.map(({ engine, found, detail }) => mark(found, engine, detail)),
+    mark(nccl.found, 'nccl', `${nccl.detail}${nccl.found ? '' : ' (of GPUs alone)'}`),
     '',
     'To build from source:',
     ...buildTools.map(({ name, found, detail }) => mark(found, name, found ? detail : 'not found')),

@@ -4,7 +4,7 @@ import type { MarginCoreError } from '../../base/errors.js';
 import { packageVersion } from '../../base/packageRoot.js';
 import { datasets } from '../../data/index.js';
 import type { BackendInfo } from '../../native/backends.js';
-import { native } from '../../native/load.js';
+import { awaitNative, native } from '../../native/load.js';
 import { type BuildTool, findBuildTools } from './buildTools.js';
 import { findLaunchers, type LauncherState } from './launchers.js';
 
@@ -17,6 +17,8 @@ export interface MachineReport {
   readonly addon: AddonState;
   readonly backends: readonly BackendInfo[];
   readonly launchers: readonly LauncherState[];
+  /** By which several processes train on GPUs. */
+  readonly nccl: NcclState;
   readonly buildTools: readonly BuildTool[];
   readonly datasets: readonly DatasetState[];
 }
@@ -27,6 +29,12 @@ export interface AddonState {
   readonly version?: string;
   /** Where it was looked for in vain, and why each file did not do. */
   readonly failures?: readonly { readonly file: string; readonly reason: string }[];
+}
+
+interface NcclState {
+  readonly found: boolean;
+  /** Its version and place, or how to get it. */
+  readonly detail: string;
 }
 
 interface DatasetState {
@@ -55,12 +63,20 @@ export async function examineMachine(): Promise<MachineReport> {
     addon,
     backends,
     launchers: findLaunchers(addon.file),
+    nccl: addon.loaded
+      ? await ncclState()
+      : { found: false, detail: 'looked for by the addon, which does not load' },
     buildTools: findBuildTools(),
     datasets: [
       await datasetState('fashion-mnist-sample', datasets.fashionMnistSample),
       await datasetState('fashion-mnist', datasets.fashionMnist),
     ],
   };
+}
+
+async function ncclState(): Promise<NcclState> {
+  const { available, version, text } = await awaitNative(() => native().findNccl());
+  return { found: available, detail: available ? `${version}, ${text}` : text };
 }
 
 function addonState(): AddonState {

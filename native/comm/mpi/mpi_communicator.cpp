@@ -131,6 +131,7 @@ class MpiCommunicator final : public Communicator {
   Status broadcast(void* values, int64_t bytes) override {
     return unless_failed([&] { return send_to_all(values, bytes, 0); });
   }
+  double timeout_seconds() const override { return seconds_; }
   void abort(int32_t code) override {
     // MPICH's waits for its launcher for ever, also where a cable between the two is cut.
     std::thread([code] {

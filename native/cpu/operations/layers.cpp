@@ -1,6 +1,7 @@
+#include <algorithm>
+
 #include "base/batch_norm.h"
 #include "cpu/cpu_backend.h"
-
 #include "cpu/onednn.h"
 
 namespace margincore {
@@ -30,6 +31,11 @@ Status CpuBackend::relu_forward(Tensor y, Tensor x) {
 
 Status CpuBackend::relu_backward(Tensor dx, Tensor dy, Tensor y) {
   return done_on(y, [&](const auto& a) { a.relu_backward(a.elements(dx), a.elements(dy), a.elements(y), y.count()); });
+}
+
+Status CpuBackend::scale(Tensor x, float factor) {
+  std::for_each_n(x.f32(), x.count(), [factor](float& value) { value *= factor; });
+  return Status::success();
 }
 
 Status CpuBackend::add(Tensor y, Tensor a, Tensor b) {

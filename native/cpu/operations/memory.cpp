@@ -77,6 +77,15 @@ Status CpuBackend::feed(int32_t, void* device, const void* host, size_t bytes) {
 Status CpuBackend::feed_begin(int32_t) { return Status::success(); }
 Status CpuBackend::feed_end(int32_t) { return Status::success(); }
 
+Status CpuBackend::queues(void** own, void** beside) {
+  *own = *beside = nullptr;
+  return Status::success();
+}
+Status CpuBackend::fork_queue() { return Status::success(); }
+Status CpuBackend::join_queue() { return Status::success(); }
+Status CpuBackend::enter() { return Status::success(); }
+void CpuBackend::watch(Watch) {}
+
 Status CpuBackend::record(Program** program, Status (*body)(void* context), void* context) {
   *program = new Program{body, context};
   return Status::success();

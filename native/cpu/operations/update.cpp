@@ -1,5 +1,6 @@
 #include "cpu/cpu_backend.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/gradient_clip.h"
@@ -34,6 +35,12 @@ Status CpuBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImages
     const auto run = mixes_images(gather.augmentation) ? a.gather_mixed : a.gather_images;
     run(a.elements(batch), batch_labels.i32(), gather, batch.shape[0], step);
   });
+}
+
+Status CpuBackend::shift_labels(Tensor own, Tensor labels, int32_t first) {
+  std::transform(labels.i32(), labels.i32() + labels.count(), own.i32(),
+                 [first](int32_t label) { return label - first; });
+  return Status::success();
 }
 
 Status CpuBackend::sgd(UpdateOperands operands, Sgd options) {

@@ -57,6 +57,15 @@ void elementwise(Tensor y, Tensor a, Tensor b, cudaStream_t stream) {
                  elements<T>(y), elements<T>(a), elements<T>(b), y.count());
 }
 
+/// In passing: of statistics, which are few.
+MARGINCORE_KERNEL scale_kernel(float* x, int64_t count, float factor) {
+  for (int64_t i = global_thread(); i < count; i += global_threads()) x[i] *= factor;
+}
+
+MARGINCORE_KERNEL shift_labels_kernel(int32_t* own, const int32_t* labels, int64_t count, int32_t first) {
+  for (int64_t i = global_thread(); i < count; i += global_threads()) own[i] = labels[i] - first;
+}
+
 /// Four elements at a time; To and From are float and BFloat16, or the other way round.
 template <class To, class From>
 MARGINCORE_DEVICE void convert_all(To* y, const From* x, int64_t count) {
@@ -132,6 +141,15 @@ void relu_backward(Tensor dx, Tensor dy, Tensor y, cudaStream_t stream) {
 
 void add(Tensor y, Tensor a, Tensor b, cudaStream_t stream) {
   with_element(y.dtype, [&](auto element) { elementwise<Add<decltype(element)>>(y, a, b, stream); });
+}
+
+void scale(Tensor x, float factor, cudaStream_t stream) {
+  MARGINCORE_RUN(scale_kernel, striding_blocks(x.count()), kBlock, stream, x.f32(), x.count(), factor);
+}
+
+void shift_labels(Tensor own, Tensor labels, int32_t first, cudaStream_t stream) {
+  MARGINCORE_RUN(shift_labels_kernel, striding_blocks(own.count()), kBlock, stream, own.i32(), labels.i32(),
+                 own.count(), first);
 }
 
 void convert(Tensor y, Tensor x, cudaStream_t stream) {

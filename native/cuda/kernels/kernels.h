@@ -30,6 +30,8 @@ cudaError_t probe_kernels();
 void relu_forward(Tensor y, Tensor x, cudaStream_t stream);
 void relu_backward(Tensor dx, Tensor dy, Tensor y, cudaStream_t stream);
 void add(Tensor y, Tensor a, Tensor b, cudaStream_t stream);
+void scale(Tensor x, float factor, cudaStream_t stream);
+void shift_labels(Tensor own, Tensor labels, int32_t first, cudaStream_t stream);
 void add_bias(Tensor y, const float* bias, int64_t rows, int64_t columns, cudaStream_t stream);
 void dropout(Tensor y, Tensor x, Dropout dropout, const StepBlock* step, cudaStream_t stream);
 void convert(Tensor y, Tensor x, cudaStream_t stream);

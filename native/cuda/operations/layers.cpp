@@ -32,6 +32,10 @@ Status CudaBackend::add(Tensor y, Tensor a, Tensor b) {
   return guarded("add", [&] { cuda::add(y, a, b, stream_); });
 }
 
+Status CudaBackend::scale(Tensor x, float factor) {
+  return guarded("scale", [&] { cuda::scale(x, factor, stream_); });
+}
+
 Status CudaBackend::dropout_forward(Tensor y, Tensor x, Dropout dropout, const StepBlock* step) {
   return guarded("dropout_forward", [&] { cuda::dropout(y, x, dropout, step, stream_); });
 }

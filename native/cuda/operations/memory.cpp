@@ -24,15 +24,22 @@ Status CudaBackend::allocate(void** memory, size_t bytes) {
                          cudaGetErrorString(error));
 }
 
+/// Whatever becomes of it: what is released then is at its end.
+void CudaBackend::settle() {
+  const Status ignored = guarded("wait", [&] { waits_.finish(stream_, uploads_); });
+  if (!ignored.ok()) cudaStreamSynchronize(stream_);
+}
+
 void CudaBackend::release(void* memory) {
-  cudaStreamSynchronize(stream_);
+  settle();
   cudaFree(memory);
 }
 
 Status CudaBackend::upload(void* device, const void* host, size_t bytes) {
   return guarded("upload", [&] {
     if (bytes == 0) return;
-    if (bytes <= SmallUploads::kMaxBytes) return uploads_.upload(device, host, bytes);
+    if (bytes <= SmallUploads::kMaxBytes)
+      return uploads_.upload(device, host, bytes, [&](cudaEvent_t done) { waits_.finish(done, uploads_); });
     // From pageable memory: returns once the contents have been staged.
     MARGINCORE_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_));
   });
@@ -40,6 +47,7 @@ Status CudaBackend::upload(void* device, const void* host, size_t bytes) {
 
 Status CudaBackend::download(void* host, const void* device, size_t bytes) {
   return guarded("download", [&] {
+    if (waits_.is_watched()) waits_.finish(stream_, uploads_);  // pageable memory: the copy would wait
     if (bytes > 0) MARGINCORE_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_));
     MARGINCORE_CHECK(cudaStreamSynchronize(stream_));
   });
@@ -58,7 +66,7 @@ Status CudaBackend::zero(void* memory, size_t bytes) {
 }
 
 Status CudaBackend::synchronize() {
-  return guarded("synchronize", [&] { MARGINCORE_CHECK(cudaStreamSynchronize(stream_)); });
+  return guarded("synchronize", [&] { waits_.finish(stream_, uploads_); });
 }
 
 Status CudaBackend::available_memory(size_t* bytes) {
@@ -78,7 +86,7 @@ void CudaBackend::release_host(void* memory) {
 }
 
 Status CudaBackend::feed_wait(int32_t slot) {
-  return guarded("feed_wait", [&] { feed_.wait(slot); });
+  return guarded("feed_wait", [&] { waits_.finish(feed_.uploaded(slot), uploads_); });
 }
 
 Status CudaBackend::feed(int32_t slot, void* device, const void* host, size_t bytes) {
@@ -92,6 +100,26 @@ Status CudaBackend::feed_begin(int32_t slot) {
 Status CudaBackend::feed_end(int32_t slot) {
   return guarded("feed_end", [&] { feed_.end(slot); });
 }
+
+Status CudaBackend::queues(void** own, void** beside) {
+  *own = static_cast<cudaStream_t>(stream_);
+  *beside = static_cast<cudaStream_t>(exchanges_);
+  return Status::success();
+}
+
+Status CudaBackend::fork_queue() {
+  return guarded("fork_queue", [&] { exchanges_.fork(); });
+}
+
+Status CudaBackend::join_queue() {
+  return guarded("join_queue", [&] { exchanges_.join(); });
+}
+
+Status CudaBackend::enter() {
+  return guarded("enter", [&] { MARGINCORE_CHECK(cudaSetDevice(device_)); });
+}
+
+void CudaBackend::watch(Watch watch) { waits_.watch(watch); }
 
 Status CudaBackend::record(Program** program, Status (*body)(void* context), void* context) {
   return guarded("record", [&] {
@@ -125,7 +153,7 @@ Status CudaBackend::replay(Program* program) {
 }
 
 void CudaBackend::discard(Program* program) {
-  cudaStreamSynchronize(stream_);
+  settle();
   if (program->graph != nullptr) cudaGraphExecDestroy(program->graph);
   delete program;
 }

@@ -11,6 +11,10 @@ Status CudaBackend::gather_images(Tensor batch, Tensor batch_labels, GatherImage
   return guarded("gather_images", [&] { cuda::gather_images(batch, batch_labels.i32(), gather, step, stream_); });
 }
 
+Status CudaBackend::shift_labels(Tensor own, Tensor labels, int32_t first) {
+  return guarded("shift_labels", [&] { cuda::shift_labels(own, labels, first, stream_); });
+}
+
 Status CudaBackend::sgd(UpdateOperands operands, Sgd options) {
   return guarded("sgd", [&] { cuda::sgd(operands, options, stream_); });
 }

@@ -44,6 +44,11 @@ class CountingBackend final : public Backend {
   }
   Status feed_begin(int32_t slot) override { return to_.feed_begin(slot); }
   Status feed_end(int32_t slot) override { return to_.feed_end(slot); }
+  Status queues(void** own, void** beside) override { return to_.queues(own, beside); }
+  Status fork_queue() override { return to_.fork_queue(); }
+  Status join_queue() override { return to_.join_queue(); }
+  Status enter() override { return to_.enter(); }
+  void watch(Watch watch) override { to_.watch(watch); }
   Status record(Program** program, Status (*body)(void*), void* context) override {
     return to_.record(program, body, context);
   }
@@ -72,6 +77,12 @@ class CountingBackend final : public Backend {
   }
   Status convert(Tensor y, Tensor x) override {
     return count("convert", {y, x}, [&] { return to_.convert(y, x); });
+  }
+  Status scale(Tensor x, float factor) override {
+    return count("scale", {x, x}, [&] { return to_.scale(x, factor); });
+  }
+  Status shift_labels(Tensor own, Tensor labels, int32_t first) override {
+    return count("shift_labels", {own, labels}, [&] { return to_.shift_labels(own, labels, first); });
   }
   Status relu_forward(Tensor y, Tensor x) override {
     return count("relu_forward", {y, x}, [&] { return to_.relu_forward(y, x); });

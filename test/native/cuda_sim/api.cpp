@@ -87,6 +87,11 @@ void break_device(const std::string& message) {
 
 bool device_broken() { return state().broken; }
 
+int& current_device() {
+  thread_local int device = 0;
+  return device;
+}
+
 uint64_t random_below(uint64_t bound) {
   State& now = state();
   if (now.seed != settings().shuffle) now.seed = now.random = settings().shuffle;

@@ -23,6 +23,9 @@ void report(const std::string& message);
 void break_device(const std::string& message);
 bool device_broken();
 
+/// The calling thread's.
+int& current_device();
+
 /// In [0, bound), bound at most 2^32: the random orders.
 uint64_t random_below(uint64_t bound);
 

@@ -12,6 +12,7 @@ constexpr size_t kAlignment = 256;  // as cudaMalloc promises
 struct Allocation {
   size_t bytes;
   Memory kind;
+  int device;
 };
 
 // By where they begin.
@@ -35,7 +36,7 @@ void* allocate(Memory kind, size_t bytes) {
   if (posix_memalign(&memory, kAlignment, bytes) != 0)
     refuse(cudaErrorMemoryAllocation, format("the host has no %zu bytes", bytes));
   std::memset(memory, 0xFF, bytes);  // undefined contents: NaN, -1
-  allocations()[static_cast<char*>(memory)] = {bytes, kind};
+  allocations()[static_cast<char*>(memory)] = {bytes, kind, current_device()};
   if (kind == Memory::Device) counters().live_bytes += static_cast<int64_t>(bytes);
   ++(kind == Memory::Device ? counters().allocations : counters().host_allocations);
   return memory;
@@ -56,7 +57,8 @@ bool is_in(Memory kind, const void* memory, size_t bytes) {
   auto found = allocations().upper_bound(begin);
   if (found == allocations().begin()) return false;
   --found;
-  return found->second.kind == kind && begin + bytes <= found->first + found->second.bytes;
+  const auto& [size, of, device] = found->second;
+  return of == kind && (kind == Memory::Pinned || device == current_device()) && begin + bytes <= found->first + size;
 }
 
 }  // namespace margincore::cuda_sim

@@ -11,7 +11,7 @@ void* allocate(Memory kind, size_t bytes);
 void release(Memory kind, void* memory);
 size_t free_memory();
 
-/// Whether one allocation of that kind holds all these bytes; with bytes = 0, whether one begins, holds or ends there.
+/// Whether one allocation of that kind, of the calling thread's device, holds all these bytes; with bytes = 0, whether one begins, holds or ends there.
 bool is_in(Memory kind, const void* memory, size_t bytes);
 
 template <class Code>

@@ -49,7 +49,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 cudaError_t cudaSetDevice(int device) {
   return runtime(__func__, [&] {
     require_device_number(device);
-    if (device != 0) refuse(cudaErrorInvalidDevice, "only device 0 of the simulated ones computes");
+    current_device() = device;
   });
 }
 
@@ -66,7 +66,7 @@ cudaError_t cudaGetDevice(int* device) {
   return runtime(__func__, [&] {
     require(device);
     require_device_number(0);
-    *device = 0;
+    *device = current_device();
   });
 }
 

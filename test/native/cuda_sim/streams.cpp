@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <thread>
 
 namespace margincore::cuda_sim {
 namespace {
@@ -46,7 +47,10 @@ void push(CUstream_st& stream, SharedTask task) {
 }
 
 bool can_run(const CUstream_st& stream) {
-  return !stream.queue.empty() && (!stream.queue.front().wait || stream.queue.front().ticket->done);
+  if (stream.queue.empty()) return false;
+  const Work& front = stream.queue.front();
+  if (front.task != nullptr) return front.task->is_ready == nullptr || device_broken() || front.task->is_ready();
+  return !front.wait || front.ticket->done;
 }
 
 void run_front(CUstream_st& stream) {
@@ -60,22 +64,34 @@ void run_front(CUstream_st& stream) {
   }
 }
 
-/// Runs the front of a stream, and before it as little of the others as it waits for.
-void run_front_and_dependencies(CUstream_st& stream) {
-  while (!can_run(stream)) run_front_and_dependencies(stream_of(stream.queue.front().ticket->stream));
-  run_front(stream);
+/// Runs the front of a stream, or the first that it waits for; false where that is another process's or thread's.
+bool run_front_or_dependency(CUstream_st& stream) {
+  if (can_run(stream)) {
+    run_front(stream);
+    return true;
+  }
+  const Work& front = stream.queue.front();
+  return front.wait && run_front_or_dependency(stream_of(front.ticket->stream));
 }
 
-/// Runs the front of any stream that can go on: every order that CUDA may choose is possible.
-void run_any_front() {
+/// Runs the front of any stream of the device that can go on: every order that CUDA may choose is possible.
+bool run_any_front(int device) {
   std::vector<CUstream_st*> candidates = streams().all();
-  std::erase_if(candidates, [](const CUstream_st* stream) { return !can_run(*stream); });
+  std::erase_if(candidates,
+                [device](const CUstream_st* stream) { return stream->device != device || !can_run(*stream); });
+  if (candidates.empty()) return false;
   run_front(*candidates[random_below(candidates.size())]);
+  return true;
 }
 
-void run_something(CUstream_st& wanted) {
-  if (settings().shuffle != 0) run_any_front();
-  else run_front_and_dependencies(wanted);
+bool run_something(CUstream_st& wanted) {
+  return settings().shuffle != 0 ? run_any_front(wanted.device) : run_front_or_dependency(wanted);
+}
+
+template <class IsOver>
+void run_until(CUstream_st& wanted, const IsOver& is_over) {
+  while (!is_over())
+    if (!run_something(wanted)) let_others_go_on();
 }
 
 /// What comes next on the stream comes behind the event, too.
@@ -100,7 +116,7 @@ CUstream_st& stream_of(cudaStream_t handle) {
 }
 
 cudaStream_t create_stream() {
-  streams().created.push_back(std::make_unique<CUstream_st>());
+  streams().created.push_back(std::make_unique<CUstream_st>(CUstream_st{current_device()}));
   add_object(streams().created.back().get(), "stream");
   return streams().created.back().get();
 }
@@ -115,6 +131,9 @@ void destroy_stream(cudaStream_t handle) {
 void enqueue(cudaStream_t handle, Task task) {
   CUstream_st& stream = stream_of(handle);
   auto shared = std::make_shared<const Task>(std::move(task));
+  if (&stream != &streams().legacy && stream.device != current_device())
+    refuse(cudaErrorInvalidResourceHandle,
+           format("the stream is device %d's, and this thread is at device %d", stream.device, current_device()));
   if (!stream.capture) return push(stream, std::move(shared));
   Capture& capture = *stream.capture;
   if (!capture.valid) refuse(cudaErrorStreamCaptureInvalidated, "something in the capture was refused");
@@ -156,20 +175,28 @@ void wait(cudaStream_t handle, const CUevent_st& event) {
   }
 }
 
+void let_others_go_on() {
+  mutex().unlock();
+  std::this_thread::sleep_for(std::chrono::microseconds(50));
+  mutex().lock();
+}
+
 void finish(CUstream_st& stream) {
-  while (!stream.queue.empty()) run_something(stream);
+  run_until(stream, [&] { return stream.queue.empty(); });
 }
 
 void finish(const SharedTicket& ticket) {
-  while (!ticket->done) run_something(stream_of(ticket->stream));
+  run_until(stream_of(ticket->stream), [&] { return ticket->done; });
 }
 
 void finish_all() {
-  for (CUstream_st* stream : streams().all()) finish(*stream);
+  std::vector<CUstream_st*> own = streams().all();
+  std::erase_if(own, [](const CUstream_st* stream) { return stream->device != current_device(); });
+  for (CUstream_st* stream : own) finish(*stream);
 }
 
 void advance(CUstream_st& stream) {
-  if (!stream.queue.empty()) run_something(stream);
+  if (!stream.queue.empty() && !run_something(stream)) let_others_go_on();
 }
 
 void begin_capture(cudaStream_t handle, cudaStreamCaptureMode mode) {

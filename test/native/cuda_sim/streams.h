@@ -31,9 +31,10 @@ struct Work {
 
 // The names that NVIDIA's headers declare.
 struct CUstream_st {
-  std::deque<margincore::cuda_sim::Work> queue;
-  margincore::cuda_sim::SharedCapture capture;  // null: none
-  std::vector<size_t> last;                     // nodes of the capture, behind which the next one comes
+  int device = 0;
+  std::deque<margincore::cuda_sim::Work> queue = {};
+  margincore::cuda_sim::SharedCapture capture = {};  // null: none
+  std::vector<size_t> last = {};                     // nodes of the capture, behind which the next one comes
 };
 
 struct CUevent_st {
@@ -65,10 +66,13 @@ void replay(const CUgraphExec_st& graph, cudaStream_t stream);
 void record(CUevent_st& event, cudaStream_t stream);
 void wait(cudaStream_t stream, const CUevent_st& event);
 
-/// Runs what these wait for.
+/// Runs what these wait for. Where that waits for another process or thread, they get the lock in between.
 void finish(CUstream_st& stream);
 void finish(const SharedTicket& ticket);
-void finish_all();
+void finish_all();  // of the calling thread's device
+
+/// For who waits for another process or thread: gives them the lock for a moment.
+void let_others_go_on();
 
 /// Runs a little of it, so that a loop which asks again and again comes to an end.
 void advance(CUstream_st& stream);

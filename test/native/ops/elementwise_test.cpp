@@ -55,6 +55,33 @@ TEST_CASE("relu_forward and relu_backward are exact, also in place") {
   });
 }
 
+TEST_CASE("scale, in place, is exact: one product") {
+  for_each_case(kCounts, [](Backend& backend, int64_t count) {
+    Random random(static_cast<uint64_t>(count));
+    const Floats x = random.normals(count);
+    for (const float factor : {1.0f, 0.5f, 1.0f / 3}) {
+      Device device(backend);
+      const Tensor scaled = device.inout(x, {count});
+      device.call(backend.scale(scaled, factor));
+      expect_same(device.read(scaled), to_floats(reference::scale(to_doubles(x), factor)));
+    }
+  });
+}
+
+TEST_CASE("shift_labels is exact") {
+  for_each_case(kCounts, [](Backend& backend, int64_t count) {
+    const Ints labels = Random(static_cast<uint64_t>(count)).integers(count, 0, 1'000'000);
+    for (const int32_t first : {0, 7, 999'999}) {
+      Ints expected;
+      for (const int32_t label : labels) expected.push_back(label - first);
+      Device device(backend);
+      const Tensor own = device.output({count}, DType::I32);
+      device.call(backend.shift_labels(own, device.input(labels, {count}), first));
+      CHECK(device.read_ints(own) == expected);
+    }
+  });
+}
+
 TEST_CASE("relu lets NaN pass, so that it is found") {
   for (Backend* backend : backends()) {
     Floats x = Random(1).normals(100);

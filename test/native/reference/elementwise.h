@@ -18,6 +18,11 @@ inline Doubles relu_backward(Doubles dy, const Doubles& y) {
   return dy;
 }
 
+inline Doubles scale(Doubles x, double factor) {
+  for (double& value : x) value *= factor;
+  return x;
+}
+
 /// Element i of step t takes word i mod 4 of the draw with index t * 2^32 + i / 4.
 inline bool is_dropped(size_t i, const Dropout& dropout, const StepBlock& step) {
   const Random4 random = philox(step.seed, RandomPurpose::Dropout, dropout.stream, (step.step << 32) + i / 4);

@@ -69,6 +69,8 @@ class ThreadRank final : public Communicator {
     return Status::success();
   }
 
+  double timeout_seconds() const override { return timeout_seconds_; }
+  void set_timeout(double seconds) { timeout_seconds_ = seconds; }
   void abort(int32_t) override {}
   Status finish() override { return Status::success(); }
 
@@ -90,6 +92,7 @@ class ThreadRank final : public Communicator {
 
   Meeting& meeting_;
   CommunicatorInfo info_{};
+  double timeout_seconds_ = 60;
 };
 
 /// body(communicator) on as many threads, and what each answers, by rank. What one throws ends the program: the others would
