@@ -56,28 +56,29 @@ onSimulation('one process with a GPU comes to the same, with others of its run o
 });
 
 onSimulation('one that dies is named, once its GPU was waited for in vain', async () => {
-  const { code, output, seconds } = await ranksOf.run({
+  const { output, seconds } = await ranksOf.run({
     ranks: 2,
-    // So that the launcher leaves it to the others.
+    // So that the launcher leaves it to the others; what it ends with is not theirs then.
     flags: ['--enable-recovery'],
     body: `if (rank === 1) process.env.MARGINCORE_SIM_NCCL_DIE = '1:11';
-      ${training(`{ device: 'cuda', distributed: { timeoutSeconds: 6 } }`)}`,
+      ${training(`{ device: 'cuda', distributed: { timeoutSeconds: 15 } }`)}`,
   });
-  expect(code).not.toBe(0);
   expect(output).toContain('RANK_FAILED');
-  expect(output).toMatch(/rank 1 \(.*, process \d+\) ended after step \d/);
+  expect(output).toMatch(
+    /another rank was waited for longer than 15 s: rank 1 \(.*, process \d+\) ended after step 2/,
+  );
   expect(seconds).toBeLessThan(50);
 });
 
 onSimulation('one that stands still is waited for no longer than was said', async () => {
   const { code, output, seconds } = await ranksOf.run({
     ranks: 2,
-    body: training(`{ device: 'cuda', distributed: { timeoutSeconds: 6 },
+    body: training(`{ device: 'cuda', distributed: { timeoutSeconds: 15 },
       onStep({ step }) { if (rank === 1 && step === 3) process.kill(process.pid, 'SIGSTOP'); } }`),
   });
   expect(code).not.toBe(0);
   expect(output).toContain('RANK_FAILED');
-  expect(output).toMatch(/another rank was waited for longer than 6 s: rank 1 \(.*\) does not answer/);
+  expect(output).toMatch(/another rank was waited for longer than 15 s: rank 1 \(.*\) does not answer/);
   expect(seconds).toBeLessThan(60);
 });
 

@@ -19,7 +19,8 @@ struct Task {
   int64_t bytes;     // of a copy
   bool pageable;     // a copy whose host memory is not pinned
   std::function<void()> run;
-  std::function<bool()> is_ready = {};  // else always; asked again and again by whoever waits, until it is
+  std::function<bool()> is_ready =
+      {};  // else always; asked again and again by whoever waits, until it is, and then no more
 };
 using SharedTask = std::shared_ptr<const Task>;
 

@@ -46,11 +46,13 @@ void push(CUstream_st& stream, SharedTask task) {
   stream.queue.push_back({std::move(task), nullptr, false});
 }
 
-bool can_run(const CUstream_st& stream) {
+bool can_run(CUstream_st& stream) {
   if (stream.queue.empty()) return false;
-  const Work& front = stream.queue.front();
-  if (front.task != nullptr) return front.task->is_ready == nullptr || device_broken() || front.task->is_ready();
-  return !front.wait || front.ticket->done;
+  Work& front = stream.queue.front();
+  if (front.task == nullptr) return !front.wait || front.ticket->done;
+  if (front.task->is_ready == nullptr || device_broken()) return true;
+  if (!front.is_ready) front.is_ready = front.task->is_ready();
+  return front.is_ready;
 }
 
 void run_front(CUstream_st& stream) {
@@ -77,8 +79,7 @@ bool run_front_or_dependency(CUstream_st& stream) {
 /// Runs the front of any stream of the device that can go on: every order that CUDA may choose is possible.
 bool run_any_front(int device) {
   std::vector<CUstream_st*> candidates = streams().all();
-  std::erase_if(candidates,
-                [device](const CUstream_st* stream) { return stream->device != device || !can_run(*stream); });
+  std::erase_if(candidates, [device](CUstream_st* stream) { return stream->device != device || !can_run(*stream); });
   if (candidates.empty()) return false;
   run_front(*candidates[random_below(candidates.size())]);
   return true;

@@ -25,6 +25,7 @@ struct Work {
   SharedTask task;      // or
   SharedTicket ticket;  // to be waited for if `wait`, else to be marked as done
   bool wait;
+  bool is_ready = false;  // the task has said so, which is once: what it waited for is over
 };
 
 }  // namespace margincore::cuda_sim
