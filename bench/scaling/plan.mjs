@@ -12,7 +12,7 @@ const STRONG_BATCH = 8192;
 const weak = { title: '128 images per GPU', rowsOf: (ranks) => IMAGES_PER_GPU * ranks, network: 'fast' };
 const strong = { title: '8,192 images in all', rowsOf: () => STRONG_BATCH, network: 'fast' };
 const slow = { ...weak, title: '128 images per GPU, one 100 Gbit/s card per node', network: 'slow' };
-const sampled = { share: SAMPLED_SHARE, slots: 'expected' };
+const sampled = { share: SAMPLED_SHARE, slots: 'drawn' };
 
 const eachWeak = CLASSES.flatMap((classes) => [
   { ...weak, classes, share: 1 },
@@ -56,9 +56,9 @@ const withLines = (row, ranks) => ({
   lines: stepOf(settingOf(row, ranks)).lines,
 });
 
-const eitherSlots = (setting) =>
+const eachSlots = (setting) =>
   Object.fromEntries(
-    ['expected', 'all'].map((slots) => {
+    ['drawn', 'expected', 'all'].map((slots) => {
       const other = { ...setting, slots };
       const { logits, total } = memoryOf(other);
       return [slots, { headSeconds: stepOf(other).headSeconds, logits, total, fits: fits(other) }];
@@ -112,7 +112,7 @@ export function computed() {
       withLines(slowRow, most),
     ],
     memory: eachWeak.map((row) => overRanks(row, remembered)),
-    slots: eachWeak.filter(({ share }) => share < 1).map((row) => overRanks(row, eitherSlots)),
+    slots: eachWeak.filter(({ share }) => share < 1).map((row) => overRanks(row, eachSlots)),
     doubts: DOUBTS.map(({ what, change }) => ({
       what,
       cells: [{ ...weakRow, share: 1 }, weakRow, strongRow, slowRow].map((row) => ({

@@ -79,7 +79,11 @@ function memoryTable(rows) {
   );
 }
 
-const SLOTS = { expected: 'for as many targets as a GPU has images', all: 'for all of the batch' };
+const SLOTS = {
+  drawn: 'targets among the drawn, as it is done',
+  expected: 'beside them, for as many as a GPU has images',
+  all: 'beside them, for all of the batch',
+};
 const slotCell = ({ headSeconds, total, fits }) =>
   fits ? `${ms(headSeconds)} ms, ${gb(total)} GB` : `${gb(total)} GB: ${LIMIT}`;
 
@@ -121,7 +125,7 @@ function head({ calibration }) {
     '# Training on many GPUs: what a model says',
     '**This is a model, not a measurement.** It computes on paper how long a step would take with the backbone data-parallel and ' +
       'the head class-parallel: W GPUs have C/W classes each, against which they compute all N rows of the batch. **Nothing of it ' +
-      'was measured on several GPUs**, and processes of this library train together on CPUs alone.',
+      'was measured on several GPUs**, and processes of this library train together on CPUs and on simulated GPUs alone.',
     'There is one time to compare with: ArcFace forward and backward on one card, 128 × 512, 100,000 classes, TF32. ' +
       `Predicted ${ms(predicted)} ms, measured ${ms(measured)} ms (results/h100/seed-cnn.json, ${measuredOn}, sources ${commit}): ` +
       `${ratio.toFixed(2)} times as long. Only ${ms(ofMatmuls)} ms of that are the matmuls' arithmetic, which is up to half of the head ` +
@@ -158,9 +162,9 @@ export function asMarkdown(report) {
     "GB on a GPU with 128 images, parts with SGD's moment; without the network's activations and what libraries take, so what is close to the limit does not fit either.",
     memoryTable(memory),
     '## Room for targets',
-    "Where classes are drawn, a GPU computes with them and with its own among the batch's targets. Where shapes may not change from step to step, there has to be room for a number of these, " +
-      'and a batch of which one GPU has more cannot be trained on, unless there is room for all. The head, and all memory with SGD, at 128 images per GPU and 0.1 of the classes drawn; ' +
-      'where there is room for all classes, nothing is drawn:',
+    'Where classes are drawn, a step compares the targets too. Shapes may not change from step to step: targets take places of those that are drawn (a batch with more targets in a block of classes than are drawn of it is refused: raise the share), ' +
+      'or have places of their own, for a number of them or for the whole batch. The head, and all memory with SGD, at 128 images per GPU and 0.1 of the classes drawn, ' +
+      'or as many as there are targets; where there is room for all classes, nothing is drawn:',
     slotTable(slots),
     '## Doubts',
     `Steps of ${count(doubted.ranks)} GPUs with ${millions(doubted.classes)}, where an assumption is off:`,

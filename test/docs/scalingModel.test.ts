@@ -63,13 +63,13 @@ test("the head's passes, update and copies", async () => {
   expect(copy).toBeCloseTo(4e-6 * 8 * 60 * 512, 9);
 });
 
-test('what a rank computes with: drawn classes and targets, never more than it has', async () => {
+test('what a rank computes with: drawn classes and targets among them or beside, never more than it has', async () => {
   const columns = await evaluate(
     'shard.mjs',
-    `[{}, { slots: 'all' }, { share: 1 }, { slots: 'all', rows: 1000 }]
+    `[{}, { slots: 'all' }, { share: 1 }, { slots: 'all', rows: 1000 }, { slots: 'drawn' }, { slots: 'drawn', rows: 160 }]
       .map((change) => model.columnsOf({ ...${JSON.stringify(sampled)}, ...change }))`,
   );
-  expect(columns).toEqual([60, 70, 500, 500]);
+  expect(columns).toEqual([60, 70, 500, 500, 50, 80]);
 });
 
 test("memory: all weights and moments, the drawn ones' gradients, logits and copies", async () => {
