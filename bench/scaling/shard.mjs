@@ -8,7 +8,7 @@ export const ownClasses = ({ classes, ranks }) => classes / ranks;
  * - 'all': beside them room for the targets of the whole batch, which never overflows, whichever classes a batch has.
  */
 export function columnsOf(setting) {
-  const { share, rows, ranks, slots } = setting;
+  const { share, rows, ranks, slots = 'drawn' } = setting;
   const own = ownClasses(setting);
   const drawn = share * own;
   const targets = rows / ranks;
