@@ -121,7 +121,7 @@ export async function prepareJob(
   const batchStatistics = head.native.scaledBn !== undefined || trainsBatchNorm;
   const order = epochOrder(settings, labelsOf(train), numClasses);
   const batching = divideSteps(order.samples, settings, batchStatistics);
-  if (ranks && trainsBatchNorm) expectRowsForBatchNorm(batching, ranks.size);
+  if (ranks && trainsBatchNorm && !sharesStatistics(settings)) expectRowsForBatchNorm(batching, ranks.size);
   return {
     ...(ranks && { ranks }),
     settings,
@@ -244,7 +244,7 @@ export function createSession(job: TrainJob, { drawWeights = true } = {}): Nativ
         drawWeights,
         distributed: settings.distributed !== false,
         shardClasses: shardsClasses(job),
-        syncBatchNorm: settings.distributed !== false && settings.distributed.syncBatchNorm,
+        syncBatchNorm: sharesStatistics(settings),
         ...(settings.sampleClasses !== undefined && { classShare: settings.sampleClasses }),
       }),
   );
@@ -298,6 +298,9 @@ function expectRowsForBatchNorm({ samples, batchSize, dropsTail, joinsTail }: Ba
     `Of ${samples} images it leaves ${tail}: dropLast: true leaves these out`,
   );
 }
+
+const sharesStatistics = ({ distributed }: Pick<TrainSettings, 'distributed'>) =>
+  distributed !== false && distributed.syncBatchNorm;
 
 /** The classic mistake: as many runs as processes. */
 const ofSeveral = (launched: Launched | undefined) =>
