@@ -299,8 +299,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'gradients-that-are-no-weights-apart',
       what: "on GPUs, biases' gradients are not added up",
-      find: 'if (summed > weights_end)',
-      replace: 'if (false)',
+      find: 'summed > weights_end',
+      replace: 'summed < 0',
       tests: ['train/gradient_buckets_test'],
     },
     {
