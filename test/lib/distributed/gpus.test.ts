@@ -64,8 +64,9 @@ onSimulation('one that dies is named, once its GPU was waited for in vain', asyn
       ${training(`{ device: 'cuda', distributed: { timeoutSeconds: 15 } }`)}`,
   });
   expect(output).toContain('RANK_FAILED');
+  // In the third step; the last that it has told of depends on how many were given to its GPU at once.
   expect(output).toMatch(
-    /another rank was waited for longer than 15 s: rank 1 \(.*, process \d+\) ended after step 2/,
+    /another rank was waited for longer than 15 s: rank 1 \(.*, process \d+\) ended after step [12]\b/,
   );
   expect(seconds).toBeLessThan(50);
 });
