@@ -37,4 +37,17 @@ MARGINCORE_HOST_DEVICE Random4 class_bits(uint64_t seed, uint64_t step, int64_t 
   return philox(seed, RandomPurpose::Classes, 0, (step << 32) + static_cast<uint64_t>(four));
 }
 
+/// Where a label is among the classes that were drawn, ascending; -1 of one that was not, or is none of the classes.
+MARGINCORE_HOST_DEVICE int32_t place_among(const int32_t* drawn, int32_t label, const ClassDraw& draw) {
+  if (label < 0 || label >= draw.count) return -1;
+  const int64_t number = label / draw.block, end = number * draw.drawn + draw.drawn_of(number);
+  int64_t low = number * draw.drawn, high = end;
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    if (drawn[middle] < label) low = middle + 1;
+    else high = middle;
+  }
+  return low < end && drawn[low] == label ? static_cast<int32_t>(low) : -1;
+}
+
 }  // namespace margincore

@@ -21,19 +21,6 @@ static uint32_t limit_of_lowest(const uint32_t* keys, int64_t count, int64_t wan
   return limit;
 }
 
-/// Where a label is among the classes that were drawn, or -1.
-static int32_t place_of(int32_t label, const int32_t* drawn, const ClassDraw& draw) {
-  if (label < 0 || label >= draw.count) return -1;
-  const int64_t number = label / draw.block;
-  int64_t low = number * draw.drawn, high = low + draw.drawn_of(number);
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    if (drawn[middle] < label) low = middle + 1;
-    else high = middle;
-  }
-  return low < number * draw.drawn + draw.drawn_of(number) && drawn[low] == label ? static_cast<int32_t>(low) : -1;
-}
-
 static void draw_classes(int32_t* drawn, int32_t* places, uint32_t* keys, const int32_t* labels, int64_t rows,
                          const ClassDraw& draw, const StepBlock& step) {
   parallel_rows(draw.blocks(), draw.block, [&](int64_t number) {
@@ -53,7 +40,7 @@ static void draw_classes(int32_t* drawn, int32_t* places, uint32_t* keys, const 
     for (int64_t place = 0; place < size; ++place)
       if (keys[begin + place] <= limit) *next++ = static_cast<int32_t>(begin + place);
   });
-  parallel_rows(rows, 16, [&](int64_t i) { places[i] = place_of(labels[i], drawn, draw); });
+  parallel_rows(rows, 16, [&](int64_t i) { places[i] = place_among(drawn, labels[i], draw); });
 }
 
 }  // namespace margincore::MARGINCORE_ISA

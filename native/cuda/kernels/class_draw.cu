@@ -74,18 +74,7 @@ MARGINCORE_KERNEL draw_kernel(int32_t* drawn, const int32_t* labels, int64_t row
 MARGINCORE_KERNEL places_kernel(int32_t* places, const int32_t* drawn, const int32_t* labels, int64_t rows,
                                 ClassDraw draw) {
   const int64_t i = device::global_thread();
-  if (i >= rows) return;
-  const int32_t label = labels[i];
-  places[i] = -1;
-  if (label < 0 || label >= draw.count) return;
-  const int64_t number = label / draw.block, end = number * draw.drawn + draw.drawn_of(number);
-  int64_t low = number * draw.drawn, high = end;
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    if (drawn[middle] < label) low = middle + 1;
-    else high = middle;
-  }
-  if (low < end && drawn[low] == label) places[i] = static_cast<int32_t>(low);
+  if (i < rows) places[i] = place_among(drawn, labels[i], draw);
 }
 
 }  // namespace
