@@ -138,10 +138,12 @@ void Session::allocate() {
   }
 }
 
-/// On a device ranks exchange what lies there; all of them come together for that.
+/// On a device ranks exchange what lies there; all of them come together for that. On the host one alone has nothing to exchange.
 RankExchanges Session::exchanges() {
   if (spec_.ranks == nullptr) return {};
-  if (backend_->info().host_memory != 0) return {spec_.ranks, nullptr, spec_.sync_batch_norm};
+  const bool on_host = backend_->info().host_memory != 0;
+  if (on_host && rank_count() == 1 && !spec_.shard_classes) return {};
+  if (on_host) return {spec_.ranks, nullptr, spec_.sync_batch_norm};
   void *own = nullptr, *beside = nullptr;
   check(backend_->queues(&own, &beside));
   const auto enter = [](void* backend) { return static_cast<Backend*>(backend)->enter(); };

@@ -9,6 +9,7 @@ import {
   lSoftmaxCifar100,
   lSoftmaxMnist,
   lSoftmaxMnist2d,
+  lSoftmaxMnistNarrow,
 } from './lSoftmax.js';
 import { scaledBnCifar10, scaledBnCifar100, scaledBnFacescrub, scaledBnTinyImagenet } from './scaledBn.js';
 
@@ -18,6 +19,7 @@ export const RECIPES: readonly Recipe[] = [
   arcfaceMnist,
   lSoftmaxMnist2d,
   lSoftmaxMnist,
+  lSoftmaxMnistNarrow,
   lSoftmaxCifar10,
   lSoftmaxCifar10Plus,
   lSoftmaxCifar100,

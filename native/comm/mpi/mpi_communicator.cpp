@@ -160,7 +160,7 @@ class MpiCommunicator final : public Communicator {
 
   Status reduce(Tensor x, Reduction reduction) const {
     const MPI_Op operation = reduction == Reduction::Sum ? MPI_SUM : MPI_MAX;
-    return in_pieces(x.count(), [&](int64_t first, int count, MPI_Request* request) {
+    return in_pieces(x.count(), kMostAddedAtOnce, [&](int64_t first, int count, MPI_Request* request) {
       return MPI_Iallreduce(MPI_IN_PLACE, x.f32() + first, count, MPI_FLOAT, operation, MPI_COMM_WORLD, request);
     });
   }
@@ -192,7 +192,7 @@ class MpiCommunicator final : public Communicator {
   }
 
   Status send_to_all(void* values, int64_t bytes, int from) const {
-    return in_pieces(bytes, [&](int64_t first, int count, MPI_Request* request) {
+    return in_pieces(bytes, kMostAtOnce, [&](int64_t first, int count, MPI_Request* request) {
       return MPI_Ibcast(static_cast<char*>(values) + first, count, MPI_BYTE, from, MPI_COMM_WORLD, request);
     });
   }
@@ -211,12 +211,15 @@ class MpiCommunicator final : public Communicator {
   }
 
   static constexpr int64_t kMostAtOnce = std::numeric_limits<int>::max();
+  /// Numbers that are added up by one call. MPI takes memory for as many, and what it takes of more goes back to the system after each
+  /// call: of 44 MB, that is nine tenths of the time.
+  static constexpr int64_t kMostAddedAtOnce = int64_t{1} << 20;
 
   template <class Begin>
-  Status in_pieces(int64_t count, const Begin& begin) const {
-    for (int64_t first = 0; first < count; first += kMostAtOnce) {
+  Status in_pieces(int64_t count, int64_t most, const Begin& begin) const {
+    for (int64_t first = 0; first < count; first += most) {
       MPI_Request request;
-      const int error = begin(first, static_cast<int>(std::min(kMostAtOnce, count - first)), &request);
+      const int error = begin(first, static_cast<int>(std::min(most, count - first)), &request);
       const Status status = error == MPI_SUCCESS ? done(&request, "MPI") : failed(error, "MPI");
       if (!status.ok()) return status;
     }

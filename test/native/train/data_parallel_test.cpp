@@ -505,6 +505,7 @@ TEST_CASE("what ranks cannot do is refused by name") {
     }
     CHECK(refused(spec) == "");
     spec.augmentation.mixup = 0.2f;
+    spec.shard_classes = true;
     CHECK(refused(spec).find("mixup and cutmix mix images of a whole batch") != std::string::npos);
   }
 }
