@@ -107,7 +107,14 @@ export {
   verificationAccuracy,
 } from './metrics/verificationAccuracy.js';
 export { type VerificationScores, verificationScores } from './metrics/verificationScores.js';
-export { Gallery, type GalleryOptions, type Identification, type Match } from './model/gallery.js';
+export { DistributedGallery, type DistributedGalleryOptions } from './model/distributedGallery.js';
+export {
+  Gallery,
+  type GalleryOptions,
+  type Identification,
+  type IdentifyOptions,
+  type Match,
+} from './model/gallery.js';
 export {
   type ClassCentres,
   type Evaluation,

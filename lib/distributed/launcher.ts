@@ -37,6 +37,9 @@ export function launchedBy(environment: Environment): Launched | undefined {
   return undefined;
 }
 
+/** Whether this process is the one that shows and writes what all have. */
+export const isLeadingProcess = () => (launchedBy(process.env)?.rank ?? 0) === 0;
+
 /** Throws INVALID_OPTION where it was. */
 export function expectLaunched(environment: Environment): Launched {
   const launched = launchedBy(environment);

@@ -21,6 +21,9 @@ export interface Ranks extends Launched {
   agree<T>(value: T): Promise<T>;
   /** Of rank 0, in all of them. */
   broadcast(bytes: Uint8Array): Promise<Buffer>;
+  /** What each says, by rank, in all of them. */
+  gather<T>(value: T): Promise<T[]>;
+  gatherBytes(bytes: Uint8Array): Promise<Uint8Array[]>;
   /** Throws RANKS_DIFFER where this process has another value than rank 0. */
   expectSame(what: Readonly<Record<string, unknown>>): Promise<void>;
   /** Tells the others how far this one is. */
@@ -85,6 +88,8 @@ async function join({ engine, timeoutSeconds }: Distributed): Promise<Ranks> {
     ...{ version, host, who },
     agree,
     broadcast,
+    gather,
+    gatherBytes,
     reached: (step) => board?.reached(step),
     async explain(error) {
       if (!(error instanceof MarginCoreError) || error.code !== 'RANK_FAILED') return error;
@@ -172,5 +177,12 @@ const LENGTH_DIGITS = 12;
 
 const broadcast = async (bytes: Uint8Array) =>
   Buffer.from(await awaitNative(() => native().broadcast(bytes)));
+
+async function gather<T>(value: T): Promise<T[]> {
+  const all = await gatherBytes(Buffer.from(JSON.stringify(value)));
+  return all.map((text) => JSON.parse(Buffer.from(text).toString()) as T);
+}
+
+const gatherBytes = (bytes: Uint8Array) => awaitNative(() => native().gather(bytes));
 
 const plain = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;

@@ -29,6 +29,12 @@ export interface Place extends TensorInfo {
   readonly end: number;
 }
 
+/** Some of many, one after another. */
+export interface Part {
+  readonly first: number;
+  readonly count: number;
+}
+
 export class TensorFile {
   readonly metadata: Metadata;
   readonly tensors: ReadonlyMap<string, Place>;
@@ -66,16 +72,21 @@ export class TensorFile {
     }
   }
 
-  /** Values as fp32, of any number: bytes of more than 4 GiB there cannot be in one array. Rejects with FILE_CORRUPT where there is no such tensor, or it has no floating-point numbers. */
-  async floats(name: string): Promise<Float32Array> {
+  /**
+   * Values as fp32, of any number: bytes of more than 4 GiB there cannot be in one array. Rejects with FILE_CORRUPT where there is no such
+   * tensor, or it has no floating-point numbers.
+   * @param part Of its numbers. Default: all.
+   */
+  async floats(name: string, part?: Part): Promise<Float32Array> {
     const place = this.tensors.get(name);
     if (place === undefined) throw corruptFile(this.path, `it has no tensor '${name}'`);
-    const { dtype, begin, end } = place;
+    const { dtype, end } = place;
     if (!isFloatType(dtype)) {
       throw corruptFile(this.path, `tensor '${name}' is ${dtype}; expected F32, BF16, F16 or F64`);
     }
     const size = BYTES[dtype];
-    const values = new Float32Array((end - begin) / size);
+    const begin = place.begin + size * (part?.first ?? 0);
+    const values = new Float32Array(part?.count ?? (end - begin) / size);
     const most = PIECE_BYTES / size;
     for (let first = 0; first < values.length; first += most) {
       const count = Math.min(most, values.length - first);

@@ -49,17 +49,27 @@ const THRESHOLD = { min: -1, max: 1 };
 const checkThreshold = (value: unknown, name: string) => checkNumber(value, name, THRESHOLD);
 
 const SIGNAL = { signal: option('', checkSignal) };
-const PLACE = { model: option('', checkModelObject), ...PLACEMENT_OPTIONS };
+export const PLACE = { model: option('', checkModelObject), ...PLACEMENT_OPTIONS };
 const GALLERY = {
   ...PLACE,
   embeddingSize: option('', (value, name) => checkInteger(value, name, { min: 1 })),
   threshold: option('', checkThreshold, { default: -1 }),
 } as const;
+export interface IdentifyOptions {
+  /** How many names at most. Default 1. */
+  top?: number;
+  /** The cosine that a match has at least. Default: the gallery's. */
+  threshold?: number;
+  signal?: AbortSignal;
+}
+
 const IDENTIFY = {
   ...SIGNAL,
   top: integer('', { default: 1, min: 1 }),
   threshold: option('', checkThreshold),
 } as const;
+
+export const checkIdentify = (options: IdentifyOptions) => checkOptions(options, undefined, IDENTIFY);
 
 /** Of the rows that are sought at first for each name that is wanted: a name may have several. */
 const ROWS_PER_NAME = 4;
@@ -159,15 +169,10 @@ export class Gallery {
 
   /**
    * The nearest names of each image, or of each embedding.
-   * @param options.top How many at most. Default 1.
-   * @param options.threshold The cosine that a match has at least. Default: the gallery's.
    * @throws As `enrol` does.
    */
-  async identify(
-    images: ImagesInput | Embeddings,
-    options: { top?: number; threshold?: number; signal?: AbortSignal } = {},
-  ): Promise<Identification[]> {
-    const { top, threshold = this.#threshold, signal } = checkOptions(options, undefined, IDENTIFY);
+  async identify(images: ImagesInput | Embeddings, options: IdentifyOptions = {}): Promise<Identification[]> {
+    const { top, threshold = this.#threshold, signal } = checkIdentify(options);
     return this.#withEmbeddings(images, signal, async (index, { data, files }) => {
       const wanted = Math.min(top, this.#rowsOf.size);
       const found = await this.#nearestNames(
@@ -305,10 +310,7 @@ export class Gallery {
     }
     if (this.#model !== undefined)
       return this.#model.embed(images, { normalize: true, ...(signal && { signal }) });
-    throw new MarginCoreError(
-      'UNSUPPORTED',
-      'A gallery without a model takes embeddings, { data: Float32Array, shape: [N, D] }: to take images it needs new Gallery({ model })',
-    );
+    throw needsModel();
   }
 
   /** Looks among so many of the nearest rows, and among more for queries that these do not suffice for. */
@@ -357,6 +359,12 @@ export class Gallery {
     return embeddings.subarray(row * this.#size, (row + 1) * this.#size);
   }
 }
+
+export const needsModel = () =>
+  new MarginCoreError(
+    'UNSUPPORTED',
+    'A gallery without a model takes embeddings, { data: Float32Array, shape: [N, D] }: to take images it needs its option `model`',
+  );
 
 const expectThere = (path: string) =>
   access(path).catch((error) => {

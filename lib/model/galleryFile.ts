@@ -3,7 +3,7 @@ import { checkInteger, checkNumber, checkText } from '../base/check.js';
 import { invalidOption } from '../base/errors.js';
 import { type Checked, checkOptions, option } from '../base/optionTable.js';
 import { writeSafetensors } from '../files/safetensors.js';
-import { corruptFile, type TensorFile, usingFile } from '../files/tensorFile.js';
+import { corruptFile, type Part, type TensorFile, usingFile } from '../files/tensorFile.js';
 import { believing, metadataFor, readMetadata } from './modelFile.js';
 import { PICTURES, type Probe } from './probe.js';
 import { finiteFloats } from './weights.js';
@@ -45,19 +45,28 @@ export async function writeGallery(
 }
 
 export interface GalleryContent {
-  /** (N, size), row-major */
+  /** (N, size), row-major: those that were asked for. */
   readonly embeddings: Float32Array;
   readonly size: number;
   /** Each once */
   readonly names: readonly string[];
+  /** Of each name, in their order: how many embeddings the file has. */
+  readonly counts: readonly number[];
   /** (N) */
   readonly nameOfRow: readonly string[];
   readonly threshold: number;
   readonly probe: Probe | undefined;
 }
 
-/** Rejects with FILE_NOT_FOUND, FILE_CORRUPT, NEWER_VERSION. */
-export function readGallery(path: string, signal?: AbortSignal): Promise<GalleryContent> {
+/**
+ * Rejects with FILE_NOT_FOUND, FILE_CORRUPT, NEWER_VERSION.
+ * @param partOf Which of so many embeddings are wanted. Default: all.
+ */
+export function readGallery(
+  path: string,
+  signal?: AbortSignal,
+  partOf: (count: number) => Part = (count) => ({ first: 0, count }),
+): Promise<GalleryContent> {
   return usingFile(path, async (file) => {
     const { names, rows, threshold } = checkedDescription(file);
     const [count, size] = matrixOf(file, EMBEDDINGS);
@@ -69,18 +78,18 @@ export function readGallery(path: string, signal?: AbortSignal): Promise<Gallery
     if (hasProbe && String(matrixOf(file, PROBE)) !== String([PICTURES, size])) {
       throw corruptFile(path, `the tensor '${PROBE}' has another shape than [${PICTURES}, ${size}]`);
     }
-    const nameOfRow = rows.map((number, row) => {
-      const name = names[number];
-      if (name === undefined) throw corruptFile(path, `embedding ${row} has no name`);
-      return name;
-    });
-    if (new Set(rows).size !== names.length) throw corruptFile(path, 'a name in it has no embedding');
+    const counts = new Array<number>(names.length).fill(0);
+    for (const [row, number] of rows.entries()) {
+      if (names[number] === undefined) throw corruptFile(path, `embedding ${row} has no name`);
+      counts[number]! += 1;
+    }
+    if (counts.includes(0)) throw corruptFile(path, 'a name in it has no embedding');
     await file.verify(signal);
+    const part = partOf(count);
     return {
-      embeddings: await directions(file, count, size, signal),
-      size,
-      names,
-      nameOfRow,
+      embeddings: await directions(file, part, size, signal),
+      ...{ size, names, counts },
+      nameOfRow: rows.slice(part.first, part.first + part.count).map((number) => names[number]!),
       threshold,
       probe: hasProbe ? await finiteFloats(file, PROBE, signal) : undefined,
     };
@@ -100,16 +109,16 @@ function matrixOf(file: TensorFile, name: string): [number, number] {
 
 async function directions(
   file: TensorFile,
-  count: number,
+  { first, count }: Part,
   size: number,
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
-  const values = await finiteFloats(file, EMBEDDINGS, signal);
+  const values = await finiteFloats(file, EMBEDDINGS, signal, { first: first * size, count: count * size });
   for (let row = 0; row < count; row++) {
     const begin = row * size;
     let axis = 0;
     while (axis < size && values[begin + axis] === 0) axis++;
-    if (axis === size) throw corruptFile(file.path, `embedding ${row} is zero`);
+    if (axis === size) throw corruptFile(file.path, `embedding ${first + row} is zero`);
   }
   return values;
 }

@@ -2,11 +2,14 @@
 import { join } from 'node:path';
 import { didYouMean } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
+import { ChosenImages } from '../data/chosenImages.js';
 import { decodePictures, type Picture } from '../data/decode.js';
 import { checkImagesOfSize, type ImageSize } from '../data/imageSize.js';
 import { classFolders, pictureFiles } from '../data/pictureFiles.js';
 import type { Preprocessing } from '../data/preprocessing.js';
 import type { ImageArray, ImageInput, Split } from '../data/types.js';
+import { checkImages } from '../data/validate.js';
+import { rowsOfRank } from '../distributed/rowsOfRank.js';
 
 /**
  * An array of pixels; a picture's file or what would be in it; a folder of pictures; several of these in a list, or one after
@@ -53,6 +56,32 @@ export async function* partsOf(
   }
   if (isEmpty) throw invalidOption('images', 'one or more images', input);
   if (pictures.length > 0) yield await part();
+}
+
+/**
+ * Those of a rank, where all are given the same: parts follow one another by rank. undefined: it has none.
+ * @throws UNSUPPORTED for what comes one after another, whose number nobody knows.
+ */
+export async function imagesOfRank(
+  input: ImagesInput,
+  { rank, size }: { readonly rank: number; readonly size: number },
+): Promise<ImagesInput | undefined> {
+  if (isAsync(input)) {
+    throw new MarginCoreError(
+      'UNSUPPORTED',
+      'images that come one after another cannot be divided among processes: give a list, a folder or an array',
+    );
+  }
+  if (isPictures(input)) {
+    const pictures: Picture[] = [];
+    for await (const picture of eachPicture(input)) pictures.push(picture);
+    const { first, count } = rowsOfRank(pictures.length, rank, size);
+    return count === 0 ? undefined : pictures.slice(first, first + count);
+  }
+  const images = checkImages(input, 'images');
+  const { first, count } = rowsOfRank(images.shape[0], rank, size);
+  const numbers = Int32Array.from({ length: count }, (_, index) => first + index);
+  return count === 0 ? undefined : ChosenImages.of(images, numbers);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Parameters on their way between a session and a file. */
 import { turnEventLoop } from '../base/abort.js';
 import type { FloatsToWrite } from '../files/safetensors.js';
-import { corruptFile, type TensorFile } from '../files/tensorFile.js';
+import { corruptFile, type Part, type TensorFile } from '../files/tensorFile.js';
 import type { NativeParameter, NativeSession } from '../native/contract.js';
 import { awaitNative, callNative } from '../native/load.js';
 import { type Ending, untilEnded } from './inference.js';
@@ -76,8 +76,9 @@ export async function finiteFloats(
   file: TensorFile,
   name: string,
   signal?: AbortSignal,
+  part?: Part,
 ): Promise<Float32Array> {
-  const values = await file.floats(name);
+  const values = await file.floats(name, part);
   for (let begin = 0; begin < values.length; begin += PIECE) {
     if (begin > 0) await turnEventLoop(signal);
     const end = Math.min(begin + PIECE, values.length);
@@ -85,7 +86,7 @@ export async function finiteFloats(
       if (!Number.isFinite(values[i]!)) {
         throw corruptFile(
           file.path,
-          `value ${i} of tensor '${name}' is ${values[i]}: no model predicts anything with that`,
+          `value ${i + (part?.first ?? 0)} of tensor '${name}' is ${values[i]}: no model predicts anything with that`,
         );
       }
     }

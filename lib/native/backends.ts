@@ -32,6 +32,12 @@ export interface Placement {
   readonly note?: string;
 }
 
+/** The same, as a user names it. */
+export const placeNamed = ({ backend, deviceIndex, threads }: Placement) => ({
+  device: (backend.name === 'cuda' ? `cuda:${deviceIndex}` : 'cpu') as Device,
+  threads,
+});
+
 const DEFAULT_THREADS = 'physical cores, within affinity, quota and OMP_NUM_THREADS';
 
 /** Where to compute. */

@@ -33,6 +33,8 @@ export interface NativeModule {
   findNccl(): Promise<NativeNccl>;
   /** Rank 0's bytes in all of them, who give as many. */
   broadcast(bytes: Uint8Array): Promise<Uint8Array>;
+  /** Each one's bytes, in all of them, in the order of ranks. */
+  gather(bytes: Uint8Array): Promise<Uint8Array[]>;
   /** Waits for the others to end as well, where any were joined: for the end of the process. */
   finishRanks(): void;
   /** Ends the others, and this process, where any were joined. */

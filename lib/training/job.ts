@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { copyOf } from '../base/copy.js';
 import { invalidOption } from '../base/errors.js';
 import { type Note, type NoteCode, note } from '../base/note.js';
-import { type CheckedAugment, nativeAugmentation, requireAugmentable } from '../data/augment.js';
+import { nativeAugmentation, requireAugmentable } from '../data/augment.js';
 import { describeEmptyClasses } from '../data/emptyClasses.js';
 import { checkSplitOfSize, type ImageSize, imageSize, requireSize } from '../data/imageSize.js';
 import type { Dataset, Split } from '../data/index.js';
@@ -113,7 +113,7 @@ export async function prepareJob(
   const { train, ...validation } = divideSamples(dataset.train, numClasses, settings.validation);
   const head = resolveHead(settings.head, numClasses);
   requireWeighedImages(head, train);
-  requireTwoLabels(head, settings.augment);
+  requireTwoLabels(head, settings, dataset.numClasses);
   const { layers } = callNative(() => native().summarize(networkOf(model, input)));
   const rates = layerRates(layers, settings.freeze, settings.layerLr);
   // A frozen one does without.
@@ -154,16 +154,26 @@ function requireWeighedImages({ native: { classWeights } }: ResolvedHead, train:
 
 /** What a mixed image has two of, and some heads take one of. */
 function requireTwoLabels(
-  { native: { scaledBn, centerWeight } }: ResolvedHead,
-  augment: CheckedAugment,
+  head: ResolvedHead,
+  { augment, distributed }: TrainSettings,
+  classes: number,
 ): void {
   const mixing = (['mixup', 'cutmix'] as const).find((name) => augment[name] !== undefined);
-  if (mixing === undefined || (scaledBn === undefined && centerWeight === 0)) return;
-  const one =
-    scaledBn === undefined
-      ? 'a distance to class centres in the loss (a mixed image belongs to no one centre)'
-      : 'batch norm of the logits (its gradient is that of one label per image)';
+  const one = takesOneLabel(head.native, distributed !== false && isSharded(distributed, classes));
+  if (mixing === undefined || one === undefined) return;
   throw invalidOption(`augment.${mixing}`, `no value beside ${one}`, augment[mixing]);
+}
+
+function takesOneLabel(
+  { scaledBn, centerWeight }: ResolvedHead['native'],
+  sharded: boolean,
+): string | undefined {
+  if (scaledBn !== undefined) return 'batch norm of the logits (its gradient is that of one label per image)';
+  if (centerWeight !== 0)
+    return 'a distance to class centres in the loss (a mixed image belongs to no one centre)';
+  return sharded
+    ? "a head whose classes are divided among processes (distributed: { head: 'replicated' } has all in each)"
+    : undefined;
 }
 
 function networkOf({ layers, init }: ModelDescription, [H, W, C]: ImageSize): NativeNetwork {

@@ -6,10 +6,9 @@ import { checkSplitOfSize, imageSize } from '../data/imageSize.js';
 import { type Dataset, progressOf, resolveData } from '../data/index.js';
 import { labelsOf, type Samples } from '../data/samples.js';
 import { chosenFrom, ofClasses } from '../data/subset.js';
-import { deviceOfRank } from '../distributed/devices.js';
+import { placementOfRank } from '../distributed/placement.js';
 import type { Ranks } from '../distributed/ranks.js';
 import { shardedSession } from '../distributed/shardedSession.js';
-import { threadsOfRank } from '../distributed/threads.js';
 import { expectedFirstLoss, type FirstLoss } from '../heads/firstLoss.js';
 import { hasMargin } from '../heads/margin.js';
 import type { Scores } from '../metrics/accuracy.js';
@@ -127,16 +126,9 @@ async function prepare(
     fraction: () => progress.fraction,
     signal,
   });
-  let placement = await untilAborted(selectDevice(device, threads), signal);
-  if (ranks !== undefined) {
-    const ownDevice = deviceOfRank(device, placement, process.env);
-    if (ownDevice !== device) placement = await untilAborted(selectDevice(ownDevice, threads), signal);
-  }
-  const own = {
-    ...placement,
-    ...(ranks && threads === undefined && { threads: threadsOfRank(placement.threads, process.env) }),
-  };
-  return prepareJob(...chosenOf(settings, dataset), own, ranks);
+  const place = ranks === undefined ? selectDevice : placementOfRank;
+  const placement = await untilAborted(place(device, threads), signal);
+  return prepareJob(...chosenOf(settings, dataset), placement, ranks);
 }
 
 /** The part of the data that is asked for; of images that are scored those of its classes. */

@@ -1,5 +1,7 @@
 #include "addon/ranks.h"
 
+#include <numeric>
+
 #include "addon/convert.h"
 #include "addon/guard.h"
 #include "addon/worker.h"
@@ -25,6 +27,22 @@ Napi::Value from_ranks(Napi::Env env, const CommunicatorInfo& info) {
   ranks.Set("rank", info.rank);
   ranks.Set("size", info.size);
   return ranks;
+}
+
+std::vector<std::vector<uint8_t>> gather_bytes(Communicator& ranks, const std::vector<uint8_t>& own) {
+  const auto [rank, size] = std::pair(ranks.info().rank, ranks.info().size);
+  std::vector<int64_t> sizes(size), each(size, sizeof(int64_t));
+  sizes[rank] = static_cast<int64_t>(own.size());
+  check(ranks.all_gather(sizes.data(), each.data()));
+  std::vector<uint8_t> whole(std::accumulate(sizes.begin(), sizes.end(), int64_t{0}));
+  std::copy(own.begin(), own.end(), whole.begin() + std::accumulate(sizes.begin(), sizes.begin() + rank, int64_t{0}));
+  check(ranks.all_gather(whole.data(), sizes.data()));
+  std::vector<std::vector<uint8_t>> parts;
+  for (auto begin = whole.cbegin(); const int64_t count : sizes) {
+    parts.emplace_back(begin, begin + count);
+    begin += count;
+  }
+  return parts;
 }
 
 /// The others may come to it much later.
@@ -72,6 +90,26 @@ Napi::Value broadcast(const Napi::CallbackInfo& info) {
   });
 }
 
+/// Each rank's bytes, in the order of ranks, of which each gives as many as it has.
+Napi::Value gather(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto bytes = std::make_shared<std::vector<uint8_t>>(to_bytes(info[0], "bytes"));
+    return shared_worker(info.Env()).run(info.Env(), [bytes]() -> Worker::Result {
+      const auto parts = std::make_shared<std::vector<std::vector<uint8_t>>>(gather_bytes(expect_joined(), *bytes));
+      return [parts](Napi::Env env) {
+        Napi::Array all = Napi::Array::New(env, parts->size());
+        for (uint32_t rank = 0; rank < parts->size(); ++rank) {
+          const std::vector<uint8_t>& part = (*parts)[rank];
+          Napi::Uint8Array array = Napi::Uint8Array::New(env, part.size());
+          std::copy(part.begin(), part.end(), array.Data());
+          all.Set(rank, array);
+        }
+        return all;
+      };
+    });
+  });
+}
+
 /// The process is about to end: nobody else waits for this thread.
 Napi::Value finish(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -93,6 +131,7 @@ void export_ranks(Napi::Env env, Napi::Object exports) {
   exports.Set("joinRanks", Napi::Function::New(env, join, "joinRanks"));
   exports.Set("findNccl", Napi::Function::New(env, find_nccl, "findNccl"));
   exports.Set("broadcast", Napi::Function::New(env, broadcast, "broadcast"));
+  exports.Set("gather", Napi::Function::New(env, gather, "gather"));
   exports.Set("finishRanks", Napi::Function::New(env, finish, "finishRanks"));
   exports.Set("abortRanks", Napi::Function::New(env, abort, "abortRanks"));
 }

@@ -5,7 +5,7 @@
 
 namespace margincore {
 
-/// Adds joinRanks, findNccl, broadcast, finishRanks and abortRanks.
+/// Adds joinRanks, findNccl, broadcast, gather, finishRanks and abortRanks.
 void export_ranks(Napi::Env env, Napi::Object exports);
 
 }  // namespace margincore

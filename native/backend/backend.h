@@ -34,7 +34,7 @@
 
 namespace margincore {
 
-inline constexpr int32_t kBackendAbiVersion = 14;
+inline constexpr int32_t kBackendAbiVersion = 15;
 
 /// Values of one training step, in device memory.
 struct StepBlock {
@@ -124,6 +124,7 @@ struct GatherImages {
   Tensor numbers;       // as order: what augmentation calls the samples, or none: as order does
   Tensor scale, shift;  // (C) each: pixel p of channel c becomes p * scale[c] + shift[c]
   Augmentation augmentation;  // drawn by StepBlock's seed and epoch; three channels are colours, others each by itself
+  MixedRows mixed_rows;       // where images are mixed: of which rows of the batch, as places in order
   Tensor mixed_labels;        // out: (N) int32 or none; where images are mixed, the labels of the rows' partners
   Tensor mixed_share;         // out: (N) or none; and their shares
 };

@@ -38,6 +38,14 @@ struct Augmentation {
   float mixup = 0, cutmix = 0;  // of the Beta distribution of shares; 0: off. Of both, a sample takes either
 };
 
+/// Rows of a batch that is mixed: all, or a part of them.
+struct MixedRows {
+  int64_t all;           // of the batch
+  int64_t before_first;  // where the row before the first is, counted from that; of a whole batch it is the last
+};
+
+MARGINCORE_HOST_DEVICE MixedRows all_mixed_rows(int64_t batch) { return {batch, batch - 1}; }
+
 MARGINCORE_HOST_DEVICE bool crops_and_resizes(const Augmentation& a) { return a.area_least < 1; }
 MARGINCORE_HOST_DEVICE bool changes_shape(const Augmentation& a) {  // by an affine map, beside crop and flip
   return a.rotate > 0 || a.translate > 0 || a.shear > 0 || a.scale_least != 1 || a.scale_most != 1;

@@ -32,7 +32,9 @@ MARGINCORE_HOST_DEVICE float symmetric_beta(float alpha, uint32_t u, uint32_t v)
 
 }  // namespace augmentation
 
-MARGINCORE_HOST_DEVICE int64_t partner_of(int64_t row, int64_t rows) { return (row > 0 ? row : rows) - 1; }
+MARGINCORE_HOST_DEVICE int64_t partner_of(int64_t row, const MixedRows& rows) {
+  return row > 0 ? row - 1 : rows.before_first;
+}
 
 /// Of a row of a batch of so many; of a row alone nothing.
 MARGINCORE_HOST_DEVICE ImageMix draw_mix(const Augmentation& a, uint64_t seed, uint32_t epoch, int64_t sample,

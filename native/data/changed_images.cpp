@@ -43,6 +43,7 @@ std::vector<float> changed_images(const ChangedImagesRequest& request) {
   gather.scale = factors.scale();
   gather.shift = factors.shift();
   gather.augmentation = request.augmentation;
+  gather.mixed_rows = all_mixed_rows(count);
   check(backend.gather_images({changed.f32(), batch}, {}, gather, static_cast<const StepBlock*>(step.data())));
   std::vector<float> values(batch.count());
   check(backend.download(values.data(), changed.data(), changed.bytes()));

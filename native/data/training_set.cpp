@@ -103,22 +103,23 @@ void TrainingSet::begin(const std::vector<int32_t>& order) {
   check(backend_.upload(order_.data(), order.data(), bytes));
 }
 
-int64_t TrainingSet::open(int64_t first, int64_t batch) {
+int64_t TrainingSet::open(int64_t first, int64_t batch, std::optional<int64_t> beside) {
   data_.expect_unchanged();
   if (!is_streamed()) return first;
   const auto number = static_cast<int32_t>(turn_);
   Slot& slot = *slots_[turn_];
   check(backend_.feed_wait(number));
   const int64_t size = image_.count();
-  for (int64_t i = 0; i < batch; ++i) {
-    const int64_t sample = order_of_steps_[first + i];
+  const int64_t rows = batch + (beside ? 1 : 0);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t sample = order_of_steps_[i < batch ? first + i : *beside];
     std::memcpy(slot.images + i * size, data_.images + sample * size, size);
     slot.labels[i] = data_.labels[sample];
     slot.numbers[i] = static_cast<int32_t>(sample);
   }
   const int64_t place = number * max_batch_;
-  check(backend_.feed(number, image_memory_.at(place * size), slot.images, batch * size));
-  const size_t numbers_at = place * sizeof(int32_t), number_bytes = batch * sizeof(int32_t);
+  check(backend_.feed(number, image_memory_.at(place * size), slot.images, rows * size));
+  const size_t numbers_at = place * sizeof(int32_t), number_bytes = rows * sizeof(int32_t);
   check(backend_.feed(number, label_memory_.at(numbers_at), slot.labels, number_bytes));
   check(backend_.feed(number, numbers_.at(numbers_at), slot.numbers, number_bytes));
   check(backend_.feed_begin(number));

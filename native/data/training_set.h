@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "backend/buffer.h"
@@ -47,8 +48,8 @@ class TrainingSet {
   /// The samples of the steps to come, in their order. More than `count` of them change what `sources` says.
   void begin(const std::vector<int32_t>& order);
   /// Makes samples `first` to `first + batch` of that order ready for the next step; returns its order_position. Throws InvalidData
-  /// where their file was changed.
-  int64_t open(int64_t first, int64_t batch);
+  /// where their file was changed. `beside`: another sample of that order, which is read too; of streamed images it comes behind them.
+  int64_t open(int64_t first, int64_t batch, std::optional<int64_t> beside = std::nullopt);
   /// The step that reads them is queued.
   void close();
   /// What gather_images reads.

@@ -66,7 +66,11 @@ void DataParallel::gather(Tensor labels) const {
   const int64_t batch = labels.count();
   const auto row_bytes = static_cast<int64_t>(embedding_size_ * sizeof(float));
   settle(exchange_.all_gather(embeddings_.data(), sizes(batch, row_bytes).data()));
-  settle(exchange_.all_gather(labels.data, sizes(batch, sizeof(int32_t)).data()));
+  gather_numbers(labels);
+}
+
+void DataParallel::gather_numbers(Tensor numbers) const {
+  settle(exchange_.all_gather(numbers.data, sizes(numbers.count(), sizeof(int32_t)).data()));
 }
 
 Tensor DataParallel::head_labels(Tensor labels) const {

@@ -46,6 +46,8 @@ class DataParallel final : public RowExchange {
 
   /// Completes the embeddings and the labels, of which the own rows' are in their place.
   void gather(Tensor labels) const;
+  /// The same of another number of each row, 4 bytes.
+  void gather_numbers(Tensor numbers) const;
   /// own := the gradient of the own rows' embeddings.
   void give_gradient(Tensor own, int64_t batch) const;
   /// Of a device: what the backward pass has to be told, so that gradients are added up beside it as they come.

@@ -24,6 +24,11 @@ double flops_of_step(const Network& network, int64_t batch) {
   return 3 * forward * static_cast<double>(batch);  // backward: both operands' gradients
 }
 
+/// numbers: 4 bytes each.
+Tensor part_of(const Tensor& numbers, RowRange rows) {
+  return {static_cast<int32_t*>(numbers.data) + rows.first, numbers.dtype, {rows.count}};
+}
+
 /// Of images that one process has of a batch.
 int64_t most_rows(const std::optional<DataParallel>& ranks, int64_t max_batch) {
   return ranks ? ranks->most_rows(max_batch) : max_batch;
@@ -90,9 +95,10 @@ void Trainer::set_augmentation(const Augmentation& augmentation) {
   steps_.clear();  // recorded steps hold the old one
   augmentation_ = augmentation;
   if (!mixes_images(augmentation)) return;
-  if (ranks_)
+  if (head_.is_sharded())
     throw Error(ErrorCode::Unsupported,
-                "augmentation: mixup and cutmix mix images of a whole batch, which no rank has");
+                "augmentation: mixup and cutmix need a head that each process has whole, and this one is sharded: the "
+                "rows of two labels are not put together");
   if (sampling_)
     throw Error(
         ErrorCode::InvalidOption,
@@ -110,7 +116,9 @@ void Trainer::set_data(const TrainingData& data, const Work& work) {
   steps_.clear();  // recorded steps hold the old addresses
   data_.reset();   // before the next is made: both need not fit
   if (sampling_) labels_.assign(data.labels, data.labels + data.count);
-  data_ = std::make_unique<TrainingSet>(backend_, data, network_.input(), most_rows(ranks_, max_batch_), work);
+  // Of ranks one more, with which the first is mixed.
+  data_ = std::make_unique<TrainingSet>(backend_, data, network_.input(),
+                                        most_rows(ranks_, max_batch_) + (ranks_ ? 1 : 0), work);
   reserve(backend_, reports_, data.count * sizeof(StepReport));  // an epoch at most, in steps of one sample at least
 }
 
@@ -184,7 +192,7 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
         block.lambda = values.lambda;
         block.margin_ramp = values.margin_ramp;
         const RowRange own = own_rows(batch);
-        block.order_position = own.count > 0 ? data_->open(first + i * batch + own.first, own.count) : 0;
+        block.order_position = own.count > 0 ? open_rows(first + i * batch, batch) : 0;
         blocks[i] = block;
       }
       check(backend_.upload(step_blocks_.data(), blocks.data(), count * sizeof(StepBlock)));
@@ -212,6 +220,23 @@ StepsResult Trainer::run(const StepsRequest& request, const std::atomic<bool>& c
     break;
   }
   return result;
+}
+
+/// The own rows of a step, and with them that before the first, where images are mixed. Returns their order_position.
+int64_t Trainer::open_rows(int64_t first, int64_t batch) {
+  const RowRange own = own_rows(batch);
+  const bool has_partners = own.count == batch || !mixes_images(augmentation_);
+  const int64_t begin = first + own.first;
+  return data_->open(begin, own.count, has_partners ? std::nullopt : std::optional(begin + row_before(own, batch)));
+}
+
+/// Counted from the first of the rows.
+int64_t Trainer::row_before(RowRange own, int64_t batch) { return own.first > 0 ? -1 : batch - 1; }
+
+MixedRows Trainer::mixed_rows(int64_t batch) const {
+  const RowRange own = own_rows(batch);
+  if (own.count == batch) return all_mixed_rows(batch);
+  return {batch, data_->is_streamed() ? own.count : row_before(own, batch)};
 }
 
 /// How many steps from here on are one program. What is done between two steps, for data that come from the host or for an
@@ -268,12 +293,14 @@ void Trainer::execute_step(int64_t batch, const StepBlock* step) const {
   gather.shift = normalization_.shift();
   gather.augmentation = augmentation_;
   if (mixes_images(augmentation_)) {
-    gather.mixed_labels = head_step.mixed_labels = Tensor(mixed_labels_.data(), DType::I32, {batch});
-    gather.mixed_share = head_step.mixed_share = Tensor(mixed_share_.f32(), {batch});
+    head_step.mixed_labels = Tensor(mixed_labels_.data(), DType::I32, {batch});
+    head_step.mixed_share = Tensor(mixed_share_.f32(), {batch});
+    gather.mixed_rows = mixed_rows(batch);
+    gather.mixed_labels = part_of(head_step.mixed_labels, own);
+    gather.mixed_share = part_of(head_step.mixed_share, own);
   }
   if (own.count > 0) {
-    const Tensor own_labels(static_cast<int32_t*>(batch_labels_.data()) + own.first, DType::I32, {own.count});
-    check(backend_.gather_images(network_pass_.input(own.count), own_labels, gather, step));
+    check(backend_.gather_images(network_pass_.input(own.count), part_of(labels, own), gather, step));
   }
   std::optional<SharedBatch> shared;
   if (ranks_ && ranks_->syncs_batch_norm()) shared.emplace(SharedBatch{*ranks_, batch});
@@ -304,6 +331,8 @@ void Trainer::run_head(int64_t batch, HeadStep step) const {
     check(backend_.copy(ranks_->embeddings(batch).f32() + own.first * network_.embedding_size(), own_x.data,
                         own_x.bytes()));
     ranks_->gather(step.labels);
+    for (const Tensor& second : {step.mixed_labels, step.mixed_share})
+      if (second) ranks_->gather_numbers(second);
     step.labels = ranks_->head_labels(step.labels);
   }
   if (sampling_) {

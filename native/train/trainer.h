@@ -90,6 +90,9 @@ class Trainer {
   Tensor head_labels(Tensor labels) const;
   void share_gradients(int64_t batch) const;
   /// Of a batch: this process's.
+  int64_t open_rows(int64_t first, int64_t batch);
+  static int64_t row_before(RowRange own, int64_t batch);
+  MixedRows mixed_rows(int64_t batch) const;
   RowRange own_rows(int64_t batch) const { return ranks_ ? ranks_->rows(batch) : RowRange{0, batch}; }
   std::string find_non_finite(const StepReport& report) const;
 

@@ -47,8 +47,8 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     {
       name: 'mixed-with-itself',
       what: 'an image is mixed with itself',
-      find: 'return (row > 0 ? row : rows) - 1;',
-      replace: 'return row % rows;',
+      find: 'return row > 0 ? row - 1 : rows.before_first;',
+      replace: 'return row + 0 * rows.before_first;',
       tests: ['base/image_mix_test', 'ops/gather_mixed_test'],
     },
   ]),
@@ -242,6 +242,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
   ]),
   ...inFile('native/data/training_set.cpp', [
     {
+      name: 'partner-not-streamed',
+      what: 'the image of another rank that one is mixed with is not brought along',
+      find: 'order_of_steps_[i < batch ? first + i : *beside]',
+      replace: 'order_of_steps_[first + (i < batch ? i : 0)]',
+      tests: ['data/training_set_test', 'train/data_parallel_test'],
+    },
+    {
       name: 'streamed-samples-numbered-by-place',
       what: 'images on their way are numbered within their batch',
       find: 'slot.numbers[i] = static_cast<int32_t>(sample);',
@@ -358,6 +365,13 @@ export const NATIVE_FAULTS: readonly Fault[] = [
     },
   ]),
   ...inFile('native/train/trainer.cpp', [
+    {
+      name: 'mixed-within-a-rank',
+      what: "a rank's first image is mixed with its own last one",
+      find: 'return own.first > 0 ? -1 : batch - 1;',
+      replace: 'return own.count - 1 + 0 * batch;',
+      tests: ['train/data_parallel_test'],
+    },
     {
       name: 'stale-twins-of-average',
       what: 'in bf16 predictions are made with the average of an earlier time',

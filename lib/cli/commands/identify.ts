@@ -1,5 +1,9 @@
 import { integer, number } from '../../base/optionTable.js';
+import { expectLaunched, isLeadingProcess } from '../../distributed/launcher.js';
+import { placementOfRank } from '../../distributed/placement.js';
+import { DistributedGallery } from '../../model/distributedGallery.js';
 import { Gallery, type Identification } from '../../model/gallery.js';
+import { placeNamed } from '../../native/backends.js';
 import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { flagsOf } from '../flags.js';
@@ -24,7 +28,17 @@ const FLAGS: readonly FlagGroup[] = [
       }),
     }),
   },
-  MACHINE_FLAGS,
+  {
+    ...MACHINE_FLAGS,
+    flags: [
+      ...MACHINE_FLAGS.flags,
+      {
+        name: 'distributed',
+        to: 'distributed',
+        help: 'with the other processes of mpirun, of which each has a part of the gallery',
+      },
+    ],
+  },
   { title: 'Output', flags: [jsonFlag()] },
 ];
 
@@ -34,6 +48,7 @@ interface Parsed extends MachineFlags, OutputFlags {
   pictures: string[];
   top?: number;
   threshold?: number;
+  distributed?: boolean;
 }
 
 export const identifyCommand: Command = {
@@ -48,24 +63,33 @@ export const identifyCommand: Command = {
       'Example: margincore identify model.safetensors staff.gallery door.jpg --threshold 0.42',
     ].join('\n'),
 
-  run(argv) {
+  async run(argv) {
     const parsed = parseFlags(FLAGS, argv, ['model', 'gallery', 'pictures…']) as unknown as Parsed;
-    const { model: path, gallery: file, pictures, top, threshold, ...flags } = parsed;
+    const { model: path, gallery: file, pictures, top, threshold, distributed, ...given } = parsed;
+    const flags = distributed ? await ofRank(given) : given;
+    const load = distributed ? DistributedGallery.load : Gallery.load;
     return withModel(
       path,
       flags,
       async (model, signal) => {
-        using gallery = await Gallery.load(file, { model, ...placeOf(flags), signal });
+        using gallery = await load(file, { model, ...placeOf(flags), signal });
         return await gallery.identify(pictures, {
           ...(top !== undefined && { top }),
           ...(threshold !== undefined && { threshold }),
           signal,
         });
       },
-      (found) => found.map(line),
+      (found) => (!distributed || isLeadingProcess() ? found.map(line) : []),
     );
   },
 };
+
+/** Its part of the machine; of several processes the first one writes. */
+async function ofRank({ device = 'auto', threads, json, ...rest }: MachineFlags & OutputFlags) {
+  expectLaunched(process.env);
+  const place = placeNamed(await placementOfRank(device, threads));
+  return { ...rest, ...place, ...(json !== undefined && isLeadingProcess() && { json }) };
+}
 
 function line({ file, matches }: Identification): string {
   const shown = matches.map(({ name, cosine }) => `${name} (cosine ${cosine.toFixed(2)})`);

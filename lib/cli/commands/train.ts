@@ -1,4 +1,4 @@
-import { launchedBy } from '../../distributed/launcher.js';
+import { isLeadingProcess } from '../../distributed/launcher.js';
 import { lastCheckpoint } from '../../files/checkpointFolder.js';
 import type { AngleReport } from '../../metrics/angles.js';
 import { count, describeOptions, percent } from '../../report/format.js';
@@ -58,7 +58,7 @@ interface Outputs {
 
 /** Of several processes the first one writes. */
 function outputsOf(flags: Outputs): Outputs {
-  if (!flags.distributed?.together || (launchedBy(process.env)?.rank ?? 0) === 0) return flags;
+  if (!flags.distributed?.together || isLeadingProcess()) return flags;
   const { json, svg, save, ...rest } = flags;
   return rest;
 }

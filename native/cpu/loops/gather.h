@@ -157,10 +157,10 @@ static void gather_mixed(T* batch, int32_t* batch_labels, const GatherImages& ga
   };
   const auto image_of = [&](int64_t i) { return gather.images.u8() + chosen.sample(i) * image_size; };
   parallel_rows(rows, image_size, [&](int64_t i) {
-    const int64_t partner = partner_of(i, rows);
-    const MixedImage mixed = {
-        image_of(i), image_of(partner), change_of(i), change_of(partner),
-        draw_mix(augmentation, step->seed, step->epoch, chosen.number(i), rows, size.height, size.width)};
+    const int64_t partner = partner_of(i, gather.mixed_rows);
+    const MixedImage mixed = {image_of(i), image_of(partner), change_of(i), change_of(partner),
+                              draw_mix(augmentation, step->seed, step->epoch, chosen.number(i), gather.mixed_rows.all,
+                                       size.height, size.width)};
     if (labels != nullptr) {
       batch_labels[i] = labels[chosen.sample(i)];
       if (gather.mixed_labels) gather.mixed_labels.i32()[i] = labels[chosen.sample(partner)];

@@ -17,8 +17,8 @@ struct MixedLabels {
 };
 
 template <class T, int kChannels>
-MARGINCORE_KERNEL gather_mixed_kernel(T* batch, MixedLabels labels, int64_t rows, const uint8_t* images, Chosen chosen,
-                                      Augmentation augmentation, const float* scale, const float* shift,
+MARGINCORE_KERNEL gather_mixed_kernel(T* batch, MixedLabels labels, MixedRows rows, const uint8_t* images,
+                                      Chosen chosen, Augmentation augmentation, const float* scale, const float* shift,
                                       ImageShare share) {
   MARGINCORE_SHARED(ImageChange, drawn, 2);
   MARGINCORE_SHARED(ImageMix, mixes, 1);
@@ -34,7 +34,7 @@ MARGINCORE_KERNEL gather_mixed_kernel(T* batch, MixedLabels labels, int64_t rows
     drawn[thread] = draw_change(augmentation, chosen.step->seed, chosen.step->epoch, chosen.number(places[thread]),
                                 share.size.height, share.size.width);
   } else if (thread == 2) {
-    mixes[0] = draw_mix(augmentation, chosen.step->seed, chosen.step->epoch, chosen.number(places[0]), rows,
+    mixes[0] = draw_mix(augmentation, chosen.step->seed, chosen.step->epoch, chosen.number(places[0]), rows.all,
                         share.size.height, share.size.width);
     if (part == 0 && labels.share != nullptr) labels.share[image] = mixes[0].share;
     if (part == 0 && chosen.labels != nullptr) {
@@ -90,7 +90,7 @@ void gather_mixed(Tensor batch, int32_t* batch_labels, const GatherImages& gathe
   with_element(batch.dtype, [&](auto element) {
     using T = decltype(element);
     const auto run = [&](auto kernel) {
-      MARGINCORE_RUN(kernel, batch.shape[0] * parts, kBlock, stream, elements<T>(batch), labels, batch.shape[0],
+      MARGINCORE_RUN(kernel, batch.shape[0] * parts, kBlock, stream, elements<T>(batch), labels, gather.mixed_rows,
                      gather.images.u8(), Chosen(gather, step), gather.augmentation, gather.scale.f32(),
                      gather.shift.f32(), ImageShare(size, parts));
     };

@@ -200,6 +200,18 @@ describe.each(launchers)('%s', (launcher) => {
     }
   });
 
+  test('images are mixed as in one process, where each has the whole head', async () => {
+    const mixing = 'batchSize: 7, augment: { crop: 1, flip: true, mixup: 0.5, cutmix: 1 }';
+    await runWell(undefined, 1, script(training('false', mixing)));
+    const [one] = results(1);
+    await runWell(launcher, 3, script(training(`{ head: 'replicated' }`, mixing)));
+    for (const each of results(3)) expectNear(each.loss, one.loss);
+    const sharded = script(training(`{ head: 'sharded' }`, mixing));
+    expect((await run(launcher, 2, sharded)).output).toMatch(
+      /augment.mixup.*a head whose classes are divided among processes \(distributed: \{ head: 'replicated' \}/,
+    );
+  });
+
   test('what could not be told apart is refused', async () => {
     const file = script(`import { Worker } from 'node:worker_threads';
       const both = [1, 2].map(() => train({ ...options, distributed: true }));

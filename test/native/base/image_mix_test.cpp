@@ -107,8 +107,8 @@ TEST_CASE("of both kinds each sample has one, with probability 1/2; and none whe
     CHECK(alone.share == 0);
     CHECK(alone.cut.height * alone.cut.width == 0);
   }
-  CHECK(partner_of(0, 5) == 4);
-  CHECK(partner_of(3, 5) == 2);
+  CHECK(partner_of(0, all_mixed_rows(5)) == 4);
+  CHECK(partner_of(3, all_mixed_rows(5)) == 2);
   CHECK_FALSE(mixes_images(Augmentation{}));
 }
 

@@ -151,6 +151,7 @@ class ActivationCosts {
       Floats share(kImages);
       gather.mixed_share = {share.data(), {kImages}};
       gather.augmentation = {.crop_padding = 4, .flip = Flip::Random, .mixup = 1};
+      gather.mixed_rows = all_mixed_rows(kImages);
       cost(name + "_mixup", count,
            [&] { loops_.gather_mixed(y_.data(), batch_labels.data(), gather, kImages, &step); });
     }

@@ -145,6 +145,36 @@ TEST_CASE("steps read what was chosen for the set, in the order asked for, howev
   }
 }
 
+TEST_CASE("another sample that a step reads lies in its place of the order, or behind the streamed ones") {
+  const auto all = random_samples();
+  const Ints chosen = {9, 2, 2, 0, 7}, classes = {3, 1, 0, 2, 1};
+  HostSamples samples(5, kImage, 4);
+  samples.add(all->images, chosen, classes);
+  const Ints order = {4, 1, 0, 3, 2};
+  for (Backend* backend : backends()) {
+    for (const bool streamed : {false, true}) {
+      CAPTURE(backend->info().device);
+      CAPTURE(streamed);
+      TrainingData data = samples.data();
+      data.always_streamed = streamed;
+      TrainingSet set(*backend, data, kImage, 3);
+      set.begin(order);
+      Device device(*backend);
+      StepBlock block{};
+      block.order_position = set.open(0, 2, 4) + (streamed ? 2 : 4);
+      GatherImages gather = set.sources();
+      gather.scale = device.input(Floats{1}, {1});
+      gather.shift = device.input(Floats{0}, {1});
+      const Tensor found = device.output({1, 3, 2, 1}), label = device.output({1}, DType::I32);
+      device.call(backend->gather_images(found, label, gather, device.constant(block)));
+      set.close();
+      const auto image = all->images.begin() + chosen[order[4]] * kSize;
+      expect_same(device.read(found), Floats(image, image + kSize));
+      expect_same(device.read_ints(label), Ints{classes[order[4]]});
+    }
+  }
+}
+
 TEST_CASE("the CPU's memory is the host's, and a CUDA device's is not") {
   for (const std::string& name : backend_names()) {
     CAPTURE(name);

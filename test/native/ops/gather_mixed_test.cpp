@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "base/row_range.h"
 #include "reference/augmentation.h"
 #include "support/backends.h"
 #include "support/compare.h"
@@ -62,26 +63,33 @@ class Mixed {
   /// numbers: what augmentation calls the samples; empty: as the order does.
   Gathered gather(Backend& backend, const Augmentation& augmentation, uint32_t epoch, const Ints& order, DType dtype,
                   const Ints& numbers = {}) const {
+    const auto batch = static_cast<int64_t>(order.size());
+    return gather_part(backend, augmentation, epoch, order, dtype, numbers, {0, batch}, all_mixed_rows(batch));
+  }
+
+  Gathered gather_part(Backend& backend, const Augmentation& augmentation, uint32_t epoch, const Ints& order,
+                       DType dtype, const Ints& numbers, RowRange part, MixedRows mixed_rows) const {
     Device device(backend);
     StepBlock block{};
     block.seed = kSeed;
     block.epoch = epoch;
-    block.order_position = 1;
+    block.order_position = 1 + part.first;
     const auto after_another = [](const Ints& values) {
       Ints positioned = {0};  // what precedes belongs to another step
       positioned.insert(positioned.end(), values.begin(), values.end());
       positioned.push_back(0);  // and what follows
       return positioned;
     };
-    const auto batch = static_cast<int64_t>(order.size());
+    const auto all = static_cast<int64_t>(order.size()), batch = part.count;
     GatherImages gather;
     gather.images = device.input(images_, {data_.count, data_.height, data_.width, data_.channels});
     gather.labels = device.input(labels_, {data_.count});
-    gather.order = device.input(after_another(order), {batch + 2});
-    if (!numbers.empty()) gather.numbers = device.input(after_another(numbers), {batch + 2});
+    gather.order = device.input(after_another(order), {all + 2});
+    if (!numbers.empty()) gather.numbers = device.input(after_another(numbers), {all + 2});
     gather.scale = device.input(scale_, {data_.channels});
     gather.shift = device.input(shift_, {data_.channels});
     gather.augmentation = augmentation;
+    gather.mixed_rows = mixed_rows;
     gather.mixed_labels = device.output({batch}, DType::I32);
     gather.mixed_share = device.output({batch});
     const Tensor images = device.output({batch, data_.height, data_.width, data_.channels}, dtype);
@@ -163,6 +171,36 @@ TEST_CASE("mixed samples have their numbers in the dataset, wherever their image
     CAPTURE(std::string(backend->info().device));
     const Gathered found = mixed.gather(*backend, augmentation, 2, order, DType::F32, numbers);
     mixed.expect_reference(found, augmentation, 2, order, DType::F32, numbers);
+  }
+}
+
+TEST_CASE(
+    "a part of a batch that is mixed is what it is in the whole one, bit for bit, wherever the row before it lies") {
+  const Mixed mixed(kDatasets[0]);
+  const Augmentation& augmentation = kChanges[std::size(kChanges) - 1].augmentation;
+  const Ints order = {4, 1, 0, 7, 3};
+  const int64_t all = 5, size = 12 * 17 * 3;
+  for (Backend* backend : backends()) {
+    CAPTURE(std::string(backend->info().device));
+    const Gathered whole = mixed.gather(*backend, augmentation, 2, order, DType::F32);
+    const auto expect_part = [&](const Gathered& found, RowRange part) {
+      const auto of = [&](const auto& values, int64_t each) {
+        const auto begin = values.begin() + part.first * each;
+        return std::decay_t<decltype(values)>(begin, begin + part.count * each);
+      };
+      expect_same(found.images, of(whole.images, size));
+      expect_same(found.share, of(whole.share, 1));
+      expect_same(found.labels, of(whole.labels, 1));
+      expect_same(found.mixed_labels, of(whole.mixed_labels, 1));
+    };
+    for (const RowRange part : {RowRange{0, 2}, {2, 3}, {4, 1}}) {
+      CAPTURE(part.first);
+      const int64_t before = part.first > 0 ? -1 : all - 1;
+      expect_part(mixed.gather_part(*backend, augmentation, 2, order, DType::F32, {}, part, {all, before}), part);
+    }
+    // The row before the first may also come behind the last.
+    const Ints streamed = {0, 7, 3, 1};
+    expect_part(mixed.gather_part(*backend, augmentation, 2, streamed, DType::F32, {}, {0, 3}, {all, 3}), {2, 3});
   }
 }
 

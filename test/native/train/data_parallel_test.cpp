@@ -72,6 +72,9 @@ struct Variant {
   int64_t classes = kClasses;
   double class_share = 1;
   bool sync_batch_norm = false;
+  Augmentation augmentation = {};
+  bool streamed = false;  // images
+  Precision precision = Precision::Fp32;
 };
 
 /// `steps` steps of `batch` images and one of what remains, by this rank. Of a GPU each rank has its own.
@@ -89,6 +92,8 @@ Found train(const std::string& backend, Communicator* ranks, const NetworkSpec& 
   if (!spec.head.class_weights.empty()) spec.head.class_weights = Random(5).uniform(variant.classes, 0.5, 2);
   spec.class_share = variant.class_share;
   spec.sync_batch_norm = variant.sync_batch_norm;
+  spec.augmentation = variant.augmentation;
+  spec.options.precision = variant.precision;
   spec.normalization = {{0.5f}, {0.25f}};
   spec.batch_size = batch;
   spec.optimizer.type = OptimizerSpec::Type::Sgd;
@@ -103,7 +108,8 @@ Found train(const std::string& backend, Communicator* ranks, const NetworkSpec& 
   const Ints pixels = random.integers(samples * pixels_each, 0, 255);
   const Bytes images(pixels.begin(), pixels.end());
   const Ints labels = random.integers(samples, 0, static_cast<int32_t>(variant.classes - 1));
-  session.set_training_data({images.data(), labels.data(), samples});
+  session.set_training_data(
+      {.images = images.data(), .labels = labels.data(), .count = samples, .always_streamed = variant.streamed});
 
   Found found;
   const std::atomic<bool> never{false};
@@ -394,6 +400,57 @@ TEST_CASE("with the statistics of all their rows ranks come to one process's ste
   });
 }
 
+TEST_CASE("images that are mixed have the partners that they have in one process, of whichever rank these are") {
+  on_backends({2, 3, 8}, [](const std::string& backend, const std::vector<int32_t>& counts) {
+    for (const bool streamed : {false, true}) {
+      const Variant mixed{.augmentation = {.crop_padding = 1, .mixup = 0.5f, .cutmix = 1}, .streamed = streamed};
+      for (const HeadKind& kind : kHeadKinds) {
+        if (!takes_two_labels(kind.spec) || !is_one_of_few(kind)) continue;
+        CAPTURE(kind.name);
+        CAPTURE(streamed);
+        // The last batch has two images: each of two ranks has the other's partner.
+        const Found one = train(backend, nullptr, kNetwork, kind, 13, 10, Classes::Replicated, mixed);
+        for (const int32_t ranks : counts) {
+          CAPTURE(ranks);
+          const auto found = on_ranks<Found>(ranks, [&](Communicator& communicator) {
+            return train(backend, &communicator, kNetwork, kind, 13, 10, Classes::Replicated, mixed);
+          });
+          expect_near(found[0].gradients, one.gradients, 1e-6);
+          expect_near(found[0].parameters, one.parameters, 1e-4);
+          expect_near(found[0].losses, one.losses, 1e-4);
+          CHECK(found[0].correct == one.correct);
+          for (const Found& each : found) CHECK(each.parameters == found[0].parameters);  // bit for bit
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("in bf16 ranks train as one process does, to the rounding of their gradients, and to the same bits") {
+  on_backends({2, 3}, [](const std::string& backend, const std::vector<int32_t>& counts) {
+    if (availability(backend).info.bf16 == 0) return;  // refused by name: precision_test.cpp
+    const Variant narrow{.precision = Precision::Bf16};
+    for (const Classes classes : {Classes::Replicated, Classes::Sharded}) {
+      CAPTURE(static_cast<int>(classes));
+      const HeadKind kind = kHeadKinds.front();
+      const Found one = train(backend, nullptr, kNetwork, kind, 13, 10, Classes::Replicated, narrow);
+      for (const int32_t ranks : counts) {
+        CAPTURE(ranks);
+        const auto found = on_ranks<Found>(ranks, [&](Communicator& communicator) {
+          return train(backend, &communicator, kNetwork, kind, 13, 10, classes, narrow);
+        });
+        // One unit in the last place is 2^-8 of a number.
+        expect_near(found[0].gradients, one.gradients, 1e-2);
+        expect_near(found[0].losses, one.losses, 1e-2);
+        for (const Found& each : found) {
+          CHECK(each.parameters == found[0].parameters);
+          CHECK(each.losses == found[0].losses);
+        }
+      }
+    }
+  });
+}
+
 TEST_CASE("running statistics of ranks are the mean of theirs, and the same in all of them") {
   on_backends({4}, [](const std::string& backend, const std::vector<int32_t>& counts) {
     const HeadKind kind = kHeadKinds.front();
@@ -505,8 +562,9 @@ TEST_CASE("what ranks cannot do is refused by name") {
     }
     CHECK(refused(spec) == "");
     spec.augmentation.mixup = 0.2f;
+    CHECK(refused(spec) == "");
     spec.shard_classes = true;
-    CHECK(refused(spec).find("mixup and cutmix mix images of a whole batch") != std::string::npos);
+    CHECK(refused(spec).find("mixup and cutmix need a head that each process has whole") != std::string::npos);
   }
 }
 
