@@ -17,6 +17,12 @@ if ((${#problems[@]} == 0)); then
   is_stamped "$dist_stamp" "${dist_sources[@]}" || 
     problems+=("dist was not built from ${dist_sources[*]} as they are now")
 fi
+# Of what is packed, and of what it is built from: nobody could say later what it was.
+if git rev-parse --git-dir >/dev/null 2>&1; then
+  changed=$(git status --porcelain -- "${native_sources[@]}" "${dist_sources[@]}" datasets docs schemas scripts README.md LICENSE |
+    head -n 5 | cut -c 4- | paste -sd ' ')
+  [[ -z $changed ]] || problems+=("there are changes that are not committed: $changed")
+fi
 ((${#problems[@]} > 0)) || exit 0
 
 {

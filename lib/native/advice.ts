@@ -10,7 +10,16 @@ const PLATFORM = 'linux x64';
 export function adviceToBuild(): string {
   const here = `${process.platform} ${process.arch}`;
   if (here !== PLATFORM) return `margincore runs on ${PLATFORM}; this is ${here}`;
+  if (!hasGlibc()) {
+    return 'margincore needs glibc, and this system has musl, as Alpine does: take an image of Debian, node:22-bookworm-slim for example';
+  }
   return `Build it with: ${isCheckout() ? setupCommand() : programCommand('build')}`;
+}
+
+/** Of another C library no build would load: what it is compiled against, oneDNN and CUDA among them, is made for glibc. */
+function hasGlibc(): boolean {
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime !== undefined;
 }
 
 /** A sentence on how to get the CUDA backend, where the one that is loaded was built without it. */

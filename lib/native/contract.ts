@@ -39,11 +39,24 @@ export interface NativeModule {
   finishRanks(): void;
   /** Ends the others, and this process, where any were joined. */
   abortRanks(code: number): void;
+  /** What the system, a control group or the shell lets this process have. */
+  processLimits(): NativeLimits;
   /** Cancels what runs, and waits until no thread computes any more: for the end of the process. */
   stopAll(): void;
   MappedFile: new (path: string) => NativeMappedFile;
   Session: new (config: NativeSessionConfig) => NativeSession;
   SearchIndex: new (config: NativeSearchConfig) => NativeSearchIndex;
+}
+
+export interface NativeLimits {
+  /** Bytes of memory that could be taken now. */
+  freeBytes: number;
+  /** What holds the process tightest, or '' for the machine itself. */
+  memoryLimit: string;
+  /** Of its affinity mask. */
+  processors: number;
+  /** Physical ones, within affinity, quota and OMP_NUM_THREADS. */
+  cores: number;
 }
 
 export interface NativeRanksRequest {

@@ -13,6 +13,7 @@
 #include "addon/results.h"
 #include "addon/search_object.h"
 #include "addon/session_object.h"
+#include "base/process_limits.h"
 #include "data/permutation.h"
 
 namespace margincore {
@@ -107,6 +108,18 @@ Napi::Value lock_file(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value process_limits(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const MemoryRoom room = memory_room();
+    Napi::Object limits = Napi::Object::New(info.Env());
+    limits.Set("freeBytes", static_cast<double>(room.bytes));
+    limits.Set("memoryLimit", room.limit);
+    limits.Set("processors", static_cast<double>(processors_at_start().size()));
+    limits.Set("cores", usable_cores());
+    return limits;
+  });
+}
+
 /// Before the process ends: a thread that computes on while libraries destroy their globals would crash it.
 Napi::Value stop_all(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
@@ -126,6 +139,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("lockFile", Napi::Function::New(env, lock_file, "lockFile"));
   exports.Set("headLoss", Napi::Function::New(env, run_head_loss, "headLoss"));
   exports.Set("changedImages", Napi::Function::New(env, make_changed_images, "changedImages"));
+  exports.Set("processLimits", Napi::Function::New(env, process_limits, "processLimits"));
   exports.Set("stopAll", Napi::Function::New(env, stop_all, "stopAll"));
   export_ranks(env, exports);
   exports.Set("MappedFile", MappedFileObject::define(env));

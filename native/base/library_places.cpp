@@ -19,6 +19,19 @@ std::vector<fs::path> entries(const fs::path& folder, const std::string& prefix)
   return found;
 }
 
+/// Without links to one that is among them already: /usr/local/cuda is one, as a rule.
+std::vector<fs::path> folders_once(const std::vector<fs::path>& folders) {
+  std::vector<fs::path> once, known;
+  for (const fs::path& folder : folders) {
+    std::error_code ignored;
+    const fs::path real = fs::weakly_canonical(folder, ignored);
+    if (std::find(known.begin(), known.end(), real) != known.end()) continue;
+    known.push_back(real);
+    once.push_back(folder);
+  }
+  return once;
+}
+
 LibraryPlace toolkit(const fs::path& root) {
   return {root / "lib64", root / "lib", root / "lib/x86_64-linux-gnu", root};
 }
@@ -31,7 +44,7 @@ LibraryPlace wheels(const fs::path& nvidia) {
 
 }  // namespace
 
-std::vector<LibraryPlace> library_places(const char* chosen_by) {
+std::vector<LibraryPlace> library_places(const char* chosen_by, const fs::path& system) {
   std::vector<LibraryPlace> all;
   const auto add_python = [&](const fs::path& prefix) {
     for (const fs::path& python : entries(prefix / "lib", "python3"))
@@ -48,12 +61,12 @@ std::vector<LibraryPlace> library_places(const char* chosen_by) {
     both.insert(both.end(), inside.begin(), inside.end());
     return {both};  // what the user names is taken, or nothing
   }
-  for (const fs::path& root : entries("/usr/local", "cuda")) all.push_back(toolkit(root));
+  for (const fs::path& root : folders_once(entries(system / "usr/local", "cuda"))) all.push_back(toolkit(root));
   for (const char* name : {"VIRTUAL_ENV", "CONDA_PREFIX"})
     if (!variable(name).empty()) add_python(variable(name));
   add_python(fs::path(".venv"));
-  add_python("/usr/local");
-  add_python("/usr");
+  add_python(system / "usr/local");
+  add_python(system / "usr");
   if (!variable("HOME").empty()) add_python(variable("HOME") / ".local");
   return all;
 }

@@ -11,7 +11,8 @@ namespace margincore {
 using LibraryPlace = std::vector<std::filesystem::path>;
 
 /// Where they may be, the likeliest first; where `variable` of the environment names a folder, that one alone.
-std::vector<LibraryPlace> library_places(const char* variable);
+/// `root` stands before the system's own paths, for tests.
+std::vector<LibraryPlace> library_places(const char* variable, const std::filesystem::path& root = "/");
 
 /// Empty where it is not there.
 std::filesystem::path find_library(const LibraryPlace& place, const char* library);

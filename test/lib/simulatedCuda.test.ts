@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { packageRoot } from '../../lib/base/packageRoot.js';
+import { tryTraining } from '../../lib/cli/doctor/trial.js';
 import { backends, Gallery, models, type TrainOptions, train } from '../../lib/index.js';
 import { randomNumbers } from '../support/randomModel.js';
 import { sample } from '../support/sample.js';
@@ -29,6 +30,15 @@ onSimulation('train() on the simulated CUDA device follows the CPU, and says wha
     accuracy: cpu.test!.accuracy,
     loss: expect.closeTo(cpu.test!.loss, 4),
   });
+});
+
+onSimulation('doctor --train finds the simulated CUDA device near the CPU', async () => {
+  const trials = await tryTraining(backends());
+  expect(trials.map(({ backend, passed }) => [backend, passed])).toEqual([
+    ['cpu', true],
+    ['cuda', true],
+  ]);
+  expect(trials[1]!.difference).toBeLessThan(1e-3);
 });
 
 onSimulation('a gallery on the simulated CUDA device answers as on the CPU', async () => {

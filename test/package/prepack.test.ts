@@ -92,6 +92,43 @@ test.each([
   expect(stderr).toContain(ADVICE);
 });
 
+describe('in a repository', () => {
+  const git = (...words: string[]) => {
+    const identity = ['-c', 'user.name=a', '-c', 'user.email=a@b', '-c', 'commit.gpgsign=false'];
+    const { status, stderr } = run('git', [...identity, ...words]);
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+  };
+
+  beforeEach(() => {
+    write('.gitignore', 'dist\nprebuilds\n');
+    for (const file of ['README.md', 'LICENSE', 'datasets/one', 'docs/one', 'schemas/one']) write(file);
+    git('init', '--quiet');
+    git('add', '.');
+    git('commit', '--quiet', '-m', 'all');
+  });
+
+  test('what is committed is packed', () => expect(check()).toMatchObject({ status: 0, stderr: '' }));
+
+  test.each([
+    ['a changed file', 'README.md'],
+    ['a new one', 'docs/two'],
+  ])('with %s it is refused', (_, file) => {
+    write(file, 'other');
+    expect(check()).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(
+        `not to be packed: there are changes that are not committed: ${file}\n`,
+      ),
+    });
+  });
+
+  test('what is no part of the package may change', () => {
+    write('bench/one');
+    write('notes.txt');
+    expect(check().status).toBe(0);
+  });
+});
+
 test('JavaScript of other TypeScript is refused', () => {
   write('lib/index.ts', 'other');
   const { status, stderr } = check();

@@ -1,6 +1,6 @@
 /** The program behind `npm test` must not miss a failure, nor a skip, and setup.sh must not guess. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../lib/base/packageRoot.js';
 import { add, countCTest, countJest, countLastLine, settle, summary } from '../run/counts.js';
@@ -120,11 +120,12 @@ describe('a run of parts', () => {
     const program = `
       const { runAll } = require(${JSON.stringify(join(packageRoot(), 'dist/test/run/runner.js'))});
       const { countLastLine } = require(${JSON.stringify(join(packageRoot(), 'dist/test/run/counts.js'))});
+      const again = ${JSON.stringify(chosen.every(({ unless }) => unless === undefined))};
       const parts = ${JSON.stringify(chosen)}.map(({ shell, ...part }) => ({
         lane: 'test', progress: /step/, count: part.lane === 'build' ? undefined : countLastLine,
         ...part, command: ['bash', '-c', shell],
       }));
-      runAll(parts).then((counts) => console.log(JSON.stringify(counts)));`;
+      runAll(parts, again).then((counts) => console.log(JSON.stringify(counts)));`;
     writeFileSync(join(root, 'run.cjs'), program);
     const { stdout } = spawnSync(process.execPath, ['run.cjs'], { cwd: root, encoding: 'utf8' });
     const log = (name: string) => readFileSync(join(root, 'build/logs', `${name}.log`), 'utf8');
@@ -153,6 +154,62 @@ describe('a run of parts', () => {
     expect(stdout.indexOf('independent: 1 passed')).toBeLessThan(stdout.indexOf('build: failed'));
     expect(stdout).toMatch(/^broken$/m);
     expect(stdout).toContain('dependent: not run, because what it needs failed');
+  });
+
+  describe('that take long and read little', () => {
+    const reads = { paths: ['sources'], machine: 'this one' };
+    const part = (shell: string, machine = reads.machine) =>
+      run({ name: 'long', shell, unless: { passed: 'long', reads: { ...reads, machine } } }).counts;
+    const source = (name: string, text: string) => {
+      mkdirSync(inFolder('run/sources/inner'), { recursive: true });
+      writeFileSync(inFolder(`run/sources/${name}`), text);
+    };
+
+    beforeEach(() => {
+      mkdirSync(inFolder('run/test/run'), { recursive: true });
+      source('inner/one', 'a');
+    });
+
+    test('what has passed is not run again, and says so, until something that it reads is another', () => {
+      const again = () => part('echo 2 passed, 0 failed');
+      expect(part('echo 5 passed, 0 failed')).toEqual(counted(5, 0));
+      const today = new Date().toISOString().slice(0, 10);
+      expect(part('exit 1')).toEqual(
+        counted(0, 0, `long: 5 tests passed on ${today} with the same sources, compiler and processor`),
+      );
+      source('inner/one', 'b');
+      expect(again()).toEqual(counted(2, 0));
+      source('inner/two', 'a');
+      expect(again()).toEqual(counted(2, 0));
+      renameSync(inFolder('run/sources/inner/two'), inFolder('run/sources/two'));
+      expect(again()).toEqual(counted(2, 0));
+      expect(part('echo 1 passed, 0 failed', 'another machine')).toEqual(counted(1, 0));
+      expect(part('exit 1', 'another machine').failed).toBe(0);
+    });
+
+    test('what has failed, or of which nothing ran, is run again', () => {
+      expect(part('echo 5 passed, 1 failed; exit 1').failed).toBe(1);
+      expect(part('echo skipped: no card; echo 0 passed, 0 failed, 1 skipped')).toEqual(
+        counted(0, 0, 'no card'),
+      );
+      expect(part('echo 5 passed, 0 failed')).toEqual(counted(5, 0));
+    });
+
+    test('it is the whole of what is compiled into the C++ tests, and the programs that look at it', () => {
+      const long = parts(true, false).filter(({ unless }) => unless !== undefined);
+      expect(long.map(({ name }) => name)).toEqual([
+        'c++-long',
+        'instructions',
+        'build-sanitized',
+        'c++-sanitized',
+      ]);
+      for (const { unless } of long) {
+        expect(unless!.reads.paths).toEqual(
+          expect.arrayContaining(['CMakeLists.txt', 'native', 'test/native']),
+        );
+        expect(unless!.reads.machine).toMatch(/\d+\.\d+\.\d+.*x64/);
+      }
+    });
   });
 
   test('a report that is not there is a failure, also where an older one was', () => {

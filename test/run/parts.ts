@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type Counts, countCTest, countJest, countLastLine } from './counts.js';
+import { machine, type Reads } from './unchanged.js';
 
 export interface Part {
   readonly name: string;
@@ -22,6 +23,8 @@ export interface Part {
   readonly report?: string;
   /** Of tests. */
   readonly count?: (result: string) => Counts;
+  /** Where it need not run again while these are the same: of which part that is said, and what it reads. */
+  readonly unless?: { readonly passed: string; readonly reads: Reads };
 }
 
 const cores = String(availableParallelism());
@@ -49,20 +52,26 @@ export function parts(all: boolean, cudaIsThere: boolean): readonly Part[] {
         ...{ environment: cudaIsThere ? {} : { MARGINCORE_TESTED_BACKENDS: 'cpu' } },
       },
     ),
-    ctest('c++', 'build', all ? [] : ['--label-exclude', 'long'], ['build']),
+    ctest('c++', 'build', ['--label-exclude', 'long'], ['build']),
     jest('typescript-on-simulated-cuda', 'build/jest-simulated.json', onBackends, {
       ...{ environment: simulator, after: ['build'] },
     }),
     gpuCheck(),
   ];
   if (!all) return short;
+  const reads = { paths: NATIVE, machine: machine() };
+  const unless = (passed: string) => ({ unless: { passed, reads } });
   return [
     ...short,
-    instructions(),
-    sanitizedBuild(),
-    ctest('c++-sanitized', 'build/asan', [], ['build-sanitized']),
+    { ...ctest('c++-long', 'build', ['--label-regex', 'long'], ['build']), ...unless('c++-long') },
+    { ...instructions(), ...unless('instructions') },
+    { ...sanitizedBuild(), ...unless('c++-sanitized') },
+    { ...ctest('c++-sanitized', 'build/asan', [], ['build-sanitized']), ...unless('c++-sanitized') },
   ];
 }
+
+/** All that is compiled into the C++ tests, and what counts instructions. */
+const NATIVE = ['CMakeLists.txt', 'native', 'test/native', 'scripts/count-instructions'];
 
 function build(name: string, command: string, after: string[] = []): Part {
   // Tests that run beside it come first.

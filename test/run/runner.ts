@@ -4,6 +4,7 @@ import { createWriteStream, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { add, type Counts, NOTHING, ONE_FAILURE, settle, summary } from './counts.js';
 import type { Part } from './parts.js';
+import { keepPass, passOf } from './unchanged.js';
 
 const started = Date.now();
 const LOGS = 'build/logs';
@@ -18,14 +19,17 @@ export function say(text: string): void {
   console.log(`[${time}] ${text}`);
 }
 
-/** Those that others wait for are known to have run where they are not among the chosen ones. */
-export async function runAll(chosen: readonly Part[]): Promise<Counts> {
+/**
+ * Those that others wait for are known to have run where they are not among the chosen ones.
+ * @param again Also those that have passed with what they would read now.
+ */
+export async function runAll(chosen: readonly Part[], again = true): Promise<Counts> {
   const ends = new Map<string, Promise<Counts>>();
   const lanes = { build: Promise.resolve(), test: Promise.resolve() };
   for (const part of chosen) {
     const before = (part.after ?? []).flatMap((name) => ends.get(name) ?? []);
     const end = Promise.all([lanes[part.lane], ...before]).then(([, ...results]) =>
-      results.some(({ failed }) => failed > 0) ? notRun(part) : run(part),
+      results.some(({ failed }) => failed > 0) ? notRun(part) : run(part, again),
     );
     ends.set(part.name, end);
     lanes[part.lane] = end.then(() => {});
@@ -38,11 +42,11 @@ function notRun(part: Part): Counts {
   return ONE_FAILURE;
 }
 
-async function run(part: Part): Promise<Counts> {
-  const reason = part.missing?.() ?? '';
+async function run(part: Part, again: boolean): Promise<Counts> {
+  const reason = (part.missing?.() || (again ? '' : passedBefore(part))) ?? '';
   if (reason !== '') {
     say(`${part.name}: skipped, ${reason}`);
-    return { ...NOTHING, skips: [reason] };
+    return { ...NOTHING, skips: part.count ? [reason] : [] };
   }
   const begun = Date.now();
   say(`${part.name} …`);
@@ -51,8 +55,19 @@ async function run(part: Part): Promise<Counts> {
   const counts = result(part, status, output);
   const seconds = Math.round((Date.now() - begun) / 1000);
   if (counts.failed > 0) console.log(output);
+  if (part.unless && counts.failed === 0 && counts.passed > 0) {
+    keepPass(part.unless.passed, part.unless.reads, counts);
+  }
   say(`${part.name}: ${part.count ? summary(counts) : status === 0 ? 'done' : 'failed'}, ${seconds} s`);
   return counts;
+}
+
+/** '' where it has not. */
+function passedBefore({ name, unless }: Part): string {
+  const pass = unless && passOf(unless.passed, unless.reads);
+  return pass === undefined
+    ? ''
+    : `${name}: ${pass.tests} tests passed on ${pass.on} with the same sources, compiler and processor`;
 }
 
 function result(part: Part, status: number, output: string): Counts {

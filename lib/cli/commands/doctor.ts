@@ -3,12 +3,20 @@ import { describeFlags, type FlagGroup, parseFlags } from '../arguments.js';
 import type { Command } from '../command.js';
 import { describeMachine } from '../doctor/describeMachine.js';
 import { examineMachine } from '../doctor/machine.js';
+import { tryTraining } from '../doctor/trial.js';
 import { prepareJson } from '../output.js';
 
 const FLAGS: readonly FlagGroup[] = [
   {
     title: 'Options',
-    flags: [{ name: 'json', to: 'json', value: text('FILE|-'), help: 'the report; - is standard output' }],
+    flags: [
+      {
+        name: 'train',
+        to: 'train',
+        help: 'train ten steps on each backend as well, and compare their losses',
+      },
+      { name: 'json', to: 'json', value: text('FILE|-'), help: 'the report; - is standard output' },
+    ],
   },
 ];
 
@@ -19,16 +27,17 @@ export const doctorCommand: Command = {
       'usage: margincore doctor [options]',
       '',
       'Says whether margincore can train here and on what, and what to do where it cannot.',
-      'Exit status 1: it cannot.',
+      'Exit status 1: it cannot, or with --train: backends come to something else.',
       describeFlags(FLAGS),
     ].join('\n'),
 
   async run(argv) {
-    const { json } = parseFlags(FLAGS, argv) as { json?: string };
+    const { json, train } = parseFlags(FLAGS, argv) as { json?: string; train?: boolean };
     const writeJson = json === undefined ? undefined : await prepareJson(json);
-    const report = await examineMachine();
+    const found = await examineMachine();
+    const report = train ? { ...found, trials: await tryTraining(found.backends) } : found;
     await writeJson?.(report);
     if (json !== '-') console.log(describeMachine(report));
-    return report.ready ? 0 : 1;
+    return report.ready && (report.trials ?? []).every(({ passed }) => passed) ? 0 : 1;
   },
 };

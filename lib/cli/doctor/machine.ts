@@ -4,9 +4,11 @@ import type { MarginCoreError } from '../../base/errors.js';
 import { packageVersion } from '../../base/packageRoot.js';
 import { datasets } from '../../data/index.js';
 import type { BackendInfo } from '../../native/backends.js';
+import type { NativeLimits } from '../../native/contract.js';
 import { awaitNative, native } from '../../native/load.js';
 import { type BuildTool, findBuildTools } from './buildTools.js';
 import { findLaunchers, type LauncherState } from './launchers.js';
+import type { Trial } from './trial.js';
 
 export interface MachineReport {
   /** The addon loads, and a backend can train. */
@@ -14,6 +16,8 @@ export interface MachineReport {
   readonly margincore: string;
   readonly node: { readonly version: string; readonly abi: string; readonly nodeApi: string };
   readonly platform: { readonly os: string; readonly cpu: string; readonly logicalCores: number };
+  /** Of this process, where the addon loads. */
+  readonly limits?: NativeLimits;
   readonly addon: AddonState;
   readonly backends: readonly BackendInfo[];
   readonly launchers: readonly LauncherState[];
@@ -21,6 +25,8 @@ export interface MachineReport {
   readonly nccl: NcclState;
   readonly buildTools: readonly BuildTool[];
   readonly datasets: readonly DatasetState[];
+  /** Where they were asked for. */
+  readonly trials?: readonly Trial[];
 }
 
 export interface AddonState {
@@ -60,6 +66,7 @@ export async function examineMachine(): Promise<MachineReport> {
       cpu: cpus()[0]?.model ?? 'unknown',
       logicalCores: availableParallelism(),
     },
+    ...(addon.loaded && { limits: native().processLimits() }),
     addon,
     backends,
     launchers: findLaunchers(addon.file),

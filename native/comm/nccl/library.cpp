@@ -40,8 +40,11 @@ void* open_library(std::string& text) {
     text = "the loader's path";
   }
   std::string searched = text;
-  // That of cuDNN too, where the user names one: wheels lie side by side.
-  for (const char* variable : {kChosenBy, "MARGINCORE_CUDA_PATH"}) {
+  // First where the user says that cuDNN is, if so: wheels lie side by side.
+  constexpr const char* kCudaPath = "MARGINCORE_CUDA_PATH";
+  std::vector<const char*> variables = {kChosenBy};
+  if (chosen == nullptr && std::getenv(kCudaPath) != nullptr) variables.insert(variables.begin(), kCudaPath);
+  for (const char* variable : variables) {
     for (const LibraryPlace& place : library_places(variable)) {
       const fs::path path = find_library(place, kName);
       if (!path.empty()) {
@@ -50,7 +53,6 @@ void* open_library(std::string& text) {
       }
       for (const fs::path& folder : place) searched += (searched.empty() ? "" : ", ") + folder.string();
     }
-    if (chosen != nullptr) break;  // what the user names is taken, or nothing
   }
   text = std::string("looked for ") + kName + " in " + searched;
   return nullptr;

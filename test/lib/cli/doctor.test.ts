@@ -1,6 +1,10 @@
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../../lib/base/packageRoot.js';
+import type { MachineReport } from '../../../lib/cli/doctor/machine.js';
+import { tryTraining } from '../../../lib/cli/doctor/trial.js';
+import { backends } from '../../../lib/index.js';
 import { margincore } from '../../support/margincore.js';
 import { temporaryFolder } from '../../support/temporaryFolder.js';
 
@@ -32,6 +36,42 @@ test('the same for people', async () => {
   expect(stdout).toMatch(/^✓ backend cpu +oneDNN /m);
   expect(stdout).toMatch(/^✓ openmpi +mpirun/m);
   expect(stdout).toMatch(/margincore can train here\.\n$/);
+});
+
+test('what this process may have of the machine', async () => {
+  const { stdout } = await margincore(['doctor', '--json', '-']);
+  const { limits } = JSON.parse(stdout) as MachineReport;
+  const free = Number(/^MemAvailable: +(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))![1]) * 1024;
+  expect(limits!.freeBytes).toBeGreaterThan(1e8);
+  expect(limits!.freeBytes).toBeLessThan(1.5 * free);
+  expect(limits!.processors).toBe(availableParallelism());
+  expect(limits!.cores).toBeGreaterThanOrEqual(1);
+  const { stdout: text } = await margincore(['doctor']);
+  expect(text).toMatch(/^Memory +\d+\.\d GiB are free/m);
+  expect(text).toMatch(/^Processors +\d+ in the affinity mask, \d+ cores to be used$/m);
+});
+
+describe('--train', () => {
+  test('ten steps on each backend, and how fast', async () => {
+    const { status, stdout } = await margincore(['doctor', '--train', '--json', '-']);
+    expect(status).toBe(0);
+    const { trials } = JSON.parse(stdout) as MachineReport;
+    expect(trials![0]).toEqual({
+      ...{ backend: 'cpu', passed: true, losses: expect.any(Array) },
+      millisecondsPerStep: expect.any(Number),
+    });
+    const { losses } = trials![0]!;
+    expect(losses).toHaveLength(10);
+    expect(losses.at(-1)).toBeLessThan(losses[0]!);
+  });
+
+  test('a backend that does not train is a failure, by its reason', async () => {
+    const gone = { ...backends()[0]!, name: 'gone', available: true };
+    const cpu = backends().find(({ name }) => name === 'cpu')!;
+    const [found, other] = await tryTraining([gone, cpu]);
+    expect(found).toMatchObject({ backend: 'cpu', passed: true });
+    expect(other).toMatchObject({ backend: 'gone', passed: false, error: expect.stringContaining('gone') });
+  });
 });
 
 /** The program as it is, without a built addon and without data. */
