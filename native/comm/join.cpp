@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <mutex>
 
+#include "base/open_library.h"
 #include "base/plugin_path.h"
 
 namespace margincore {
@@ -54,8 +55,8 @@ const CommunicatorPlugin& load(const Engine& engine) {
   // Open MPI's own plugins look for its symbols among the global ones.
   if (dlopen(engine.library, RTLD_NOW | RTLD_GLOBAL) == nullptr)
     throw Error(ErrorCode::Unsupported, std::string(engine.name) + ": " + dlerror());
-  void* plugin = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (plugin == nullptr) throw Error(ErrorCode::Unsupported, std::string(engine.name) + ": " + dlerror());
+  const auto [plugin, reason] = open_library(path, RTLD_NOW | RTLD_LOCAL);
+  if (plugin == nullptr) throw Error(ErrorCode::Unsupported, std::string(engine.name) + ": " + reason);
   const auto entry = reinterpret_cast<CommunicatorEntry>(dlsym(plugin, kCommunicatorEntryName));
   if (entry == nullptr)
     throw Error(ErrorCode::Unsupported, path + " is no engine of margincore: it exports no " + kCommunicatorEntryName);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/library_places.h"
+#include "base/open_library.h"
 
 namespace margincore {
 
@@ -22,20 +23,20 @@ constexpr const char* kAdvice =
     "NVIDIA's "
     "package repository; MARGINCORE_NCCL_PATH names its folder";
 
-void* open(const std::string& path) { return dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL); }
+constexpr int kFlags = RTLD_NOW | RTLD_LOCAL;
 
-/// Null where it is nowhere; `text` is then where it was looked for.
-void* open_library(std::string& text) {
+/// `text`: where it is; where it is nowhere, where it was looked for, and the reason is then empty.
+OpenedLibrary find_nccl(std::string& text) {
   const char* chosen = std::getenv(kChosenBy);
   std::error_code ignored;
   if (chosen != nullptr && fs::is_regular_file(chosen, ignored)) {
     text = chosen;
-    return open(chosen);
+    return open_library(chosen, kFlags);
   }
   if (chosen == nullptr) {
-    if (void* library = open(kName)) {
+    if (void* library = dlopen(kName, kFlags)) {
       text = std::string(kName) + " from the loader's path";
-      return library;
+      return {library, ""};
     }
     text = "the loader's path";
   }
@@ -49,13 +50,13 @@ void* open_library(std::string& text) {
       const fs::path path = find_library(place, kName);
       if (!path.empty()) {
         text = path.string();
-        return open(text);
+        return open_library(path, kFlags);
       }
       for (const fs::path& folder : place) searched += (searched.empty() ? "" : ", ") + folder.string();
     }
   }
   text = std::string("looked for ") + kName + " in " + searched;
-  return nullptr;
+  return {nullptr, ""};
 }
 
 template <class Function>
@@ -90,11 +91,9 @@ const char* find_functions(void* library, NcclFunctions& to) {
 
 NcclLibrary load() {
   NcclLibrary loaded;
-  void* library = open_library(loaded.text);
+  const auto [library, reason] = find_nccl(loaded.text);
   if (library == nullptr) {
-    const char* why = dlerror();
-    const bool is_there = loaded.text.rfind("looked for", 0) != 0;
-    loaded.text += is_there && why != nullptr ? std::string(" does not load: ") + why : std::string(": ") + kAdvice;
+    loaded.text += reason.empty() ? std::string(": ") + kAdvice : " does not load: " + reason;
     return loaded;
   }
   int version = 0;

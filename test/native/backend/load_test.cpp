@@ -63,6 +63,21 @@ TEST_CASE("a plugin that cannot be used is a reason, not a crash") {
   CHECK(reason_with(text.string()).find(text.string()) != std::string::npos);
   std::filesystem::remove(text);
 
+  // Half of a plugin, as a full disk leaves it: its pages would be touched.
+  const std::filesystem::path cut = std::filesystem::temp_directory_path() / "margincore-cut-off.so";
+  const char* whole = std::getenv("MARGINCORE_STALE_PLUGIN");
+  REQUIRE(whole != nullptr);
+  const auto size = std::filesystem::file_size(whole);
+  for (const auto length : {uintmax_t{100}, uintmax_t{4096}, size / 2, size - 1}) {
+    CAPTURE(length);
+    std::filesystem::copy_file(whole, cut, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::resize_file(cut, length);
+    const std::string named = cut.string() + "." + std::to_string(length);  // each path is opened once
+    std::filesystem::rename(cut, named);
+    CHECK(reason_with(named).find(named + " is cut off: it has " + std::to_string(length) + " of ") == 0);
+    std::filesystem::remove(named);
+  }
+
   const char* stale = std::getenv("MARGINCORE_STALE_PLUGIN");
   REQUIRE_MESSAGE(stale != nullptr, "ctest sets MARGINCORE_STALE_PLUGIN");
   CHECK(reason_with(stale) == std::string(stale) + format(" has plugin version %d, this build of margincore needs %d",
