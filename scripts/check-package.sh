@@ -78,6 +78,9 @@ pack() {
   # The dependencies too, so that nothing has to come from elsewhere.
   mapfile -t dependencies < <(npm ls --omit=dev --all --parseable | tail -n +2)
   npm pack --silent --ignore-scripts --pack-destination "$work" "${dependencies[@]}" >/dev/null
+  mkdir "$work/again"
+  npm pack --silent --ignore-scripts --pack-destination "$work/again" >/dev/null
+  cmp "$work"/margincore-*.tgz "$work"/again/*.tgz || die 'packed twice it is not the same'
   packed=$(stat -c %s "$work"/margincore-*.tgz)
   unpacked=$(gzip -dc "$work"/margincore-*.tgz | wc -c)
   echo "packed $((packed / 1000000)) MB of at most $packed_limit, unpacked $((unpacked / 1000000)) of $unpacked_limit"
