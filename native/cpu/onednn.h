@@ -1,5 +1,5 @@
-// All that the rest of the CPU backend knows of oneDNN's version. Written for the 2.x API (Debian 12 has 2.6); a 3.x
-// build replaces the constructors here and nothing else.
+// All that the rest of the CPU backend knows of oneDNN's version: 2.x (Debian 12 has 2.6) or 3.x (Debian 13 has 3.7), where
+// what a primitive computes is no object of its own any more.
 #pragma once
 
 #include <dnnl.hpp>
@@ -39,50 +39,99 @@ inline void execute(const dnnl::primitive& primitive, const dnnl::stream& stream
       "could not execute a primitive");
 }
 
+constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+
 struct ConvolutionShape {
   dnnl::memory::desc x, w, bias, y;
   dnnl::memory::dims strides, padding;
   bool has_bias;
 };
 
+#if DNNL_VERSION_MAJOR >= 3
+
+inline dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.get_dims(); }
+inline dnnl::memory::data_type type_of(const dnnl::memory::desc& desc) { return desc.get_data_type(); }
+
+inline dnnl::convolution_forward::primitive_desc forward(const ConvolutionShape& s) {
+  using Description = dnnl::convolution_forward::primitive_desc;
+  const auto kind = dnnl::prop_kind::forward_training;
+  return s.has_bias
+             ? Description(engine(), kind, kDirect, s.x, s.w, s.bias, s.y, s.strides, s.padding, s.padding,
+                           attributes())
+             : Description(engine(), kind, kDirect, s.x, s.w, s.y, s.strides, s.padding, s.padding, attributes());
+}
+
+inline dnnl::convolution_backward_data::primitive_desc backward_data(const ConvolutionShape& s) {
+  return {engine(), kDirect, s.x, s.w, s.y, s.strides, s.padding, s.padding, forward(s), attributes()};
+}
+
+inline dnnl::convolution_backward_weights::primitive_desc backward_weights(const ConvolutionShape& s,
+                                                                           const ConvolutionShape& as_forward) {
+  using Description = dnnl::convolution_backward_weights::primitive_desc;
+  return s.has_bias ? Description(engine(), kDirect, s.x, s.w, s.bias, s.y, s.strides, s.padding, s.padding,
+                                  forward(as_forward), attributes())
+                    : Description(engine(), kDirect, s.x, s.w, s.y, s.strides, s.padding, s.padding,
+                                  forward(as_forward), attributes());
+}
+
+inline dnnl::matmul::primitive_desc product(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
+                                            const dnnl::memory::desc& bias, const dnnl::memory::desc& c,
+                                            const dnnl::primitive_attr& wanted) {
+  using Description = dnnl::matmul::primitive_desc;
+  return bias ? Description(engine(), a, b, bias, c, wanted) : Description(engine(), a, b, c, wanted);
+}
+
+#else
+
+inline dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.dims(); }
+inline dnnl::memory::data_type type_of(const dnnl::memory::desc& desc) { return desc.data_type(); }
+
 inline dnnl::convolution_forward::primitive_desc forward(const ConvolutionShape& s) {
   using Desc = dnnl::convolution_forward::desc;
   const auto kind = dnnl::prop_kind::forward_training;
-  const auto algorithm = dnnl::algorithm::convolution_direct;
-  return {s.has_bias ? Desc(kind, algorithm, s.x, s.w, s.bias, s.y, s.strides, s.padding, s.padding)
-                     : Desc(kind, algorithm, s.x, s.w, s.y, s.strides, s.padding, s.padding),
+  return {s.has_bias ? Desc(kind, kDirect, s.x, s.w, s.bias, s.y, s.strides, s.padding, s.padding)
+                     : Desc(kind, kDirect, s.x, s.w, s.y, s.strides, s.padding, s.padding),
           attributes(), engine()};
 }
 
 inline dnnl::convolution_backward_data::primitive_desc backward_data(const ConvolutionShape& s) {
-  return {{dnnl::algorithm::convolution_direct, s.x, s.w, s.y, s.strides, s.padding, s.padding},
-          attributes(),
-          engine(),
-          forward(s)};
+  return {{kDirect, s.x, s.w, s.y, s.strides, s.padding, s.padding}, attributes(), engine(), forward(s)};
 }
+
+inline dnnl::convolution_backward_weights::primitive_desc backward_weights(const ConvolutionShape& s,
+                                                                           const ConvolutionShape& as_forward) {
+  using Desc = dnnl::convolution_backward_weights::desc;
+  return {s.has_bias ? Desc(kDirect, s.x, s.w, s.bias, s.y, s.strides, s.padding, s.padding)
+                     : Desc(kDirect, s.x, s.w, s.y, s.strides, s.padding, s.padding),
+          attributes(), engine(), forward(as_forward)};
+}
+
+inline dnnl::matmul::primitive_desc product(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
+                                            const dnnl::memory::desc& bias, const dnnl::memory::desc& c,
+                                            const dnnl::primitive_attr& wanted) {
+  using Desc = dnnl::matmul::desc;
+  return {bias ? Desc(a, b, bias, c) : Desc(a, b, c), wanted, engine()};
+}
+
+#endif
 
 /// Gradients of bf16 weights are fp32: s.w has their type, whereas the weights themselves have that of x.
 inline dnnl::convolution_backward_weights::primitive_desc backward_filter(const ConvolutionShape& s) {
-  using Desc = dnnl::convolution_backward_weights::desc;
-  const auto algorithm = dnnl::algorithm::convolution_direct;
   ConvolutionShape as_forward = s;
-  as_forward.w = {s.w.dims(), s.x.data_type(), dnnl::memory::format_tag::any};
-  return {s.has_bias ? Desc(algorithm, s.x, s.w, s.bias, s.y, s.strides, s.padding, s.padding)
-                     : Desc(algorithm, s.x, s.w, s.y, s.strides, s.padding, s.padding),
-          attributes(), engine(), forward(as_forward)};
+  as_forward.w = {dims_of(s.w), type_of(s.x), dnnl::memory::format_tag::any};
+  return backward_weights(s, as_forward);
 }
 
 /// c = a·b (+ bias), or c += a·b: matrices given by descriptors with their strides.
 inline dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
                                            const dnnl::memory::desc& bias, const dnnl::memory::desc& c, bool adds) {
-  using Desc = dnnl::matmul::desc;
   dnnl::primitive_attr wanted = attributes();
   if (adds) {
     dnnl::post_ops sum;
     sum.append_sum();
     wanted.set_post_ops(sum);
   }
-  return {bias ? Desc(a, b, bias, c) : Desc(a, b, c), wanted, engine()};
+  return product(a, b, bias, c, wanted);
 }
 
 /// Whether oneDNN uses these instructions: a bit for each set and for those below it.
