@@ -1,5 +1,5 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { packageRoot } from '../../lib/base/packageRoot.js';
 
 /**
@@ -16,6 +16,22 @@ export function installPackage(app: string): string {
   for (const name of Object.keys(manifest().dependencies).concat('file-uri-to-path'))
     symlinkSync(join(packageRoot(), 'node_modules', name), join(modules, name));
   return root;
+}
+
+/**
+ * This checkout as `npm link` puts it into `app/node_modules`, with its program.
+ * @param others Packages that are there, too
+ */
+export function linkPackage(app: string, others: readonly string[] = []): void {
+  const modules = join(app, 'node_modules');
+  mkdirSync(join(modules, '.bin'), { recursive: true });
+  symlinkSync(packageRoot(), join(modules, 'margincore'));
+  symlinkSync('../margincore/dist/lib/cli/main.js', join(modules, '.bin/margincore'));
+  chmodSync(join(packageRoot(), 'dist/lib/cli/main.js'), 0o755);
+  for (const name of others) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    symlinkSync(join(packageRoot(), 'node_modules', name), join(modules, name));
+  }
 }
 
 /** The compiled facade and the manifest, in another folder. */
@@ -38,6 +54,8 @@ export function manifest() {
     version: string;
     files: string[];
     scripts: Record<string, string>;
+    engines: Record<string, string>;
+    devDependencies: Record<string, string>;
     dependencies: Record<string, string>;
   };
 }
