@@ -23,6 +23,7 @@ main() {
   check_contents
   install_package
   check_use
+  check_readme
   check_endings
   check_versions
   check_ranks
@@ -119,10 +120,14 @@ install_package() {
 }
 
 # installed <command…>: where the package is installed, without anything of this environment but Node.
-installed() {
-  local node
+installed() { isolated "$app" "$@"; }
+
+# isolated <folder> <command…>
+isolated() {
+  local folder=$1 node
+  shift
   node=$(dirname "$(node -p process.execPath)")
-  (cd "$app" && env -i HOME="$work/home" PATH="$shadow:$node:/usr/bin:/bin" "$@")
+  (cd "$folder" && env -i HOME="$work/home" PATH="$shadow:$node:/usr/bin:/bin" "$@")
 }
 
 check_use() {
@@ -136,6 +141,22 @@ check_use() {
   for backend in cpu cuda; do
     grep -q "node_modules/margincore/$prebuilds/libmargincore_$backend.so" <<<"$doctor" || die "no path in: $doctor"
   done
+}
+
+# What README says of a fresh machine, line by line, in an empty folder.
+check_readme() {
+  local line lines
+  mkdir "$work/fresh"
+  cp "$work"/margincore-*.tgz "$work/fresh"
+  mapfile -t lines < <(sed -n '/^machine, with a folder of pictures/,/^```/s/^    //p' README.md)
+  ((${#lines[@]} == 3)) || die "README has ${#lines[@]} lines for a fresh machine"
+  for line in "${lines[@]}"; do
+    # The network is there, as on any machine: npm gets the dependencies.
+    isolated "$work/fresh" env npm_config_registry="$(npm config get registry)" sh -c "$line" >"$work/log" 2>&1 ||
+      { cat "$work/log" && die "README: $line"; }
+    [[ -d $work/fresh/photos ]] || isolated "$work/fresh" node "$root/test/package/installed/photos.cjs"
+  done
+  [[ -f $work/fresh/people.safetensors ]] || die 'README: no model was saved'
 }
 
 # Worker threads, processes that are ended while they train, files that are damaged.

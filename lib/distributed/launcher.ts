@@ -46,7 +46,7 @@ export function expectLaunched(environment: Environment): Launched {
   if (launched !== undefined) return launched;
   throw new MarginCoreError(
     'INVALID_OPTION',
-    'distributed: this process was started alone. Start as many as there are to be, by mpirun -n 4 node_modules/.bin/margincore train --distributed …, say',
+    'distributed: this process was started alone. Start as many as there are to be: mpirun -n 4 node program.mjs, or mpirun -n 4 node_modules/.bin/margincore train --distributed …',
     { details: { option: 'distributed' } },
   );
 }
