@@ -9,6 +9,7 @@ import { MEASURES } from './outcome.js';
 /** What a row is about, by the table's columns: `{ alpha: 10, l2Scope: 'sample' }`. */
 export type RowKey = Readonly<Record<string, string | number>>;
 
+/** A row of a recipe: its place in the table, and its options. */
 export interface RecipeRow {
   readonly key: RowKey;
   /** Of the head, mostly: what tells the row from the others. As `SharedOptions`. */
@@ -37,6 +38,7 @@ const TESTS = {
   pairs: {},
 } as const;
 
+/** A published experiment as data: what its rows share, what tells them apart, and how often each is run. */
 export interface Recipe {
   /** In kebab-case */
   readonly name: string;

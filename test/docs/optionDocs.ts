@@ -17,6 +17,7 @@ import { SCHEDULES } from '../../lib/schedules/learningRate.js';
 import { OPTIMIZERS } from '../../lib/training/optimizers.js';
 import { RUN_OPTION_GROUPS } from '../../lib/training/options.js';
 import { SAMPLERS } from '../../lib/training/samplers/options.js';
+import { markdownTable } from './markdownTable.js';
 
 export const FILE = join(packageRoot(), 'docs/options.md');
 
@@ -80,7 +81,7 @@ export function optionDocs(): string {
     }),
     '## `init`',
     INIT_TEXT,
-    rows(
+    markdownTable(
       ['', 'weights'],
       [
         ...Object.entries(INIT_RULES).map(([rule, what]) => [`\`'${rule}'\``, what]),
@@ -91,7 +92,7 @@ export function optionDocs(): string {
 }
 
 function table(options: OptionTable): string {
-  return rows(
+  return markdownTable(
     ['option', 'default', 'what'],
     Object.entries(options).flatMap(([name, option]) => [
       [`\`${name}\``, fallback(option), option.help],
@@ -117,15 +118,9 @@ function sets(variants: Variants, names: (set: string) => string[] = (set) => se
       option.help,
     ]);
   });
-  return rows(['', 'option', 'default', 'what'], cells);
+  return markdownTable(['', 'option', 'default', 'what'], cells);
 }
 
 function fallback(option: Option): string {
   return option.required ? 'has to be given' : (describeDefault(option) ?? '–');
-}
-
-function rows(head: readonly string[], cells: readonly (readonly string[])[]): string {
-  const line = (columns: readonly string[]) =>
-    `| ${columns.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), `|${'---|'.repeat(head.length)}`, ...cells.map(line)].join('\n');
 }
