@@ -1,4 +1,7 @@
-/** The public interface of margincore. */
+/**
+ * The public interface of margincore.
+ * @module margincore
+ */
 
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
@@ -154,6 +157,7 @@ export {
   dropout,
   globalAveragePool,
   type LayerDescription,
+  type LayerOf,
   type LayerOptions,
   linear,
   maxPool2d,

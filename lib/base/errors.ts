@@ -1,4 +1,4 @@
-/** Every way in which margincore refuses or fails, so that a program can branch on `error.code`. What each means: docs/errors.md. */
+/** Every way in which margincore refuses or fails, so that a program can branch on `error.code`. What each means: [errors](../../docs/errors.md). */
 export type ErrorCode =
   | 'INVALID_OPTION'
   | 'INVALID_DATA'
@@ -29,7 +29,10 @@ export type ErrorCode =
 export class MarginCoreError extends Error {
   override readonly name = 'MarginCoreError';
 
-  /** @param options `cause`: what it came from; `details`: see there. */
+  /**
+   * Made by this package; a program has no need to.
+   * @param options `cause`: what it came from; `details`: see there.
+   */
   constructor(
     /** What kind it is. */
     readonly code: ErrorCode,
@@ -40,7 +43,7 @@ export class MarginCoreError extends Error {
     this.details = options.details ?? {};
   }
 
-  /** Numbers, paths and names that the message is made of; which, docs/errors.md says by code. */
+  /** Numbers, paths and names that the message is made of; which, [errors](../../docs/errors.md) says by code. */
   readonly details: Readonly<Record<string, unknown>>;
 }
 

@@ -20,6 +20,7 @@ import { checkDataset } from './validate.js';
 /**
  * Where images with labels come from: files in the formats that are published, folders of pictures, arrays; and parts of what there is.
  * What they load is checked, and is refused with a `MarginCoreError`: FILE_NOT_FOUND, FILE_CORRUPT or INVALID_DATA.
+ * @namespace
  */
 export const datasets = {
   idx,

@@ -17,7 +17,10 @@ import { channelStatistics } from './statistics.js';
  */
 export type Normalize = NormalizeRule | { readonly mean: ArrayLike<number>; readonly std: ArrayLike<number> };
 
-/** Mean and standard deviation by name. */
+/**
+ * Mean and standard deviation by name.
+ * @useDeclaredType
+ */
 export type NormalizeRule = 'dataset' | 'unit' | PublishedNormalization;
 
 /** With plain numbers. */

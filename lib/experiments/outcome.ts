@@ -28,7 +28,10 @@ export const MEASURES = {
   'tarAtFar0.0001': measure('at 0.0001', percent),
 } as const;
 
-/** What a run is measured by. Accuracies and rates are fractions, centres angles in degrees. */
+/**
+ * What a run is measured by. Accuracies and rates are fractions, centres angles in degrees.
+ * @useDeclaredType
+ */
 export type MeasureName = keyof typeof MEASURES;
 
 export const MEASURE_NAMES = Object.keys(MEASURES) as MeasureName[];

@@ -126,6 +126,7 @@ export class Gallery {
     return this.#threshold;
   }
 
+  /** In [−1, 1]. @throws INVALID_OPTION */
   set threshold(value: number) {
     this.#threshold = checkThreshold(value, 'threshold');
   }

@@ -16,5 +16,6 @@ export const INIT_RULES = {
  *
  * A convolution's fanIn is kernel height × width × input channels of one group, its fanOut kernel height × width ×
  * output channels, as PyTorch counts; a linear layer's are its inputs and outputs.
+ * @useDeclaredType
  */
 export type Init = keyof typeof INIT_RULES | { readonly std: number };

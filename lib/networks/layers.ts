@@ -98,14 +98,15 @@ export type LayerDescription =
       branches: readonly (readonly LayerDescription[])[];
     };
 
-type Of<T extends LayerDescription['type']> = Extract<LayerDescription, { type: T }>;
+/** A layer by its type. */
+export type LayerOf<T extends LayerDescription['type']> = Extract<LayerDescription, { type: T }>;
 
 /** A layer's options: all of its description but its type. */
-export type LayerOptions<T extends LayerDescription['type']> = Omit<Of<T>, 'type'>;
+export type LayerOptions<T extends LayerDescription['type']> = Omit<LayerOf<T>, 'type'>;
 
 /** What the object holds is checked in native code. */
 const layer = <T extends LayerDescription['type']>(type: T, options: LayerOptions<T>) =>
-  ({ type, ...checkObject(options, type, "an object of the layer's options") }) as Of<T>;
+  ({ type, ...checkObject(options, type, "an object of the layer's options") }) as LayerOf<T>;
 
 /** A convolution: (H, W, C) → (H', W', outChannels). */
 export const conv2d = (options: LayerOptions<'conv2d'>) => layer('conv2d', options);

@@ -79,7 +79,11 @@ const COSINE = {
 
 const POLYNOMIAL = { ...SCHEDULES.polynomial, warmup: COSINE.warmup } as const;
 
-/** Learning rates over a run. @throws INVALID_OPTION for a number out of its range. */
+/**
+ * Learning rates over a run.
+ * @throws INVALID_OPTION for a number out of its range.
+ * @namespace
+ */
 export const schedules = {
   /** The same value at every step. */
   constant: (value: number): Schedule => checkSchedule({ type: 'constant', value }, 'schedules.constant'),

@@ -30,7 +30,10 @@ export interface AdamOptions {
   weightDecay?: number;
 }
 
-/** The optimisers by name. */
+/**
+ * The optimisers by name.
+ * @useDeclaredType
+ */
 export type OptimizerType = SgdOptions['type'] | AdamOptions['type'];
 
 /** An optimiser's name, or its options. */
