@@ -119,7 +119,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, ErrorMeaning>> = {
   },
   BUILD_FAILED: {
     what: '`margincore build` could not compile the addon.',
-    remedy: 'Install what the message names, and run it again.',
+    remedy: 'See to what the message names as missing, and run it again.',
   },
   INTERNAL: {
     what: 'A fault of margincore itself.',
