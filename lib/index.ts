@@ -148,7 +148,7 @@ export {
   sequential,
   type VggOptions,
 } from './networks/index.js';
-export type { Init } from './networks/init.js';
+export type { Init, InitRule } from './networks/init.js';
 export {
   averagePool2d,
   batchNorm,

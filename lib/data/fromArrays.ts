@@ -20,7 +20,10 @@ export interface FromArraysOptions extends SplitArrays {
   test?: SplitArrays;
 }
 
-/** Your own arrays as a data set. @throws INVALID_DATA for arrays that do not fit each other, INVALID_OPTION for other fields. */
+/**
+ * Your own arrays as a data set.
+ * @throws INVALID_DATA for arrays that do not fit each other, INVALID_OPTION for other fields.
+ */
 export function fromArrays(options: FromArraysOptions): Dataset {
   checkFields(options, 'fromArrays', ['images', 'shape', 'labels', 'classNames', 'test']);
   const { classNames, test } = options;

@@ -17,10 +17,7 @@ import { channelStatistics } from './statistics.js';
  */
 export type Normalize = NormalizeRule | { readonly mean: ArrayLike<number>; readonly std: ArrayLike<number> };
 
-/**
- * Mean and standard deviation by name.
- * @useDeclaredType
- */
+/** Mean and standard deviation by name. */
 export type NormalizeRule = 'dataset' | 'unit' | PublishedNormalization;
 
 /** With plain numbers. */

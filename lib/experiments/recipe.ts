@@ -22,7 +22,10 @@ const NOT_OF_A_RECIPE = [
   ...(['signal', 'progress', 'logDir', 'logEmbeddings', 'onStep', 'onEpoch'] as const),
 ] satisfies (keyof TrainOptions)[];
 
-/** What a recipe's rows share: `train()`'s options, but for those. A schedule is one of `schedules`, no function. */
+/**
+ * What a recipe's rows share: `train()`'s options, but for callbacks and those that whoever runs it chooses (`data`, `seed`, `checkpoint`, `resume`,
+ * `resetHead`, `distributed`, `signal`, `progress` and logs). A schedule is one of `schedules`, no function.
+ */
 export type SharedOptions = Omit<TrainOptions, (typeof NOT_OF_A_RECIPE)[number]>;
 
 /** Pairs are told to be of the same or not: all pairs of classes that are not trained on, or pairs that are given. */

@@ -183,10 +183,7 @@ export type HeadOptions =
 /** Other names of a head, which its first name stands for everywhere else. */
 export type HeadAlias = 'l2' | 'sphereface' | 'cosface' | 'sbn';
 
-/**
- * The heads by their first names.
- * @useDeclaredType
- */
+/** The heads by their first names. */
 export type HeadName = Exclude<NonNullable<HeadOptions['head']>, HeadAlias>;
 
 /** A head with every option filled in, as it is in force. */

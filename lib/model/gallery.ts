@@ -99,7 +99,10 @@ export class Gallery {
   #turn: Promise<unknown> = Promise.resolve();
   #isDisposed = false;
 
-  /** An empty gallery. @throws INVALID_OPTION without a model and a size, or where they differ. */
+  /**
+   * An empty gallery.
+   * @throws INVALID_OPTION without a model and a size, or where they differ.
+   */
   constructor(options: GalleryOptions) {
     const { model, threshold, embeddingSize, ...place } = checkOptions(options, undefined, GALLERY);
     const size = embeddingSize ?? model?.embeddingSize;
@@ -126,7 +129,7 @@ export class Gallery {
     return this.#threshold;
   }
 
-  /** In [−1, 1]. @throws INVALID_OPTION */
+  /** In [−1, 1]; otherwise throws INVALID_OPTION. */
   set threshold(value: number) {
     this.#threshold = checkThreshold(value, 'threshold');
   }

@@ -6,7 +6,6 @@ export const PRECISIONS = ['fp32', 'tf32', 'bf16'] as const;
  * precision and multiplied so, sums are fp32; the parameters themselves, the head and the optimizer stay fp32 (the
  * head's matmuls are taken as with 'tf32'). Both need a card of compute capability 8.0 or newer; on the CPU, 'bf16' needs
  * a processor with AVX512_BF16 or AMX instructions.
- * @useDeclaredType
  */
 export type Precision = (typeof PRECISIONS)[number];
 

@@ -17,10 +17,7 @@ export type Annealing =
   | { readonly base: number; readonly until: number; readonly min?: number }
   | AnnealingRecipe;
 
-/**
- * λ as the authors' published training files have it: L-Softmax's for MNIST, CIFAR-10 and CIFAR-10 with augmentation, and SphereFace's.
- * @useDeclaredType
- */
+/** λ as the authors' published training files have it: L-Softmax's for MNIST, CIFAR-10 and CIFAR-10 with augmentation, and SphereFace's. */
 export type AnnealingRecipe = keyof typeof RECIPES;
 
 /** As the authors' published training files have it: L-Softmax's three, and SphereFace's. */

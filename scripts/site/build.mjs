@@ -8,6 +8,7 @@ import { inRoot, options } from './options.mjs';
 // Not before TypeScript 6 stands where it looks for TypeScript.
 const { Application, ConsoleLogger } = await import('typedoc');
 const { commentMembers } = await import('./functionComments.mjs');
+const { showWords } = await import('./words.mjs');
 
 /** All heads have the same options in common, in one place: that several declare them is no doubt about what they say. */
 class Logger extends ConsoleLogger {
@@ -21,6 +22,7 @@ const [out = inRoot('build/site'), source = 'lib/index.ts'] = process.argv.slice
 const app = await Application.bootstrap({ ...options, entryPoints: [inRoot(source)] });
 app.logger = new Logger();
 commentMembers(app);
+showWords(app);
 
 const project = await app.convert();
 if (project !== undefined) app.validate(project);

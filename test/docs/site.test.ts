@@ -52,6 +52,15 @@ describe('the site', () => {
     expect([...HEAD_NAMES, ...Object.keys(RUN_OPTIONS)].filter((name) => !said(name))).toEqual([]);
   });
 
+  test('a choice of words is shown as those words', () => {
+    const text = page('types/margincore.HeadName.html');
+    expect(HEAD_NAMES.filter((name) => !text.includes(`&quot;${name}&quot;`))).toEqual([]);
+  });
+
+  test('a member that is a function says what that function is for', () => {
+    expect(page('variables/margincore.datasets.idx.html')).toContain('A folder of IDX files');
+  });
+
   test('every code of an error is explained', () => {
     const text = page('documents/docs_errors.html');
     expect(Object.keys(ERROR_MEANINGS).filter((code) => !text.includes(`<code>${code}</code>`))).toEqual([]);
