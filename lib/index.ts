@@ -1,4 +1,7 @@
-/** The public interface of margincore. */
+/**
+ * The public interface of margincore.
+ * @module margincore
+ */
 
 export { type ErrorCode, MarginCoreError } from './base/errors.js';
 export type { Note, NoteCode } from './base/note.js';
@@ -7,19 +10,22 @@ export type { AgainstSoftmax, Comparison, ComparisonRow } from './comparison/com
 export type { HeadChoice } from './comparison/grid.js';
 export type { PairedTest } from './comparison/pairedTest.js';
 export type { SearchDecision } from './comparison/search.js';
-export type { Augment, AugmentOptions, AugmentPolicy } from './data/augment.js';
+export type { Augment, AugmentOptions, AugmentPolicy, Interval } from './data/augment.js';
 export type { Picture } from './data/decode.js';
 export type { Cifar100Options } from './data/formats/cifar.js';
 export type { EmnistOptions } from './data/formats/emnist.js';
 export type { ImageFolderOptions } from './data/formats/imageFolder.js';
 export type { PicturePair } from './data/formats/lfwPairs.js';
 export type { PictureListOptions } from './data/formats/pictureListFile.js';
+export type { SplitArrays } from './data/fromArrays.js';
 export type { ImageSize } from './data/imageSize.js';
 export {
   type Classes,
   type DataInput,
   type DataInspection,
+  type DataOption,
   type DataPath,
+  type DataPathOptions,
   type Dataset,
   datasets,
   type FromArraysOptions,
@@ -30,14 +36,17 @@ export {
   type Split,
   type SubsetOptions,
 } from './data/index.js';
-export type { ChannelNormalization, Normalize } from './data/normalize.js';
+export type { BrokenPicture, ClassCount } from './data/inspect.js';
+export type { Loading, LoadingProgress } from './data/loading.js';
+export type { ChannelNormalization, Normalize, NormalizeRule } from './data/normalize.js';
 export type { PictureOptions } from './data/pictures/options.js';
 export type { Preprocessing } from './data/preprocessing.js';
-export type { ImageInput, LabelInput, SplitInput } from './data/types.js';
+export type { ArraysInput, ImageInput, LabelInput, PixelBytes, SplitInput } from './data/types.js';
 export type { Diagnosis } from './diagnoses/diagnosis.js';
+export type { DistributedOptions } from './distributed/options.js';
 export type { AnalysedEpoch, Analysis } from './experiments/analysis.js';
-export type { Outcome } from './experiments/outcome.js';
-export type { Recipe, RecipeRow, RecipeTest, RowKey } from './experiments/recipe.js';
+export type { MeasureName, Outcome } from './experiments/outcome.js';
+export type { Recipe, RecipeRow, RecipeTest, RowKey, SharedOptions } from './experiments/recipe.js';
 export { RECIPES as recipes } from './experiments/recipes/index.js';
 export {
   type RecipeOptions,
@@ -128,7 +137,7 @@ export type { ImagesInput } from './model/pictures.js';
 export type { ModelSummary } from './model/summary.js';
 export { type BackendInfo, backends, type Device } from './native/backends.js';
 export type { LayerSummary } from './native/contract.js';
-export type { Environment } from './native/environment.js';
+export type { Environment, MemoryPlan } from './native/environment.js';
 export type { Precision } from './native/precision.js';
 export {
   type EmbeddingOptions,
@@ -139,7 +148,7 @@ export {
   sequential,
   type VggOptions,
 } from './networks/index.js';
-export type { Init } from './networks/init.js';
+export type { Init, InitRule } from './networks/init.js';
 export {
   averagePool2d,
   batchNorm,
@@ -148,6 +157,8 @@ export {
   dropout,
   globalAveragePool,
   type LayerDescription,
+  type LayerOf,
+  type LayerOptions,
   linear,
   maxPool2d,
   prelu,
@@ -160,6 +171,7 @@ export type { ContactSheet, ShownMistake } from './report/contactSheet/sheet.js'
 export type { Annealing, AnnealingRecipe } from './schedules/annealing.js';
 export type { Duration } from './schedules/duration.js';
 export { type Schedule, type ScheduleProgress, schedules } from './schedules/learningRate.js';
+export type { MomentumRange, OneCycle } from './schedules/oneCycle.js';
 export { train } from './train.js';
 export type { Monitor } from './training/best.js';
 export type {

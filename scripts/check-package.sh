@@ -20,6 +20,7 @@ main() {
   check_linking
   check_floors
   pack
+  check_types
   check_contents
   install_package
   check_use
@@ -88,10 +89,16 @@ pack() {
   ((packed <= packed_limit * 1000000 && unpacked <= unpacked_limit * 1000000)) || die 'that is too much'
 }
 
+# Whoever imports or requires it finds a module of the right kind, and its types, with each way of resolving names.
+check_types() {
+  npx publint "$work"/margincore-*.tgz --strict || die 'publint refuses the package'
+  npx attw --no-emoji --format ascii "$work"/margincore-*.tgz || die 'the types are not what is loaded'
+}
+
 check_contents() {
   local contents file
   contents=$(tar -tzf "$work"/margincore-*.tgz | sed 's,^package/,,')
-  for file in LICENSE README.md dist/lib/{index.js,index.mjs,index.d.ts,index.d.mts,cli/main.js} \
+  for file in LICENSE README.md SECURITY.md docs/{options,errors}.md dist/lib/{index.js,index.mjs,index.d.ts,index.d.mts,cli/main.js} \
     datasets/fashion-mnist-sample/{README.md,train-images-idx3-ubyte.gz} schemas/{{onnx,tensorboard,tensorboard-hparams}.proto,LICENSE-onnx.txt} \
     CMakeLists.txt native/{CMakeLists.txt,addon/addon.cpp,cpu/loops.cpp,cuda/sources.cmake} \
     "$prebuilds"/{margincore.node,libmargincore_{cpu,cuda,openmpi,mpich}.so,libdnnl.so.2,libgomp.so.1,sources.checksum} \

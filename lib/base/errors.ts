@@ -1,35 +1,40 @@
-/** Every way in which margincore refuses or fails, so that a program can branch on `error.code`. */
+/** Every way in which margincore refuses or fails, so that a program can branch on `error.code`. What each means: [errors](../../docs/errors.md). */
 export type ErrorCode =
-  | 'INVALID_OPTION' // an option is unknown, of the wrong type, or out of its range
-  | 'INVALID_DATA' // arrays whose shapes, labels or values cannot be trained on
+  | 'INVALID_OPTION'
+  | 'INVALID_DATA'
   | 'FILE_NOT_FOUND'
-  | 'FILE_CORRUPT' // truncated, not the format it claims, or a checksum that differs
-  | 'FILE_NOT_WRITTEN' // the disk is full, the folder read-only; details: path, and the system's reason
-  | 'NEWER_VERSION' // a file that a newer margincore wrote
-  | 'CHECKPOINT_MISMATCH' // what is to be resumed is another run; details: option, found and expected
-  | 'CHECKPOINT_EXISTS' // in a folder where a new run would begin
-  | 'LOG_EXISTS' // in a folder where that of a new run would begin
-  | 'FOLDER_IN_USE' // by another run
-  | 'FILE_IN_USE' // by another process that changes it
-  | 'WEIGHTS_MISMATCH' // a file of weights that does not fit the network
-  | 'GALLERY_MISMATCH' // a gallery whose embeddings are another model's
-  | 'SHAPE_MISMATCH' // a network whose layers do not fit each other or the data
+  | 'FILE_CORRUPT'
+  | 'FILE_NOT_WRITTEN'
+  | 'NEWER_VERSION'
+  | 'CHECKPOINT_MISMATCH'
+  | 'CHECKPOINT_EXISTS'
+  | 'LOG_EXISTS'
+  | 'FOLDER_IN_USE'
+  | 'FILE_IN_USE'
+  | 'WEIGHTS_MISMATCH'
+  | 'GALLERY_MISMATCH'
+  | 'SHAPE_MISMATCH'
   | 'DEVICE_UNAVAILABLE'
-  | 'UNSUPPORTED' // an operation or precision that this backend does not have
-  | 'OUT_OF_MEMORY' // details: needed and free, in bytes, and batchSize, one that would fit, where there is one
-  | 'NON_FINITE' // a loss, gradient or parameter became NaN or infinite
-  | 'RANK_FAILED' // another process that trains with this one has ended, or was waited for too long
-  | 'RANKS_DIFFER' // processes that train together have other options or data
-  | 'DISPOSED' // the object's native memory was already released
+  | 'UNSUPPORTED'
+  | 'OUT_OF_MEMORY'
+  | 'NON_FINITE'
+  | 'RANK_FAILED'
+  | 'RANKS_DIFFER'
+  | 'DISPOSED'
   | 'NATIVE_MODULE_NOT_FOUND'
-  | 'BUILD_FAILED' // of the addon, by `margincore build`
-  | 'INTERNAL'; // a fault of margincore itself; please report it
+  | 'BUILD_FAILED'
+  | 'INTERNAL';
 
 /** The one error class of this package. `code` says what kind it is, `details` carries numbers that a program may want. */
 export class MarginCoreError extends Error {
   override readonly name = 'MarginCoreError';
 
+  /**
+   * Made by this package; a program has no need to.
+   * @param options `cause`: what it came from; `details`: see there.
+   */
   constructor(
+    /** What kind it is. */
     readonly code: ErrorCode,
     message: string,
     options: { cause?: unknown; details?: Record<string, unknown> } = {},
@@ -38,6 +43,7 @@ export class MarginCoreError extends Error {
     this.details = options.details ?? {};
   }
 
+  /** Numbers, paths and names that the message is made of; which, [errors](../../docs/errors.md) says by code. */
   readonly details: Readonly<Record<string, unknown>>;
 }
 

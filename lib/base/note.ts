@@ -29,6 +29,7 @@ export type NoteCode =
   | 'WEIGHTS_INCOMPLETE' // a file of weights lacks some of the network's, or has others
   | 'WARMUP_BEYOND_END'; // of the learning rate
 
+/** Something a user is told that is no error. `code` tells notes apart. */
 export interface Note<Code extends string = NoteCode> {
   readonly code: Code;
   /** One or more sentences: what is so, and what to do about it. */

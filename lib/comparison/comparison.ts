@@ -19,6 +19,7 @@ export interface ComparisonRow extends RecipeResultRow {
   readonly analysis?: Analysis;
 }
 
+/** What `compare()` resolves to: a row for each head, network and setting, over all seeds. */
 export interface Comparison extends RecipeResult {
   readonly rows: readonly ComparisonRow[];
   /** How the rows were found, with `search`: all candidates, round by round. */

@@ -17,6 +17,11 @@ import { subset } from './subset.js';
 import type { DataInput, Dataset } from './types.js';
 import { checkDataset } from './validate.js';
 
+/**
+ * Where images with labels come from: files in the formats that are published, folders of pictures, arrays; and parts of what there is.
+ * What they load is checked, and is refused with a `MarginCoreError`: FILE_NOT_FOUND, FILE_CORRUPT or INVALID_DATA.
+ * @namespace
+ */
 export const datasets = {
   idx,
   fashionMnist,
@@ -26,11 +31,24 @@ export const datasets = {
   cifar100,
   emnist,
   lfwPairs,
+  /** A file that `margincore data pack` wrote; its images stay there, mapped into memory. */
   packed: (path: string) => readPacked(path),
+  /**
+   * Pictures in a folder for each class, or with such folders in `train/` and `test/`. Classes and images are in the order of their names.
+   * FILE_CORRUPT names a picture that cannot be decoded; INVALID_DATA: fewer than two classes.
+   */
   imageFolder: (path: string, options?: ImageFolderOptions) =>
     tracked((progress) => imageFolder(path, options, { progress })),
+  /**
+   * Pictures listed in a `.csv` with the columns path, label and perhaps split, or in a `.json` of such objects. FILE_CORRUPT names the
+   * line that has another form; INVALID_DATA: a picture that is listed twice.
+   */
   pictureList: (path: string, options?: PictureListOptions) =>
     tracked((progress) => pictureList(path, options, { progress })),
+  /**
+   * The folder of Tiny ImageNet as published, of which val is the test set. Classes are in the order of wnids.txt, with the first of their
+   * words in words.txt as names.
+   */
   tinyImageNet: (path: string, options?: PictureOptions) =>
     tracked((progress) => tinyImageNet(path, options, { progress })),
   subset,

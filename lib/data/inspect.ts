@@ -14,6 +14,7 @@ import { DEFAULT_PREPROCESSING } from './preprocessing.js';
 import { listPicturesNamed, loadDataNamed } from './sets/index.js';
 import type { Dataset, Split } from './types.js';
 
+/** What `inspectData` found. */
 export interface DataInspection {
   readonly name: string;
   /** How many images there are, the broken ones as well. */
@@ -29,12 +30,14 @@ export interface DataInspection {
   readonly notes: readonly Note[];
 }
 
+/** A class by name, and how many images of it there are. */
 export interface ClassCount {
   readonly name: string;
   readonly train: number;
   readonly test: number;
 }
 
+/** A picture that cannot be decoded, and what the decoder said. */
 export interface BrokenPicture {
   readonly file: string;
   readonly reason: string;

@@ -4,11 +4,13 @@ import type { ImageSize } from './imageSize.js';
 import type { Preprocessing } from './preprocessing.js';
 import type { Dataset } from './types.js';
 
+/** How far loading has come. */
 export class LoadingProgress {
   /** 0…1, once pictures are read. */
   fraction: number | undefined;
 }
 
+/** How data is to be loaded, and who hears how far that has come. */
 export interface Loading {
   /** Of the format, as somebody wrote them. */
   readonly options?: Readonly<Record<string, unknown>>;

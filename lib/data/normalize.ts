@@ -15,16 +15,17 @@ import { channelStatistics } from './statistics.js';
  * 'dataset': mean and standard deviation of each channel of the training images; 'unit': pixels in [0, 1]; the published values of
  * 'imagenet', 'cifar10' and 'cifar100' (3 channels), or 'mnist' (1); or one mean and one std per channel, in units of p/255.
  */
-export type Normalize = NamedRule | { readonly mean: ArrayLike<number>; readonly std: ArrayLike<number> };
+export type Normalize = NormalizeRule | { readonly mean: ArrayLike<number>; readonly std: ArrayLike<number> };
 
-type NamedRule = 'dataset' | 'unit' | PublishedNormalization;
+/** Mean and standard deviation by name. */
+export type NormalizeRule = 'dataset' | 'unit' | PublishedNormalization;
 
 /** With plain numbers. */
 export type CheckedNormalize =
-  | NamedRule
+  | NormalizeRule
   | { readonly mean: readonly number[]; readonly std: readonly number[] };
 
-const RULES: readonly NamedRule[] = ['dataset', 'unit', ...PUBLISHED_NAMES];
+const RULES: readonly NormalizeRule[] = ['dataset', 'unit', ...PUBLISHED_NAMES];
 const EXPECTED = `one of ${RULES.map((rule) => `'${rule}'`).join(', ')}, or { mean, std }`;
 
 /** One mean and one standard deviation per channel, in units of p/255. */
@@ -94,7 +95,7 @@ function published(name: PublishedNormalization, channels: number): ChannelNorma
 }
 
 /** Channels of a published rule. */
-const lengthOf = (rule: NamedRule): number | undefined =>
+const lengthOf = (rule: NormalizeRule): number | undefined =>
   rule === 'dataset' || rule === 'unit' ? undefined : PUBLISHED_NORMALIZATION[rule].mean.length;
 
 const count = (channels: number) => (channels === 1 ? '1 channel' : `${channels} channels`);

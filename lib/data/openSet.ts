@@ -7,6 +7,7 @@ import { withClasses } from './subset.js';
 import type { DataInput, Dataset } from './types.js';
 import { checkLoaded } from './validate.js';
 
+/** A data set in two parts that have no class in common. */
 export interface OpenSet {
   /** To train on. */
   readonly seen: Dataset;

@@ -11,6 +11,10 @@ export const PREPROCESSING = {
   background: integer('the grey of bars, and of what is transparent', { default: 0, min: 0, max: 255 }),
 } as const;
 
+/**
+ * How pictures are brought to the size and colours of a network.
+ * @interface
+ */
 export type Preprocessing = Checked<typeof PREPROCESSING>;
 
 export const DEFAULT_PREPROCESSING: Preprocessing = { resize: 'cover', background: 0 };

@@ -6,6 +6,7 @@ import { chosen, sortedByClass, spread } from './samples.js';
 import type { DataInput, Dataset, Split } from './types.js';
 import { checkLoaded } from './validate.js';
 
+/** Which classes and images `datasets.subset` takes. */
 export interface SubsetOptions {
   /**
    * Only these classes, by name or number, in this order, or the first so many: their labels count from 0, their names stay. Applies to test

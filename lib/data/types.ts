@@ -29,8 +29,10 @@ export interface Dataset {
   notes?: readonly Note[];
 }
 
+/** Bytes 0…255. */
 export type PixelBytes = Uint8Array | Uint8ClampedArray;
 
+/** Images as a caller gives them: bytes 0…255, row-major in the order of `shape` (NHWC). */
 export interface ImageInput {
   data: PixelBytes;
   shape: Readonly<ImageShape>;
@@ -49,6 +51,7 @@ export type LabelInput =
   | Float32Array
   | Float64Array;
 
+/** Images with labels, as a caller gives them. */
 export interface SplitInput {
   images: ImageInput;
   labels: LabelInput;

@@ -8,6 +8,7 @@ const HEAD_PLACES = ['auto', 'replicated', 'sharded'] as const;
 /** From here on the head is what a step costs. */
 const MANY_CLASSES = 20_000;
 
+/** How processes that a launcher has started train together. */
 export interface DistributedOptions {
   /**
    * Where the class weights are. 'replicated': in all processes, each of which computes the whole head. 'sharded': each process has

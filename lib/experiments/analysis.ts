@@ -7,6 +7,7 @@ import type { Environment } from '../native/environment.js';
 import type { EpochRecord } from '../training/events.js';
 import type { TrainResult } from '../training/run.js';
 
+/** What pictures of a run are drawn from: its epochs, and what its model does with images that were not trained on. */
 export interface Analysis {
   readonly epochs: readonly AnalysedEpoch[];
   /** What computed it */
@@ -35,6 +36,10 @@ export interface Analysis {
   readonly hardest?: readonly Mistake[];
 }
 
+/**
+ * An epoch as pictures show it; angles in degrees, as medians.
+ * @interface
+ */
 export type AnalysedEpoch = Pick<
   EpochRecord,
   'epoch' | 'loss' | 'accuracy' | 'learningRate' | 'gradientNorm' | 'logitGradientNorm' | 'seconds'

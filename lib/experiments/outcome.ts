@@ -28,6 +28,7 @@ export const MEASURES = {
   'tarAtFar0.0001': measure('at 0.0001', percent),
 } as const;
 
+/** What a run is measured by. Accuracies and rates are fractions, centres angles in degrees. */
 export type MeasureName = keyof typeof MEASURES;
 
 export const MEASURE_NAMES = Object.keys(MEASURES) as MeasureName[];

@@ -9,6 +9,7 @@ import { MEASURES } from './outcome.js';
 /** What a row is about, by the table's columns: `{ alpha: 10, l2Scope: 'sample' }`. */
 export type RowKey = Readonly<Record<string, string | number>>;
 
+/** A row of a recipe: its place in the table, and its options. */
 export interface RecipeRow {
   readonly key: RowKey;
   /** Of the head, mostly: what tells the row from the others. As `SharedOptions`. */
@@ -21,7 +22,10 @@ const NOT_OF_A_RECIPE = [
   ...(['signal', 'progress', 'logDir', 'logEmbeddings', 'onStep', 'onEpoch'] as const),
 ] satisfies (keyof TrainOptions)[];
 
-/** What a recipe's rows share: `train()`'s options, but for those. A schedule is one of `schedules`, no function. */
+/**
+ * What a recipe's rows share: `train()`'s options, but for callbacks and those that whoever runs it chooses (`data`, `seed`, `checkpoint`, `resume`,
+ * `resetHead`, `distributed`, `signal`, `progress` and logs). A schedule is one of `schedules`, no function.
+ */
 export type SharedOptions = Omit<TrainOptions, (typeof NOT_OF_A_RECIPE)[number]>;
 
 /** Pairs are told to be of the same or not: all pairs of classes that are not trained on, or pairs that are given. */
@@ -37,6 +41,7 @@ const TESTS = {
   pairs: {},
 } as const;
 
+/** A published experiment as data: what its rows share, what tells them apart, and how often each is run. */
 export interface Recipe {
   /** In kebab-case */
   readonly name: string;

@@ -19,6 +19,7 @@ import { type KeptRun, Shelf } from './shelf.js';
 import { sideBySide, type Task } from './sideBySide.js';
 import { meanAndStd, type Spread } from './spread.js';
 
+/** How `runRecipe` runs a recipe. */
 export interface RecipeOptions {
   /** As `train()` takes it; a path is read as the recipe has it. Default: the bundled sample. */
   readonly data?: DataOption;
@@ -48,6 +49,7 @@ export interface RecipeOptions {
   onRun?(done: RunDone): unknown;
 }
 
+/** A run of a recipe that has ended, or was done before. */
 export interface RunDone {
   readonly key: RowKey;
   readonly seed: number;
@@ -72,6 +74,7 @@ export type RecipeResultRow = { readonly [M in MeasureName]?: Spread } & {
   readonly confusion?: readonly (readonly number[])[];
 };
 
+/** What `runRecipe` resolves to. */
 export interface RecipeResult {
   readonly recipe: string;
   /** What it was run on. */

@@ -4,6 +4,7 @@ import { NO_MARGIN } from './margin.js';
 import type { ResolvedHead } from './resolve.js';
 import { expectedLossAtRightAngles } from './scale.js';
 
+/** The loss of the first step, and the one an untrained network would have: undefined where no such statement holds. */
 export interface FirstLoss {
   readonly measured: number;
   readonly expected?: number;

@@ -42,6 +42,7 @@ export interface HeadLossInputs {
 /** The inputs with a head and its options, as `train()` takes them. */
 export type HeadLossOptions = WithoutTraining<HeadOptions> & HeadLossInputs;
 
+/** What `headLoss` resolves to, for N samples, C classes and D features; arrays are row-major. */
 export interface HeadLossResult {
   /** (Weighted) mean over the samples, with margin and auxiliary loss */
   readonly loss: number;

@@ -47,6 +47,8 @@ export interface CenterOptions {
  * the head's default scale).
  */
 export type Scale = number | 'auto' | LearnedScale;
+
+/** A scale that is learned like a weight, from `init` on, a number above 0. Default of `init`: the head's default scale. */
 export interface LearnedScale {
   readonly learn: true;
   readonly init?: number;
@@ -180,6 +182,8 @@ export type HeadOptions =
 
 /** Other names of a head, which its first name stands for everywhere else. */
 export type HeadAlias = 'l2' | 'sphereface' | 'cosface' | 'sbn';
+
+/** The heads by their first names. */
 export type HeadName = Exclude<NonNullable<HeadOptions['head']>, HeadAlias>;
 
 /** A head with every option filled in, as it is in force. */

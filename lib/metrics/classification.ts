@@ -17,6 +17,7 @@ export interface ClassScores {
   readonly f1: number;
 }
 
+/** What `classificationReport` resolves to. Rates are fractions. */
 export interface ClassificationReport {
   readonly samples: number;
   readonly numClasses: number;
@@ -46,6 +47,7 @@ export interface ClassificationReport {
 /** Row-major (N, C); a `Prediction` is one of probabilities. */
 export type ClassOutputs = { readonly scores: Float32Array } | { readonly probabilities: Float32Array };
 
+/** What `classificationReport` counts. */
 export interface ClassificationOptions {
   /** Default [1, 5]. */
   topK?: readonly number[];

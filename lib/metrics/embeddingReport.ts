@@ -10,6 +10,7 @@ import { checkEmbeddings, type Embeddings } from './embeddings.js';
 import { type NeighbourScores, NeighbourTally } from './neighbours.js';
 import { checkRanks } from './ranks.js';
 
+/** What `embeddingReport` resolves to. Rates are fractions. */
 export interface EmbeddingReport extends NeighbourScores {
   readonly samples: number;
   /** Of the references */
@@ -32,6 +33,7 @@ export interface References {
   readonly labels: ArrayLike<number | string>;
 }
 
+/** What `embeddingReport` compares with what, and where. */
 export interface EmbeddingReportOptions {
   /** How many neighbours vote: all where there are fewer. Default [1, 5, 10]. */
   k?: readonly number[];

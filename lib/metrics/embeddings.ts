@@ -2,6 +2,7 @@
 import { checkInteger } from '../base/check.js';
 import { invalidOption, MarginCoreError } from '../base/errors.js';
 
+/** N embeddings of D numbers each. */
 export interface Embeddings {
   /** Row-major */
   readonly data: Float32Array;

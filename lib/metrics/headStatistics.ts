@@ -2,6 +2,7 @@
 /** The values that 5 %, 50 % and 95 % of the samples lie below. */
 export type Percentiles = readonly [p5: number, p50: number, p95: number];
 
+/** How samples stand to the class weights at the end of an epoch. */
 export interface HeadStatistics {
   /** From an embedding to its own class's weight, degrees */
   readonly targetAngle: Percentiles;

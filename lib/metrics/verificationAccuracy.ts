@@ -8,6 +8,7 @@ import { checkOptions, integer, option } from '../base/optionTable.js';
 import { rocPoints } from './rocCurve.js';
 import { dividedPairs } from './verification.js';
 
+/** What one fold of pairs came to. */
 export interface FoldAccuracy {
   /** Of this fold's pairs, with the threshold that the other folds gave */
   readonly accuracy: number;
@@ -21,6 +22,7 @@ export interface FoldAccuracy {
   readonly different: number;
 }
 
+/** What `verificationAccuracy` returns: accuracies are fractions. */
 export interface VerificationAccuracy {
   /** Mean over the folds */
   readonly accuracy: number;
@@ -33,6 +35,7 @@ export interface VerificationAccuracy {
   readonly protocol: string;
 }
 
+/** How `verificationAccuracy` divides the pairs. */
 export interface VerificationAccuracyOptions {
   /** How many to draw, or (pairs) the fold of each, numbered from 0 without a gap as `datasets.lfwPairs` has them. Default 10. */
   folds?: number | ArrayLike<number>;

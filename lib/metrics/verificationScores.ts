@@ -5,6 +5,7 @@ import { checkOptions, option } from '../base/optionTable.js';
 import { type RocPoint, rocPoints } from './rocCurve.js';
 import { dividedPairs } from './verification.js';
 
+/** What `verificationScores` returns: rates are fractions. */
 export interface VerificationScores {
   /** Equal error rate: where the curve has as large a share of false accepts as of false rejects. */
   readonly eer: number;

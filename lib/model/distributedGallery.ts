@@ -23,6 +23,7 @@ import type { Model } from './model.js';
 import { type ImagesInput, imagesOfRank } from './pictures.js';
 import { expectSameSpace } from './probe.js';
 
+/** How `DistributedGallery.load` opens a gallery. */
 export interface DistributedGalleryOptions {
   /** Makes embeddings of images, in each process of its part of them; without it the gallery takes embeddings alone. */
   model?: Model;
@@ -141,6 +142,7 @@ export class DistributedGallery {
     this.part.dispose();
   }
 
+  /** The same as `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

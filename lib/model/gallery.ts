@@ -14,6 +14,7 @@ import { Model } from './model.js';
 import type { ImagesInput } from './pictures.js';
 import { expectSameSpace, type Probe, probeOf } from './probe.js';
 
+/** A name that was enrolled, and how near it is. */
 export interface Match {
   readonly name: string;
   /** Of the nearest embedding of that name, −1…1 */
@@ -28,6 +29,7 @@ export interface Identification {
   readonly file?: string;
 }
 
+/** What a gallery is of, and where it is searched. */
 export interface GalleryOptions {
   /** Makes embeddings of images; without it the gallery takes embeddings alone. It stays the caller's. */
   model?: Model;
@@ -55,6 +57,8 @@ const GALLERY = {
   embeddingSize: option('', (value, name) => checkInteger(value, name, { min: 1 })),
   threshold: option('', checkThreshold, { default: -1 }),
 } as const;
+
+/** How many names `identify` returns, and how near they have to be. */
 export interface IdentifyOptions {
   /** How many names at most. Default 1. */
   top?: number;
@@ -95,6 +99,10 @@ export class Gallery {
   #turn: Promise<unknown> = Promise.resolve();
   #isDisposed = false;
 
+  /**
+   * An empty gallery.
+   * @throws INVALID_OPTION without a model and a size, or where they differ.
+   */
   constructor(options: GalleryOptions) {
     const { model, threshold, embeddingSize, ...place } = checkOptions(options, undefined, GALLERY);
     const size = embeddingSize ?? model?.embeddingSize;
@@ -121,6 +129,7 @@ export class Gallery {
     return this.#threshold;
   }
 
+  /** In [−1, 1]; otherwise throws INVALID_OPTION. */
   set threshold(value: number) {
     this.#threshold = checkThreshold(value, 'threshold');
   }
@@ -264,6 +273,7 @@ export class Gallery {
     void this.#turn.then(() => this.#lock?.release());
   }
 
+  /** The same as `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

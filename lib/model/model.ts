@@ -30,6 +30,7 @@ import { classifierName, pytorchNames } from './pytorchNames.js';
 import { type ModelSummary, summarizeModel } from './summary.js';
 import { parameterTensors, readParameter } from './weights.js';
 
+/** What `model.predict` resolves to, for N images. */
 export interface Prediction {
   /** (N): the most probable class of each image */
   readonly labels: Int32Array;
@@ -69,6 +70,7 @@ export interface Evaluation extends Scores {
   readonly report?: ClassificationReport;
 }
 
+/** How large margin-free logits and class weights are. */
 export interface LogitStatistics {
   /** Up to 100 bins */
   readonly logits: Histogram;
@@ -443,6 +445,7 @@ export class Model {
     if (!this.#isLent) this.#parts.session.dispose();
   }
 
+  /** The same as `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -8,6 +8,7 @@ import { checkEmbeddings, type Embeddings } from '../metrics/embeddings.js';
 import { type Device, PLACEMENT_OPTIONS } from '../native/backends.js';
 import { nearest } from '../native/searchIndex.js';
 
+/** All pairs of N embeddings. */
 export interface Pairs {
   /** (N·(N − 1)/2): first with second, first with third, …, second with third, … */
   readonly cosines: Float32Array;

@@ -14,6 +14,7 @@ export interface ModelSummary {
   readonly parameters: number;
   /** Of one image's way forward, a multiply-accumulate counted as two. */
   readonly flops: number;
+  /** A table of the layers. */
   toString(): string;
 }
 

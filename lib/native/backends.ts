@@ -9,7 +9,10 @@ import { adviceToBuild, adviceToBuildCuda } from './advice.js';
 import type { NativeBackend } from './contract.js';
 import { awaitNative, callNative, native } from './load.js';
 
-/** A backend that was looked for, and what it is or why it is not there. */
+/**
+ * A backend that was looked for, and what it is or why it is not there.
+ * @interface
+ */
 export type BackendInfo = Readonly<NativeBackend>;
 
 /** 'auto' takes CUDA where it works and the CPU otherwise; 'cuda' is 'cuda:0'. */

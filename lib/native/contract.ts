@@ -133,6 +133,7 @@ export interface NetworkSummary {
   parameters: number;
 }
 
+/** A layer of a network as it was built. */
 export interface LayerSummary {
   /** Its own, or one made from its kind and a number: 'conv1' */
   name: string;

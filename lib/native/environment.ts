@@ -3,7 +3,10 @@ import type { BackendInfo } from './backends.js';
 import type { NativeDevice, NativeMemoryPlan } from './contract.js';
 import { native } from './load.js';
 
-/** Bytes of device memory that training takes, by purpose. */
+/**
+ * Bytes of device memory that training takes, by purpose.
+ * @interface
+ */
 export type MemoryPlan = Readonly<NativeMemoryPlan>;
 
 /** What computed a result, for reports and for comparing runs. */

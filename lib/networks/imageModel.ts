@@ -5,6 +5,7 @@ import { checkOptions, integer, type OptionTable, option } from '../base/optionT
 import { batchNorm, conv2d, type LayerDescription, linear, maxPool2d, relu } from './layers.js';
 import { WIDTH } from './width.js';
 
+/** What every ready-made network can be told. */
 export interface EmbeddingOptions {
   /** Numbers that the head sees of an image. The network says its default. */
   embeddingSize?: number;
@@ -24,6 +25,7 @@ export type ModelVariant = 32 | 64 | 224;
 /** What residual and dense networks leave a place of, and a bound to slips of the pen. */
 export const IMAGE_SIZES = { min: 8, max: 1024 } as const;
 
+/** What networks for images of any size can be told. */
 export interface ImageModelOptions {
   /**
    * Height and width of the images (of others the shorter), in [8, 1024], for VGG in [32, 1024]: from it follow the first

@@ -11,7 +11,10 @@ export type { EmbeddingOptions, ImageModelOptions } from './imageModel.js';
 export type { LSoftmaxNetOptions } from './lSoftmaxNet.js';
 export type { VggOptions } from './vgg.js';
 
-/** Ready-made networks. */
+/**
+ * Ready-made networks.
+ * @namespace
+ */
 export const models = {
   seedCnn,
   lenetPlusPlus,

@@ -10,6 +10,9 @@ export const INIT_RULES = {
   xavierUniform: 'within ±√(6/(fanIn + fanOut))',
 } as const;
 
+/** A rule by name. */
+export type InitRule = keyof typeof INIT_RULES;
+
 /**
  * How the weights of a convolution or linear layer start: a rule, or normally distributed with a standard deviation
  * from 1e-12 to 1e4. Biases start at 0, but for 'pytorch'.
@@ -17,4 +20,4 @@ export const INIT_RULES = {
  * A convolution's fanIn is kernel height × width × input channels of one group, its fanOut kernel height × width ×
  * output channels, as PyTorch counts; a linear layer's are its inputs and outputs.
  */
-export type Init = keyof typeof INIT_RULES | { readonly std: number };
+export type Init = InitRule | { readonly std: number };

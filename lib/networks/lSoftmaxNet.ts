@@ -5,6 +5,7 @@ import { checkModelOptions, EMBEDDING_OPTIONS, type EmbeddingOptions, startingFr
 import { batchNorm, conv2d, type LayerDescription, linear, maxPool2d, prelu, relu } from './layers.js';
 import { nameOfWidth, widened } from './width.js';
 
+/** Which of the L-Softmax paper's networks. */
 export type LSoftmaxNetOptions = EmbeddingOptions &
   (
     | {

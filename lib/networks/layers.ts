@@ -98,22 +98,46 @@ export type LayerDescription =
       branches: readonly (readonly LayerDescription[])[];
     };
 
-type Of<T extends LayerDescription['type']> = Extract<LayerDescription, { type: T }>;
-type Options<T extends LayerDescription['type']> = Omit<Of<T>, 'type'>;
+/** A layer by its type. */
+export type LayerOf<T extends LayerDescription['type']> = Extract<LayerDescription, { type: T }>;
+
+/** A layer's options: all of its description but its type. */
+export type LayerOptions<T extends LayerDescription['type']> = Omit<LayerOf<T>, 'type'>;
 
 /** What the object holds is checked in native code. */
-const layer = <T extends LayerDescription['type']>(type: T, options: Options<T>) =>
-  ({ type, ...checkObject(options, type, "an object of the layer's options") }) as Of<T>;
+const layer = <T extends LayerDescription['type']>(type: T, options: LayerOptions<T>) =>
+  ({ type, ...checkObject(options, type, "an object of the layer's options") }) as LayerOf<T>;
 
-export const conv2d = (options: Options<'conv2d'>) => layer('conv2d', options);
-export const relu = (options: Options<'relu'> = {}) => layer('relu', options);
-export const maxPool2d = (options: Options<'maxPool2d'>) => layer('maxPool2d', options);
-export const prelu = (options: Options<'prelu'> = {}) => layer('prelu', options);
-export const batchNorm = (options: Options<'batchNorm'> = {}) => layer('batchNorm', options);
-export const averagePool2d = (options: Options<'averagePool2d'>) => layer('averagePool2d', options);
-export const globalAveragePool = (options: Options<'globalAveragePool'> = {}) =>
+/** A convolution: (H, W, C) → (H', W', outChannels). */
+export const conv2d = (options: LayerOptions<'conv2d'>) => layer('conv2d', options);
+
+/** max(x, 0). */
+export const relu = (options: LayerOptions<'relu'> = {}) => layer('relu', options);
+
+/** The largest of each window, channel by channel. */
+export const maxPool2d = (options: LayerOptions<'maxPool2d'>) => layer('maxPool2d', options);
+
+/** y = x where x > 0, otherwise slope·x with a trained slope (He et al. 2015). */
+export const prelu = (options: LayerOptions<'prelu'> = {}) => layer('prelu', options);
+
+/** Batch norm per channel (Ioffe & Szegedy 2015): statistics of the batch in training, running ones afterwards. */
+export const batchNorm = (options: LayerOptions<'batchNorm'> = {}) => layer('batchNorm', options);
+
+/** The mean of each window, channel by channel. Padding does not count. */
+export const averagePool2d = (options: LayerOptions<'averagePool2d'>) => layer('averagePool2d', options);
+
+/** (H, W, C) → (C): the mean over all places. */
+export const globalAveragePool = (options: LayerOptions<'globalAveragePool'> = {}) =>
   layer('globalAveragePool', options);
-export const residual = (options: Options<'residual'>) => layer('residual', options);
-export const concat = (options: Options<'concat'>) => layer('concat', options);
-export const linear = (options: Options<'linear'>) => layer('linear', options);
-export const dropout = (options: Options<'dropout'>) => layer('dropout', options);
+
+/** body(x) + shortcut(x) (He et al. 2016), both of one shape. */
+export const residual = (options: LayerOptions<'residual'>) => layer('residual', options);
+
+/** The channels of all branches, one after another; a branch without layers is x itself. */
+export const concat = (options: LayerOptions<'concat'>) => layer('concat', options);
+
+/** W·x + b of all numbers of a sample: (H, W, C) or (D) → (outFeatures). */
+export const linear = (options: LayerOptions<'linear'>) => layer('linear', options);
+
+/** Sets a part of the units to 0 in training and scales the others up; nothing afterwards. */
+export const dropout = (options: LayerOptions<'dropout'>) => layer('dropout', options);

@@ -15,6 +15,7 @@ import {
 import { batchNorm, conv2d, dropout, type LayerDescription, linear, maxPool2d, relu } from './layers.js';
 import { nameOfWidth, widened } from './width.js';
 
+/** Options of `models.vgg11` and `models.vgg16`. */
 export interface VggOptions extends ImageModelOptions {
   /** After each hidden linear layer, in [0, 1). Default 0.5. */
   dropout?: number;

@@ -7,6 +7,7 @@ import { invalidOption } from '../base/errors.js';
 import { type Notation, parseNamedNumbers, parseNumber } from '../base/notation.js';
 import { checkOptions, number } from '../base/optionTable.js';
 
+/** λ over a run; see `lambda` of the heads l-softmax and a-softmax. */
 export type Annealing =
   /** The same at every step, ≥ 0 */
   | number
@@ -16,6 +17,7 @@ export type Annealing =
   | { readonly base: number; readonly until: number; readonly min?: number }
   | AnnealingRecipe;
 
+/** λ as the authors' published training files have it: L-Softmax's for MNIST, CIFAR-10 and CIFAR-10 with augmentation, and SphereFace's. */
 export type AnnealingRecipe = keyof typeof RECIPES;
 
 /** As the authors' published training files have it: L-Softmax's three, and SphereFace's. */

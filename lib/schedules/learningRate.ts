@@ -7,6 +7,7 @@ import { checkOptions, checkVariant, choice, number, numbers, option } from '../
 import { type Duration, duration, fractionOver } from './duration.js';
 import { checkMomentumRange, type OneCycle, oneCycleRate } from './oneCycle.js';
 
+/** A learning rate over a run, as plain data that `schedules` makes; or a function of where the run stands. */
 export type Schedule =
   | { readonly type: 'constant'; readonly value: number }
   | {
@@ -78,6 +79,11 @@ const COSINE = {
 
 const POLYNOMIAL = { ...SCHEDULES.polynomial, warmup: COSINE.warmup } as const;
 
+/**
+ * Learning rates over a run.
+ * @throws INVALID_OPTION for a number out of its range.
+ * @namespace
+ */
 export const schedules = {
   /** The same value at every step. */
   constant: (value: number): Schedule => checkSchedule({ type: 'constant', value }, 'schedules.constant'),

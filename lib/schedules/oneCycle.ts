@@ -2,6 +2,7 @@
 import { invalidOption } from '../base/errors.js';
 import { checkOptions, number } from '../base/optionTable.js';
 
+/** What `schedules.oneCycle` makes. */
 export interface OneCycle {
   readonly type: 'oneCycle';
   readonly peak: number;

@@ -3,6 +3,8 @@ import type { Scores } from '../metrics/accuracy.js';
 
 /** What of the validation's scores is looked at. */
 export const MONITORS = ['accuracy', 'loss'] as const;
+
+/** What of the validation's scores is looked at: the highest accuracy or the lowest loss is the best. */
 export type Monitor = (typeof MONITORS)[number];
 
 type Scored = { readonly validation?: Scores };

@@ -30,6 +30,7 @@ export interface AdamOptions {
   weightDecay?: number;
 }
 
+/** The optimisers by name. */
 export type OptimizerType = SgdOptions['type'] | AdamOptions['type'];
 
 /** An optimiser's name, or its options. */

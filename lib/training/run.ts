@@ -53,6 +53,7 @@ import { imagesToHold, uploadSamples } from './upload.js';
 const STREAMED =
   'The training images do not fit into device memory: each batch is uploaded while the one before is computed';
 
+/** What `train()` resolves to. */
 export interface TrainResult {
   /** Holds native memory until its `dispose()`. */
   readonly model: Model;

@@ -22,6 +22,7 @@ export const SEARCH_OPTIONS = {
   steps: integer('steps from one to the other', { default: 100, min: 20, max: 1e6 }),
 } as const;
 
+/** Options of `findLearningRate`: those of `train()` that are about a step, and these. */
 export type FindLearningRateOptions = Omit<RunOptions, (typeof NOT_OF_A_SEARCH)[number]> &
   HeadOptions & {
     /** Learning rate of the first step, above 0. Default 1e-7. */
@@ -32,6 +33,7 @@ export type FindLearningRateOptions = Omit<RunOptions, (typeof NOT_OF_A_SEARCH)[
     steps?: number;
   };
 
+/** What `findLearningRate` resolves to. */
 export interface LearningRateSearch extends Suggestions {
   /** Learning rate of each step that was run. */
   readonly rates: readonly number[];

@@ -11,6 +11,7 @@ const DIVERGED = 4;
 const FIRST_PART = 10;
 const LAST = 5;
 
+/** Learning rates that a search suggests. */
 export interface Suggestions {
   /** The rate at which the smoothed loss falls fastest, by the logarithm of the rate; where it falls at all. */
   readonly steepest?: number;

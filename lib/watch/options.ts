@@ -1,5 +1,6 @@
 import { integer } from '../base/optionTable.js';
 
+/** Where `watchRuns` serves its page. */
 export interface WatchOptions {
   /** Of this machine, 0 for any that is free. Default: 6161, or the next that is free. */
   port?: number;

@@ -9,6 +9,7 @@ import { WATCH_OPTIONS, type WatchOptions } from './options.js';
 import { watchHandler } from './server.js';
 import { WatchedRuns } from './watchedRuns.js';
 
+/** A page that is being served. */
 export interface Watch {
   /** Of the page; only this machine reaches it. */
   readonly url: string;

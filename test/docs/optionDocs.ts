@@ -17,6 +17,7 @@ import { SCHEDULES } from '../../lib/schedules/learningRate.js';
 import { OPTIMIZERS } from '../../lib/training/optimizers.js';
 import { RUN_OPTION_GROUPS } from '../../lib/training/options.js';
 import { SAMPLERS } from '../../lib/training/samplers/options.js';
+import { markdownTable } from './markdownTable.js';
 
 export const FILE = join(packageRoot(), 'docs/options.md');
 
@@ -49,7 +50,7 @@ export function optionDocs(): string {
     '# Options',
     '`train(options)` takes all of these in one object, and the command line as flags in kebab-case. Made of the option\ntables by `npm run docs`; types and details are in the declarations, which an editor shows.',
     ...groups,
-    '## `data` in files',
+    '## Data in files',
     DATA_TEXT,
     sets({
       'imageFolder, pictureList, tinyImageNet': PICTURE_OPTIONS,
@@ -65,22 +66,22 @@ export function optionDocs(): string {
       name,
       ...(HEADS[name as (typeof HEAD_NAMES)[number]].aliases ?? []),
     ]),
-    '## `optimizer`',
+    '## Optimizer',
     sets(OPTIMIZERS),
-    '## `sampler`',
+    '## Sampler',
     sets(SAMPLERS),
-    '## `schedules`',
+    '## Schedules',
     sets(SCHEDULES),
-    '## `models`',
+    '## Models',
     sets({
       'vgg…': VGG_OPTIONS,
       'resnet…, resnext50, densenet121': IMAGE_MODEL_OPTIONS,
       lSoftmaxNet: L_SOFTMAX_NET_OPTIONS,
       'seedCnn, lenetPlusPlus': EMBEDDING_OPTIONS,
     }),
-    '## `init`',
+    '## Init',
     INIT_TEXT,
-    rows(
+    markdownTable(
       ['', 'weights'],
       [
         ...Object.entries(INIT_RULES).map(([rule, what]) => [`\`'${rule}'\``, what]),
@@ -91,7 +92,7 @@ export function optionDocs(): string {
 }
 
 function table(options: OptionTable): string {
-  return rows(
+  return markdownTable(
     ['option', 'default', 'what'],
     Object.entries(options).flatMap(([name, option]) => [
       [`\`${name}\``, fallback(option), option.help],
@@ -117,15 +118,9 @@ function sets(variants: Variants, names: (set: string) => string[] = (set) => se
       option.help,
     ]);
   });
-  return rows(['', 'option', 'default', 'what'], cells);
+  return markdownTable(['', 'option', 'default', 'what'], cells);
 }
 
 function fallback(option: Option): string {
   return option.required ? 'has to be given' : (describeDefault(option) ?? '–');
-}
-
-function rows(head: readonly string[], cells: readonly (readonly string[])[]): string {
-  const line = (columns: readonly string[]) =>
-    `| ${columns.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), `|${'---|'.repeat(head.length)}`, ...cells.map(line)].join('\n');
 }

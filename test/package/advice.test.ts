@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { packageRoot } from '../../lib/base/packageRoot.js';
 import { copyAddon, installPackage, manifest } from '../support/installedPackage.js';
 import { temporaryFolder } from '../support/temporaryFolder.js';
@@ -194,9 +194,10 @@ describe('what is advised elsewhere', () => {
   const root = packageRoot();
   const NOT_PRINTED = /^\s*(#|\/\/|\/?\*)/;
   const filesIn = (folder: string, names: RegExp) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((file) => names.test(file) && !/(^|\/)(node_modules|vendor|results)\//.test(file))
-      .map((file) => join(folder, file));
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+      .filter((file) => names.test(file) && !/(^|\/)(node_modules|vendor|results)\//.test(file));
   const readable = [
     ...['README.md', 'CMakeLists.txt', 'datasets/README.md', 'bench/README.md', 'test/README.md'],
     ...[

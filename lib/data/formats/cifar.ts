@@ -40,6 +40,7 @@ const COARSE: Layout = { ...CIFAR_100, names: 'coarse_label_names.txt', label: 0
 
 const PUBLISHED = { train: 50_000, test: 10_000 } as const;
 
+/** Options of `datasets.cifar100`. */
 export interface Cifar100Options {
   /** 'fine': 100 classes. 'coarse': the 20 superclasses. Default 'fine' */
   readonly labels?: 'fine' | 'coarse';

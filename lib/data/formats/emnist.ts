@@ -18,6 +18,7 @@ import { refused } from './refused.js';
 const DIVISIONS = ['balanced', 'byclass', 'bymerge', 'digits', 'letters', 'mnist'] as const;
 type Division = (typeof DIVISIONS)[number];
 
+/** Options of `datasets.emnist`. */
 export interface EmnistOptions {
   /** Which of the published divisions. Default: the one that is there, where it is the only one. */
   readonly split?: Division;

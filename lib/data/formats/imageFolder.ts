@@ -20,6 +20,7 @@ import type { LabelledFile, PictureList } from '../pictures/pictureList.js';
 import type { Dataset } from '../types.js';
 import type { FolderFormat } from './format.js';
 
+/** Options of `datasets.imageFolder`. */
 export interface ImageFolderOptions extends PictureOptions {
   /**
    * The fraction of each class that is test images, drawn by `seed`; or 'folder': those of `test/` (or `val/`), beside `train/`.

@@ -21,6 +21,7 @@ import type { Dataset } from '../types.js';
 import { parseCsv } from './csv.js';
 import { refused } from './refused.js';
 
+/** Options of `datasets.pictureList`. */
 export interface PictureListOptions extends PictureOptions {
   /** The folder that paths begin at. Default: that of the list */
   readonly root?: string;

@@ -6,6 +6,7 @@ import { type Checked, option } from '../../base/optionTable.js';
 import type { Loading, LoadingProgress } from '../loading.js';
 import { PREPROCESSING } from '../preprocessing.js';
 
+/** How pictures in files are brought to one size, and where they are kept. */
 export interface PictureOptions {
   /** Height and width that pictures are brought to, or one number for both. Default 64, or what the network takes. */
   readonly size?: number | readonly [H: number, W: number];

@@ -26,6 +26,7 @@ const OPTIONS = {
   signal: option('', checkSignal),
 } as const;
 
+/** What `contactSheet` shows. */
 export interface ContactSheetOptions {
   /** How many mistakes are shown. Default 60 */
   readonly top?: number;

@@ -3,6 +3,7 @@ import { imagesOf, type Samples } from '../../data/samples.js';
 import type { Model } from '../../model/model.js';
 import { nearest, type SearchOptions } from '../../native/searchIndex.js';
 
+/** A sample near to another, by the cosine of their embeddings. */
 export interface Neighbour {
   /** Its number in the split that is searched */
   readonly sample: number;

@@ -7,6 +7,7 @@ export interface ShownMistake extends Mistake {
   readonly neighbours: readonly Neighbour[];
 }
 
+/** What `contactSheet` resolves to. */
 export interface ContactSheet {
   /** Of the split */
   readonly images: number;
