@@ -54,7 +54,7 @@ export async function decodePictures(
 
 /** Height and width of a picture, once it is turned as its EXIF says. Throws an Error that says what is wrong. */
 export async function pictureSize(bytes: Uint8Array): Promise<readonly [H: number, W: number]> {
-  const { autoOrient } = await sharpOf(bytes).metadata();
+  const { autoOrient } = await (await pictureOf(bytes)).metadata();
   return [autoOrient.height, autoOrient.width];
 }
 
@@ -66,7 +66,7 @@ async function decodePicture(
   const bytes = typeof picture === 'string' ? await readBytes(picture) : picture;
   try {
     const grey = { r: background, g: background, b: background };
-    const scaled = sharpOf(bytes)
+    const scaled = (await pictureOf(bytes))
       .autoOrient()
       .resize({ width: W, height: H, fit: FITS[resize], background: { ...grey, alpha: C === 4 ? 0 : 1 } });
     const coloured =
@@ -91,6 +91,18 @@ async function decodePicture(
       },
     );
   }
+}
+
+/** As `Sharp.metadata` calls them; AVIF is its only 'heif'. */
+const KINDS: readonly string[] = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
+
+/** Throws an Error for what the library would take beside pictures: a drawing or a document, which may name other files. */
+async function pictureOf(bytes: Uint8Array): Promise<Sharp.Sharp> {
+  const picture = sharpOf(bytes);
+  if (isPnm(bytes)) return picture;
+  const { format } = await picture.metadata();
+  if (!KINDS.includes(format)) throw new Error(`it is ${format}, and pictures of this kind are not decoded`);
+  return picture;
 }
 
 function sharpOf(bytes: Uint8Array): Sharp.Sharp {

@@ -77,6 +77,14 @@ test('a wide picture: its middle, all of it with bars, or all of it squeezed', a
   expect(squeezed[2]).toBeGreaterThan(200);
 });
 
+test.each(['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const)('%s is decoded', async (format) => {
+  const bytes = await raw(Array(16 * 16).fill(200), 16, 16, 1)
+    .toColourspace('srgb')
+    .toFormat(format)
+    .toBuffer();
+  for (const value of await decoded(bytes, [2, 2, 1])) expect(Math.abs(value - 200)).toBeLessThan(4);
+});
+
 describe('PGM and PPM', () => {
   const pnm = (header: string, bytes: number[]) =>
     Buffer.concat([Buffer.from(header, 'latin1'), Buffer.from(bytes)]);
@@ -107,6 +115,19 @@ describe('what is refused', () => {
   ])('%s', async (_, bytes, message) => {
     const error = await refusal(() => decodePictures([bytes], [2, 2, 3], COVER));
     expect(error).toMatchObject({ code: 'FILE_CORRUPT', message: expect.stringMatching(message) });
+  });
+
+  test('a drawing, which may name other files, whatever its own file is called', async () => {
+    const svg = Buffer.from(
+      '<svg xmlns="http://www.w3.org/2000/svg" width="2" height="2"><rect width="2" height="2"/></svg>',
+    );
+    expect((await sharp(svg).metadata()).format).toBe('svg'); // the library would take it
+    writeFileSync(inFolder('drawing.png'), svg);
+    for (const picture of [svg, inFolder('drawing.png')]) {
+      const error = await refusal(() => decodePictures([picture], [2, 2, 3], COVER));
+      const message = expect.stringContaining('it is svg, and pictures of this kind are not decoded');
+      expect(error).toMatchObject({ code: 'FILE_CORRUPT', message });
+    }
   });
 
   test('half a file, by its path', async () => {
