@@ -86,7 +86,8 @@ async function join({ engine, timeoutSeconds }: Distributed): Promise<Ranks> {
   return {
     ...wanted,
     ...{ version, host, who },
-    agree,
+    // One alone agrees with itself, and its steps wait for nothing.
+    agree: wanted.size === 1 ? async (value) => plain(value ?? null) as typeof value : agree,
     broadcast,
     gather,
     gatherBytes,

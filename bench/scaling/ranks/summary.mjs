@@ -2,9 +2,6 @@
 import { spread } from '../../shared/statistics.mjs';
 import { layoutName } from './plan.mjs';
 
-/** Of the time of a process that is not distributed, that one process of MPI may take more. */
-export const OVERHEAD_AT_MOST = 0.01;
-
 const rateOf = ({ images, seconds }) => images / seconds;
 const secondsOf = ({ seconds, steps }) => seconds / steps;
 const sizeOf = ({ ranks, threads }) => `${ranks} × ${threads}`;
@@ -28,14 +25,8 @@ function networkTable(measurements, cores) {
     rows: groups
       .map((group) => networkRow(group, groups, cores))
       .toSorted((a, b) => a.contender.localeCompare(b.contender)),
-    overhead: overhead(ours('alone', '1 × 1'), ours('mpi', '1 × 1')),
     processesOverThreads: ratioOf(ours('mpi', '2 × 1'), ours('alone', '1 × 2')),
   };
-}
-
-function overhead(alone, one) {
-  const found = ratioOf(alone, one, (ratio) => ratio - 1);
-  return found && { ...found, atMost: OVERHEAD_AT_MOST, met: found.median <= OVERHEAD_AT_MOST };
 }
 
 function networkRow(group, groups, cores) {

@@ -9,7 +9,6 @@ const TITLES = {
 
 const digits = (value) => (value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3));
 const percent = (part) => `${(100 * part).toFixed(1)} %`;
-const signed = (part) => `${part < 0 ? '−' : '+'}${percent(Math.abs(part))}`;
 const times = (value) => `${value.toFixed(2)}×`;
 const mib = (bytes) => `${Math.round(bytes / 2 ** 20).toLocaleString('en-US')} MiB`;
 const ms = (seconds) => `${digits(1000 * seconds)} ms`;
@@ -22,7 +21,7 @@ const table = (header, rows) =>
     .map((row) => `| ${row.join(' | ')} |`)
     .join('\n');
 
-function networkTable({ id, rows, overhead, processesOverThreads }, cores) {
+function networkTable({ id, rows, processesOverThreads }, cores) {
   const lines = rows.map(({ name, ranks, batch, rate, beyondCores, efficiency, ratio, disturbed }) => [
     `${name}${beyondCores ? ` (more than the cores, ${cores})` : ''}`,
     String(batch),
@@ -33,19 +32,8 @@ function networkTable({ id, rows, overhead, processesOverThreads }, cores) {
     ratio ? `${times(ratio.median)} (${range(ratio, times)})` : '',
   ]);
   const header = ['', 'batch', 'images/s', 'min – max', 'per process', 'efficiency', 'margincore / PyTorch'];
-  return [
-    `## ${TITLES[id]}`,
-    table(header, lines),
-    ...[overheadLine(overhead), waysLine(processesOverThreads)].filter(Boolean),
-  ];
+  return [`## ${TITLES[id]}`, table(header, lines), ...[waysLine(processesOverThreads)].filter(Boolean)];
 }
-
-const overheadLine = (overhead) => {
-  if (!overhead) return undefined;
-  const { median, atMost, met } = overhead;
-  const verdict = `Target: at most ${signed(atMost)}, ${met ? 'met' : 'MISSED'}.`;
-  return `Time of one process of MPI, beside one that is not distributed: ${signed(median)} (${range(overhead, signed)}). ${verdict}`;
-};
 
 const waysLine = (ratio) =>
   ratio &&
