@@ -166,7 +166,7 @@ describe('a run of parts', () => {
     };
 
     beforeEach(() => {
-      mkdirSync(inFolder('run/test/run'), { recursive: true });
+      mkdirSync(inFolder('run/.ci'), { recursive: true });
       source('inner/one', 'a');
     });
 

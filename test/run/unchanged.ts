@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Counts } from './counts.js';
 
-export const PASSED = 'test/run/passed.json';
+export const PASSED = '.ci/passed.json';
 
 interface Pass {
   /** Checksum of all that the part reads. */
