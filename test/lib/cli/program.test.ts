@@ -105,7 +105,7 @@ test.each([
   [['train', '--model', 'vgg11', '--image-size', '32'], 'a window of 2 does not fit'],
   [['train', '--data', 'nowhere/at/all'], 'nowhere/at/all does not exist'],
   [['train', '--data=nowhere/at/all'], 'nowhere/at/all does not exist'],
-  [['train', '--data', join(packageRoot(), 'docs')], 'expected a folder of IDX files'],
+  [['train', '--data', join(packageRoot(), 'schemas')], 'expected a folder of IDX files'],
   [['train', '--json', 'nowhere/result.json'], 'a file that can be written for --json'],
   [['doctor', '--json', 'nowhere/result.json'], 'a file that can be written for --json'],
   [['doctor', 'all'], "unexpected argument 'all'"],
