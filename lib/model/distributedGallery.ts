@@ -165,9 +165,11 @@ export class DistributedGallery {
         ? { data: new Float32Array(), files: [] }
         : await model.embed(own, { normalize: true, ...(signal && { signal }) });
     const data = floatsOf(await ranks.gatherBytes(bytesOf(found.data)));
-    const files = (await ranks.gather(found.files ?? [])).flat();
     const size = model.embeddingSize;
-    return { data, shape: [data.length / size, size], ...(files.length > 0 && { files }) };
+    // One for each image: a part may have none that came from files.
+    const ownFiles = found.files ?? new Array<string>(found.data.length / size).fill('');
+    const files = (await ranks.gather(ownFiles)).flat();
+    return { data, shape: [data.length / size, size], files };
   }
 }
 

@@ -130,6 +130,17 @@ describe.each(launchers)('%s', (launcher) => {
       for (const { found } of results(ranks)) expectSameMatches(found, ofFiles);
     }
 
+    // Of the first process no picture comes from a file.
+    const [first, second, third] = [0, 1, 2].map((index) => JSON.stringify(join(pictures, `${index}.png`)));
+    const mixed = `await import('node:fs').then(({ readFileSync: read }) => [read(${first}), read(${second}), ${third}])`;
+    await runWell(launcher, 2, searching(path, mixed, '{ top: 2 }', file));
+    for (const { found } of results(2))
+      expect(found.map((each: Identification) => each.file)).toEqual([
+        undefined,
+        undefined,
+        join(pictures, '2.png'),
+      ]);
+
     const command = [process.execPath, join(packageRoot(), 'dist/lib/cli/main.js'), 'identify', file, path];
     const options = [pictures, '--device', 'cpu', '--top', '2'];
     const alone = await start([...command, ...options]).ended;
